@@ -1,0 +1,3 @@
+//! The command: it maps outcomes to exit codes and decides nothing.
+
+fn main() {}

@@ -1,0 +1,109 @@
+//! Defines the persistent files of a machine as data, so that everything that decides about them is pure.
+//!
+//! A [`Tree`] holds what `host::observe` found under the directories that a boot reads. It knows nothing of sysctl
+//! syntax or of loaders: those are [`crate::sysctl_d`] and [`crate::boot`].
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+/// A line of a file: where an assignment stands.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Place {
+    /// The path as the loader names it, inside the root.
+    pub file: PathBuf,
+    /// The line, counted from 1.
+    pub line: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file.display(), self.line)
+    }
+}
+
+/// What stands at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// A regular file and its bytes.
+    File(Vec<u8>),
+    /// A symbolic link that ends at a readable regular file.
+    Link {
+        /// The file at the end of all links, inside the root.
+        target: PathBuf,
+        /// The bytes of that file.
+        bytes: Vec<u8>,
+    },
+    /// A symbolic link that ends at `/dev/null`: the documented way to mask a file of a lower directory.
+    Null,
+    /// A symbolic link that leads nowhere.
+    Dangling,
+    /// A directory, or a link to one.
+    Directory,
+    /// Something that cannot be read as text: a socket, a device, a file without permission.
+    Unreadable(
+        /// Why, as the operating system put it.
+        String,
+    ),
+}
+
+impl Entry {
+    /// The bytes that a reader of this path gets.
+    #[must_use]
+    pub fn bytes(&self) -> Option<&[u8]> {
+        match self {
+            Entry::File(bytes) | Entry::Link { bytes, .. } => Some(bytes),
+            Entry::Null => Some(&[]),
+            Entry::Dangling | Entry::Directory | Entry::Unreadable(_) => None,
+        }
+    }
+}
+
+/// The files of a machine that a boot reads, by absolute path inside the root.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tree {
+    entries: BTreeMap<PathBuf, Entry>,
+}
+
+impl Tree {
+    /// What stands at `path`, if anything does.
+    #[must_use]
+    pub fn get(&self, path: impl AsRef<Path>) -> Option<&Entry> {
+        self.entries.get(path.as_ref())
+    }
+
+    /// The bytes that a reader of `path` gets.
+    #[must_use]
+    pub fn bytes(&self, path: impl AsRef<Path>) -> Option<&[u8]> {
+        self.get(path).and_then(Entry::bytes)
+    }
+
+    /// Puts `entry` at `path`.
+    pub fn insert(&mut self, path: impl Into<PathBuf>, entry: Entry) {
+        self.entries.insert(path.into(), entry);
+    }
+
+    /// Takes away what stands at `path`.
+    pub fn remove(&mut self, path: impl AsRef<Path>) {
+        self.entries.remove(path.as_ref());
+    }
+
+    /// Everything, in the order of the paths.
+    pub fn iter(&self) -> impl Iterator<Item = (&Path, &Entry)> {
+        self.entries.iter().map(|(path, entry)| (path.as_path(), entry))
+    }
+
+    /// What stands directly in `directory`, in the order of the names.
+    pub fn in_directory<'a>(&'a self, directory: &'a Path) -> impl Iterator<Item = (&'a Path, &'a Entry)> {
+        self.iter().filter(move |(path, _)| path.parent() == Some(directory))
+    }
+}
+
+impl FromIterator<(PathBuf, Entry)> for Tree {
+    fn from_iter<I: IntoIterator<Item = (PathBuf, Entry)>>(entries: I) -> Self {
+        Tree { entries: entries.into_iter().collect() }
+    }
+}
