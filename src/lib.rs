@@ -2,5 +2,9 @@
 #![deny(missing_docs)]
 
 pub mod catalog;
+pub mod failure;
+pub mod request;
 pub mod snapshot;
+pub mod sysctl_d;
 pub mod tree;
+pub mod value;

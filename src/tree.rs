@@ -43,6 +43,8 @@ pub enum Entry {
     Dangling,
     /// A directory, or a link to one.
     Directory,
+    /// A file whose being there is all that matters: the program of a loader.
+    Program,
     /// Something that cannot be read as text: a socket, a device, a file without permission.
     Unreadable(
         /// Why, as the operating system put it.
@@ -57,7 +59,7 @@ impl Entry {
         match self {
             Entry::File(bytes) | Entry::Link { bytes, .. } => Some(bytes),
             Entry::Null => Some(&[]),
-            Entry::Dangling | Entry::Directory | Entry::Unreadable(_) => None,
+            Entry::Dangling | Entry::Directory | Entry::Program | Entry::Unreadable(_) => None,
         }
     }
 }

@@ -1,0 +1,113 @@
+//! Defines why a run fails: one type for every stage, because a user reads one message whichever stage spoke.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The kinds of failure. The names are stable: playbooks and alerts may match on them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// The request is not JSON, has an unknown field, a value in no known form, or asks for what cannot be asked.
+    BadRequest,
+    /// A name is no connection tracking sysctl, or this kernel does not have it.
+    UnknownSetting,
+    /// A value lies outside what the setting, or this kernel, accepts.
+    OutOfRange,
+    /// Connection tracking is not loaded, and the request or the system forbids loading it.
+    ModuleAbsent,
+    /// The kernel once had the setting and has dropped it.
+    RemovedInKernel,
+    /// The kernel does not let this process write the setting: network namespace, container, or old kernel.
+    ReadOnly,
+    /// The operating system refused access.
+    Permission,
+    /// Another file decides the setting at boot.
+    Conflict,
+    /// The kernel took another value than the one written.
+    Clamped,
+    /// A write failed, or what was read back differs from what was written.
+    WriteFailed,
+    /// Another run holds the lock.
+    Busy,
+    /// A run failed, and undoing it failed too.
+    RollbackFailed,
+}
+
+/// Why a run failed, in the words that a person at 3 a.m. needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Failure {
+    /// The kind of failure.
+    pub kind: Kind,
+    /// What failed and why: names the key or the path, and the cause.
+    pub message: String,
+    /// The setting that it is about.
+    pub key: Option<String>,
+    /// Where in the request the cause stands, as a JSON pointer (RFC 6901); the empty pointer is the whole request.
+    pub pointer: Option<String>,
+    /// What to do.
+    pub hint: Option<String>,
+    /// Whether what had been changed is as it was before. Null: nothing had been changed.
+    pub rolled_back: Option<bool>,
+    /// After a failed rollback: what is still changed.
+    pub remains: Vec<String>,
+}
+
+impl Failure {
+    /// A failure of `kind`, with its message.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Failure {
+            kind,
+            message: message.into(),
+            key: None,
+            pointer: None,
+            hint: None,
+            rolled_back: None,
+            remains: Vec::new(),
+        }
+    }
+
+    /// Names the setting that it is about.
+    #[must_use]
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// Points at the cause in the request.
+    #[must_use]
+    pub fn at(mut self, pointer: impl Into<String>) -> Self {
+        self.pointer = Some(pointer.into());
+        self
+    }
+
+    /// Says what to do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        if let Some(pointer) = self.pointer.as_deref().filter(|pointer| !pointer.is_empty()) {
+            write!(f, " (at {pointer})")?;
+        }
+        match &self.hint {
+            Some(hint) => write!(f, "; {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// `token` as one step of a JSON pointer.
+#[must_use]
+pub fn pointer_step(token: &str) -> String {
+    format!("/{}", token.replace('~', "~0").replace('/', "~1"))
+}

@@ -1,0 +1,326 @@
+//! Defines the request as it comes in ([`Request`]) and what it means ([`Desired`]), and refuses what means nothing.
+//!
+//! All that can be refused without looking at a machine is refused here, with a JSON pointer.
+
+mod json;
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::catalog::{self, Access, Setting};
+use crate::failure::{Failure, Kind, pointer_step};
+use crate::value::{self, ValueError, WireValue};
+
+pub use json::LIMIT;
+
+/// What a user asks for. The options of a run (check mode, another root) are not part of it.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Request {
+    /// Setting name to the exact value. Any name of a setting will do: `nf_conntrack_max`,
+    /// `net.netfilter.nf_conntrack_max`, `net/netfilter/nf_conntrack_max`, `net.ipv4.netfilter.ip_conntrack_max`.
+    pub settings: BTreeMap<String, WireValue>,
+    /// Setting name to the lowest value that will do. A value at or above it is left alone.
+    pub at_least: BTreeMap<String, WireValue>,
+    /// `present`: the settings have these values. `absent`: `file` assigns none of these settings; live is untouched.
+    pub state: State,
+    /// Whether the live kernel is managed. If not, it is still observed and reported.
+    pub live: bool,
+    /// Whether the next boot is managed, by `file`. If not, it is still observed and reported.
+    pub persist: bool,
+    /// Where our lines go: a file that the boot reads, `/etc/sysctl.conf` or a `*.conf` directly in `/etc/sysctl.d`.
+    pub file: PathBuf,
+    /// What to do where another file's assignment would win at boot.
+    pub conflicts: Conflicts,
+    /// Whether other conntrack assignments in `file` are removed.
+    pub exclusive: bool,
+    /// What to do where the kernel's connection tracking is a module that is not there in time.
+    pub module: ModulePolicy,
+    /// Which program reads the files at boot.
+    pub loader: LoaderChoice,
+    /// Whether a changed file's old content is kept beside it, as `.NAME.conntrack-sysctl.TIME`.
+    pub backup: bool,
+}
+
+impl Default for Request {
+    fn default() -> Self {
+        Request {
+            settings: BTreeMap::new(),
+            at_least: BTreeMap::new(),
+            state: State::Present,
+            live: true,
+            persist: true,
+            file: "/etc/sysctl.d/90-conntrack.conf".into(),
+            conflicts: Conflicts::Fail,
+            exclusive: false,
+            module: ModulePolicy::Load,
+            loader: LoaderChoice::Auto,
+            backup: false,
+        }
+    }
+}
+
+/// The fields of [`Request`], to name the nearest where one is misspelt. A test compares them with the schema.
+pub const FIELDS: [&str; 11] = [
+    "settings",
+    "at_least",
+    "state",
+    "live",
+    "persist",
+    "file",
+    "conflicts",
+    "exclusive",
+    "module",
+    "loader",
+    "backup",
+];
+
+/// Whether the settings are to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// The settings have their values.
+    Present,
+    /// The file assigns none of the settings.
+    Absent,
+}
+
+/// What to do where another file's assignment would win at boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Conflicts {
+    /// Fail, and name the file, the line and the remedies.
+    Fail,
+    /// Turn each such line into a comment, in files under /etc only.
+    CommentOut,
+    /// Change nothing there, and warn.
+    Warn,
+}
+
+/// What to do where the kernel's connection tracking is a module that is not there in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ModulePolicy {
+    /// Load it now, and have the next boot load it before the files are read (a line in /etc/modules-load.d).
+    Load,
+    /// Fail where it is not loaded, now or early at boot.
+    Require,
+    /// Leave it; the boot is reported as not guaranteed.
+    Ignore,
+}
+
+/// Which program reads the files at boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LoaderChoice {
+    /// The one that this host boots with.
+    Auto,
+    /// systemd-sysctl.
+    Systemd,
+    /// `sysctl --system` of procps.
+    Procps,
+    /// The settings must hold under each of the two.
+    Both,
+}
+
+/// What is wanted of one setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aim {
+    /// This value.
+    Exactly(i64),
+    /// This value or more.
+    AtLeast(i64),
+    /// No assignment in our file.
+    Absent,
+}
+
+/// One setting and what is wanted of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Want {
+    /// The setting.
+    pub setting: Setting,
+    /// What is wanted of it.
+    pub aim: Aim,
+    /// Where the request says so.
+    pub pointer: String,
+}
+
+/// What a request means: every name resolved, every value a number within its bounds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Desired {
+    /// What is wanted, by canonical name.
+    pub wants: BTreeMap<String, Want>,
+    /// Whether the live kernel is managed.
+    pub live: bool,
+    /// Whether the next boot is managed.
+    pub persist: bool,
+    /// Where our lines go.
+    pub file: PathBuf,
+    /// What to do where another file would win.
+    pub conflicts: Conflicts,
+    /// Whether other conntrack assignments in `file` go.
+    pub exclusive: bool,
+    /// What to do where the module is not there in time.
+    pub module: ModulePolicy,
+    /// Which program reads the files at boot.
+    pub loader: LoaderChoice,
+    /// Whether a changed file's old content is kept beside it.
+    pub backup: bool,
+}
+
+/// What the JSON text `bytes` means.
+pub fn from_slice(bytes: &[u8]) -> Result<Desired, Failure> {
+    desired(&from_value(json::parse(bytes)?)?)
+}
+
+/// The JSON value in `bytes`, refused where two readers could understand it differently.
+pub fn strict_json(bytes: &[u8]) -> Result<Value, Failure> {
+    json::parse(bytes)
+}
+
+/// The request in a JSON value.
+pub fn from_value(value: Value) -> Result<Request, Failure> {
+    let Value::Object(members) = &value else {
+        return Err(Failure::new(Kind::BadRequest, "the request is not a JSON object").at(""));
+    };
+    if let Some(unknown) = members.keys().find(|key| !FIELDS.contains(&key.as_str())) {
+        return Err(unknown_field(unknown));
+    }
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let pointer: String = error.path().iter().map(|segment| pointer_step(&segment.to_string())).collect();
+        let message = format!("`{pointer}` is not what it should be: {}", error.inner());
+        Failure::new(Kind::BadRequest, message).at(pointer)
+    })
+}
+
+fn unknown_field(name: &str) -> Failure {
+    let message = format!("unknown field `{}`", value::excerpt(name));
+    let failure = Failure::new(Kind::BadRequest, message).at(pointer_step(name));
+    let nearest = FIELDS
+        .iter()
+        .map(|field| (strsim::jaro_winkler(name, field), *field))
+        .filter(|(likeness, _)| *likeness > 0.75)
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    // The likeliest slip of all is a setting given where the fields stand.
+    match (catalog::find(name), nearest) {
+        (Ok(_), _) => failure.hint(format!(r#"settings stand one level deeper: {{"settings": {{"{name}": ...}}}}"#)),
+        (_, Some((_, field))) => failure.hint(format!("did you mean `{field}`?")),
+        _ => failure.hint(format!("the fields are {}", FIELDS.join(", "))),
+    }
+}
+
+/// What `request` means.
+pub fn desired(request: &Request) -> Result<Desired, Failure> {
+    let mut wants: BTreeMap<String, Want> = BTreeMap::new();
+    for (field, values) in [("/settings", &request.settings), ("/at_least", &request.at_least)] {
+        for (name, value) in values {
+            let pointer = format!("{field}{}", pointer_step(name));
+            let want = want(request.state, field, name, value, pointer)?;
+            if let Some(other) = wants.get(want.setting.name.as_ref()) {
+                agree(other, &want)?;
+            }
+            wants.entry(want.setting.name.clone().into_owned()).or_insert(want);
+        }
+    }
+    if wants.is_empty() && !request.exclusive {
+        return Err(Failure::new(Kind::BadRequest, "the request names no setting")
+            .at("/settings")
+            .hint(r#"the least is {"settings": {"nf_conntrack_max": 98000}}"#));
+    }
+    if !request.live && !request.persist {
+        return Err(Failure::new(Kind::BadRequest, "`live` and `persist` are both false, so nothing would be managed")
+            .at("/live")
+            .hint("leave out one of the two; use check to observe only"));
+    }
+    Ok(Desired {
+        wants,
+        live: request.live && request.state == State::Present,
+        persist: request.persist,
+        file: persistent_file(&request.file)?,
+        conflicts: request.conflicts,
+        exclusive: request.exclusive,
+        module: request.module,
+        loader: request.loader,
+        backup: request.backup,
+    })
+}
+
+fn want(state: State, field: &str, name: &str, value: &WireValue, pointer: String) -> Result<Want, Failure> {
+    let setting = catalog::find(name).map_err(|unknown| {
+        let message = format!("`{}` is not a connection tracking sysctl", value::excerpt(name));
+        let failure = Failure::new(Kind::UnknownSetting, message).key(value::excerpt(name)).at(&pointer);
+        match unknown.nearest {
+            Some(nearest) => failure.hint(format!("did you mean `{nearest}`?")),
+            None => failure.hint("`conntrack-sysctl show` lists them"),
+        }
+    })?;
+    let refuse = |kind, message: String| Failure::new(kind, message).key(setting.name.as_ref()).at(&pointer);
+    if state == State::Absent && *value == WireValue::Null {
+        return Ok(Want { aim: Aim::Absent, setting, pointer });
+    }
+    let number = value::number(value, &setting).map_err(|error| match error {
+        ValueError::Form(why) => refuse(Kind::BadRequest, format!("`{}`: {why}", setting.name)),
+        ValueError::Range(why) => refuse(Kind::OutOfRange, format!("`{}`: {why}", setting.name)),
+    })?;
+    if state == State::Present && setting.access == Access::ReadOnly {
+        return Err(refuse(
+            Kind::ReadOnly,
+            format!("`{}` is a reading of the kernel; nobody can set it", setting.name),
+        ));
+    }
+    let aim = match state {
+        State::Absent => Aim::Absent,
+        State::Present if field == "/at_least" => Aim::AtLeast(number),
+        State::Present => Aim::Exactly(number),
+    };
+    Ok(Want { setting, aim, pointer })
+}
+
+/// Refuses two names of one setting that want different things.
+fn agree(one: &Want, other: &Want) -> Result<(), Failure> {
+    if one.aim == other.aim {
+        return Ok(());
+    }
+    let message = format!("`{}` and `{}` are the same setting and want different values", one.pointer, other.pointer);
+    Err(Failure::new(Kind::BadRequest, message)
+        .key(other.setting.name.as_ref())
+        .at(&other.pointer)
+        .hint(format!("both mean {}; keep one", other.setting.name)))
+}
+
+/// `file`, if any boot reads a file there: directly in `/etc/sysctl.d` and named `*.conf`, or `/etc/sysctl.conf`.
+fn persistent_file(file: &Path) -> Result<PathBuf, Failure> {
+    let refuse = |why: &str| {
+        Err(Failure::new(Kind::BadRequest, format!("no boot reads `{}`: {why}", file.display()))
+            .at("/file")
+            .hint("name a *.conf directly in /etc/sysctl.d, such as /etc/sysctl.d/90-conntrack.conf"))
+    };
+    if file.components().any(|part| matches!(part, Component::ParentDir)) || !file.is_absolute() {
+        return refuse("it is not an absolute path without `..`");
+    }
+    // Rebuilding the path from its components drops doubled slashes and `/./`, so that paths compare.
+    let file: PathBuf = file.components().collect();
+    if file == Path::new("/etc/sysctl.conf") {
+        return Ok(file);
+    }
+    let Some(name) = file.file_name().and_then(|name| name.to_str()) else {
+        return refuse("it has no readable name");
+    };
+    if file.parent() != Some(Path::new("/etc/sysctl.d")) {
+        return refuse("it is not directly in /etc/sysctl.d");
+    }
+    if !name.ends_with(".conf") {
+        return refuse("its name does not end in .conf");
+    }
+    if name.starts_with('.') {
+        return refuse("its name starts with a dot, and loaders pass over hidden files");
+    }
+    if name.chars().any(char::is_control) {
+        return refuse("its name holds a control character");
+    }
+    Ok(file)
+}

@@ -1,0 +1,101 @@
+//! Decides what is JSON that no two readers understand differently: no duplicate keys, no huge input.
+
+use std::cell::RefCell;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+
+use crate::failure::{Failure, Kind, pointer_step};
+
+/// The most bytes that a request may have. All settings with all fields take less than 10 KB.
+pub const LIMIT: usize = 1 << 20;
+
+/// The JSON value in `bytes`.
+pub(super) fn parse(bytes: &[u8]) -> Result<Value, Failure> {
+    let refuse = |message: String| Failure::new(Kind::BadRequest, message).at("");
+    if bytes.len() > LIMIT {
+        return Err(refuse(format!("the request is larger than {LIMIT} bytes"))
+            .hint("a request with every setting takes less than 10 KB"));
+    }
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Err(
+            refuse("the request is empty".into()).hint(r#"the least is {"settings": {"nf_conntrack_max": 98000}}"#)
+        );
+    }
+    let duplicate = RefCell::new(None);
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let value = Strict { pointer: "", duplicate: &duplicate }
+        .deserialize(&mut deserializer)
+        .and_then(|value| deserializer.end().map(|()| value));
+    match (value, duplicate.into_inner()) {
+        (_, Some(pointer)) => {
+            let message = format!("`{pointer}` is given twice");
+            Err(Failure::new(Kind::BadRequest, message).at(pointer).hint("keep one of the two"))
+        }
+        (Ok(value), None) => Ok(value),
+        (Err(error), None) => Err(refuse(format!("the request is not JSON: {error}"))),
+    }
+}
+
+/// Reads a [`Value`] and remembers the first object key that is given twice. (`serde_json` keeps the last, silently.)
+#[derive(Clone, Copy)]
+struct Strict<'a> {
+    pointer: &'a str,
+    duplicate: &'a RefCell<Option<String>>,
+}
+
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("JSON")
+    }
+    fn visit_unit<E: Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+    fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
+        let mut array = Vec::new();
+        loop {
+            let pointer = format!("{}/{}", self.pointer, array.len());
+            match elements.next_element_seed(Strict { pointer: &pointer, ..self })? {
+                Some(element) => array.push(element),
+                None => return Ok(array.into()),
+            }
+        }
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some(key) = members.next_key::<String>()? {
+            let pointer = format!("{}{}", self.pointer, pointer_step(&key));
+            let value = members.next_value_seed(Strict { pointer: &pointer, ..self })?;
+            if object.insert(key, value).is_some() {
+                self.duplicate.borrow_mut().get_or_insert(pointer);
+            }
+        }
+        Ok(object.into())
+    }
+}

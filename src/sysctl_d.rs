@@ -1,0 +1,81 @@
+//! Decides which assignments a boot's loader finds in the persistent files, and what it then writes, in which order.
+//!
+//! Pure: it reads a [`Tree`] and a set of the keys that the kernel has. What a kernel makes of the written text (bounds,
+//! rounding, base 0) and when the loader runs are for [`crate::boot`].
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::tree::{Place, Tree};
+
+/// What reads the persistent files at boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Loader {
+    /// `systemd-sysctl`.
+    Systemd,
+    /// `sysctl --system` of procps.
+    Procps,
+}
+
+/// One assignment, as a loader reads it from a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assignment {
+    /// The line, counted from 1 by the line feeds before it.
+    pub line: usize,
+    /// The path below `/proc/sys` that the key names, a glob included: `net/netfilter/nf_conntrack_max`.
+    pub key: Vec<u8>,
+    /// The text that is written; None for `-key`, which only keeps a key out of globs.
+    pub value: Option<Vec<u8>>,
+    /// Where the key stands among the bytes of the file, a `-` before it included.
+    pub key_span: Range<usize>,
+    /// Where the value stands among the bytes of the file; empty, and at the end of the key, where there is none.
+    pub value_span: Range<usize>,
+}
+
+/// An assignment and the file that it stands in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// The file, as the loader names it, and the line.
+    pub place: Place,
+    /// The assignment.
+    pub assignment: Assignment,
+}
+
+/// One write of a loader: it puts `text` into the kernel's `key`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Write {
+    /// The dotted key, one that the kernel has: `net.netfilter.nf_conntrack_max`.
+    pub key: String,
+    /// The text, without the line end that the loader adds.
+    pub text: Vec<u8>,
+    /// Where the assignment stands.
+    pub place: Place,
+}
+
+/// The assignments of one file, in the order of its lines.
+#[must_use]
+pub fn parse(_bytes: &[u8], _loader: Loader) -> Vec<Assignment> {
+    unimplemented!()
+}
+
+/// Every assignment of every file that `loader` reads at boot, in the order in which it reads them.
+#[must_use]
+pub fn assignments(_tree: &Tree, _loader: Loader) -> Vec<Placed> {
+    unimplemented!()
+}
+
+/// What `loader` writes to a kernel that has `keys` (dotted), in the order in which it writes.
+#[must_use]
+pub fn writes(_assignments: &[Placed], _loader: Loader, _keys: &BTreeSet<String>) -> Vec<Write> {
+    unimplemented!()
+}
+
+/// Whether the boot's `loader` reads `file` at all, given what else is in `tree`.
+#[must_use]
+pub fn reads(_tree: &Tree, _loader: Loader, _file: &std::path::Path) -> bool {
+    unimplemented!()
+}

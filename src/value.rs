@@ -1,0 +1,189 @@
+//! Decides which number a person means by a value, and how a person reads a number.
+//!
+//! The forms are fewer than the kernel's own on purpose: it reads `010` as 8 and `5 6` as 5 without a word.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{self, Deserialize, Deserializer, Visitor};
+
+use crate::catalog::{Kind, Setting};
+
+/// A value as the request's JSON has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WireValue {
+    /// A JSON integer of any size that JSON readers agree on.
+    Integer(i128),
+    /// A JSON string.
+    Text(String),
+    /// A JSON boolean.
+    Boolean(bool),
+    /// The JSON null.
+    Null,
+}
+
+impl<'de> Deserialize<'de> for WireValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Forms;
+        impl Visitor<'_> for Forms {
+            type Value = WireValue;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a whole number, a string, or a boolean")
+            }
+            fn visit_bool<E: de::Error>(self, value: bool) -> Result<WireValue, E> {
+                Ok(WireValue::Boolean(value))
+            }
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<WireValue, E> {
+                Ok(WireValue::Integer(value.into()))
+            }
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<WireValue, E> {
+                Ok(WireValue::Integer(value.into()))
+            }
+            fn visit_str<E: de::Error>(self, value: &str) -> Result<WireValue, E> {
+                Ok(WireValue::Text(value.to_owned()))
+            }
+            fn visit_unit<E: de::Error>(self) -> Result<WireValue, E> {
+                Ok(WireValue::Null)
+            }
+        }
+        deserializer.deserialize_any(Forms)
+    }
+}
+
+impl JsonSchema for WireValue {
+    fn schema_name() -> Cow<'static, str> {
+        "Value".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "An integer; or a string: decimal digits, a boolean word (true, yes, on, false, no, off) for \
+                            a switch, a duration (8h, 5d, 1h30m) for a timeout; null only with state absent.",
+            "type": ["integer", "string", "boolean", "null"],
+            "pattern": "^(-?(0|[1-9][0-9]*)|[A-Za-z]+|([0-9]+[wdhms])+)$",
+        })
+    }
+}
+
+/// Why a value is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ValueError {
+    /// The value has no form that this setting knows; the sentence says why.
+    Form(String),
+    /// The number lies outside the setting's bounds; the sentence says which.
+    Range(String),
+}
+
+/// The units of a duration in seconds, in the order in which they must appear.
+const UNITS: [(char, i128); 5] = [('w', 604_800), ('d', 86_400), ('h', 3600), ('m', 60), ('s', 1)];
+
+/// The number that `value` means for `setting`.
+pub fn number(value: &WireValue, setting: &Setting) -> Result<i64, ValueError> {
+    let number = match value {
+        WireValue::Integer(number) => *number,
+        WireValue::Text(text) => number_in_text(text, setting.kind)?,
+        WireValue::Boolean(switch) if setting.kind == Kind::Boolean => i128::from(*switch),
+        WireValue::Boolean(switch) => return Err(ValueError::Form(format!("`{switch}` is a switch, not a number"))),
+        WireValue::Null => return Err(ValueError::Form("null says nothing (it belongs to state absent)".into())),
+    };
+    match i64::try_from(number) {
+        Ok(number) if (setting.min..=setting.max).contains(&number) => Ok(number),
+        _ => Err(ValueError::Range(format!("{number} is not within {}", range(setting)))),
+    }
+}
+
+/// The bounds of `setting`, for a message.
+#[must_use]
+pub fn range(setting: &Setting) -> String {
+    let unit = if setting.unit.is_empty() { String::new() } else { format!(" {}", setting.unit) };
+    format!("{}..={}{unit}", setting.min, setting.max)
+}
+
+fn number_in_text(text: &str, kind: Kind) -> Result<i128, ValueError> {
+    let refuse = |why: &str| Err(ValueError::Form(format!("`{}` {why}", excerpt(text))));
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    if digits.is_empty() {
+        return refuse("has no digits");
+    }
+    if digits.chars().all(|c| c.is_ascii_digit()) {
+        if digits.len() > 1 && digits.starts_with('0') {
+            return refuse("starts with 0, which the kernel would read as octal");
+        }
+        // What does not fit is outside of every setting's bounds; the message keeps the digits as they were given.
+        return text.parse().map_err(|_| ValueError::Range(format!("{} is too large", excerpt(text))));
+    }
+    if digits.starts_with("0x") || digits.starts_with("0X") {
+        return refuse("is hexadecimal; write it in decimal");
+    }
+    if text.chars().any(char::is_whitespace) {
+        return refuse("contains blanks, after which the kernel would silently stop reading");
+    }
+    match kind {
+        Kind::Boolean => match text.to_ascii_lowercase().as_str() {
+            "true" | "yes" | "on" => Ok(1),
+            "false" | "no" | "off" => Ok(0),
+            _ => refuse("is neither a number nor one of true, yes, on, false, no, off"),
+        },
+        Kind::Seconds => match duration(text) {
+            Some(seconds) => Ok(seconds),
+            None => refuse("is neither a number of seconds nor a duration like 8h, 5d or 1h30m"),
+        },
+        Kind::Integer => refuse("is not a whole decimal number"),
+    }
+}
+
+/// The seconds of a duration such as `1h30m`: each unit at most once, the larger first.
+fn duration(text: &str) -> Option<i128> {
+    let mut units = UNITS.iter();
+    let mut total: i128 = 0;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !c.is_ascii_digit())?;
+        let (count, tail) = rest.split_at(end);
+        let unit = tail.chars().next()?;
+        let (_, seconds) = units.find(|(name, _)| *name == unit)?;
+        total = total.checked_add(count.parse::<i128>().ok()?.checked_mul(*seconds)?)?;
+        rest = &tail[unit.len_utf8()..];
+    }
+    Some(total)
+}
+
+/// `seconds` as a duration that a request would accept: `8h`, `5d`, `1h30m`.
+#[must_use]
+pub fn duration_text(seconds: i64) -> String {
+    if seconds <= 0 {
+        return format!("{seconds}s");
+    }
+    let mut rest = i128::from(seconds);
+    let mut text = String::new();
+    // Weeks are accepted, but nobody reads 432000 as anything but five days.
+    for (name, length) in UNITS.iter().skip(1) {
+        if rest >= *length {
+            text += &format!("{}{name}", rest / length);
+            rest %= length;
+        }
+    }
+    text
+}
+
+/// `number` as a person reads it, where that differs from the digits.
+#[must_use]
+pub fn human(number: i64, kind: Kind) -> Option<String> {
+    match kind {
+        Kind::Seconds => Some(duration_text(number)),
+        Kind::Boolean if number == 0 => Some("off".into()),
+        Kind::Boolean => Some("on".into()),
+        Kind::Integer => None,
+    }
+}
+
+/// At most the first 40 characters of what a user gave, so that no input floods a message.
+#[must_use]
+pub fn excerpt(text: &str) -> String {
+    if text.chars().count() <= 40 {
+        return text.to_owned();
+    }
+    text.chars().take(40).chain("...".chars()).collect()
+}
