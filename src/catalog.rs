@@ -13,6 +13,15 @@ pub use table::CATALOG;
 /// The prefix of every canonical name.
 pub const PREFIX: &str = "net.netfilter.nf_conntrack_";
 
+/// The limit of the table.
+pub const MAX: &str = "net.netfilter.nf_conntrack_max";
+
+/// The number of buckets of its hash table, which the kernel rounds up.
+pub const BUCKETS: &str = "net.netfilter.nf_conntrack_buckets";
+
+/// The number of entries in it, a reading.
+pub const COUNT: &str = "net.netfilter.nf_conntrack_count";
+
 /// What the number of a setting means, and so which forms a request may give it in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
