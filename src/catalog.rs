@@ -1,8 +1,8 @@
 //! Defines the settings: every connection tracking sysctl of the kernels 2.6 to 6.18, under all of its names.
 //!
-//! The facts stand in [`table`], one entry a setting. A `nf_conntrack_*` name that is not there, because the kernel is
-//! newer than the table, becomes a plain integer setting ([`Setting::is_catalogued`] tells). Nothing outside
-//! conntrack has a name here.
+//! The facts stand in [`CATALOG`], one entry a setting. A `nf_conntrack_*` name that is not there, because the kernel
+//! is newer than the table or a vendor's, becomes a plain integer setting ([`Setting::is_catalogued`] tells). Nothing
+//! outside conntrack has a name here; nor has `ip_conntrack_tcp_timeout_syn_sent2`, a legacy key without a successor.
 
 mod table;
 
@@ -150,7 +150,7 @@ fn last_part(key: &str) -> &str {
     key.rsplit(['.', '/']).next().unwrap_or(key)
 }
 
-/// What follows the beginning that all settings share: `max` of `nf_conntrack_max`. None if `last_part` begins otherwise.
+/// What follows the beginning that all settings share: `max` of `nf_conntrack_max`.
 fn distinct_part(last_part: &str) -> Option<&str> {
     ["nf_conntrack_", "ip_conntrack_", "conntrack_"].iter().find_map(|shared| last_part.strip_prefix(shared))
 }

@@ -1,8 +1,8 @@
 //! The table of [`super::Setting`]s, one entry each, with the kernel document or source file that says so.
 //!
-//! The releases are those of the mainline kernel. A stable series or a vendor may drop a setting earlier (6.1.y lost
-//! the two SCTP ones that 6.1 had) or add it later; what a running kernel has is asked of that kernel, not of this
-//! table. A setting that its release can be built without counts as being there.
+//! The releases are those of the mainline kernel. A stable series may drop a setting that its release had (6.1.y lost
+//! `sctp_timeout_heartbeat_acked`), and a vendor may add one; what a running kernel has is asked of that kernel, not of
+//! this table. A setting that its release can be built without counts as being there.
 
 use std::borrow::Cow;
 
@@ -36,7 +36,7 @@ macro_rules! own {
     };
 }
 
-/// The keys of a setting that `ip_conntrack` had too. `nf_conntrack` gave the old key along with the new one until 4.8.
+/// The keys of a setting that `ip_conntrack` had too; from 2.6.20 to 4.8 `nf_conntrack` could be built to give both.
 macro_rules! old {
     ($last:literal) => {
         (concat!("net.netfilter.nf_conntrack_", $last), &[concat!("net.ipv4.netfilter.ip_conntrack_", $last)])
@@ -66,7 +66,7 @@ const fn level(keys: Keys, max: i64, since: &'static str, source: &'static str, 
     }
 }
 
-/// Older kernels take any `int` for a switch; nothing but 0 and 1 means anything to all of them.
+/// Kernels before 5.2 take any `int` for a switch; nothing but 0 and 1 means anything to all of them.
 const fn switch(keys: Keys, since: &'static str, source: &'static str, summary: &'static str) -> Setting {
     let mut setting = level(keys, 1, since, source, summary);
     setting.kind = Kind::Boolean;
@@ -117,11 +117,11 @@ impl Setting {
 ///
 /// Three bounds are narrower than those of older kernels. `expect_max` starts at the documented 1: a 0 would allow no
 /// expectation at all, where a reader of `max` takes it for no limit. `tcp_max_retrans` ends at 255, which is as far as
-/// the kernel counts. `tcp_loose` is a switch, though it once was a number of packets, 3 by default.
+/// the kernel counts. `tcp_loose` is a switch, though before 2.6.21 it was a number of packets, 3 by default.
 #[rustfmt::skip]
 pub const CATALOG: &[Setting] = &[
     switch(own!("acct"), "2.6.27", DOC, "count the packets and bytes of each connection"),
-    // Read-only before 4.7: there, only the module's hashsize sets it.
+    // Read-only before 4.8: there, only the module's hashsize sets it.
     amount("buckets", 1, old!("buckets"), FIRST, "size of the hash table; the kernel rounds it up").global(),
     switch(old!("checksum"), "2.6.18", DOC, "take packets with a bad checksum for invalid"),
     amount("entries", 0, old!("count"), FIRST, "how many connections are tracked now").read_only(),
@@ -133,6 +133,7 @@ pub const CATALOG: &[Setting] = &[
     timeout(own!("dccp_timeout_request"), "2.6.26", DCCP, "DCCP: request without response").until("6.16"),
     timeout(own!("dccp_timeout_respond"), "2.6.26", DCCP, "DCCP: response without acknowledgement").until("6.16"),
     timeout(own!("dccp_timeout_timewait"), "2.6.26", DCCP, "DCCP: after the reset that ends it").until("6.16"),
+    switch(own!("default_on"), "4.10", DOC, "track in every new network namespace").global().until("4.13"),
     level(own!("events"), 2, "2.6.31", DOC, "tell listeners of changes: 0 never, 1 always, 2 while one listens"),
     timeout(own!("events_retry_timeout"), "2.6.31", ECACHE, "longest wait before an event is sent again").until("3.16"),
     amount("entries", 1, own!("expect_max"), "2.6.23", "how many expected connections there may be").global(),
@@ -140,8 +141,8 @@ pub const CATALOG: &[Setting] = &[
     bytes(own!("frag6_low_thresh"), FIRST, DOC, "memory for IPv6 fragments that dropping leaves; unused since 4.17"),
     timeout(own!("frag6_timeout"), FIRST, DOC, "how long an IPv6 fragment waits for the rest"),
     timeout(old!("generic_timeout"), FIRST, DOC, "idle connection of a protocol that has no tracker"),
-    timeout(own!("gre_timeout"), "5.1", DOC, "GRE: no answer seen"),
-    timeout(own!("gre_timeout_stream"), "5.1", DOC, "GRE: answered"),
+    timeout(own!("gre_timeout"), "5.0", DOC, "GRE: no answer seen"),
+    timeout(own!("gre_timeout_stream"), "5.0", DOC, "GRE: answered"),
     switch(own!("helper"), "3.5", HELPER, "assign helpers by port, without a rule").until("5.19"),
     timeout(old!("icmp_timeout"), FIRST, DOC, "ICMP: no reply seen"),
     timeout(own!("icmpv6_timeout"), FIRST, DOC, "ICMPv6: no reply seen"),
@@ -150,7 +151,6 @@ pub const CATALOG: &[Setting] = &[
     timeout(old!("sctp_timeout_closed"), FIRST, SCTP, "SCTP: closed"),
     timeout(old!("sctp_timeout_cookie_echoed"), FIRST, SCTP, "SCTP: cookie echoed, not acknowledged"),
     timeout(old!("sctp_timeout_cookie_wait"), FIRST, SCTP, "SCTP: opening, no cookie echoed yet"),
-    timeout(own!("sctp_timeout_data_sent"), "6.1", SCTP, "SCTP: data seen on a new path, no answer").until("6.1"),
     timeout(old!("sctp_timeout_established"), FIRST, SCTP, "SCTP: idle established association"),
     timeout(own!("sctp_timeout_heartbeat_acked"), "4.3", SCTP, "SCTP: idle secondary path").until("6.1"),
     timeout(own!("sctp_timeout_heartbeat_sent"), "4.3", SCTP, "SCTP: heartbeat on a new path, no answer"),
@@ -174,6 +174,6 @@ pub const CATALOG: &[Setting] = &[
     switch(own!("timestamp"), "2.6.39", DOC, "keep the start time of each connection"),
     timeout(old!("udp_timeout"), FIRST, DOC, "UDP: traffic in one direction only"),
     timeout(old!("udp_timeout_stream"), FIRST, DOC, "UDP: traffic in both directions"),
-    timeout(own!("udplite_timeout"), "2.6.25", UDPLITE, "UDP-Lite: traffic in one direction only").until("4.10"),
-    timeout(own!("udplite_timeout_stream"), "2.6.25", UDPLITE, "UDP-Lite: traffic in both directions").until("4.10"),
+    timeout(own!("udplite_timeout"), "2.6.23", UDPLITE, "UDP-Lite: traffic in one direction only").until("4.10"),
+    timeout(own!("udplite_timeout_stream"), "2.6.23", UDPLITE, "UDP-Lite: traffic in both directions").until("4.10"),
 ];
