@@ -2,7 +2,7 @@
 
 use super::{Knob, Step};
 use crate::boot::{FRAG6_HIGH, FRAG6_LOW};
-use crate::catalog::{BUCKETS, Setting};
+use crate::catalog::{self, BUCKETS, Setting};
 use crate::failure::{Failure, Kind};
 use crate::request::{Aim, Desired, ModulePolicy, Want};
 use crate::snapshot::{Module, Snapshot};
@@ -74,7 +74,11 @@ pub(super) fn not_on_this_kernel(want: &Want) -> Failure {
         ),
         None => Failure::new(Kind::UnknownSetting, format!("this kernel does not have `{name}`")),
     };
-    failure.key(name.as_ref()).at(&want.pointer).hint("leave it out of the request for this kernel")
+    let hint = match catalog::nearest(name).filter(|_| !want.setting.is_catalogued()) {
+        Some(nearest) => format!("did you mean `{nearest}`?"),
+        None => "leave it out of the request for this kernel".to_owned(),
+    };
+    failure.key(name.as_ref()).at(&want.pointer).hint(hint)
 }
 
 fn read_only(want: &Want, why: &str) -> Failure {
