@@ -269,8 +269,11 @@ fn want(state: State, field: &str, name: &str, value: &WireValue, pointer: Strin
         return Ok(Want { aim: Aim::Absent, setting, pointer });
     }
     let number = value::number(value, &setting).map_err(|error| match error {
-        ValueError::Form(why) => refuse(Kind::BadRequest, format!("`{}`: {why}", setting.name)),
-        ValueError::Range(why) => refuse(Kind::OutOfRange, format!("`{}`: {why}", setting.name)),
+        ValueError::Form(why) => {
+            refuse(Kind::BadRequest, format!("`{}`: {why}", setting.name)).hint(value::forms(setting.kind))
+        }
+        ValueError::Range(why) => refuse(Kind::OutOfRange, format!("`{}`: {why}", setting.name))
+            .hint(format!("choose a value within {}", value::range(&setting))),
     })?;
     if state == State::Present && setting.access == Access::ReadOnly {
         return Err(refuse(

@@ -286,12 +286,7 @@ impl Editor<'_> {
     fn boot_key(&self, want: &Want) -> Result<String, Failure> {
         let keys = boot::keys(&self.after);
         let key = want.setting.keys().find(|key| keys.contains(*key)).map(str::to_owned);
-        match key {
-            Some(key) => Ok(key),
-            // Without a live side nobody knows that the kernel lacks a name that the catalog does not have.
-            None if !want.setting.is_catalogued() && self.after.live.is_none() => Ok(want.setting.name.to_string()),
-            None => Err(not_on_this_kernel(want)),
-        }
+        key.ok_or_else(|| not_on_this_kernel(want))
     }
 
     fn buckets_are_read_only(&self) -> bool {
