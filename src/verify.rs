@@ -78,7 +78,7 @@ pub fn judge(want: &Want, desired: &Desired, snapshot: &Snapshot, boots: &[Boot]
         .or_else(|| outlooks().next())
         .expect("a request has at least one loader");
     let live = snapshot.live_value(&want.setting);
-    let live_drifts = desired.live && !satisfied(live);
+    let live_drifts = desired.live && snapshot.live.is_some() && !satisfied(live);
     let boot_drifts = desired.persist && !satisfied(outlook.value);
     let verdict = match want.aim {
         Aim::Absent if assigns(desired, snapshot, want) => Verdict::BootDrift,

@@ -19,7 +19,7 @@ use crate::tree::{Entry, Place, Tree};
 use crate::verify::satisfies;
 use crate::warning::{Code, Warning};
 
-/// What a line that loses its force is kept as: a comment that says who did it.
+/// What a line of another file that loses its force is kept as: a comment that says who did it.
 const NOTE: &str = "conntrack-sysctl: ";
 
 /// The files as they are to be, and what the user should know of them.
@@ -217,7 +217,8 @@ impl Editor<'_> {
         if let Some(assignment) = wrong.filter(|assignment| !right(assignment)) {
             document.set_value(assignment, &number.to_string());
         } else if let Some(legacy) = own.iter().rfind(|assignment| !is_live(assignment)) {
-            document.comment_out(legacy, NOTE);
+            // Without a note: it is the twin after which today's name goes.
+            document.comment_out(legacy, "");
         } else if wrong.is_none() {
             let line = format!("{key} = {number}");
             let paths: Vec<String> = want.setting.keys().map(|key| key.replace('.', "/")).collect();
