@@ -1,7 +1,7 @@
 //! What the loaders write, on small roots.
 //!
 //! A case is a directory in `tests/sysctl_d` with a root and the file `expected`: the writes of each loader to a kernel
-//! that has every key of today. The case files are what the real loaders were seen to do; `tests/oracle.rs` asks them.
+//! that has every key of today. `tests/oracle` asks the real loaders about the same cases.
 
 mod support;
 #[path = "support/tree.rs"]

@@ -2,6 +2,7 @@
 //!
 //! `ORACLE_TREES` is how many trees each of the tests makes (300), `ORACLE_SEED` the seed of the first one; the others
 //! count on from there, so that a single tree can be made again. A tree that shows a difference is made smaller first.
+//! The cases of `tests/sysctl_d` go before the random trees.
 
 mod random;
 #[path = "../support/tree.rs"]
@@ -9,6 +10,8 @@ mod tree;
 mod world;
 
 use std::env;
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -70,16 +73,58 @@ fn compare(test: &str, kind: Kind, loader: Loader) {
 
 fn compare_inside(kind: Kind, loader: Loader) {
     let world = World::enter(kind, loader);
+    for (name, root) in cases() {
+        check(&world, &name, root);
+    }
     let seed = number("ORACLE_SEED").unwrap_or(0);
     for seed in seed..seed + number("ORACLE_TREES").unwrap_or(0) {
         let mut root = Random(seed).root();
         if kind == Kind::Kernel {
             root.retain(|path, _| !path.starts_with(LEGACY));
         }
-        if world.difference(&root).is_some() {
-            let root = smallest(root, |root| world.difference(root).is_some());
-            let difference = world.difference(&root).unwrap_or_default();
-            panic!("seed {seed}\n{}{difference}", describe(&root));
+        check(&world, &format!("seed {seed}"), root);
+    }
+}
+
+fn check(world: &World, name: &str, root: Root) {
+    if world.difference(&root).is_some() {
+        let root = smallest(root, |root| world.difference(root).is_some());
+        let difference = world.difference(&root).unwrap_or_default();
+        panic!("{name}\n{}{difference}", describe(&root));
+    }
+}
+
+/// The cases on disk, but for those of a machine whose /lib is not a part of /usr.
+fn cases() -> Vec<(String, Root)> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sysctl_d");
+    let mut cases = Vec::new();
+    for item in fs::read_dir(directory).expect("there are cases") {
+        let case = item.expect("a directory can be read").path();
+        if !case.join("lib").exists() {
+            let mut root = Root::new();
+            read(&case, &case, &mut root);
+            cases.push((case.display().to_string(), root));
+        }
+    }
+    cases
+}
+
+fn read(case: &Path, directory: &Path, root: &mut Root) {
+    for item in fs::read_dir(directory).expect("a directory can be read") {
+        let path = item.expect("a directory can be read").path();
+        let node = if let Ok(target) = fs::read_link(&path) {
+            Node::Link(target.into_os_string().into_string().expect("links of cases are UTF-8"))
+        } else if path.is_file() {
+            Node::File(fs::read(&path).expect("a file can be read"))
+        } else if path.extension().is_some_and(|suffix| suffix == "conf") {
+            Node::Directory
+        } else {
+            read(case, &path, root);
+            continue;
+        };
+        if path != case.join("expected") {
+            let inside = path.strip_prefix(case).expect("it is in the case");
+            root.insert(Path::new("/").join(inside), node);
         }
     }
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug)]
 pub(crate) enum Node {
     File(Vec<u8>),
-    Link(&'static str),
+    Link(String),
     Directory,
 }
 
@@ -136,14 +136,14 @@ impl Random {
             root.insert(path.into(), Node::File(self.text()));
         }
         if self.one_in(4) {
-            root.insert(LEGACY.into(), Node::Link("../../netfilter/nf_conntrack_max"));
+            root.insert(LEGACY.into(), Node::Link("../../netfilter/nf_conntrack_max".to_owned()));
         }
         root
     }
 
     fn node(&mut self) -> Node {
         match self.below(12) {
-            0 | 1 => Node::Link(self.pick(LINKS)),
+            0 | 1 => Node::Link(self.pick(LINKS).to_owned()),
             2 => Node::Directory,
             3 => Node::File(Vec::new()),
             _ => Node::File(self.text()),
