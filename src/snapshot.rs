@@ -52,6 +52,8 @@ pub struct Snapshot {
     pub hashsize: Option<i64>,
     /// When it was observed, in milliseconds since 1970.
     pub time: u128,
+    /// The running kernel's release, the first two numbers of it. None: an image.
+    pub release: Option<(u32, u32)>,
     /// The size of a memory page in bytes: the kernel rounds the number of buckets up to whole pages.
     pub page_size: u64,
 }

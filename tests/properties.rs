@@ -119,7 +119,7 @@ fn live() -> impl Strategy<Value = BTreeMap<String, Live>> {
 
 prop_compose! {
     fn snapshot()(tree in tree(), live in live(), module in select(vec![Module::BuiltIn, Module::Loaded])) -> Snapshot {
-        Snapshot { live: Some(live), tree, module, strays: Vec::new(), read_only: false, hashsize: None, time: 1, page_size: 4096 }
+        Snapshot { live: Some(live), tree, module, strays: Vec::new(), read_only: false, hashsize: None, time: 1, release: Some((6, 18)), page_size: 4096 }
     }
 }
 

@@ -41,6 +41,7 @@ pub fn observe(root: &Root) -> Result<Snapshot, Failure> {
             && rustix::fs::statvfs("/proc/sys").is_ok_and(|fs| fs.f_flag.contains(StatVfsMountFlags::RDONLY)),
         hashsize: root.is_machine().then(|| read_number(HASHSIZE)).flatten(),
         time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis()),
+        release: root.is_machine().then(release).flatten(),
         page_size: rustix::param::page_size() as u64,
     })
 }
@@ -97,6 +98,13 @@ fn image_module(root: &Root) -> Module {
 
 fn read_number(path: &str) -> Option<i64> {
     std::fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+/// The first two numbers of the running kernel's release.
+fn release() -> Option<(u32, u32)> {
+    let text = std::fs::read_to_string("/proc/sys/kernel/osrelease").ok()?;
+    let mut numbers = text.split(|c: char| !c.is_ascii_digit()).map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
 /// The persistent files that a boot reads.
