@@ -1,8 +1,8 @@
 //! Defines the settings: every connection tracking sysctl of the kernels 2.6 to 6.18, under all of its names.
 //!
-//! The facts stand in [`table`], one entry a setting. A `nf_conntrack_*` name that is not there, because the kernel is
-//! newer than the table, becomes a plain integer setting ([`Setting::is_catalogued`] tells). Nothing outside
-//! conntrack has a name here.
+//! The facts stand in [`CATALOG`], one entry a setting. A `nf_conntrack_*` name that is not there, because the kernel
+//! is newer than the table or a vendor's, becomes a plain integer setting ([`Setting::is_catalogued`] tells). Nothing
+//! outside conntrack has a name here; nor has `ip_conntrack_tcp_timeout_syn_sent2`, a legacy key without a successor.
 
 mod table;
 
@@ -12,6 +12,18 @@ pub use table::CATALOG;
 
 /// The prefix of every canonical name.
 pub const PREFIX: &str = "net.netfilter.nf_conntrack_";
+
+/// The limit of the table.
+pub const MAX: &str = "net.netfilter.nf_conntrack_max";
+
+/// The number of buckets of its hash table, which the kernel rounds up.
+pub const BUCKETS: &str = "net.netfilter.nf_conntrack_buckets";
+
+/// The number of entries in it, a reading.
+pub const COUNT: &str = "net.netfilter.nf_conntrack_count";
+
+/// The longest name that a file in /proc/sys can have, in bytes.
+const MAX_NAME: usize = 255;
 
 /// What the number of a setting means, and so which forms a request may give it in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,9 +73,9 @@ pub struct Setting {
     pub scope: Scope,
     /// Writable or not, on today's kernels.
     pub access: Access,
-    /// The first kernel release that has the canonical name.
+    /// The first mainline kernel release that has the canonical name.
     pub since: &'static str,
-    /// The last kernel release that has it, if it is gone.
+    /// The last mainline kernel release that has it, if it is gone.
     pub until: Option<&'static str>,
     /// What it does, in one line.
     pub summary: &'static str,
@@ -110,48 +122,75 @@ fn uncatalogued(name: String) -> Setting {
 }
 
 /// The setting that has the sysctl key `key`, dotted, exactly as the kernel names it.
+///
+/// A misspelt canonical name may look like a setting of a newer kernel: where the running kernel lacks a setting that
+/// is not catalogued, [`nearest`] tells what was probably meant.
 #[must_use]
 pub fn by_key(key: &str) -> Option<Setting> {
     let catalogued = CATALOG.iter().find(|setting| setting.keys().any(|own| own == key));
     catalogued.cloned().or_else(|| {
         let rest = key.strip_prefix(PREFIX)?;
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-        (!rest.is_empty() && rest.chars().all(plain)).then(|| uncatalogued(key.to_owned()))
+        let may_be = !rest.is_empty() && last_part(key).len() <= MAX_NAME && rest.chars().all(plain);
+        may_be.then(|| uncatalogued(key.to_owned()))
     })
 }
 
-/// The setting that a person means by `name`: a key with dots or slashes, or the bare last part of one.
+/// The setting that a person means by `name`: a key, all dots or all slashes, or the bare last part of one.
+///
+/// A name that mixes the two is refused: the loaders would read `net.netfilter/nf_conntrack_max` as a file named
+/// `netfilter.nf_conntrack_max`, which no kernel has.
 pub fn find(name: &str) -> Result<Setting, UnknownName> {
-    let dotted = name.replace('/', ".");
-    if let Some(setting) = by_key(&dotted) {
-        return Ok(setting);
-    }
-    let has_bare_name = |key: &str| key.rsplit('.').next() == Some(dotted.as_str());
-    if let Some(setting) = CATALOG.iter().find(|setting| setting.keys().any(has_bare_name)) {
-        return Ok(setting.clone());
-    }
-    if dotted.starts_with("nf_conntrack_") {
-        if let Some(setting) = by_key(&format!("net.netfilter.{dotted}")) {
-            return Ok(setting);
-        }
-    }
-    Err(UnknownName { nearest: nearest(&dotted) })
+    let found = match (name.contains('.'), name.contains('/')) {
+        (true, true) => None,
+        (true, false) => by_key(name),
+        (false, true) => by_key(&name.replace('/', ".")),
+        (false, false) => by_last_part(name),
+    };
+    found.ok_or_else(|| UnknownName { nearest: nearest(name) })
+}
+
+fn by_last_part(name: &str) -> Option<Setting> {
+    let catalogued = CATALOG.iter().find(|setting| setting.keys().any(|key| last_part(key) == name));
+    catalogued.cloned().or_else(|| by_key(&format!("net.netfilter.{name}")))
+}
+
+fn last_part(key: &str) -> &str {
+    key.rsplit(['.', '/']).next().unwrap_or(key)
+}
+
+/// What follows the beginning that all settings share: `max` of `nf_conntrack_max`.
+fn distinct_part(last_part: &str) -> Option<&str> {
+    ["nf_conntrack_", "ip_conntrack_", "conntrack_"].iter().find_map(|shared| last_part.strip_prefix(shared))
+}
+
+/// How many letters `typed` is off from `own`, if so few that it is a slip: one, or one in six.
+fn slips(typed: &str, own: &str) -> Option<usize> {
+    let count = strsim::damerau_levenshtein(typed, own);
+    (count <= usize::max(1, own.len() / 6)).then_some(count)
 }
 
 /// The catalogued name that `name` probably meant, compared by its last part.
+///
+/// Behind the shared beginning only the rest is compared, or every stray `nf_conntrack_foo` would be near to some
+/// setting. A name that begins otherwise may lack the beginning or have the slip in it.
 #[must_use]
 pub fn nearest(name: &str) -> Option<&'static str> {
-    let bare = name.rsplit('.').next().unwrap_or(name);
-    let candidates = CATALOG.iter().filter_map(|setting| match &setting.name {
-        Cow::Borrowed(name) => Some(*name),
+    let typed = last_part(name).trim().to_lowercase();
+    // The comparison takes time and space by the product of the lengths; nothing this long is a slip of the hand.
+    if typed.len() > MAX_NAME {
+        return None;
+    }
+    let slips_from = |setting: &Setting| {
+        if let Some(distinct) = distinct_part(&typed) {
+            return slips(distinct, distinct_part(last_part(&setting.name))?);
+        }
+        let whole = setting.keys().map(last_part);
+        whole.flat_map(|own| [Some(own), distinct_part(own)]).flatten().filter_map(|own| slips(&typed, own)).min()
+    };
+    let near = CATALOG.iter().filter_map(|setting| Some((slips_from(setting)?, setting)));
+    near.min_by_key(|(slips, _)| *slips).and_then(|(_, setting)| match setting.name {
+        Cow::Borrowed(name) => Some(name),
         Cow::Owned(_) => None,
-    });
-    candidates
-        .map(|candidate| {
-            let own = candidate.rsplit('.').next().unwrap_or(candidate);
-            (strsim::jaro_winkler(bare, own), candidate)
-        })
-        .filter(|(likeness, _)| *likeness > 0.85)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| candidate)
+    })
 }

@@ -1,3 +1,7 @@
 //! The command: it maps outcomes to exit codes and decides nothing.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(conntrack_sysctl::cli::run(std::env::args_os()))
+}

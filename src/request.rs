@@ -42,7 +42,8 @@ pub struct Request {
     pub module: ModulePolicy,
     /// Which program reads the files at boot.
     pub loader: LoaderChoice,
-    /// Whether a changed file's old content is kept beside it, as `.NAME.conntrack-sysctl.TIME`.
+    /// Whether a changed file's old content is kept beside it, as `NAME.TIME~`, TIME in seconds
+    /// since 1970.
     pub backup: bool,
 }
 
@@ -249,15 +250,20 @@ pub fn desired(request: &Request) -> Result<Desired, Failure> {
     })
 }
 
-fn want(state: State, field: &str, name: &str, value: &WireValue, pointer: String) -> Result<Want, Failure> {
-    let setting = catalog::find(name).map_err(|unknown| {
+/// The setting that a person means by `name`, or why there is none.
+pub fn setting(name: &str) -> Result<Setting, Failure> {
+    catalog::find(name).map_err(|unknown| {
         let message = format!("`{}` is not a connection tracking sysctl", value::excerpt(name));
-        let failure = Failure::new(Kind::UnknownSetting, message).key(value::excerpt(name)).at(&pointer);
+        let failure = Failure::new(Kind::UnknownSetting, message).key(value::excerpt(name));
         match unknown.nearest {
             Some(nearest) => failure.hint(format!("did you mean `{nearest}`?")),
             None => failure.hint("`conntrack-sysctl show` lists them"),
         }
-    })?;
+    })
+}
+
+fn want(state: State, field: &str, name: &str, value: &WireValue, pointer: String) -> Result<Want, Failure> {
+    let setting = setting(name).map_err(|failure| failure.at(&pointer))?;
     let refuse = |kind, message: String| Failure::new(kind, message).key(setting.name.as_ref()).at(&pointer);
     if state == State::Absent && *value == WireValue::Null {
         return Ok(Want { aim: Aim::Absent, setting, pointer });

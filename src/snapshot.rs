@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::catalog::Setting;
 use crate::tree::Tree;
 
 /// One key of the live kernel.
@@ -9,7 +10,7 @@ use crate::tree::Tree;
 pub struct Live {
     /// The text of the file below `/proc/sys`, without the line end.
     pub text: String,
-    /// Whether this process may write it.
+    /// Whether the kernel lets root write it: the mode of the file, whoever asks.
     pub writable: bool,
 }
 
@@ -42,8 +43,34 @@ pub struct Snapshot {
     /// Whether the running kernel has connection tracking, and how. Under `--root`: whether the root's kernels have
     /// it built in.
     pub module: Module,
-    /// Whether this run stands in the initial network namespace, where the machine-wide numbers may be written.
-    pub initial_namespace: bool,
+    /// Whether `/proc/sys` is mounted read-only, as in most containers.
+    pub read_only: bool,
+    /// The number of buckets that the module parameter `hashsize` names, where the kernel shows it.
+    pub hashsize: Option<i64>,
+    /// When it was observed, in seconds since 1970.
+    pub time: u64,
     /// The size of a memory page in bytes: the kernel rounds the number of buckets up to whole pages.
     pub page_size: u64,
+}
+
+impl Snapshot {
+    /// The live key of `setting`, under the newest of its names that this kernel has.
+    #[must_use]
+    pub fn live_key<'a>(&'a self, setting: &'a Setting) -> Option<(&'a str, &'a Live)> {
+        let live = self.live.as_ref()?;
+        setting.keys().find_map(|key| live.get_key_value(key)).map(|(key, live)| (key.as_str(), live))
+    }
+
+    /// The live number of `setting`.
+    #[must_use]
+    pub fn live_value(&self, setting: &Setting) -> Option<i64> {
+        self.live_key(setting).and_then(|(_, live)| live.value())
+    }
+
+    /// Whether this run stands in a network namespace of its own, where the machine-wide numbers cannot be written.
+    #[must_use]
+    pub fn in_child_namespace(&self) -> bool {
+        let limit = self.live.as_ref().and_then(|live| live.get("net.netfilter.nf_conntrack_max"));
+        limit.is_some_and(|limit| !limit.writable)
+    }
 }

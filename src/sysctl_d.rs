@@ -9,6 +9,7 @@ use std::ops::Range;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::catalog::{self, Setting};
 use crate::tree::{Place, Tree};
 
 /// What reads the persistent files at boot.
@@ -19,6 +20,17 @@ pub enum Loader {
     Systemd,
     /// `sysctl --system` of procps.
     Procps,
+}
+
+impl Loader {
+    /// The command that a person knows it by.
+    #[must_use]
+    pub fn command(self) -> &'static str {
+        match self {
+            Loader::Systemd => "systemd-sysctl",
+            Loader::Procps => "sysctl --system",
+        }
+    }
 }
 
 /// One assignment, as a loader reads it from a line.
@@ -43,6 +55,20 @@ pub struct Placed {
     pub place: Place,
     /// The assignment.
     pub assignment: Assignment,
+}
+
+impl Assignment {
+    /// The setting that it assigns, if its key is one's own and not a glob.
+    #[must_use]
+    pub fn setting(&self) -> Option<Setting> {
+        catalog::by_key(&self.dotted_key()?)
+    }
+
+    /// The key with dots, as `sysctl` prints it. None: it is not text.
+    #[must_use]
+    pub fn dotted_key(&self) -> Option<String> {
+        std::str::from_utf8(&self.key).ok().map(|key| key.replace('/', "."))
+    }
 }
 
 /// One write of a loader: it puts `text` into the kernel's `key`.
@@ -78,4 +104,23 @@ pub fn writes(_assignments: &[Placed], _loader: Loader, _keys: &BTreeSet<String>
 #[must_use]
 pub fn reads(_tree: &Tree, _loader: Loader, _file: &std::path::Path) -> bool {
     unimplemented!()
+}
+/// stub
+pub struct Document(Vec<u8>);
+#[allow(missing_docs)]
+impl Document {
+    pub fn parse(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+    pub fn set_value(&mut self, _: &Assignment, _: &str) {}
+    pub fn insert_after_line(&mut self, _: usize, _: &str) {}
+    pub fn append(&mut self, _: &str) {}
+    pub fn comment_out(&mut self, _: &Assignment, _: &str) {}
+    pub fn remove_line(&mut self, _: &Assignment) {}
+    pub fn commented_twin(&self, _: &[String]) -> Option<usize> {
+        None
+    }
 }

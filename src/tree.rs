@@ -83,6 +83,33 @@ impl Tree {
         self.get(path).and_then(Entry::bytes)
     }
 
+    /// The file that a writer of `path` changes: the end of its links.
+    #[must_use]
+    pub fn real<'a>(&'a self, path: &'a Path) -> &'a Path {
+        match self.get(path) {
+            Some(Entry::Link { target, .. }) => target,
+            _ => path,
+        }
+    }
+
+    /// Makes `bytes` the content of the file at `path`, or takes the file away; every link to it sees that.
+    pub fn write(&mut self, path: &Path, bytes: Option<&[u8]>) {
+        let real = self.real(path).to_owned();
+        for entry in self.entries.values_mut() {
+            match (&mut *entry, bytes) {
+                (Entry::Link { target, bytes: old }, Some(new)) if *target == real => new.clone_into(old),
+                (Entry::Link { target, .. }, None) if *target == real => *entry = Entry::Dangling,
+                _ => {}
+            }
+        }
+        match bytes {
+            // A file that only its links show (a target outside of the directories that a boot reads) stays unseen.
+            Some(_) if real != path && !self.entries.contains_key(&real) => {}
+            Some(bytes) => self.insert(real, Entry::File(bytes.to_vec())),
+            None => self.remove(real),
+        }
+    }
+
     /// Puts `entry` at `path`.
     pub fn insert(&mut self, path: impl Into<PathBuf>, entry: Entry) {
         self.entries.insert(path.into(), entry);

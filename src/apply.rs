@@ -1,0 +1,189 @@
+//! Obeys a plan: each step in order, or, where one fails, none of them.
+//!
+//! A step that is done is read back. The undo goes in reverse and is read back too; what cannot be undone is named.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::failure::{Failure, Kind};
+use crate::host::{Kernel, Replaced, Root, failure_kind, keep_copy, replace};
+use crate::plan::{Knob, Plan, Step};
+use crate::request::Aim;
+
+/// What became of a plan.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Every step is done and read back. It can still be undone.
+    Applied(Applied),
+    /// A step failed, and the machine is as it was before.
+    RolledBack(Failure),
+    /// A step failed, and so did undoing the ones before it: the failure lists what remains changed.
+    RollbackFailed(Failure),
+}
+
+/// What was done, kept so that it can be undone.
+#[derive(Debug, Default)]
+pub struct Applied {
+    done: Vec<Done>,
+}
+
+/// A step that was carried out, or may have been.
+#[derive(Debug)]
+enum Done {
+    Module,
+    Live { knob: Knob, before: i64 },
+    Copy { copy: PathBuf, bytes: Vec<u8> },
+    File { path: PathBuf, before: Option<Vec<u8>>, after: Option<Vec<u8>>, directories: Vec<PathBuf> },
+}
+
+/// Carries out `plan`.
+pub fn apply(plan: &Plan, root: &Root, kernel: &mut dyn Kernel) -> Outcome {
+    let mut applied = Applied::default();
+    for step in &plan.steps {
+        if let Err(failure) = carry_out(step, root, kernel, &mut applied) {
+            return applied.undo(root, kernel, failure);
+        }
+    }
+    Outcome::Applied(applied)
+}
+
+impl Applied {
+    /// Undoes everything because of `failure`.
+    pub fn undo(self, root: &Root, kernel: &mut dyn Kernel, mut failure: Failure) -> Outcome {
+        if self.done.is_empty() {
+            return Outcome::RolledBack(failure);
+        }
+        let module_goes = self.done.iter().any(|done| matches!(done, Done::Module));
+        let remains: Vec<String> =
+            self.done.into_iter().rev().filter_map(|done| undo(done, root, kernel, module_goes).err()).collect();
+        failure.rolled_back = Some(remains.is_empty());
+        if remains.is_empty() {
+            return Outcome::RolledBack(failure);
+        }
+        failure.message = format!("{}; undoing what had been done failed too", failure.message);
+        failure.kind = Kind::RollbackFailed;
+        failure.remains = remains;
+        Outcome::RollbackFailed(failure)
+    }
+}
+
+fn carry_out(step: &Step, root: &Root, kernel: &mut dyn Kernel, applied: &mut Applied) -> Result<(), Failure> {
+    match step {
+        Step::LoadModule => {
+            kernel.load_module().map_err(|error| {
+                Failure::new(Kind::ModuleAbsent, format!("the module nf_conntrack could not be loaded: {error}"))
+                    .hint("see `dmesg`; in a container, load it on the machine outside")
+            })?;
+            applied.done.push(Done::Module);
+            Ok(())
+        }
+        Step::SetLive { knob, setting, aim, before, write, after } => {
+            let before = match before {
+                Some(before) => *before,
+                // The module came a moment ago, and its values with it.
+                None => number(kernel, knob).map_err(|error| cannot_set(setting, *write, &error))?,
+            };
+            let is_met = matches!(aim, Aim::AtLeast(floor) if before >= *floor) || before == *after;
+            if is_met {
+                return Ok(());
+            }
+            // Noted before it is tried: a write that reports an error may still have had its effect.
+            applied.done.push(Done::Live { knob: knob.clone(), before });
+            kernel.write(knob, &write.to_string()).map_err(|error| cannot_set(setting, *write, &error))?;
+            match number(kernel, knob) {
+                Ok(value) if value == *after => Ok(()),
+                Ok(value) => Err(Failure::new(
+                    Kind::Clamped,
+                    format!("the kernel made `{setting}` {value} where {write} was written"),
+                )
+                .key(setting)
+                .hint("ask for the value that the kernel can hold")),
+                Err(error) => Err(cannot_set(setting, *write, &error)),
+            }
+        }
+        Step::KeepCopy { path, copy } => {
+            let bytes = keep_copy(root, path, copy).map_err(|error| cannot_replace(copy, &error))?;
+            applied.done.push(Done::Copy { copy: copy.clone(), bytes });
+            Ok(())
+        }
+        Step::ReplaceFile { path, before, after } => {
+            let Replaced { directories } = replace(root, path, before.as_deref(), after.as_deref())
+                .map_err(|error| cannot_replace(path, &error))?;
+            applied.done.push(Done::File {
+                path: path.clone(),
+                before: before.clone(),
+                after: after.clone(),
+                directories,
+            });
+            let found = root.entry(path);
+            if found.as_ref().and_then(|entry| entry.bytes()) == after.as_deref() {
+                return Ok(());
+            }
+            let message = format!("`{}` does not hold what was written to it", path.display());
+            Err(Failure::new(Kind::WriteFailed, message).hint("look for another program that writes this file"))
+        }
+    }
+}
+
+/// Undoes one step and reads it back. The error says what remains.
+fn undo(done: Done, root: &Root, kernel: &mut dyn Kernel, module_goes: bool) -> Result<(), String> {
+    match done {
+        Done::Module => kernel
+            .unload_module()
+            .map_err(|error| format!("the module nf_conntrack, which had not been loaded, is loaded ({error})")),
+        // Its value goes with the module.
+        Done::Live { .. } if module_goes => Ok(()),
+        Done::Live { knob, before } => {
+            let name = match &knob {
+                Knob::Sysctl(key) => key,
+                Knob::Hashsize => "the module parameter hashsize",
+            };
+            if number(kernel, &knob).is_ok_and(|now| now == before) {
+                return Ok(());
+            }
+            let wrote = kernel.write(&knob, &before.to_string());
+            match (wrote, number(kernel, &knob)) {
+                (_, Ok(now)) if now == before => Ok(()),
+                (Err(error), Ok(now)) => Err(format!("`{name}` is {now}, was {before} ({error})")),
+                (Ok(()), Ok(now)) => Err(format!("`{name}` is {now}, was {before}")),
+                (_, Err(error)) => Err(format!("`{name}` was {before} and cannot be read now ({error})")),
+            }
+        }
+        Done::Copy { copy, bytes } => replace(root, &copy, Some(&bytes), None)
+            .map(drop)
+            .map_err(|error| format!("`{}` was made and remains ({error})", copy.display())),
+        Done::File { path, before, after, directories } => {
+            let result = replace(root, &path, after.as_deref(), before.as_deref());
+            crate::host::remove_directories(root, &directories);
+            result.map(drop).map_err(|error| format!("`{}` is not as it was ({error})", path.display()))
+        }
+    }
+}
+
+fn number(kernel: &dyn Kernel, knob: &Knob) -> io::Result<i64> {
+    let text = kernel.read(knob)?;
+    text.trim().parse().map_err(|_| io::Error::other(format!("`{text}` is not a number")))
+}
+
+fn cannot_set(setting: &str, write: i64, error: &io::Error) -> Failure {
+    // EINVAL: the value lies outside of what this kernel takes. ENOMEM: a table of that size finds no memory.
+    let (kind, hint) = match error.kind() {
+        io::ErrorKind::InvalidInput => (Kind::OutOfRange, "this kernel takes less; see docs/request.md for the bounds"),
+        io::ErrorKind::OutOfMemory => (Kind::OutOfRange, "there is no memory for a table of that size"),
+        io::ErrorKind::PermissionDenied => (Kind::Permission, "run as root, with CAP_NET_ADMIN"),
+        io::ErrorKind::ReadOnlyFilesystem => (Kind::ReadOnly, "run on the machine itself, not in a container"),
+        _ => (Kind::WriteFailed, "see `dmesg`"),
+    };
+    Failure::new(kind, format!("`{setting}` could not be set to {write}: {error}")).key(setting).hint(hint)
+}
+
+fn cannot_replace(path: &Path, error: &io::Error) -> Failure {
+    let hint = match error.kind() {
+        io::ErrorKind::PermissionDenied => "run as root; see `lsattr` where root is refused",
+        io::ErrorKind::ReadOnlyFilesystem => "the file system is mounted read-only",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room on that file system",
+        io::ErrorKind::ResourceBusy => "run again",
+        _ => "see the file system's state",
+    };
+    Failure::new(failure_kind(error), format!("`{}` could not be written: {error}", path.display())).hint(hint)
+}

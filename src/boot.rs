@@ -1,0 +1,209 @@
+//! Decides what the next boot will make of each setting, and which line of which file says so.
+//!
+//! A boot is played through on the data of a [`Snapshot`]: when the module arrives, what its options say, what the
+//! loader then writes, and who writes later. Each text counts for what the kernel would make of it.
+
+mod arrival;
+mod kernel_options;
+mod later;
+mod loader;
+pub mod sources;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::catalog::{self, Access, CATALOG, Setting};
+use crate::kernel_reading::kernel_reading;
+use crate::snapshot::Snapshot;
+use crate::sysctl_d::{self, Loader, Placed, Write};
+use crate::tree::Place;
+
+pub use arrival::{Arrival, MODULE_FILE, arrival};
+pub use kernel_options::{HASHSIZE_FILE, hashsize_line};
+pub use later::later_writers;
+pub use loader::{default_loader, loaders};
+
+/// The two thresholds of IPv6 reassembly: the kernel refuses a low one above the high one, and a high one below the
+/// low one, at each write (net/ipv6/netfilter/nf_conntrack_reasm.c).
+pub const FRAG6_LOW: &str = "net.netfilter.nf_conntrack_frag6_low_thresh";
+/// See [`FRAG6_LOW`].
+pub const FRAG6_HIGH: &str = "net.netfilter.nf_conntrack_frag6_high_thresh";
+/// `IPV6_FRAG_LOW_THRESH`, what a boot starts from.
+pub const FRAG6_LOW_DEFAULT: i64 = 3 << 20;
+const FRAG6_HIGH_DEFAULT: i64 = 4 << 20;
+
+/// Why an assignment in a file that is read at boot does not reach the kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// The loader runs before the module is there.
+    ModuleLate(Place),
+    /// The kernel has no such key: a name of older kernels.
+    NoSuchKey(Place),
+    /// The kernel refuses the value, or cannot be written there.
+    Refused(Place),
+}
+
+impl Lost {
+    /// Where the assignment stands.
+    #[must_use]
+    pub fn place(&self) -> &Place {
+        match self {
+            Lost::ModuleLate(place) | Lost::NoSuchKey(place) | Lost::Refused(place) => place,
+        }
+    }
+}
+
+/// What the next boot makes of one setting.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outlook {
+    /// The value after boot. None: no file decides, and it is the kernel's default.
+    pub value: Option<i64>,
+    /// The assignment that decides.
+    pub winner: Option<Place>,
+    /// Every assignment that is read, the winner too, in the order of reading.
+    pub assignments: Vec<Place>,
+    /// Why the last assignment that does not reach the kernel does not, where no later one does.
+    pub lost: Option<Lost>,
+}
+
+impl Outlook {
+    /// The assignments that do not decide.
+    #[must_use]
+    pub fn shadowed(&self) -> Vec<Place> {
+        self.assignments.iter().filter(|place| Some(*place) != self.winner.as_ref()).cloned().collect()
+    }
+}
+
+/// What the next boot makes of the machine's settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Boot {
+    /// What reads the files.
+    pub loader: Loader,
+    /// When connection tracking is there.
+    pub arrival: Arrival,
+    outlooks: BTreeMap<String, Outlook>,
+}
+
+impl Boot {
+    /// What the boot makes of the setting `name` (canonical).
+    #[must_use]
+    pub fn outlook(&self, name: &str) -> Outlook {
+        self.outlooks.get(name).cloned().unwrap_or_default()
+    }
+
+    /// The settings about which some file says something, by canonical name.
+    pub fn assigned(&self) -> impl Iterator<Item = &str> {
+        self.outlooks.keys().map(String::as_str)
+    }
+}
+
+/// The conntrack keys that the kernel of the next boot has once the module is there, dotted.
+///
+/// The live kernel tells. Where it cannot (no module, an image), today's names are assumed: a kernel of 2016 or later.
+#[must_use]
+pub fn keys(snapshot: &Snapshot) -> BTreeSet<String> {
+    let mut keys: BTreeSet<String> = snapshot.live.iter().flatten().map(|(key, _)| key.clone()).collect();
+    if keys.is_empty() {
+        keys.extend(CATALOG.iter().filter(|setting| setting.until.is_none()).map(|setting| setting.name.to_string()));
+    }
+    // A child network namespace does not show this name of the limit, but the boot happens in the initial one.
+    if keys.contains("net.netfilter.nf_conntrack_max") {
+        keys.insert("net.nf_conntrack_max".to_owned());
+    }
+    keys
+}
+
+/// The next boot of `snapshot`, if `loader` reads its files.
+#[must_use]
+pub fn boot(snapshot: &Snapshot, loader: Loader) -> Boot {
+    boot_arriving(snapshot, loader, arrival(&snapshot.tree, snapshot.module, loader))
+}
+
+/// The next boot of `snapshot`, if `loader` reads its files and connection tracking is there as `arrival` says.
+#[must_use]
+pub fn boot_arriving(snapshot: &Snapshot, loader: Loader, arrival: Arrival) -> Boot {
+    let keys = keys(snapshot);
+    let read = sysctl_d::assignments(&snapshot.tree, loader);
+    let mut play = Play { snapshot, outlooks: BTreeMap::new() };
+    play.mention(&read);
+    for write in kernel_options::writes(&snapshot.tree, snapshot.module, &keys) {
+        play.write(write);
+    }
+    let writes = sysctl_d::writes(&read, loader, &keys);
+    if arrival == Arrival::Late {
+        for write in writes {
+            play.lose(write);
+        }
+    } else {
+        for write in writes {
+            play.write(write);
+        }
+    }
+    let later = later::assignments(&snapshot.tree);
+    play.mention(&later);
+    for write in sysctl_d::writes(&later, Loader::Procps, &keys) {
+        play.write(write);
+    }
+    Boot { loader, arrival, outlooks: play.outlooks }
+}
+
+/// A boot while it is played through.
+struct Play<'a> {
+    snapshot: &'a Snapshot,
+    outlooks: BTreeMap<String, Outlook>,
+}
+
+impl Play<'_> {
+    fn outlook(&mut self, setting: Setting) -> &mut Outlook {
+        self.outlooks.entry(setting.name.into_owned()).or_default()
+    }
+
+    /// Notes every explicit assignment, as lost until a write shows that it is not.
+    fn mention(&mut self, read: &[Placed]) {
+        for placed in read.iter().filter(|placed| placed.assignment.value.is_some()) {
+            if let Some(setting) = placed.assignment.setting() {
+                let outlook = self.outlook(setting);
+                outlook.assignments.push(placed.place.clone());
+                outlook.lost = Some(Lost::NoSuchKey(placed.place.clone()));
+            }
+        }
+    }
+
+    fn write(&mut self, write: Write) {
+        let Some(setting) = catalog::by_key(&write.key) else { return };
+        let number = kernel_reading(&write.text, &setting, self.snapshot.page_size)
+            .filter(|number| self.accepts(&setting, &write.key, *number));
+        let outlook = self.outlook(setting);
+        if !outlook.assignments.contains(&write.place) {
+            outlook.assignments.push(write.place.clone());
+        }
+        match number {
+            Some(number) => {
+                outlook.value = Some(number);
+                outlook.winner = Some(write.place);
+                outlook.lost = None;
+            }
+            None => outlook.lost = Some(Lost::Refused(write.place)),
+        }
+    }
+
+    fn lose(&mut self, write: Write) {
+        if let Some(setting) = catalog::by_key(&write.key) {
+            self.outlook(setting).lost = Some(Lost::ModuleLate(write.place));
+        }
+    }
+
+    /// Whether the kernel, as it is at this point of the boot, takes `number` for `key`.
+    fn accepts(&self, setting: &Setting, key: &str, number: i64) -> bool {
+        let so_far = |name: &str, default: i64| self.outlooks.get(name).and_then(|o| o.value).unwrap_or(default);
+        let live = self.snapshot.live.as_ref().and_then(|live| live.get(key));
+        // What a child namespace shows as read-only is writable where the boot happens.
+        let writable = self.snapshot.in_child_namespace() || live.is_none_or(|live| live.writable);
+        setting.access == Access::ReadWrite
+            && writable
+            && match setting.name.as_ref() {
+                FRAG6_LOW => number <= so_far(FRAG6_HIGH, FRAG6_HIGH_DEFAULT),
+                FRAG6_HIGH => number >= so_far(FRAG6_LOW, FRAG6_LOW_DEFAULT),
+                _ => true,
+            }
+    }
+}

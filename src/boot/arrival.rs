@@ -1,0 +1,138 @@
+//! Decides when connection tracking is there at boot: before the loader writes, or after.
+//!
+//! Where it is a module and nothing names it, it comes with the first firewall rule that needs it, and what the loader
+//! wrote before that is lost without a word: the most common cause of "it was fine until the reboot".
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::sources::{CMDLINE, MODPROBE, MODULES, MODULES_LOAD, UDEV_RULES};
+use crate::snapshot::Module;
+use crate::sysctl_d::Loader;
+use crate::tree::{Place, Tree};
+
+/// When connection tracking is there at boot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// Before everything: it is part of the kernel.
+    BuiltIn,
+    /// Before the loader: this line names the module, or one that needs it.
+    Early(Place),
+    /// After the loader, which this udev rule runs again as the module comes.
+    Reapplied(Place),
+    /// After the loader: what it writes is lost.
+    Late,
+}
+
+/// The file in which a run names the module, where no other does.
+pub const MODULE_FILE: &str = "/etc/modules-load.d/nf_conntrack.conf";
+
+/// The modules that bring connection tracking with them: itself, its aliases, and those that depend on it in every
+/// kernel that has them (`depends` of modinfo(8)).
+const BRINGS_CONNTRACK: [&str; 17] = [
+    "nf_conntrack",
+    "ip_conntrack",
+    "nf_conntrack_ipv4",
+    "nf_conntrack_ipv6",
+    "nf_conntrack_netlink",
+    "nf_conntrack_ftp",
+    "nf_conntrack_sip",
+    "nf_conntrack_tftp",
+    "nf_conntrack_pptp",
+    "nf_conntrack_h323",
+    "nf_nat",
+    "nf_nat_ftp",
+    "xt_conntrack",
+    "xt_state",
+    "xt_MASQUERADE",
+    "nft_ct",
+    "nft_nat",
+];
+
+/// When connection tracking is there at a boot with the files of `tree`.
+#[must_use]
+pub fn arrival(tree: &Tree, module: Module, loader: Loader) -> Arrival {
+    if module == Module::BuiltIn {
+        return Arrival::BuiltIn;
+    }
+    let named = if is_blacklisted(tree) { None } else { early(tree, loader) };
+    match (named, reapplying_rule(tree, loader)) {
+        (Some(place), _) => Arrival::Early(place),
+        (None, Some(place)) => Arrival::Reapplied(place),
+        (None, None) => Arrival::Late,
+    }
+}
+
+/// The first line that has the module loaded before the loader runs.
+fn early(tree: &Tree, loader: Loader) -> Option<Place> {
+    let mut files = drop_ins(tree, &MODULES_LOAD, ".conf");
+    // The init scripts beside procps read this one too; for systemd, Debian has a link to it in modules-load.d.
+    if loader == Loader::Procps && tree.get(MODULES).is_some() {
+        files.push(MODULES.into());
+    }
+    let names_it = |line: &str| {
+        // Parameters may follow the name in /etc/modules.
+        line.split_whitespace().next().is_some_and(brings_conntrack)
+    };
+    let in_files = files.into_iter().find_map(|file| line_where(tree, &file, names_it));
+    in_files.or_else(|| {
+        line_where(tree, Path::new(CMDLINE), |line| {
+            let lists = line.split_whitespace().filter_map(|word| {
+                let (key, modules) = word.split_once('=')?;
+                matches!(key.trim_start_matches("rd."), "modules_load" | "modules-load").then_some(modules)
+            });
+            lists.flat_map(|modules| modules.split(',')).any(brings_conntrack)
+        })
+    })
+}
+
+fn brings_conntrack(module: &str) -> bool {
+    let module = module.replace('-', "_");
+    BRINGS_CONNTRACK.contains(&module.as_str())
+}
+
+/// Whether modprobe.d keeps the module from being loaded by its name: systemd-modules-load obeys.
+fn is_blacklisted(tree: &Tree) -> bool {
+    drop_ins(tree, &MODPROBE, ".conf").into_iter().any(|file| {
+        line_where(tree, &file, |line| {
+            let words: Vec<_> = line.split_whitespace().collect();
+            matches!(words[..], ["blacklist", "nf_conntrack"] | ["install", "nf_conntrack", "/bin/false" | "/bin/true"])
+        })
+        .is_some()
+    })
+}
+
+/// A udev rule that runs the loader again when the module is added. systemd only: it is systemd's program that it runs.
+fn reapplying_rule(tree: &Tree, loader: Loader) -> Option<Place> {
+    if loader != Loader::Systemd {
+        return None;
+    }
+    drop_ins(tree, &UDEV_RULES, ".rules").into_iter().find_map(|file| {
+        line_where(tree, &file, |line| {
+            line.contains("nf_conntrack") && line.contains("\"module\"") && line.contains("systemd-sysctl")
+        })
+    })
+}
+
+/// The files of `directories` whose name ends in `suffix`: of equal names the first, in the order of the names.
+pub(super) fn drop_ins(tree: &Tree, directories: &[&str], suffix: &str) -> Vec<PathBuf> {
+    let mut by_name: BTreeMap<&std::ffi::OsStr, &Path> = BTreeMap::new();
+    for directory in directories {
+        for (path, _) in tree.in_directory(Path::new(directory)) {
+            let Some(name) = path.file_name() else { continue };
+            let text = name.to_string_lossy();
+            if text.ends_with(suffix) && !text.starts_with('.') {
+                by_name.entry(name).or_insert(path);
+            }
+        }
+    }
+    by_name.into_values().map(Path::to_owned).collect()
+}
+
+/// The first line of `file`, comments aside, of which `holds` is true.
+pub(super) fn line_where(tree: &Tree, file: &Path, holds: impl Fn(&str) -> bool) -> Option<Place> {
+    let text = String::from_utf8_lossy(tree.bytes(file)?);
+    let is_comment = |line: &str| line.starts_with('#') || line.starts_with(';');
+    let line = text.lines().map(str::trim).position(|line| !is_comment(line) && holds(line))?;
+    Some(Place { file: file.to_owned(), line: line + 1 })
+}

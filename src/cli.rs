@@ -1,0 +1,202 @@
+//! Reads the arguments, calls what they name, and prints one thing on standard output.
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Parser, Subcommand, ValueEnum};
+use serde::Serialize;
+
+use crate::failure::{Failure, Kind};
+use crate::report::{Mode, Report, ansible, text};
+use crate::request::{self, Desired};
+use crate::run;
+use crate::{host, schema, show};
+
+/// The run did what it was to do; a check found desired = live = boot.
+pub const OK: u8 = 0;
+/// The run failed; a check could not tell.
+pub const FAILED: u8 = 1;
+/// A check found a drift.
+pub const DRIFT: u8 = 2;
+
+/// Keeps the kernel's connection tracking sysctls as desired: live now, and after the next boot.
+#[derive(Debug, Parser)]
+#[command(name = "conntrack-sysctl", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// What to print: text on a terminal and JSON otherwise, unless this says so.
+    #[arg(long, global = true, value_enum, default_value_t = Output::Auto)]
+    output: Output,
+    /// The directory of an image or a chroot: its files only, and no live kernel.
+    #[arg(long, global = true, value_name = "DIR", default_value = "/")]
+    root: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// Text on a terminal, JSON otherwise.
+    Auto,
+    /// JSON, one object.
+    Json,
+    /// Text for people.
+    Text,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make the machine as the request says. Exit code: 0 done, 1 failed.
+    Apply {
+        /// The request, a JSON file; `-` or nothing for standard input.
+        request: Option<PathBuf>,
+    },
+    /// Say what differs and what apply would change. Exit code: 0 in sync, 2 drift, 1 could not tell.
+    Check {
+        /// The request, a JSON file; `-` or nothing for standard input.
+        request: Option<PathBuf>,
+    },
+    /// List all conntrack settings: the live value, what the next boot makes of it, and the line that decides.
+    Show,
+    /// Tell the whole story of one setting: every line that assigns it, in boot order, and who wins.
+    Explain {
+        /// Any name of the setting, such as nf_conntrack_max.
+        setting: String,
+    },
+    /// Print the JSON Schema of the request or of the report.
+    Schema {
+        /// Which of the two.
+        of: schema::Of,
+    },
+}
+
+/// Runs the command that `arguments` name, and returns its exit code.
+#[must_use]
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    // Files that a run makes are readable for all, whatever the caller's shell or Ansible's connection set.
+    rustix::process::umask(rustix::fs::Mode::WGRP | rustix::fs::Mode::WOTH);
+    // Ansible runs a binary module with one argument, the absolute path of the task's arguments. No command starts so.
+    if let [_, task] = &arguments[..] {
+        if Path::new(task).is_absolute() {
+            return print(&ansible::run(Path::new(task)));
+        }
+    }
+    match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => command(arguments),
+        Err(error) => {
+            let asked_for = !error.use_stderr();
+            let _ = error.print();
+            if asked_for { OK } else { FAILED }
+        }
+    }
+}
+
+/// What a command prints and how it ends.
+pub struct Answer {
+    /// The text for standard output, without the last line end.
+    pub text: String,
+    /// The exit code.
+    pub code: u8,
+}
+
+fn command(arguments: Arguments) -> u8 {
+    let as_text = match arguments.output {
+        Output::Auto => io::stdout().is_terminal(),
+        Output::Json => false,
+        Output::Text => true,
+    };
+    let root = &arguments.root;
+    let answer = match arguments.command {
+        Command::Apply { request } => {
+            let report = report(Mode::Apply, request.as_deref(), |desired| run::apply(desired, root));
+            let code = if report.failure.is_some() { FAILED } else { OK };
+            Answer { text: render(&report, as_text, text::report), code }
+        }
+        Command::Check { request } => {
+            let report = report(Mode::Check, request.as_deref(), |desired| run::check(desired, root));
+            Answer { text: render(&report, as_text, text::report), code: check_code(&report) }
+        }
+        Command::Show => observed(root, |snapshot| {
+            let inventory = show::inventory(snapshot);
+            Ok(render(&inventory, as_text, text::inventory))
+        }),
+        Command::Explain { setting } => observed(root, |snapshot| {
+            let story = show::story(&setting, snapshot)?;
+            Ok(render(&story, as_text, text::story))
+        }),
+        Command::Schema { of } => Answer { text: schema::text(of), code: OK },
+    };
+    print(&answer)
+}
+
+/// The exit code of a check. A failure that apply would meet is a drift all the same, where settings were compared.
+#[must_use]
+pub fn check_code(report: &Report) -> u8 {
+    match &report.failure {
+        _ if report.in_sync => OK,
+        Some(_) if report.settings.is_empty() => FAILED,
+        _ => DRIFT,
+    }
+}
+
+fn observed(root: &Path, answer: impl FnOnce(&crate::snapshot::Snapshot) -> Result<String, Failure>) -> Answer {
+    let text = host::open_root(root).and_then(|root| host::observe(&root)).and_then(|snapshot| answer(&snapshot));
+    match text {
+        Ok(text) => Answer { text, code: OK },
+        Err(failure) => {
+            eprintln!("conntrack-sysctl: {failure}");
+            Answer { text: String::new(), code: FAILED }
+        }
+    }
+}
+
+fn report(mode: Mode, request: Option<&Path>, run: impl FnOnce(&Desired) -> Report) -> Report {
+    match read(request).and_then(|bytes| request::from_slice(&bytes)) {
+        Ok(desired) => run(&desired),
+        Err(failure) => Report::refused(mode, failure),
+    }
+}
+
+/// The bytes of the request: of the file, or of standard input; no more of them than a request may have.
+fn read(request: Option<&Path>) -> Result<Vec<u8>, Failure> {
+    let from = request.filter(|path| *path != Path::new("-"));
+    let mut bytes = Vec::new();
+    let most = request::LIMIT as u64 + 1;
+    let result = match from {
+        Some(path) => std::fs::File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes)),
+        None => io::stdin().lock().take(most).read_to_end(&mut bytes),
+    };
+    let name = from.map_or_else(|| "standard input".into(), |path| path.display().to_string());
+    match result {
+        Ok(_) => Ok(bytes),
+        Err(error) => Err(Failure::new(Kind::BadRequest, format!("the request `{name}` cannot be read: {error}"))
+            .hint("name a JSON file, or give the request on standard input")),
+    }
+}
+
+fn render<T: Serialize>(value: &T, as_text: bool, text: impl FnOnce(&T) -> String) -> String {
+    if as_text { text(value) } else { json(value) }
+}
+
+/// `value` as indented JSON.
+pub(crate) fn json<T: Serialize>(value: &T) -> String {
+    serde_json::to_string_pretty(value).expect("a report has string keys only")
+}
+
+/// Prints the answer. Where nobody reads standard output any more, the exit code must not say that all is well.
+fn print(answer: &Answer) -> u8 {
+    if answer.text.is_empty() {
+        return answer.code;
+    }
+    let mut stdout = io::stdout().lock();
+    let printed = stdout.write_all(answer.text.as_bytes()).and_then(|()| stdout.write_all(b"\n"));
+    match printed.and_then(|()| stdout.flush()) {
+        Ok(()) => answer.code,
+        Err(error) => {
+            let _ =
+                writeln!(io::stderr(), "conntrack-sysctl: the run is over, but its report cannot be printed: {error}");
+            FAILED
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! The only place that touches the machine: observing it, and changing what a plan says.
+
+mod kernel;
+mod lock;
+mod observe;
+mod replace;
+pub mod restraint;
+mod root;
+
+use std::path::Path;
+
+use crate::failure::{Failure, Kind};
+
+pub use kernel::{Kernel, MachineKernel};
+pub use lock::Lock;
+pub use observe::observe;
+pub(crate) use replace::remove_directories;
+pub use replace::{Replaced, keep_copy, replace};
+pub use root::{Root, Spot};
+
+/// The root at `path`.
+pub fn open_root(path: &Path) -> Result<Root, Failure> {
+    Root::open(path).map_err(|error| {
+        Failure::new(failure_kind(&error), format!("`{}` cannot be opened: {error}", path.display()))
+            .hint("--root names the directory of an image or a chroot")
+    })
+}
+
+/// The kind of failure that an error of the operating system is.
+#[must_use]
+pub fn failure_kind(error: &std::io::Error) -> Kind {
+    match error.kind() {
+        std::io::ErrorKind::PermissionDenied => Kind::Permission,
+        std::io::ErrorKind::ReadOnlyFilesystem => Kind::ReadOnly,
+        _ => Kind::WriteFailed,
+    }
+}

@@ -1,0 +1,89 @@
+//! Reads and writes the running kernel's sysctls, and loads its module: a narrow trait, the real kernel, and a fake.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use sysctl::{Ctl, CtlValue, Sysctl};
+
+use crate::plan::Knob;
+
+/// The running kernel, as far as a plan changes it.
+pub trait Kernel {
+    /// The text of `knob`, without the line end.
+    fn read(&self, knob: &Knob) -> io::Result<String>;
+    /// Writes `text` to `knob`.
+    fn write(&mut self, knob: &Knob, text: &str) -> io::Result<()>;
+    /// Loads `nf_conntrack`.
+    fn load_module(&mut self) -> io::Result<()>;
+    /// Unloads `nf_conntrack`.
+    fn unload_module(&mut self) -> io::Result<()>;
+}
+
+/// The kernel of this machine, through `/proc/sys`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MachineKernel;
+
+/// The module parameter behind [`Knob::Hashsize`].
+pub(super) const HASHSIZE: &str = "/sys/module/nf_conntrack/parameters/hashsize";
+
+impl Kernel for MachineKernel {
+    fn read(&self, knob: &Knob) -> io::Result<String> {
+        match knob {
+            Knob::Sysctl(key) => read_sysctl(key),
+            Knob::Hashsize => Ok(std::fs::read_to_string(HASHSIZE)?.trim_end().to_owned()),
+        }
+    }
+
+    fn write(&mut self, knob: &Knob, text: &str) -> io::Result<()> {
+        match knob {
+            Knob::Sysctl(key) => {
+                let ctl = Ctl::new(key).map_err(|error| cause(key, error))?;
+                ctl.set_value(CtlValue::String(text.to_owned())).map(drop).map_err(|error| cause(key, error))
+            }
+            Knob::Hashsize => std::fs::write(HASHSIZE, text),
+        }
+    }
+
+    fn load_module(&mut self) -> io::Result<()> {
+        modprobe(&["nf_conntrack"])
+    }
+
+    fn unload_module(&mut self) -> io::Result<()> {
+        modprobe(&["-r", "nf_conntrack"])
+    }
+}
+
+/// The text of the sysctl `key` (dotted).
+pub(super) fn read_sysctl(key: &str) -> io::Result<String> {
+    let ctl = Ctl::new(key).map_err(|error| cause(key, error))?;
+    let text = ctl.value_string().map_err(|error| cause(key, error))?;
+    Ok(text.trim_end().to_owned())
+}
+
+/// The operating system's reason behind an error of the crate, which says `NotFound` whatever kept it from opening.
+fn cause(key: &str, error: sysctl::SysctlError) -> io::Error {
+    match error {
+        sysctl::SysctlError::IoError(error) => error,
+        sysctl::SysctlError::NotFound(_) => {
+            let path = PathBuf::from("/proc/sys").join(key.replace('.', "/"));
+            std::fs::metadata(path).err().unwrap_or_else(|| io::Error::from(io::ErrorKind::PermissionDenied))
+        }
+        error => io::Error::other(error),
+    }
+}
+
+fn modprobe(arguments: &[&str]) -> io::Result<()> {
+    // Ansible and cron may give a PATH without the directories of root's programs.
+    let programs = ["/usr/sbin/modprobe", "/sbin/modprobe"];
+    let program = programs.into_iter().find(|program| std::path::Path::new(program).exists());
+    let Some(program) = program else {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "there is no modprobe (package kmod)"));
+    };
+    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let message = String::from_utf8_lossy(&output.stderr);
+    Err(io::Error::other(format!("modprobe {}: {}", arguments.join(" "), message.trim())))
+}

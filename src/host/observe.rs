@@ -1,0 +1,153 @@
+//! Observes a machine: every read of a run that a decision rests on, and nothing else.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustix::fs::StatVfsMountFlags;
+
+use super::kernel::{HASHSIZE, read_sysctl};
+use super::root::Root;
+use crate::boot::sources;
+use crate::catalog;
+use crate::failure::Failure;
+use crate::snapshot::{Live, Module, Snapshot};
+use crate::tree::{Entry, Tree};
+
+use super::failure_kind;
+
+/// Where the kernel has conntrack keys, below `/proc/sys`, as the prefix of their dotted names.
+const LIVE_DIRECTORIES: [&str; 4] = ["net.netfilter", "net", "net.ipv4.netfilter", "net.ipv4"];
+
+/// What the machine is now, or the image at `root`.
+pub fn observe(root: &Root) -> Result<Snapshot, Failure> {
+    let live = if root.is_machine() { Some(live()) } else { None };
+    let module = match &live {
+        Some(live) => machine_module(live),
+        None => image_module(root),
+    };
+    Ok(Snapshot {
+        module,
+        live,
+        tree: tree(root)?,
+        read_only: root.is_machine()
+            && rustix::fs::statvfs("/proc/sys").is_ok_and(|fs| fs.f_flag.contains(StatVfsMountFlags::RDONLY)),
+        hashsize: root.is_machine().then(|| read_number(HASHSIZE)).flatten(),
+        time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+        page_size: rustix::param::page_size() as u64,
+    })
+}
+
+/// The live conntrack keys.
+fn live() -> BTreeMap<String, Live> {
+    let mut live = BTreeMap::new();
+    for prefix in LIVE_DIRECTORIES {
+        let directory = PathBuf::from("/proc/sys").join(prefix.replace('.', "/"));
+        let Ok(items) = std::fs::read_dir(directory) else { continue };
+        for item in items.flatten() {
+            let key = format!("{prefix}.{}", item.file_name().to_string_lossy());
+            if catalog::by_key(&key).is_none() {
+                continue;
+            }
+            let writable = item.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o200 != 0);
+            // A key that goes away meanwhile (the module is unloaded) is one that is not there.
+            if let Ok(text) = read_sysctl(&key) {
+                live.insert(key, Live { text, writable });
+            }
+        }
+    }
+    live
+}
+
+fn machine_module(live: &BTreeMap<String, Live>) -> Module {
+    let modules = std::fs::read_to_string("/proc/modules").unwrap_or_default();
+    let is_listed = |name: &str| modules.lines().any(|line| line.split(' ').next() == Some(name));
+    if is_listed("nf_conntrack") || is_listed("ip_conntrack") {
+        Module::Loaded
+    } else if live.is_empty() {
+        Module::Absent
+    } else {
+        Module::BuiltIn
+    }
+}
+
+/// Built in where each kernel of the image says so.
+fn image_module(root: &Root) -> Module {
+    let mut kernels = ["/usr/lib/modules", "/lib/modules"].into_iter().find_map(|directory| {
+        let kernels = root.entries(Path::new(directory), |_| true).ok()?;
+        (!kernels.is_empty()).then_some(kernels)
+    });
+    let is_built_in = |path: &Path| {
+        let list = root.entry(&path.join("modules.builtin"));
+        let text = list.as_ref().and_then(Entry::bytes).unwrap_or_default();
+        String::from_utf8_lossy(text).lines().any(|line| line.ends_with("/nf_conntrack.ko"))
+    };
+    match kernels.take() {
+        Some(kernels) if kernels.iter().all(|(path, _)| is_built_in(path)) => Module::BuiltIn,
+        _ => Module::Absent,
+    }
+}
+
+fn read_number(path: &str) -> Option<i64> {
+    std::fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+/// The persistent files that a boot reads.
+fn tree(root: &Root) -> Result<Tree, Failure> {
+    let mut tree = Tree::default();
+    let lib_is_link = root.find(Path::new("/lib/x")).is_ok_and(|spot| spot.path != Path::new("/lib/x"));
+    for (directories, suffix) in sources::DIRECTORIES {
+        for directory in *directories {
+            // Where /lib is a link to /usr/lib, every file would be there twice.
+            if lib_is_link && directory.starts_with("/lib/") {
+                continue;
+            }
+            let picks = |name: &OsStr| name.as_bytes().ends_with(suffix.as_bytes());
+            let entries = root.entries(Path::new(directory), picks).map_err(|error| unreadable(directory, &error))?;
+            for (path, entry) in entries {
+                tree.insert(path, entry);
+            }
+        }
+    }
+    for file in sources::FILES {
+        if let Some(entry) = root.entry(Path::new(file)) {
+            tree.insert(*file, entry);
+        }
+    }
+    if let Some(file) = sources::ufw_file(&tree) {
+        if let Some(entry) = root.entry(&file) {
+            tree.insert(file, entry);
+        }
+    }
+    // Profiles name other profiles, each of which is looked for in each directory.
+    let mut profiles = sources::tuned_profiles(&tree);
+    while let Some(path) = profiles.iter().find(|path| tree.get(path).is_none() && root.exists(path)).cloned() {
+        tree.insert(&path, root.entry(&path).unwrap_or(Entry::Dangling));
+        profiles = sources::tuned_profiles(&tree);
+    }
+    for path in sources::MARKERS {
+        if root.exists(Path::new(path)) {
+            tree.insert(*path, Entry::Program);
+        }
+    }
+    if let Ok(init) = root.find(Path::new(sources::INIT)) {
+        if init.stat.is_some() {
+            tree.insert(sources::INIT, Entry::Link { target: init.path, bytes: Vec::new() });
+        }
+    }
+    if root.is_machine() {
+        if let Ok(bytes) = std::fs::read(sources::CMDLINE) {
+            tree.insert(sources::CMDLINE, Entry::File(bytes));
+        }
+    }
+    Ok(tree)
+}
+
+fn unreadable(directory: &str, error: &io::Error) -> Failure {
+    Failure::new(failure_kind(error), format!("`{directory}` cannot be read: {error}"))
+        .hint("run as root: what a boot reads must be known before anything is said")
+}

@@ -1,0 +1,288 @@
+//! Replaces a file at once and whole: a reader, and a machine that loses power, sees the old or the new one.
+//!
+//! The new content is written beside the file under a name that no loader reads, takes over mode, owner and extended
+//! attributes, is synced, and changes places with the old one. What was swapped out is compared with what the plan
+//! knew: where another writer came in between, both change places back, so that nobody's work is overwritten.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, fchmod, fchown, openat, renameat_with, unlinkat};
+use rustix::io::Errno;
+
+use super::root::{Root, Spot, read_at};
+
+/// The mode of a fresh file: readable for all, as every file of a sysctl.d directory is.
+const FRESH: u32 = 0o644;
+
+/// What a replacement made besides the file: what an undo has to take away again.
+#[derive(Debug, Default)]
+pub struct Replaced {
+    /// The directories that were made for it, the outermost first.
+    pub directories: Vec<PathBuf>,
+}
+
+/// Makes the file at `path` hold `after` (None: not be there), if it holds `before` (None: is not there).
+pub fn replace(root: &Root, path: &Path, before: Option<&[u8]>, after: Option<&[u8]>) -> io::Result<Replaced> {
+    let mut replaced = Replaced::default();
+    if after.is_some() {
+        replaced.directories = make_parents(root, path)?;
+    }
+    let swap = || {
+        let spot = root.find(path)?;
+        if spot.path != path {
+            return Err(changed(path));
+        }
+        sweep(&spot)?;
+        match (before, after) {
+            (None, None) => Ok(()),
+            (Some(before), None) => remove(&spot, before),
+            (None, Some(after)) => create(&spot, after),
+            (Some(before), Some(after)) => exchange(&spot, before, after),
+        }
+    };
+    match swap() {
+        Ok(()) => Ok(replaced),
+        Err(error) => {
+            remove_directories(root, &replaced.directories);
+            Err(error)
+        }
+    }
+}
+
+/// Copies the file at `path`, with its attributes, to `copy` in the same directory, and returns its bytes.
+pub fn keep_copy(root: &Root, path: &Path, copy: &Path) -> io::Result<Vec<u8>> {
+    let old = root.find(path)?;
+    let spot = root.find(copy)?;
+    let bytes = read_at(old.directory.as_fd(), &old.name)?;
+    let fresh = Fresh::write(&spot, &bytes)?;
+    take_over_attributes(&open_for_reading(&old)?, &fresh.file)?;
+    fresh.settle(&spot)?;
+    Ok(bytes)
+}
+
+/// Removes directories that [`replace`] made, where they are still empty.
+pub(crate) fn remove_directories(root: &Root, directories: &[PathBuf]) {
+    for directory in directories.iter().rev() {
+        if let Ok(spot) = root.find(directory) {
+            let _ = unlinkat(&spot.directory, &spot.name, AtFlags::REMOVEDIR);
+        }
+    }
+}
+
+/// The error of a file that is not what it was when the plan was made.
+fn changed(path: &Path) -> io::Error {
+    let message =
+        format!("`{}` was changed by another writer meanwhile; it is left as that writer made it", path.display());
+    io::Error::new(io::ErrorKind::ResourceBusy, message)
+}
+
+fn create(spot: &Spot, after: &[u8]) -> io::Result<()> {
+    let fresh = Fresh::write(spot, after)?;
+    fchmod(&fresh.file, Mode::from_raw_mode(FRESH))?;
+    fresh.settle(spot)
+}
+
+fn exchange(spot: &Spot, before: &[u8], after: &[u8]) -> io::Result<()> {
+    if read_if_there(spot)?.as_deref() != Some(before) {
+        return Err(changed(&spot.path));
+    }
+    let fresh = Fresh::write(spot, after)?;
+    take_over_attributes(&open_for_reading(spot)?, &fresh.file)?;
+    fresh.file.sync_all()?;
+    let swap = || renameat_with(&spot.directory, &fresh.name, &spot.directory, &spot.name, RenameFlags::EXCHANGE);
+    match swap() {
+        Ok(()) => {
+            let swapped_out = read_at(spot.directory.as_fd(), &fresh.name)?;
+            if swapped_out != before {
+                swap()?;
+                return Err(changed(&spot.path));
+            }
+        }
+        Err(Errno::INVAL | Errno::NOSYS) => {
+            rustix::fs::renameat(&spot.directory, &fresh.name, &spot.directory, &spot.name)?;
+            fresh.forget();
+            return sync_directory(spot);
+        }
+        Err(error) => return Err(error.into()),
+    }
+    // What was swapped out goes with the guard; the directory is synced after that, so that one sync does for both.
+    drop(fresh);
+    sync_directory(spot)
+}
+
+fn remove(spot: &Spot, before: &[u8]) -> io::Result<()> {
+    if read_if_there(spot)?.as_deref() != Some(before) {
+        return Err(changed(&spot.path));
+    }
+    unlinkat(&spot.directory, &spot.name, AtFlags::empty())?;
+    sync_directory(spot)
+}
+
+fn open_for_reading(spot: &Spot) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(openat(&spot.directory, &spot.name, flags, Mode::empty())?.into())
+}
+
+fn read_if_there(spot: &Spot) -> io::Result<Option<Vec<u8>>> {
+    match read_at(spot.directory.as_fd(), &spot.name) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// A file with new content under a name that no loader reads. It goes when this is dropped.
+struct Fresh<'a> {
+    directory: BorrowedFd<'a>,
+    name: OsString,
+    file: File,
+    remains: bool,
+}
+
+impl<'a> Fresh<'a> {
+    fn write(spot: &'a Spot, bytes: &[u8]) -> io::Result<Fresh<'a>> {
+        // The handle's own path, so that nobody can put another directory in the place of this one meanwhile.
+        let directory = PathBuf::from(format!("/proc/self/fd/{}", spot.directory.as_raw_fd()));
+        let (file, path) = tempfile::Builder::new()
+            .prefix(&stray_prefix(&spot.name))
+            .suffix(STRAY_SUFFIX)
+            .tempfile_in(directory)?
+            .keep()?;
+        let name = path.file_name().unwrap_or_default().to_owned();
+        let mut fresh = Fresh { directory: spot.directory.as_fd(), name, file, remains: false };
+        fresh.file.write_all(bytes)?;
+        Ok(fresh)
+    }
+
+    /// Syncs it and gives it its place, where nothing stands yet.
+    fn settle(self, spot: &Spot) -> io::Result<()> {
+        self.file.sync_all()?;
+        match renameat_with(&spot.directory, &self.name, &spot.directory, &spot.name, RenameFlags::NOREPLACE) {
+            Ok(()) => {}
+            Err(Errno::EXIST) => return Err(changed(&spot.path)),
+            // Some network file systems cannot say "only if it is not there"; there the look before has to do.
+            Err(Errno::INVAL | Errno::NOSYS) => {
+                if read_if_there(spot)?.is_some() {
+                    return Err(changed(&spot.path));
+                }
+                rustix::fs::renameat(&spot.directory, &self.name, &spot.directory, &spot.name)?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+        self.forget();
+        sync_directory(spot)
+    }
+
+    /// Leaves it: it has taken its place under another name.
+    fn forget(mut self) {
+        self.remains = true;
+    }
+}
+
+impl Drop for Fresh<'_> {
+    fn drop(&mut self) {
+        if !self.remains {
+            let _ = unlinkat(self.directory, &self.name, AtFlags::empty());
+        }
+    }
+}
+
+const STRAY_SUFFIX: &str = ".tmp";
+
+fn stray_prefix(name: &OsStr) -> OsString {
+    let mut prefix = OsString::from(".");
+    prefix.push(name);
+    prefix.push(".conntrack-sysctl.");
+    prefix
+}
+
+/// Removes what a killed run left beside the file. The lock sees to it that no other run is at work.
+fn sweep(spot: &Spot) -> io::Result<()> {
+    use std::os::unix::ffi::OsStrExt;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let directory: OwnedFd = openat(&spot.directory, ".", flags, Mode::empty())?;
+    let prefix = stray_prefix(&spot.name);
+    for item in rustix::fs::Dir::read_from(&directory)? {
+        let item = item?;
+        let name = item.file_name().to_bytes();
+        if name.starts_with(prefix.as_bytes()) && name.ends_with(STRAY_SUFFIX.as_bytes()) {
+            unlinkat(&directory, OsStr::from_bytes(name), AtFlags::empty())?;
+        }
+    }
+    Ok(())
+}
+
+/// Gives `new` the owner, mode and extended attributes of `old`: POSIX ACLs and the SELinux label are among these.
+fn take_over_attributes(old: &File, new: &File) -> io::Result<()> {
+    let metadata = old.metadata()?;
+    let owner = rustix::fs::Uid::from_raw(metadata.uid());
+    let group = rustix::fs::Gid::from_raw(metadata.gid());
+    fchown(new, Some(owner), Some(group))?;
+    // After the owner: a change of owner clears the set-user-ID bit.
+    fchmod(new, Mode::from_raw_mode(metadata.mode() & 0o7777))?;
+    copy_xattrs(old, new)
+}
+
+fn copy_xattrs(old: &File, new: &File) -> io::Result<()> {
+    // The kernel's own bound on the list and on each value is 64 KiB (XATTR_LIST_MAX, XATTR_SIZE_MAX).
+    let mut names = vec![0_u8; 1 << 16];
+    let length = match rustix::fs::flistxattr(old, &mut names[..]) {
+        Ok(length) => length,
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    let mut value = vec![0_u8; 1 << 16];
+    for name in names[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+        use std::os::unix::ffi::OsStrExt;
+        let name = OsStr::from_bytes(name);
+        let length = rustix::fs::fgetxattr(old, name, &mut value[..])?;
+        let value = &value[..length];
+        match rustix::fs::fsetxattr(new, name, value, rustix::fs::XattrFlags::empty()) {
+            Ok(()) => {}
+            // A security module may keep its label from being set, and have set the same one by itself.
+            Err(error) => {
+                let mut present = vec![0_u8; value.len()];
+                let same = rustix::fs::fgetxattr(new, name, &mut present[..]).is_ok_and(|n| present[..n] == *value);
+                if !same {
+                    return Err(error.into());
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn sync_directory(spot: &Spot) -> io::Result<()> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    File::from(openat(&spot.directory, ".", flags, Mode::empty())?).sync_all()
+}
+
+/// Makes the directories above `path` that are missing, and names them.
+fn make_parents(root: &Root, path: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut made = Vec::new();
+    let ancestors: Vec<&Path> = path.ancestors().skip(1).filter(|path| path.parent().is_some()).collect();
+    for directory in ancestors.into_iter().rev() {
+        let spot = match root.find(directory) {
+            Ok(spot) => spot,
+            Err(error) => {
+                remove_directories(root, &made);
+                return Err(error);
+            }
+        };
+        if spot.stat.is_some() {
+            continue;
+        }
+        let make = rustix::fs::mkdirat(&spot.directory, &spot.name, Mode::from_raw_mode(0o755));
+        if let Err(error) = make {
+            remove_directories(root, &made);
+            return Err(error.into());
+        }
+        made.push(directory.to_owned());
+    }
+    Ok(made)
+}

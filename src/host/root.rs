@@ -1,0 +1,263 @@
+//! Finds and reads files below a root, whatever the links there say.
+//!
+//! A path is walked one name at a time on handles, so that nothing that changes meanwhile leads out of the root. A
+//! link is followed inside the root, and only where nobody but its owner could have put it.
+
+use std::collections::VecDeque;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, openat, readlinkat, statat};
+use rustix::io::Errno;
+
+use crate::tree::Entry;
+
+/// The most bytes that a file may have to be read: 1,000 times the largest drop-in that anybody wrote by hand.
+const LARGEST: u64 = 16 << 20;
+
+/// The links that the kernel follows in one path at most (path_resolution(7)).
+const MOST_LINKS: usize = 40;
+
+/// A directory below which all paths of a run lie: `/`, or that of an image.
+#[derive(Debug)]
+pub struct Root {
+    handle: OwnedFd,
+    path: PathBuf,
+}
+
+/// Where a path leads, after all links.
+#[derive(Debug)]
+pub struct Spot {
+    /// The directory.
+    pub directory: OwnedFd,
+    /// The name in it.
+    pub name: OsString,
+    /// The path without links, inside the root.
+    pub path: PathBuf,
+    /// What stands there, if anything does: never a link.
+    pub stat: Option<Stat>,
+}
+
+impl Root {
+    /// The root at `path`.
+    pub fn open(path: &Path) -> io::Result<Root> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let handle = rustix::fs::open(path, flags, Mode::empty())?;
+        Ok(Root { handle, path: path.to_owned() })
+    }
+
+    /// Whether it is the machine's own root.
+    #[must_use]
+    pub fn is_machine(&self) -> bool {
+        self.path == Path::new("/")
+    }
+
+    /// Where `path` leads. An error with the kind `NotFound` says that a directory on the way is not there.
+    pub fn find(&self, path: &Path) -> io::Result<Spot> {
+        let mut walk = Walk { directories: vec![(self.handle.try_clone()?, PathBuf::from("/"))], links: 0 };
+        let mut names = names(path);
+        let Some(mut name) = names.pop_front() else { return Err(Errno::ISDIR.into()) };
+        loop {
+            let next = walk.step(&name, &mut names)?;
+            match (next, names.pop_front()) {
+                (Some(stat), None) => return walk.spot(name, stat),
+                (Some(stat), Some(following)) => {
+                    walk.enter(&name, stat)?;
+                    name = following;
+                }
+                (None, Some(following)) => name = following,
+                (None, None) => return Err(Errno::ISDIR.into()),
+            }
+        }
+    }
+
+    /// What stands at `path`; None: nothing.
+    pub fn entry(&self, path: &Path) -> Option<Entry> {
+        match self.find(path) {
+            Ok(spot) if spot.stat.is_none() && spot.path == path => None,
+            Ok(spot) => Some(spot_entry(spot, path)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // A directory on the way is missing; unless it is the path itself that is a link into nowhere.
+                self.is_link(path).then_some(Entry::Dangling)
+            }
+            Err(error) => Some(Entry::Unreadable(error.to_string())),
+        }
+    }
+
+    /// Whether anything stands at `path`.
+    #[must_use]
+    pub fn exists(&self, path: &Path) -> bool {
+        self.find(path).is_ok_and(|spot| spot.stat.is_some())
+    }
+
+    /// What stands directly in the directory at `path` under names for which `picks` is true.
+    pub fn entries(&self, path: &Path, picks: impl Fn(&OsStr) -> bool) -> io::Result<Vec<(PathBuf, Entry)>> {
+        let directory = match self.directory(path) {
+            Ok(directory) => directory,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut entries = Vec::new();
+        for item in Dir::read_from(&directory)? {
+            let name = OsString::from_vec(item?.file_name().to_bytes().to_vec());
+            if !picks(&name) || name == "." || name == ".." {
+                continue;
+            }
+            let path = path.join(&name);
+            match statat(&directory, &name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink => {
+                    entries.extend(self.entry(&path).map(|entry| (path, entry)));
+                }
+                Ok(stat) => entries.push((path, entry_of(directory.as_fd(), &name, &stat))),
+                // It went away between the two calls.
+                Err(Errno::NOENT) => {}
+                Err(error) => entries.push((path, Entry::Unreadable(error.to_string()))),
+            }
+        }
+        Ok(entries)
+    }
+
+    /// A handle on the directory at `path` that its entries can be listed through.
+    pub fn directory(&self, path: &Path) -> io::Result<OwnedFd> {
+        let spot = self.find(path)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Ok(openat(&spot.directory, &spot.name, flags, Mode::empty())?)
+    }
+
+    fn is_link(&self, path: &Path) -> bool {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return false };
+        self.directory(parent).is_ok_and(|directory| readlinkat(&directory, name, Vec::new()).is_ok())
+    }
+}
+
+/// The walk down a path.
+struct Walk {
+    /// The directories from the root to here, each with its path.
+    directories: Vec<(OwnedFd, PathBuf)>,
+    links: usize,
+}
+
+impl Walk {
+    fn here(&self) -> BorrowedFd<'_> {
+        self.directories.last().map(|(handle, _)| handle.as_fd()).expect("the root stays")
+    }
+
+    /// Looks at `name`. None: it was `..` or a link, and what it stands for is dealt with. Some(None): nothing there.
+    #[expect(clippy::option_option, reason = "a name leads on, or to something, or to nothing: three cases")]
+    fn step(&mut self, name: &OsStr, names: &mut VecDeque<OsString>) -> io::Result<Option<Option<Stat>>> {
+        if name == ".." {
+            // Above the root there is the root.
+            if self.directories.len() > 1 {
+                self.directories.pop();
+            }
+            return Ok(None);
+        }
+        let stat = match statat(self.here(), name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => stat,
+            Err(Errno::NOENT) => return Ok(Some(None)),
+            Err(error) => return Err(error.into()),
+        };
+        if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
+            return Ok(Some(Some(stat)));
+        }
+        self.links += 1;
+        if self.links > MOST_LINKS {
+            return Err(Errno::LOOP.into());
+        }
+        self.trust_links()?;
+        let target = PathBuf::from(OsString::from_vec(readlinkat(self.here(), name, Vec::new())?.into_bytes()));
+        if target.is_absolute() {
+            self.directories.truncate(1);
+        }
+        for component in self::names(&target).into_iter().rev() {
+            names.push_front(component);
+        }
+        Ok(None)
+    }
+
+    fn enter(&mut self, name: &OsStr, stat: Option<Stat>) -> io::Result<()> {
+        if stat.is_none() {
+            return Err(Errno::NOENT.into());
+        }
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let handle = openat(self.here(), name, flags, Mode::empty())?;
+        let path = self.path().join(name);
+        self.directories.push((handle, path));
+        Ok(())
+    }
+
+    fn path(&self) -> &Path {
+        self.directories.last().map_or(Path::new("/"), |(_, path)| path)
+    }
+
+    fn spot(mut self, name: OsString, stat: Option<Stat>) -> io::Result<Spot> {
+        let path = self.path().join(&name);
+        let (directory, _) = self.directories.pop().expect("the root stays");
+        Ok(Spot { directory, name, path, stat })
+    }
+
+    /// Refuses to follow a link in a directory that others than root and the user of this run can write.
+    fn trust_links(&self) -> io::Result<()> {
+        let directory = rustix::fs::fstat(self.here())?;
+        let mode = directory.st_mode;
+        let group_writes = mode & 0o020 != 0 && directory.st_gid != 0;
+        let own = directory.st_uid == 0 || directory.st_uid == rustix::process::geteuid().as_raw();
+        if own && !group_writes && mode & 0o002 == 0 {
+            return Ok(());
+        }
+        let message = format!("a link in `{}`, which others can write, is not followed", self.path().display());
+        Err(io::Error::new(io::ErrorKind::PermissionDenied, message))
+    }
+}
+
+/// The names of a path; `..` stays one.
+fn names(path: &Path) -> VecDeque<OsString> {
+    path.components()
+        .filter_map(|component| match component {
+            Component::Normal(name) => Some(name.to_owned()),
+            Component::ParentDir => Some("..".into()),
+            _ => None,
+        })
+        .collect()
+}
+
+fn spot_entry(spot: Spot, path: &Path) -> Entry {
+    let Some(stat) = &spot.stat else { return Entry::Dangling };
+    let entry = entry_of(spot.directory.as_fd(), &spot.name, stat);
+    match entry {
+        Entry::File(bytes) if spot.path != path => Entry::Link { target: spot.path, bytes },
+        entry => entry,
+    }
+}
+
+fn entry_of(directory: BorrowedFd<'_>, name: &OsStr, stat: &Stat) -> Entry {
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Directory => Entry::Directory,
+        FileType::CharacterDevice if stat.st_rdev == rustix::fs::makedev(1, 3) => Entry::Null,
+        FileType::RegularFile => match read_at(directory, name) {
+            Ok(bytes) => Entry::File(bytes),
+            Err(error) => Entry::Unreadable(error.to_string()),
+        },
+        _ => Entry::Unreadable("it is not a regular file".into()),
+    }
+}
+
+/// The bytes of the regular file `name`.
+pub(super) fn read_at(directory: BorrowedFd<'_>, name: &OsStr) -> io::Result<Vec<u8>> {
+    // Without NONBLOCK, a FIFO that takes the file's place meanwhile would hold the run up for ever.
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = std::fs::File::from(openat(directory, name, flags, Mode::empty())?);
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(LARGEST)).unwrap_or_default());
+    file.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {LARGEST} bytes")));
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,162 @@
+//! Decides everything: what a run changes, as a list of steps with both sides in each. Pure.
+//!
+//! The undo, the diff and the report derive from the steps, and [`Plan::predict`] says what the machine is afterwards.
+
+mod advice;
+mod files;
+mod live;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::catalog::{self, BUCKETS};
+use crate::failure::Failure;
+use crate::request::{Aim, Desired};
+use crate::snapshot::{Live, Module, Snapshot};
+use crate::tree::{Entry, Tree};
+use crate::warning::Warning;
+
+/// What a live step writes to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Knob {
+    /// A sysctl, by its dotted key.
+    Sysctl(String),
+    /// The module parameter `hashsize`: the number of buckets, where its sysctl is read-only (kernels before 4.7).
+    Hashsize,
+}
+
+/// One change, with the state before and after it. The two differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Loads `nf_conntrack`.
+    LoadModule,
+    /// Sets a live value.
+    SetLive {
+        /// What to write to.
+        knob: Knob,
+        /// The canonical name of the setting.
+        setting: String,
+        /// What is wanted. After [`Step::LoadModule`], a floor that the fresh value meets is left alone.
+        aim: Aim,
+        /// The number before; None where the module is loaded by an earlier step.
+        before: Option<i64>,
+        /// The number to write.
+        write: i64,
+        /// The number that the kernel makes of it.
+        after: i64,
+    },
+    /// Keeps a copy of a file that the next step changes.
+    KeepCopy {
+        /// The file itself, not a link to it.
+        path: PathBuf,
+        /// The copy, beside it, under a name that no loader reads.
+        copy: PathBuf,
+    },
+    /// Replaces, makes or removes a file.
+    ReplaceFile {
+        /// The file itself, not a link to it.
+        path: PathBuf,
+        /// Its bytes before; None: there is no file.
+        before: Option<Vec<u8>>,
+        /// Its bytes after; None: there is no file.
+        after: Option<Vec<u8>>,
+    },
+}
+
+/// What a run does, in this order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// The changes: the module first, then the live values (the kernel can refuse), then the files.
+    pub steps: Vec<Step>,
+    /// What the user should know.
+    pub warnings: Vec<Warning>,
+}
+
+/// What makes `snapshot` as `desired`.
+pub fn plan(desired: &Desired, snapshot: &Snapshot) -> Result<Plan, Failure> {
+    let mut steps = live::steps(desired, snapshot)?;
+    let persistent = files::persistent(desired, snapshot)?;
+    for step in replacements(&snapshot.tree, &persistent.tree) {
+        steps.extend(kept_copy(&step, desired, snapshot));
+        steps.push(step);
+    }
+    let mut plan = Plan { steps, warnings: persistent.warnings };
+    plan.warnings.extend(advice::warnings(desired, snapshot, &plan.predict(snapshot)));
+    Ok(plan)
+}
+
+impl Plan {
+    /// What the machine is after these steps.
+    #[must_use]
+    pub fn predict(&self, snapshot: &Snapshot) -> Snapshot {
+        let mut after = snapshot.clone();
+        for step in &self.steps {
+            match step {
+                Step::LoadModule => after.module = Module::Loaded,
+                Step::SetLive { knob, setting, after: number, .. } => set_live(&mut after, knob, setting, *number),
+                // Nothing reads a copy.
+                Step::KeepCopy { .. } => {}
+                Step::ReplaceFile { path, after: bytes, .. } => after.tree.write(path, bytes.as_deref()),
+            }
+        }
+        after
+    }
+}
+
+fn set_live(snapshot: &mut Snapshot, knob: &Knob, name: &str, number: i64) {
+    if name == BUCKETS {
+        snapshot.hashsize = snapshot.hashsize.map(|_| number);
+    }
+    let Some(live) = &mut snapshot.live else { return };
+    if let Knob::Sysctl(key) = knob {
+        live.entry(key.clone()).or_insert(Live { text: String::new(), writable: true });
+    }
+    // All keys of a setting are names of one variable.
+    let keys: BTreeSet<String> = catalog::by_key(name).iter().flat_map(|s| s.keys().map(str::to_owned)).collect();
+    for (_, live) in live.iter_mut().filter(|(key, _)| keys.contains(*key)) {
+        live.text = number.to_string();
+    }
+}
+
+/// The steps that make the files of `before` those of `after`, in the order of the paths.
+fn replacements(before: &Tree, after: &Tree) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut seen = BTreeSet::new();
+    for (path, _) in before.iter().chain(after.iter()) {
+        let real = before.real(path);
+        if !seen.insert(real) {
+            continue;
+        }
+        let bytes = |tree: &Tree| tree.bytes(path).map(<[u8]>::to_vec);
+        let (before, after) = (bytes(before), bytes(after));
+        if before != after {
+            steps.push(Step::ReplaceFile { path: real.to_owned(), before, after });
+        }
+    }
+    steps.sort_by(|a, b| path_of(a).cmp(&path_of(b)));
+    steps
+}
+
+/// The copy that the request wants of a file before `step` changes it: `90-conntrack.conf.1795572000~`.
+fn kept_copy(step: &Step, desired: &Desired, snapshot: &Snapshot) -> Option<Step> {
+    match step {
+        Step::ReplaceFile { path, before: Some(_), .. } if desired.backup => {
+            let mut copy = path.clone().into_os_string();
+            copy.push(format!(".{}~", snapshot.time));
+            Some(Step::KeepCopy { path: path.clone(), copy: copy.into() })
+        }
+        _ => None,
+    }
+}
+
+fn path_of(step: &Step) -> Option<&Path> {
+    match step {
+        Step::ReplaceFile { path, .. } => Some(path),
+        _ => None,
+    }
+}
+
+/// Whether a run could write what stands at a path: a file, or nothing yet.
+fn is_writable(entry: Option<&Entry>) -> bool {
+    matches!(entry, None | Some(Entry::File(_) | Entry::Link { .. }))
+}

@@ -1,0 +1,93 @@
+//! Says what a user should know of the values that a plan leads to, with numbers.
+
+use crate::boot;
+use crate::catalog::{BUCKETS, COUNT, MAX, by_key};
+use crate::request::{Aim, Desired};
+use crate::snapshot::Snapshot;
+use crate::tree::Entry;
+use crate::verify::boots;
+use crate::warning::{Code, Warning};
+
+/// How many entries the kernel's own default lets a bucket's chain have on average, by its documentation: the limit
+/// equals the number of buckets, and each entry stands in two chains (nf_conntrack-sysctl.rst; since 5.12). Kernels
+/// before took four entries a bucket, so that up to four is no reason for alarm.
+const ENTRIES_PER_BUCKET: i64 = 4;
+
+/// A bucket is one pointer.
+const BUCKET_BYTES: i64 = 8;
+
+/// The slab size of an entry on 64-bit kernels (`/sys/kernel/slab/nf_conntrack/slab_size`).
+const ENTRY_BYTES: i64 = 256;
+
+pub(super) fn warnings(desired: &Desired, before: &Snapshot, after: &Snapshot) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    for want in desired.wants.values().filter(|want| !want.setting.is_catalogued()) {
+        let message = format!("`{}` is not in the catalog; it is handled as a plain integer", want.setting.name);
+        warnings.push(Warning::new(Code::Uncatalogued, message).key(want.setting.name.as_ref()));
+    }
+    if desired.wants.contains_key(MAX) || desired.wants.contains_key(BUCKETS) {
+        warnings.extend(sizes(desired, before, after));
+    }
+    if desired.persist {
+        let names: Vec<&str> = desired
+            .wants
+            .values()
+            .filter(|want| want.aim != Aim::Absent)
+            .map(|want| want.setting.name.as_ref())
+            .collect();
+        warnings.extend(boot::later_writers(&after.tree, &names));
+        warnings.extend(after.tree.iter().filter_map(|(path, entry)| match entry {
+            Entry::Unreadable(why) => {
+                let message = format!("`{}` cannot be read here ({why}), but the boot reads it", path.display());
+                Some(Warning::new(Code::Unreadable, message))
+            }
+            _ => None,
+        }));
+    }
+    warnings
+}
+
+/// What the limit and the number of buckets mean together.
+fn sizes(desired: &Desired, before: &Snapshot, after: &Snapshot) -> Vec<Warning> {
+    let live = |snapshot: &Snapshot, name: &str| by_key(name).and_then(|setting| snapshot.live_value(&setting));
+    let at_boot = |name: &str| boots(desired, after).first().and_then(|boot| boot.outlook(name).value);
+    let wanted = |name: &str| {
+        let value = if desired.live { live(after, name) } else { None };
+        value.or_else(|| at_boot(name)).or_else(|| live(after, name))
+    };
+    let mut warnings = Vec::new();
+    let limit = wanted(MAX);
+    if limit == Some(0) && desired.wants.contains_key(MAX) {
+        let message = "a limit of 0 means no limit: the table may grow until memory ends";
+        warnings.push(Warning::new(Code::NoLimit, message).key(MAX));
+    }
+    if let (Some(old), Some(new), Some(count)) = (live(before, MAX), live(after, MAX), live(before, COUNT)) {
+        if new != old && new != 0 && new < count {
+            let message = format!(
+                "the new limit {new} is below the {count} entries of now: new connections are dropped until {} of them \
+                 have expired",
+                count - new + 1
+            );
+            warnings.push(Warning::new(Code::LimitBelowCount, message).key(MAX));
+        }
+    }
+    if let (Some(limit), Some(buckets)) = (limit, wanted(BUCKETS)) {
+        if buckets > 0 && limit > buckets.saturating_mul(ENTRIES_PER_BUCKET) {
+            let message = format!(
+                "a full table of {limit} entries in {buckets} buckets makes chains of {} entries on average, where the \
+                 kernel's own default allows {ENTRIES_PER_BUCKET} at most; nf_conntrack_buckets {} would take {} of \
+                 memory, a full table takes {}",
+                limit / buckets,
+                limit / ENTRIES_PER_BUCKET,
+                mebibytes(limit / ENTRIES_PER_BUCKET * BUCKET_BYTES),
+                mebibytes(limit.saturating_mul(ENTRY_BYTES)),
+            );
+            warnings.push(Warning::new(Code::LongChains, message).key(BUCKETS));
+        }
+    }
+    warnings
+}
+
+fn mebibytes(bytes: i64) -> String {
+    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
+}

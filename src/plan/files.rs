@@ -1,0 +1,360 @@
+//! Decides which lines of which files are written, so that the next boot makes the settings as desired.
+//!
+//! All edits are made on a copy of the tree. After each one the boot is played through again on that copy, so that what
+//! counts is never what a line says but what the boot makes of it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::is_writable;
+use super::live::not_on_this_kernel;
+use crate::boot::{self, Arrival, Boot, HASHSIZE_FILE, Outlook};
+use crate::catalog::BUCKETS;
+use crate::failure::{Failure, Kind};
+use crate::kernel_reading::kernel_reading;
+use crate::request::{Aim, Conflicts, Desired, ModulePolicy, Want};
+use crate::snapshot::Snapshot;
+use crate::sysctl_d::{self, Assignment, Document, Loader};
+use crate::tree::{Entry, Place, Tree};
+use crate::verify::satisfies;
+use crate::warning::{Code, Warning};
+
+/// What a line that loses its force is kept as: a comment that says who did it.
+const NOTE: &str = "conntrack-sysctl: ";
+
+/// The files as they are to be, and what the user should know of them.
+pub(super) struct Persistent {
+    pub(super) tree: Tree,
+    pub(super) warnings: Vec<Warning>,
+}
+
+pub(super) fn persistent(desired: &Desired, snapshot: &Snapshot) -> Result<Persistent, Failure> {
+    let mut editor = Editor {
+        desired,
+        before: snapshot,
+        loaders: boot::loaders(desired.loader, &snapshot.tree),
+        after: snapshot.clone(),
+        warnings: Vec::new(),
+    };
+    if desired.persist {
+        editor.edit()?;
+    }
+    Ok(Persistent { tree: editor.after.tree, warnings: editor.warnings })
+}
+
+struct Editor<'a> {
+    desired: &'a Desired,
+    before: &'a Snapshot,
+    loaders: Vec<Loader>,
+    /// The machine as it is to be.
+    after: Snapshot,
+    warnings: Vec<Warning>,
+}
+
+impl Editor<'_> {
+    fn edit(&mut self) -> Result<(), Failure> {
+        self.is_read()?;
+        if self.desired.exclusive {
+            self.remove(|wants, name| !wants.contains_key(name))?;
+        }
+        self.remove(|wants, name| wants.get(name).is_some_and(|want| want.aim == Aim::Absent))?;
+        let wants: Vec<&Want> = self.desired.wants.values().filter(|want| want.aim != Aim::Absent).collect();
+        if wants.iter().any(|want| self.unsatisfied(want).is_some()) {
+            self.bring_module_early()?;
+        }
+        for want in thresholds_in_order(wants) {
+            self.set(want)?;
+        }
+        Ok(())
+    }
+
+    /// The boots of the machine as it is to be. Where the module would come late and the request leaves that so, the
+    /// lines are still made right: for the day on which it comes early.
+    fn boots(&self) -> Vec<Boot> {
+        self.loaders
+            .iter()
+            .map(|loader| match boot::arrival(&self.after.tree, self.after.module, *loader) {
+                Arrival::Late => boot::boot_arriving(&self.after, *loader, Arrival::BuiltIn),
+                arrival => boot::boot_arriving(&self.after, *loader, arrival),
+            })
+            .collect()
+    }
+
+    /// What a boot makes of `want`, and under which loader, if it is not as desired.
+    fn unsatisfied(&self, want: &Want) -> Option<(Loader, Outlook)> {
+        let outlooks = self.boots().into_iter().map(|boot| (boot.loader, boot.outlook(&want.setting.name)));
+        outlooks.into_iter().find(|(_, outlook)| !satisfies(want, outlook.value, self.after.page_size))
+    }
+
+    fn file(&self) -> &Path {
+        &self.desired.file
+    }
+
+    fn document(&self, path: &Path) -> Document {
+        Document::parse(self.after.tree.bytes(path).unwrap_or_default().to_vec())
+    }
+
+    /// The assignments of our file for which `picks` is true, as every loader reads them.
+    fn ours(&self, loader: Loader, picks: impl Fn(&Assignment, &str) -> bool) -> Vec<Assignment> {
+        let read = sysctl_d::parse(self.after.tree.bytes(self.file()).unwrap_or_default(), loader);
+        let picked = |assignment: &Assignment| {
+            assignment.value.is_some() && assignment.setting().is_some_and(|setting| picks(assignment, &setting.name))
+        };
+        read.into_iter().filter(picked).collect()
+    }
+
+    /// Removes from our file the assignments of the settings that `picks` names.
+    fn remove(&mut self, picks: impl Fn(&BTreeMap<String, Want>, &str) -> bool) -> Result<(), Failure> {
+        let desired = self.desired;
+        for loader in self.loaders.clone() {
+            // One at a time, because each edit moves the spans of the others.
+            while let Some(assignment) = self.ours(loader, |_, name| picks(&desired.wants, name)).pop() {
+                let mut document = self.document(&desired.file);
+                document.remove_line(&assignment);
+                self.put(&desired.file, document)?;
+            }
+        }
+        self.drop_if_emptied();
+        Ok(())
+    }
+
+    /// Takes our file away where removing lines has left nothing of it, unless it masks a file of a lower directory.
+    fn drop_if_emptied(&mut self) {
+        let file = &self.desired.file;
+        let size = |tree: &Tree| tree.bytes(file).map(<[u8]>::len);
+        let is_emptied = size(&self.after.tree) == Some(0) && size(&self.before.tree) != Some(0);
+        let masks = boot::sources::SYSCTL_D[1..].iter().any(|directory| {
+            file.file_name().is_some_and(|name| self.after.tree.get(Path::new(directory).join(name)).is_some())
+        });
+        let is_drop_in = file.parent() == Some(Path::new(boot::sources::SYSCTL_D[0]));
+        if is_emptied && is_drop_in && !masks && matches!(self.after.tree.get(file), Some(Entry::File(_))) {
+            self.after.tree.write(file, None);
+        }
+    }
+
+    /// Has the module loaded before the loader runs, or says what the request wants instead.
+    fn bring_module_early(&mut self) -> Result<(), Failure> {
+        let arrival = |editor: &Self, loader| boot::arrival(&editor.after.tree, editor.after.module, loader);
+        let Some(loader) = self.loaders.iter().copied().find(|loader| arrival(self, *loader) == Arrival::Late) else {
+            return Ok(());
+        };
+        match self.desired.module {
+            ModulePolicy::Load => {
+                let file = Path::new(boot::MODULE_FILE);
+                let mut document = self.document(file);
+                document.append("nf_conntrack");
+                self.put(file, document)?;
+                if arrival(self, loader) == Arrival::Late {
+                    return Err(Failure::new(
+                        Kind::ModuleAbsent,
+                        "a blacklist line in modprobe.d keeps the module nf_conntrack from being loaded early at boot",
+                    )
+                    .hint("remove that line, or set `module` to ignore"));
+                }
+                Ok(())
+            }
+            ModulePolicy::Require => Err(Failure::new(
+                Kind::ModuleAbsent,
+                "nothing loads nf_conntrack early at boot, so that what the files say would be lost, and `module` says \
+                 not to change that",
+            )
+            .at("/module")
+            .hint(format!("name nf_conntrack in {}, or set `module` to load", boot::MODULE_FILE))),
+            ModulePolicy::Ignore => {
+                self.warnings.push(Warning::new(
+                    Code::BootNotGuaranteed,
+                    "nothing loads nf_conntrack early at boot: what the files say is lost then",
+                ));
+                Ok(())
+            }
+        }
+    }
+
+    /// Edits until the boot makes the setting as desired, or nothing is left to edit.
+    fn set(&mut self, want: &Want) -> Result<(), Failure> {
+        let (Aim::Exactly(number) | Aim::AtLeast(number)) = want.aim else { return Ok(()) };
+        if self.unsatisfied(want).is_none() {
+            return Ok(());
+        }
+        // A floor below what the kernel has now would lower that at the next boot.
+        let number = match want.aim {
+            Aim::AtLeast(floor) => self.after.live_value(&want.setting).map_or(floor, |live| live.max(floor)),
+            _ => number,
+        };
+        if want.setting.name == BUCKETS && self.buckets_are_read_only() {
+            return self.set_hashsize(number);
+        }
+        let key = self.boot_key(want)?;
+        while let Some((loader, outlook)) = self.unsatisfied(want) {
+            if !self.correct_own_lines(want, &key, number, loader, &outlook)? && !self.overrule(want, &outlook)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes one edit in our file that brings the setting nearer to `number`; says whether there was one to make.
+    fn correct_own_lines(
+        &mut self,
+        want: &Want,
+        key: &str,
+        number: i64,
+        loader: Loader,
+        outlook: &Outlook,
+    ) -> Result<bool, Failure> {
+        let file = self.desired.file.clone();
+        let keys = boot::keys(&self.after);
+        let own = self.ours(loader, |_, name| name == want.setting.name);
+        let is_live = |assignment: &Assignment| assignment.dotted_key().is_some_and(|key| keys.contains(&key));
+        let reads_as = |assignment: &Assignment| {
+            kernel_reading(assignment.value.as_deref().unwrap_or_default(), &want.setting, self.after.page_size)
+        };
+        let right = |assignment: &Assignment| satisfies(want, reads_as(assignment), self.after.page_size);
+        let wins =
+            |assignment: &Assignment| outlook.winner.as_ref().is_some_and(|winner| self.is_own(winner, assignment));
+        let wrong = own.iter().find(|assignment| wins(assignment)).or(own.iter().rfind(|own| is_live(own)));
+        let mut document = self.document(&file);
+        if let Some(assignment) = wrong.filter(|assignment| !right(assignment)) {
+            document.set_value(assignment, &number.to_string());
+        } else if let Some(legacy) = own.iter().rfind(|assignment| !is_live(assignment)) {
+            document.comment_out(legacy, NOTE);
+        } else if wrong.is_none() {
+            let line = format!("{key} = {number}");
+            let paths: Vec<String> = want.setting.keys().map(|key| key.replace('.', "/")).collect();
+            match document.commented_twin(&paths) {
+                Some(twin) => document.insert_after_line(twin, &line),
+                None => document.append(&line),
+            }
+        } else {
+            return Ok(false);
+        }
+        self.put(&file, document)?;
+        Ok(true)
+    }
+
+    /// Deals with an assignment of another file that wins although ours is right; says whether it made an edit.
+    fn overrule(&mut self, want: &Want, outlook: &Outlook) -> Result<bool, Failure> {
+        let name = want.setting.name.as_ref();
+        let Some(winner) = outlook.winner.clone() else {
+            let message = format!("the boot would refuse the value of `{name}`");
+            return Err(Failure::new(Kind::OutOfRange, message)
+                .key(name)
+                .at(&want.pointer)
+                .hint("compare it with the settings that bound it (a low threshold must not lie above the high one)"));
+        };
+        let value = outlook.value.map(|value| value.to_string()).unwrap_or_default();
+        let message = format!("at boot `{winner}` makes `{name}` {value}, whatever {} says", self.file().display());
+        match self.desired.conflicts {
+            Conflicts::Fail => Err(Failure::new(Kind::Conflict, message)
+                .key(name)
+                .at(&want.pointer)
+                .hint("remove that line, or set `conflicts` to comment_out, or choose a `file` that is read later")),
+            Conflicts::Warn => {
+                self.warnings.push(Warning::new(Code::Shadowed, message).key(name));
+                Ok(false)
+            }
+            Conflicts::CommentOut => {
+                let real = self.after.tree.real(&winner.file).to_owned();
+                let assignment = self.loaders.iter().find_map(|loader| {
+                    let read = sysctl_d::parse(self.after.tree.bytes(&winner.file).unwrap_or_default(), *loader);
+                    read.into_iter().rfind(|assignment| {
+                        assignment.line == winner.line
+                            && assignment.setting().is_some_and(|setting| setting.name == want.setting.name)
+                    })
+                });
+                let Some(assignment) = assignment.filter(|_| real.starts_with("/etc")) else {
+                    return Err(Failure::new(Kind::Conflict, message).key(name).at(&want.pointer).hint(
+                        "comment_out changes lines of this one setting in files under /etc only; choose a `file` that \
+                         is read later, or mask that file by one of the same name in /etc/sysctl.d",
+                    ));
+                };
+                let mut document = self.document(&winner.file);
+                document.comment_out(&assignment, NOTE);
+                self.put(&winner.file, document)?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// Whether `place` is that of `assignment` in our file, under whatever name the loader reads the file.
+    fn is_own(&self, place: &Place, assignment: &Assignment) -> bool {
+        let tree = &self.after.tree;
+        place.line == assignment.line && tree.real(&place.file) == tree.real(self.file())
+    }
+
+    /// The newest name of the setting that the kernel of the next boot has.
+    fn boot_key(&self, want: &Want) -> Result<String, Failure> {
+        let keys = boot::keys(&self.after);
+        let key = want.setting.keys().find(|key| keys.contains(*key)).map(str::to_owned);
+        match key {
+            Some(key) => Ok(key),
+            // Without a live side nobody knows that the kernel lacks a name that the catalog does not have.
+            None if !want.setting.is_catalogued() && self.after.live.is_none() => Ok(want.setting.name.to_string()),
+            None => Err(not_on_this_kernel(want)),
+        }
+    }
+
+    fn buckets_are_read_only(&self) -> bool {
+        let live = self.after.live.as_ref().and_then(|live| live.get(BUCKETS));
+        live.is_some_and(|live| !live.writable) && !self.after.in_child_namespace() && self.after.hashsize.is_some()
+    }
+
+    fn set_hashsize(&mut self, buckets: i64) -> Result<(), Failure> {
+        let file = Path::new(HASHSIZE_FILE);
+        let mut document = self.document(file);
+        // modprobe takes the last one, so that an older line may stay.
+        document.append(&boot::hashsize_line(buckets));
+        self.put(file, document)
+    }
+
+    /// Puts `document` into the file at `path`, if a run may write there.
+    fn put(&mut self, path: &Path, document: Document) -> Result<(), Failure> {
+        let refuse = |kind, why: &str| {
+            let failure = Failure::new(kind, format!("`{}` cannot be edited: {why}", path.display()));
+            if path == self.file() { failure.at("/file") } else { failure }
+        };
+        let entry = self.after.tree.get(path);
+        if !is_writable(entry) {
+            return Err(match entry {
+                Some(Entry::Null) => refuse(Kind::BadRequest, "it is masked by a link to /dev/null"),
+                Some(Entry::Dangling) => refuse(Kind::BadRequest, "it is a link that leads nowhere"),
+                Some(Entry::Directory) => refuse(Kind::BadRequest, "it is a directory"),
+                Some(Entry::Unreadable(why)) => refuse(Kind::Permission, why),
+                _ => refuse(Kind::BadRequest, "it is not a file"),
+            });
+        }
+        let real = self.after.tree.real(path);
+        if !real.starts_with("/etc") {
+            let why = format!("it is a link to `{}`, which is not under /etc", real.display());
+            return Err(refuse(Kind::BadRequest, &why));
+        }
+        self.after.tree.write(path, Some(document.as_bytes()));
+        Ok(())
+    }
+
+    /// Refuses our file where the boot does not read it: the loaders differ in /etc/sysctl.conf.
+    fn is_read(&self) -> Result<(), Failure> {
+        let file = self.file();
+        let Some(loader) = self.loaders.iter().find(|loader| !sysctl_d::reads(&self.after.tree, **loader, file)) else {
+            return Ok(());
+        };
+        let message = format!("`{}` is not read at boot: this machine boots with {}", file.display(), loader.command());
+        Err(Failure::new(Kind::BadRequest, message)
+            .at("/file")
+            .hint("name a *.conf directly in /etc/sysctl.d, such as /etc/sysctl.d/90-conntrack.conf"))
+    }
+}
+
+/// The wants in the order in which fresh lines are written: to lower both thresholds of IPv6 reassembly the low one
+/// goes first, because the kernel refuses a high one below it.
+fn thresholds_in_order(mut wants: Vec<&Want>) -> Vec<&Want> {
+    let position = |wants: &[&Want], name: &str| wants.iter().position(|want| want.setting.name == name);
+    let (Some(high), Some(low)) = (position(&wants, boot::FRAG6_HIGH), position(&wants, boot::FRAG6_LOW)) else {
+        return wants;
+    };
+    let lowers = matches!(wants[high].aim, Aim::Exactly(number) if number < boot::FRAG6_LOW_DEFAULT);
+    if lowers == (high < low) {
+        wants.swap(high, low);
+    }
+    wants
+}

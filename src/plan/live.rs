@@ -1,0 +1,102 @@
+//! Decides which live values are written, in which order.
+
+use super::{Knob, Step};
+use crate::boot::{FRAG6_HIGH, FRAG6_LOW};
+use crate::catalog::{self, BUCKETS, Setting};
+use crate::failure::{Failure, Kind};
+use crate::request::{Aim, Desired, ModulePolicy, Want};
+use crate::snapshot::{Module, Snapshot};
+use crate::verify::{is_missing, is_out_of_reach, kernel_value, satisfies};
+
+pub(super) fn steps(desired: &Desired, snapshot: &Snapshot) -> Result<Vec<Step>, Failure> {
+    let wants: Vec<&Want> = desired.wants.values().filter(|want| want.aim != Aim::Absent).collect();
+    if !desired.live || snapshot.live.is_none() || wants.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut steps = Vec::new();
+    if snapshot.module == Module::Absent {
+        if desired.module != ModulePolicy::Load {
+            return Err(Failure::new(
+                Kind::ModuleAbsent,
+                "connection tracking is not loaded, and `module` says not to load it",
+            )
+            .at("/module")
+            .hint("set `module` to load, or `live` to false to prepare the next boot only"));
+        }
+        steps.push(Step::LoadModule);
+    }
+    for want in wants {
+        steps.extend(step(want, snapshot)?);
+    }
+    order_thresholds(&mut steps);
+    Ok(steps)
+}
+
+fn step(want: &Want, snapshot: &Snapshot) -> Result<Option<Step>, Failure> {
+    let setting = &want.setting;
+    if is_missing(snapshot, setting) {
+        return Err(not_on_this_kernel(want));
+    }
+    let before = snapshot.live_value(setting);
+    if satisfies(want, before, snapshot.page_size) {
+        return Ok(None);
+    }
+    let (Aim::Exactly(number) | Aim::AtLeast(number)) = want.aim else { return Ok(None) };
+    let knob = match snapshot.live_key(setting) {
+        Some(_) if snapshot.read_only => return Err(read_only(want, "/proc/sys is mounted read-only here")),
+        Some(_) if is_out_of_reach(snapshot, setting) => {
+            return Err(read_only(
+                want,
+                "it is one number for the whole machine, and this is a network namespace within it",
+            ));
+        }
+        Some((_, live)) if !live.writable && setting.name == BUCKETS && snapshot.hashsize.is_some() => Knob::Hashsize,
+        Some((_, live)) if !live.writable => return Err(read_only(want, "this kernel has it read-only")),
+        Some((key, _)) => Knob::Sysctl(key.to_owned()),
+        // The module is loaded by the first step; today's kernels have the canonical name.
+        None => Knob::Sysctl(setting.name.to_string()),
+    };
+    let after = kernel_value(setting, number, snapshot.page_size);
+    Ok(Some(Step::SetLive { knob, setting: setting.name.to_string(), aim: want.aim, before, write: number, after }))
+}
+
+/// The failure of a setting that the running kernel does not have.
+pub(super) fn not_on_this_kernel(want: &Want) -> Failure {
+    let Setting { name, since, until, .. } = &want.setting;
+    let failure = match until {
+        Some(until) => Failure::new(
+            Kind::RemovedInKernel,
+            format!("this kernel does not have `{name}`; kernels up to {until} have it"),
+        ),
+        None if want.setting.is_catalogued() => Failure::new(
+            Kind::UnknownSetting,
+            format!("this kernel does not have `{name}`; kernels from {since} on can have it"),
+        ),
+        None => Failure::new(Kind::UnknownSetting, format!("this kernel does not have `{name}`")),
+    };
+    let hint = match catalog::nearest(name).filter(|_| !want.setting.is_catalogued()) {
+        Some(nearest) => format!("did you mean `{nearest}`?"),
+        None => "leave it out of the request for this kernel".to_owned(),
+    };
+    failure.key(name.as_ref()).at(&want.pointer).hint(hint)
+}
+
+fn read_only(want: &Want, why: &str) -> Failure {
+    Failure::new(Kind::ReadOnly, format!("`{}` cannot be written: {why}", want.setting.name))
+        .key(want.setting.name.as_ref())
+        .at(&want.pointer)
+        .hint("run in the initial network namespace of the machine, or set `live` to false")
+}
+
+/// The kernel refuses a low threshold above the high one at each write: to lower both, the low one goes first.
+fn order_thresholds(steps: &mut [Step]) {
+    let find = |steps: &[Step], name: &str| {
+        steps.iter().position(|step| matches!(step, Step::SetLive { setting, .. } if setting == name))
+    };
+    let (Some(high), Some(low)) = (find(steps, FRAG6_HIGH), find(steps, FRAG6_LOW)) else { return };
+    let Step::SetLive { before, after, .. } = &steps[high] else { return };
+    let lowers = before.is_some_and(|before| *after < before);
+    if lowers == (high < low) {
+        steps.swap(high, low);
+    }
+}

@@ -1,0 +1,234 @@
+//! Renders what a run found as text for people. No control character of a file or a request reaches the terminal.
+
+use std::borrow::Cow;
+
+use similar::TextDiff;
+
+use super::{Change, FileAction, Mode, Report, SettingReport};
+use crate::failure::Failure;
+use crate::show::{Inventory, Overview, Role, Story};
+use crate::verify::Verdict;
+
+/// The text of a report, without a line end at its end.
+#[must_use]
+pub fn report(report: &Report) -> String {
+    let mut text = String::new();
+    if !report.settings.is_empty() {
+        text += &table(&["SETTING", "DESIRED", "LIVE", "BOOT", "VERDICT"], report.settings.iter().map(setting_row));
+    }
+    for setting in &report.settings {
+        if let Some(advice) = &setting.advice {
+            text += &format!("{}: {}\n", printable(&setting.name), printable(advice));
+        }
+    }
+    for diff in &report.diff {
+        let unified = TextDiff::from_lines(&diff.before, &diff.after);
+        let mut unified = unified.unified_diff();
+        text += &printable_lines(&unified.header(&diff.before_header, &diff.after_header).to_string());
+    }
+    for warning in &report.warnings {
+        text += &format!("warning: {}\n", printable(&warning.message));
+    }
+    for file in &report.backup_files {
+        text += &format!("kept: {}\n", printable(&file.to_string_lossy()));
+    }
+    if let Some(failure) = &report.failure {
+        text += &self::failure(failure);
+    }
+    text += &summary(report);
+    text
+}
+
+/// What a run did, in one line.
+#[must_use]
+pub fn summary(report: &Report) -> String {
+    if report.failure.is_some() && report.settings.is_empty() {
+        return "failed: nothing was changed".to_owned();
+    }
+    if let Some(failure) = &report.failure {
+        return match (report.mode, failure.rolled_back) {
+            (Mode::Check, _) => "drift, and apply would fail".to_owned(),
+            (Mode::Apply, Some(false)) => "failed, and not all could be undone".to_owned(),
+            (Mode::Apply, _) => "failed: nothing was changed".to_owned(),
+        };
+    }
+    let changes: Vec<String> = report.changes.iter().map(change).collect();
+    match (report.mode, report.changed, report.in_sync) {
+        (Mode::Apply, true, true) => format!("ok, changed: {}", changes.join(", ")),
+        (Mode::Apply, true, false) => format!("changed, but not in sync: {}", changes.join(", ")),
+        (_, false, true) => "ok: desired = live = boot".to_owned(),
+        (_, false, false) => "not in sync, and apply has nothing to change".to_owned(),
+        (Mode::Check, true, _) => format!("drift; apply would change: {}", changes.join(", ")),
+    }
+}
+
+fn change(change: &Change) -> String {
+    match change {
+        Change::Module { name } => format!("module {name} loaded"),
+        Change::Live { name, before, after } => {
+            let before = before.map_or_else(|| "unset".to_owned(), |before| before.to_string());
+            format!("{} {before} -> {after}", printable(short(name)))
+        }
+        Change::File { path, action } => {
+            let action = match action {
+                FileAction::Created => "created",
+                FileAction::Edited => "edited",
+                FileAction::Removed => "removed",
+            };
+            format!("{} {action}", printable(&path.to_string_lossy()))
+        }
+    }
+}
+
+fn failure(failure: &Failure) -> String {
+    let mut text = format!("failed: {}\n", printable(&failure.message));
+    if let Some(pointer) = failure.pointer.as_deref().filter(|pointer| !pointer.is_empty()) {
+        text += &format!("  at: {}\n", printable(pointer));
+    }
+    if let Some(hint) = &failure.hint {
+        text += &format!("  do: {}\n", printable(hint));
+    }
+    for remains in &failure.remains {
+        text += &format!("  remains: {}\n", printable(remains));
+    }
+    text
+}
+
+fn setting_row(setting: &SettingReport) -> Vec<String> {
+    let desired = match setting.desired.rule {
+        super::Rule::Exactly => number(setting.desired.value, setting.desired.human.as_deref()),
+        super::Rule::AtLeast => format!(">= {}", number(setting.desired.value, setting.desired.human.as_deref())),
+        super::Rule::Absent => "absent".to_owned(),
+    };
+    vec![
+        short(&setting.name).to_owned(),
+        desired,
+        change_of(setting.live.before, setting.live.after, setting.live.human.as_deref()),
+        change_of(setting.boot.before, setting.boot.after, setting.boot.human.as_deref()),
+        verdict(setting.verdict).to_owned(),
+    ]
+}
+
+fn change_of(before: Option<i64>, after: Option<i64>, human: Option<&str>) -> String {
+    let after_text = number(after, human);
+    if before == after { after_text } else { format!("{} -> {after_text}", number(before, None)) }
+}
+
+fn number(number: Option<i64>, human: Option<&str>) -> String {
+    match (number, human) {
+        (None, _) => "-".to_owned(),
+        (Some(number), None) => number.to_string(),
+        (Some(number), Some(human)) => format!("{number} ({human})"),
+    }
+}
+
+/// The verdict's name, as in JSON.
+fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::InSync => "in_sync",
+        Verdict::LiveDrift => "live_drift",
+        Verdict::BootDrift => "boot_drift",
+        Verdict::LostAtBoot => "lost_at_boot",
+        Verdict::Shadowed => "shadowed",
+        Verdict::NotOnThisKernel => "not_on_this_kernel",
+        Verdict::NotHere => "not_here",
+    }
+}
+
+/// The text of an inventory.
+#[must_use]
+pub fn inventory(inventory: &Inventory) -> String {
+    let rows = inventory.settings.iter().map(|setting| {
+        let winner = setting.winner.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
+        let live = number(setting.live, setting.live_human.as_deref());
+        let verdict = verdict(setting.verdict).to_owned();
+        vec![short(&setting.name).to_owned(), live, number(setting.boot, None), winner, verdict]
+    });
+    let mut text = table(&["SETTING", "LIVE", "BOOT", "FROM", "VERDICT"], rows);
+    for setting in &inventory.settings {
+        if let Some(advice) = &setting.advice {
+            text += &format!("{}: {}\n", printable(short(&setting.name)), printable(advice));
+        }
+    }
+    text += &format!("loader: {}; module: {}", inventory.loader.command(), printable(&inventory.module));
+    text
+}
+
+/// The text of a story.
+#[must_use]
+pub fn story(story: &Story) -> String {
+    let Overview { name, live, live_human, boot, verdict: found, advice, .. } = &story.overview;
+    let mut text = format!("{}: {}\n", printable(name), story.summary);
+    text += &format!("also:    {}\n", if story.aliases.is_empty() { "-".to_owned() } else { story.aliases.join(", ") });
+    text += &format!("range:   {}\n", story.range);
+    text += &format!("source:  {}\n", if story.source.is_empty() { "-" } else { &story.source });
+    text += &format!("live:    {}\n", number(*live, live_human.as_deref()));
+    text += &format!("boot:    {}\n", boot.map_or_else(|| "the kernel's default".to_owned(), |boot| boot.to_string()));
+    text += &format!("loader:  {}\n", story.loader.command());
+    text += &format!("module:  {}\n", printable(&story.module));
+    text += "files, in boot order:\n";
+    if story.assignments.is_empty() {
+        text += "  no file assigns it\n";
+    }
+    for telling in &story.assignments {
+        let role = match telling.role {
+            Role::Wins => "wins",
+            Role::Shadowed => "shadowed",
+            Role::Lost => "lost",
+        };
+        text += &format!("  {role:<8}  {}  {}\n", printable(&telling.place.to_string()), printable(&telling.text));
+    }
+    for writer in &story.later_writers {
+        text += &format!("warning: {}\n", printable(&writer.message));
+    }
+    text += &format!("verdict: {}", verdict(*found));
+    if let Some(advice) = advice {
+        text += &format!(" ({})", printable(advice));
+    }
+    text
+}
+
+/// The name without the part that all have in common.
+fn short(name: &str) -> &str {
+    name.strip_prefix("net.netfilter.").unwrap_or(name)
+}
+
+fn table(heads: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let rows: Vec<Vec<String>> = std::iter::once(heads.iter().map(|head| (*head).to_owned()).collect())
+        .chain(rows.map(|row| row.iter().map(|cell| printable(cell).into_owned()).collect()))
+        .collect();
+    let width = |column: usize| rows.iter().map(|row: &Vec<String>| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..heads.len()).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        let line = cells.collect::<Vec<_>>().join("  ");
+        text += line.trim_end();
+        text.push('\n');
+    }
+    text
+}
+
+/// `text` with every control character written out: what a file holds must not drive a terminal.
+fn printable(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_unsafe) {
+        return Cow::Borrowed(text);
+    }
+    let escaped = text.chars().map(|c| if is_unsafe(c) { c.escape_default().to_string() } else { c.to_string() });
+    Cow::Owned(escaped.collect())
+}
+
+/// The same for text of several lines.
+fn printable_lines(text: &str) -> String {
+    text.split_inclusive('\n')
+        .map(|line| match line.strip_suffix('\n') {
+            Some(line) => printable(line).into_owned() + "\n",
+            None => printable(line).into_owned(),
+        })
+        .collect()
+}
+
+/// Control characters, and those that turn the direction of writing round. A tab only moves on.
+fn is_unsafe(c: char) -> bool {
+    (c.is_control() && c != '\t') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}

@@ -1,0 +1,115 @@
+//! The run: request, snapshot, plan, apply, snapshot, verify, report. Every front end calls this.
+
+use std::path::Path;
+
+use crate::apply::{self, Outcome};
+use crate::failure::{Failure, Kind};
+use crate::host::{self, Kernel, Lock, MachineKernel, Root, restraint};
+use crate::plan::{Plan, plan};
+use crate::report::{Mode, Report};
+use crate::request::Desired;
+use crate::snapshot::Snapshot;
+use crate::verify::{Verdict, boots, judge};
+
+/// What a check of `desired` finds in the machine at `root`. Nothing is opened for writing.
+#[must_use]
+pub fn check(desired: &Desired, root: &Path) -> Report {
+    restraint::only_look();
+    let observed = host::open_root(root).and_then(|root| host::observe(&root));
+    match observed {
+        Ok(before) => predicted(Mode::Check, desired, &before),
+        Err(failure) => Report::refused(Mode::Check, failure),
+    }
+}
+
+/// What becomes of applying `desired` to the machine at `root`.
+#[must_use]
+pub fn apply(desired: &Desired, root: &Path) -> Report {
+    match changed(desired, root) {
+        Ok(report) => report,
+        Err(failure) => Report::refused(Mode::Apply, failure),
+    }
+}
+
+fn changed(desired: &Desired, path: &Path) -> Result<Report, Failure> {
+    let root = host::open_root(path)?;
+    let before = host::observe(&root)?;
+    // Most runs find nothing to do: they take no lock and open nothing for writing.
+    if plan(desired, &before).map_or(true, |plan| plan.steps.is_empty()) {
+        return Ok(predicted(Mode::Apply, desired, &before));
+    }
+    let _lock = Lock::take(path)?;
+    // Another run may have changed the machine while this one waited.
+    let before = host::observe(&root)?;
+    let plan = match plan(desired, &before) {
+        Ok(plan) if !plan.steps.is_empty() => plan,
+        _ => return Ok(predicted(Mode::Apply, desired, &before)),
+    };
+    restraint::finish_what_is_begun().map_err(|error| {
+        Failure::new(Kind::WriteFailed, format!("the signals that end a run cannot be held back: {error}"))
+            .hint("see the limits of this process")
+    })?;
+    restraint::only_carry_out(&plan, path);
+    Ok(carried_out(desired, &before, &plan, &root, &mut MachineKernel))
+}
+
+/// The report of what a plan would do: for a check, and for an apply that has nothing to do or refuses to.
+fn predicted(mode: Mode, desired: &Desired, before: &Snapshot) -> Report {
+    match plan(desired, before) {
+        Ok(plan) => Report::new(mode, desired, before, &plan.predict(before), &plan),
+        Err(failure) => {
+            let mut report = Report::new(mode, desired, before, before, &Plan::default());
+            report.in_sync = false;
+            report.failure = Some(failure);
+            report
+        }
+    }
+}
+
+/// The report of a plan that was carried out and verified, or undone.
+pub fn carried_out(desired: &Desired, before: &Snapshot, plan: &Plan, root: &Root, kernel: &mut dyn Kernel) -> Report {
+    let outcome = match apply::apply(plan, root, kernel) {
+        Outcome::Applied(applied) => match verified(desired, before, plan, root) {
+            Ok(after) => return Report::new(Mode::Apply, desired, before, &after, plan),
+            Err(failure) => applied.undo(root, kernel, failure),
+        },
+        outcome => outcome,
+    };
+    let (Outcome::RolledBack(failure) | Outcome::RollbackFailed(failure)) = outcome else {
+        unreachable!("what is applied and verified has returned");
+    };
+    // What is there now is read, not assumed, after a rollback most of all.
+    let after = host::observe(root).unwrap_or_else(|_| before.clone());
+    let mut report = Report::new(Mode::Apply, desired, before, &after, &Plan::default());
+    report.changed = failure.kind == Kind::RollbackFailed;
+    report.in_sync = false;
+    report.failure = Some(failure);
+    report
+}
+
+/// The machine after `plan`, if each setting is as the plan predicted.
+fn verified(desired: &Desired, before: &Snapshot, plan: &Plan, root: &Root) -> Result<Snapshot, Failure> {
+    let after = host::observe(root)?;
+    let predicted = plan.predict(before);
+    let (boots_predicted, boots_after) = (boots(desired, &predicted), boots(desired, &after));
+    for want in desired.wants.values() {
+        let expected = judge(want, desired, &predicted, &boots_predicted).verdict;
+        let found = judge(want, desired, &after, &boots_after);
+        if expected == Verdict::InSync && found.verdict != Verdict::InSync {
+            let message = format!(
+                "`{}` is not as it was made a moment ago (live {}, boot {})",
+                want.setting.name,
+                number(found.live),
+                number(found.outlook.value)
+            );
+            return Err(Failure::new(Kind::WriteFailed, message)
+                .key(want.setting.name.as_ref())
+                .hint("look for another program that writes this setting or its files"));
+        }
+    }
+    Ok(after)
+}
+
+fn number(number: Option<i64>) -> String {
+    number.map_or_else(|| "unknown".to_owned(), |number| number.to_string())
+}

@@ -1,0 +1,188 @@
+//! Says what a machine has, without any request: all settings at a glance, and the whole story of one.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use crate::boot::{self, Arrival, Boot, Lost, Outlook};
+use crate::catalog::{self, Setting};
+use crate::failure::Failure;
+use crate::request;
+use crate::snapshot::Snapshot;
+use crate::sysctl_d::Loader;
+use crate::tree::{Place, Tree};
+use crate::value;
+use crate::verify::Verdict;
+use crate::warning::Warning;
+
+/// All conntrack settings of a machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Inventory {
+    /// What reads the files at boot.
+    pub loader: Loader,
+    /// When connection tracking is there at boot.
+    pub module: String,
+    /// The settings, by name.
+    pub settings: Vec<Overview>,
+}
+
+/// One setting at a glance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Overview {
+    /// The canonical name.
+    pub name: String,
+    /// The live number; null: there is none.
+    pub live: Option<i64>,
+    /// The live number as a person reads it.
+    pub live_human: Option<String>,
+    /// What the next boot makes of it; null: no file decides, and the kernel's default holds.
+    pub boot: Option<i64>,
+    /// The line that decides.
+    pub winner: Option<Place>,
+    /// The other lines that are read.
+    pub shadowed: Vec<Place>,
+    /// Whether live and boot agree.
+    pub verdict: Verdict,
+    /// What to know where they do not.
+    pub advice: Option<String>,
+}
+
+/// The whole story of one setting.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Story {
+    /// The setting at a glance.
+    pub overview: Overview,
+    /// Its other names.
+    pub aliases: Vec<String>,
+    /// What it does.
+    pub summary: String,
+    /// The bounds and the unit.
+    pub range: String,
+    /// The kernel documentation or source that says so.
+    pub source: String,
+    /// What reads the files at boot.
+    pub loader: Loader,
+    /// When connection tracking is there at boot.
+    pub module: String,
+    /// Every line that assigns it, in the order of reading.
+    pub assignments: Vec<Telling>,
+    /// Who writes it after the boot.
+    pub later_writers: Vec<Warning>,
+}
+
+/// One assignment in a story.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Telling {
+    /// Where it stands.
+    pub place: Place,
+    /// The line.
+    pub text: String,
+    /// Whether it wins, is shadowed, or is lost.
+    pub role: Role,
+}
+
+/// What becomes of an assignment at boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// It decides.
+    Wins,
+    /// Another one decides.
+    Shadowed,
+    /// It does not reach the kernel.
+    Lost,
+}
+
+/// All settings that the machine has live, or that its files assign.
+#[must_use]
+pub fn inventory(snapshot: &Snapshot) -> Inventory {
+    let boot = boot::boot(snapshot, boot::default_loader(&snapshot.tree));
+    let live = snapshot.live.iter().flat_map(|live| live.keys()).filter_map(|key| catalog::by_key(key));
+    let mut names: BTreeSet<String> = live.map(|setting| setting.name.into_owned()).collect();
+    names.extend(boot.assigned().map(str::to_owned));
+    let settings = names.iter().filter_map(|name| catalog::by_key(name));
+    Inventory {
+        loader: boot.loader,
+        module: arrival_text(&boot.arrival),
+        settings: settings.map(|setting| overview(&setting, snapshot, &boot)).collect(),
+    }
+}
+
+/// The story of the setting that `name` means.
+pub fn story(name: &str, snapshot: &Snapshot) -> Result<Story, Failure> {
+    let setting = request::setting(name)?;
+    let boot = boot::boot(snapshot, boot::default_loader(&snapshot.tree));
+    let outlook = boot.outlook(&setting.name);
+    let role = |place: &Place| {
+        if outlook.winner.as_ref() == Some(place) {
+            Role::Wins
+        } else if outlook.value.is_none() || outlook.lost.as_ref().is_some_and(|lost| lost.place() == place) {
+            Role::Lost
+        } else {
+            Role::Shadowed
+        }
+    };
+    let assignments = outlook.assignments.iter().map(|place| telling(place, &snapshot.tree, role(place))).collect();
+    Ok(Story {
+        overview: overview(&setting, snapshot, &boot),
+        aliases: setting.other_keys.iter().map(|key| (*key).to_owned()).collect(),
+        summary: setting.summary.to_owned(),
+        range: if setting.is_catalogued() { value::range(&setting) } else { "not known".to_owned() },
+        source: setting.source.to_owned(),
+        loader: boot.loader,
+        module: arrival_text(&boot.arrival),
+        assignments,
+        later_writers: boot::later_writers(&snapshot.tree, &[&setting.name]),
+    })
+}
+
+fn telling(place: &Place, tree: &Tree, role: Role) -> Telling {
+    let bytes = tree.bytes(&place.file).unwrap_or_default();
+    let line = bytes.split(|byte| *byte == b'\n').nth(place.line.saturating_sub(1)).unwrap_or_default();
+    Telling { place: place.clone(), text: String::from_utf8_lossy(line).trim().to_owned(), role }
+}
+
+fn overview(setting: &Setting, snapshot: &Snapshot, boot: &Boot) -> Overview {
+    let live = snapshot.live_value(setting);
+    let outlook = boot.outlook(&setting.name);
+    let (verdict, advice) = comparison(live, &outlook);
+    Overview {
+        name: setting.name.to_string(),
+        live,
+        live_human: live.and_then(|number| value::human(number, setting.kind)),
+        boot: outlook.value,
+        shadowed: outlook.shadowed(),
+        winner: outlook.winner,
+        verdict,
+        advice,
+    }
+}
+
+/// Whether the next boot makes of a setting what it is now. What no file assigns is the kernel's to decide.
+fn comparison(live: Option<i64>, outlook: &Outlook) -> (Verdict, Option<String>) {
+    match (&outlook.lost, outlook.value) {
+        (Some(Lost::ModuleLate(place)), _) => (
+            Verdict::LostAtBoot,
+            Some(format!("`{place}` is read before the module is loaded; name nf_conntrack in {}", boot::MODULE_FILE)),
+        ),
+        (Some(Lost::NoSuchKey(place)), None) => {
+            (Verdict::LostAtBoot, Some(format!("`{place}` uses a name that this kernel does not have")))
+        }
+        (Some(Lost::Refused(place)), _) => {
+            (Verdict::LostAtBoot, Some(format!("`{place}` has a value that the kernel refuses")))
+        }
+        (_, Some(boot)) if live.is_some_and(|live| live != boot) => {
+            (Verdict::BootDrift, Some(format!("the next boot makes it {boot}")))
+        }
+        _ => (Verdict::InSync, None),
+    }
+}
+
+fn arrival_text(arrival: &Arrival) -> String {
+    match arrival {
+        Arrival::BuiltIn => "built into the kernel".to_owned(),
+        Arrival::Early(place) => format!("loaded early at boot by {place}"),
+        Arrival::Reapplied(place) => format!("loaded late at boot; {place} runs the loader again then"),
+        Arrival::Late => "loaded late at boot, after the files are read: what they say is lost".to_owned(),
+    }
+}

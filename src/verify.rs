@@ -1,0 +1,156 @@
+//! Decides, for each setting, whether desired, live and boot are equal, and if not, which differs and what to do.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::boot::{self, Arrival, Boot, Lost, Outlook};
+use crate::catalog::{BUCKETS, MAX, Setting};
+use crate::kernel_reading::rounded_buckets;
+use crate::request::{Aim, Desired, Want};
+use crate::snapshot::{Module, Snapshot};
+use crate::sysctl_d;
+
+/// What is to be said of one setting, the gravest thing first. The names are stable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// What is managed of it is as desired: live, and after the next boot.
+    InSync,
+    /// The live value is not as desired.
+    LiveDrift,
+    /// The next boot would not make it as desired, and our file does not say so yet.
+    BootDrift,
+    /// A file assigns it, and at boot that is lost: the module comes later, or the kernel has no such name or value.
+    LostAtBoot,
+    /// Another file's assignment wins at boot.
+    Shadowed,
+    /// This kernel does not have the setting.
+    NotOnThisKernel,
+    /// The setting is one number for the whole machine, and this is a network namespace or container within it.
+    NotHere,
+}
+
+/// The verdict on one setting, with the evidence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The one thing to do, if there is one.
+    pub advice: Option<String>,
+    /// The live number.
+    pub live: Option<i64>,
+    /// What the next boot makes of it; of several loaders, under the one where it is not as desired.
+    pub outlook: Outlook,
+}
+
+/// The next boot under each loader that the request names.
+#[must_use]
+pub fn boots(desired: &Desired, snapshot: &Snapshot) -> Vec<Boot> {
+    boot::loaders(desired.loader, &snapshot.tree).into_iter().map(|loader| boot::boot(snapshot, loader)).collect()
+}
+
+/// Whether `value` is what `want` aims at. (Whether a file is free of assignments is not a question of a value.)
+#[must_use]
+pub fn satisfies(want: &Want, value: Option<i64>, page_size: u64) -> bool {
+    match (want.aim, value) {
+        (Aim::Absent, _) => true,
+        (_, None) => false,
+        (Aim::Exactly(number), Some(value)) => value == kernel_value(&want.setting, number, page_size),
+        // No limit is as high as a limit gets.
+        (Aim::AtLeast(_), Some(0)) if want.setting.name == MAX => true,
+        (Aim::AtLeast(floor), Some(value)) => value >= floor,
+    }
+}
+
+/// What the kernel makes of `number` once it is written.
+#[must_use]
+pub fn kernel_value(setting: &Setting, number: i64, page_size: u64) -> i64 {
+    if setting.name == BUCKETS { rounded_buckets(number, page_size) } else { number }
+}
+
+/// The judgement on `want`, where `boots` are those of `snapshot`.
+#[must_use]
+pub fn judge(want: &Want, desired: &Desired, snapshot: &Snapshot, boots: &[Boot]) -> Judgement {
+    let satisfied = |value| satisfies(want, value, snapshot.page_size);
+    let outlooks = || boots.iter().map(|boot| (boot.outlook(&want.setting.name), boot));
+    let (outlook, boot) = outlooks()
+        .find(|(outlook, _)| !satisfied(outlook.value))
+        .or_else(|| outlooks().next())
+        .expect("a request has at least one loader");
+    let live = snapshot.live_value(&want.setting);
+    let live_drifts = desired.live && !satisfied(live);
+    let boot_drifts = desired.persist && !satisfied(outlook.value);
+    let verdict = match want.aim {
+        Aim::Absent if assigns(desired, snapshot, want) => Verdict::BootDrift,
+        Aim::Absent => Verdict::InSync,
+        _ if is_missing(snapshot, &want.setting) => Verdict::NotOnThisKernel,
+        _ if live_drifts && is_out_of_reach(snapshot, &want.setting) => Verdict::NotHere,
+        _ if live_drifts => Verdict::LiveDrift,
+        _ if boot_drifts => boot_verdict(desired, snapshot, &outlook),
+        _ => Verdict::InSync,
+    };
+    let advice = advice(verdict, desired, snapshot, &outlook, boot);
+    Judgement { verdict, advice, live, outlook }
+}
+
+/// Whether the running kernel has connection tracking, but not this setting.
+#[must_use]
+pub fn is_missing(snapshot: &Snapshot, setting: &Setting) -> bool {
+    snapshot.module != Module::Absent && snapshot.live.is_some() && snapshot.live_key(setting).is_none()
+}
+
+/// Whether the setting's live key is there to be read only, because this is not the namespace that owns it.
+#[must_use]
+pub fn is_out_of_reach(snapshot: &Snapshot, setting: &Setting) -> bool {
+    snapshot.in_child_namespace() && snapshot.live_key(setting).is_some_and(|(_, live)| !live.writable)
+}
+
+/// Whether `file` assigns the setting, under any of its names.
+#[must_use]
+pub fn assigns(desired: &Desired, snapshot: &Snapshot, want: &Want) -> bool {
+    boot::loaders(desired.loader, &snapshot.tree).into_iter().any(|loader| {
+        let read = sysctl_d::parse(snapshot.tree.bytes(&desired.file).unwrap_or_default(), loader);
+        read.iter().any(|assignment| {
+            assignment.value.is_some() && assignment.setting().is_some_and(|setting| setting.name == want.setting.name)
+        })
+    })
+}
+
+fn boot_verdict(desired: &Desired, snapshot: &Snapshot, outlook: &Outlook) -> Verdict {
+    let is_ours = |file| snapshot.tree.real(file) == snapshot.tree.real(&desired.file);
+    match &outlook.winner {
+        _ if outlook.lost.is_some() => Verdict::LostAtBoot,
+        Some(winner) if !is_ours(&winner.file) => Verdict::Shadowed,
+        _ => Verdict::BootDrift,
+    }
+}
+
+fn advice(verdict: Verdict, desired: &Desired, snapshot: &Snapshot, outlook: &Outlook, boot: &Boot) -> Option<String> {
+    let advice = match verdict {
+        Verdict::InSync => return None,
+        Verdict::LiveDrift if snapshot.module == Module::Absent => {
+            "connection tracking is not loaded; apply loads it".to_owned()
+        }
+        Verdict::LiveDrift | Verdict::BootDrift => "apply the request".to_owned(),
+        Verdict::LostAtBoot => match &outlook.lost {
+            Some(Lost::ModuleLate(place)) => format!(
+                "`{place}` is read before the module is loaded; name nf_conntrack in {} (apply does, unless `module` \
+                 is ignore)",
+                boot::MODULE_FILE
+            ),
+            Some(Lost::NoSuchKey(place)) => {
+                format!("`{place}` uses a name that this kernel does not have; apply writes today's name")
+            }
+            Some(Lost::Refused(place)) => format!("`{place}` has a value that the kernel refuses; apply corrects it"),
+            None => "apply the request".to_owned(),
+        },
+        Verdict::Shadowed => {
+            let winner = outlook.winner.as_ref().map(ToString::to_string).unwrap_or_default();
+            format!("`{winner}` wins at boot; remove that line, or set `conflicts` to comment_out")
+        }
+        Verdict::NotOnThisKernel => "leave it out of the request for this kernel".to_owned(),
+        Verdict::NotHere => "run in the initial network namespace of the machine".to_owned(),
+    };
+    let late = boot.arrival == Arrival::Late && desired.persist && verdict == Verdict::BootDrift;
+    Some(if late { format!("{advice}: it also has the module loaded early at boot") } else { advice })
+}

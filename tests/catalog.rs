@@ -1,0 +1,234 @@
+//! Judges the catalog against the names that known kernels have, and its look-ups against what people type.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use conntrack_sysctl::catalog::{self, Access, CATALOG, Kind, PREFIX, Scope, Setting};
+
+/// Every key of a mainline release built with all of connection tracking, one a line. 6.18 is a running kernel's
+/// list; the others are that list with what `net/netfilter/nf_conntrack_standalone.c` lost or gained in between.
+const KERNELS: [(&str, &str); 4] = [
+    ("5.10", include_str!("catalog/kernel-5.10.txt")),
+    ("6.1", include_str!("catalog/kernel-6.1.txt")),
+    ("6.12", include_str!("catalog/kernel-6.12.txt")),
+    ("6.18", include_str!("catalog/kernel-6.18.txt")),
+];
+
+/// The keys of `ip_conntrack` in 2.6.18: `net/ipv4/netfilter/ip_conntrack_standalone.c` and `_proto_sctp.c`.
+const LEGACY: &str = include_str!("catalog/ip_conntrack-2.6.18.txt");
+
+/// A release as numbers, so that 6.2 comes before 6.18.
+fn release(text: &str) -> Vec<u32> {
+    text.split('.').map(|part| part.parse().unwrap_or_else(|_| panic!("`{text}` is no release"))).collect()
+}
+
+fn catalogued(key: &str) -> Option<Setting> {
+    catalog::by_key(key).filter(Setting::is_catalogued)
+}
+
+#[test]
+fn names_are_canonical_sorted_and_no_key_belongs_to_two_settings() {
+    assert!(CATALOG.is_sorted_by(|a, b| a.name < b.name), "the table is not in the order of the names");
+    let mut seen = BTreeSet::new();
+    for setting in CATALOG {
+        assert!(setting.name.starts_with(PREFIX), "{}", setting.name);
+        for key in setting.keys() {
+            assert!(seen.insert(key.to_owned()), "`{key}` stands twice");
+        }
+    }
+}
+
+#[test]
+fn every_entry_is_whole() {
+    for setting in CATALOG {
+        let name = &setting.name;
+        assert!(setting.is_catalogued(), "{name}");
+        assert!(setting.min <= setting.max && setting.min >= 0, "{name}: {}..={}", setting.min, setting.max);
+        assert!(setting.until.is_none_or(|until| release(setting.since) <= release(until)), "{name}");
+        assert!(setting.source.ends_with(".rst") || setting.source.ends_with(".c"), "{name}: {}", setting.source);
+        assert!(!setting.summary.is_empty() && !setting.summary.ends_with('.'), "{name}: {}", setting.summary);
+        assert!(setting.summary.len() <= 80 && !setting.summary.contains('\n'), "{name}: {}", setting.summary);
+        match setting.kind {
+            Kind::Boolean => assert_eq!((setting.min, setting.max, setting.unit), (0, 1, ""), "{name}"),
+            Kind::Seconds => assert_eq!((setting.min, setting.max, setting.unit), (0, 21_474_836, "seconds"), "{name}"),
+            Kind::Integer => assert!(setting.max > 1, "{name}"),
+        }
+        assert_eq!(setting.kind == Kind::Seconds, name.contains("timeout"), "{name}");
+    }
+}
+
+#[test]
+fn each_kernel_has_exactly_the_settings_that_since_and_until_say() {
+    for (kernel, list) in KERNELS {
+        let listed: BTreeSet<_> = list.lines().filter(|key| key.starts_with(PREFIX)).collect();
+        let now = release(kernel);
+        let in_catalog = |setting: &&Setting| {
+            release(setting.since) <= now && setting.until.is_none_or(|until| now <= release(until))
+        };
+        let said: BTreeSet<_> = CATALOG.iter().filter(in_catalog).map(|setting| setting.name.as_ref()).collect();
+        assert_eq!(said, listed, "kernel {kernel}");
+        assert!(list.lines().all(|key| catalogued(key).is_some()), "kernel {kernel}");
+    }
+}
+
+#[test]
+fn a_legacy_key_is_the_setting_that_ends_alike() {
+    let mut listed: BTreeSet<_> = LEGACY.lines().collect();
+    for key in &listed {
+        let setting = catalogued(key).unwrap_or_else(|| panic!("`{key}` is not in the catalog"));
+        let last = key.rsplit("ip_conntrack_").next().unwrap();
+        assert_eq!(setting.name, format!("{PREFIX}{last}"));
+    }
+    // And the catalog claims no other.
+    listed.insert("net.nf_conntrack_max");
+    assert_eq!(CATALOG.iter().flat_map(|setting| setting.other_keys).copied().collect::<BTreeSet<_>>(), listed);
+}
+
+#[test]
+fn every_name_of_a_setting_finds_it() {
+    for setting in CATALOG {
+        for key in setting.keys() {
+            let last = key.rsplit('.').next().unwrap();
+            for name in [key, &key.replace('.', "/"), last] {
+                assert_eq!(catalog::find(name).as_ref(), Ok(setting), "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_newer_kernels_setting_is_a_plain_number() {
+    for name in
+        ["nf_conntrack_brand_new2", "net/netfilter/nf_conntrack_brand_new2", "net.netfilter.nf_conntrack_brand_new2"]
+    {
+        let setting = catalog::find(name).unwrap();
+        assert!(!setting.is_catalogued());
+        assert_eq!((setting.name.as_ref(), setting.kind), ("net.netfilter.nf_conntrack_brand_new2", Kind::Integer));
+    }
+}
+
+#[test]
+fn what_is_not_a_setting_is_refused() {
+    let long = format!("net.netfilter.nf_conntrack_{}", "x".repeat(100_000));
+    let slashes = "/".repeat(100_000);
+    for name in [
+        "",
+        ".",
+        "/",
+        "max",
+        "net",
+        "net.netfilter",
+        "net.netfilter.",
+        "net.netfilter.nf_conntrack_",
+        "nf_conntrack_",
+        "ip_conntrack_",
+        "net.ipv4.ip_forward",
+        "net.ipv4.nf_conntrack_max",
+        "net.ipv4.netfilter.nf_conntrack_max",
+        "net.netfilter.ip_conntrack_max",
+        "net.ipv4.netfilter.ip_conntrack_expect_max",
+        // The compatibility tree had this one for a variable that has no canonical name.
+        "net.ipv4.netfilter.ip_conntrack_tcp_timeout_syn_sent2",
+        "net.netfilter.nf_flowtable_tcp_timeout",
+        "net.netfilter.nf_log.0",
+        "nf_log",
+        "nf_log/0",
+        "net.netfilter.nf_conntrack_../../x",
+        "net/netfilter/nf_conntrack_/../../x",
+        "net.netfilter.nf_conntrack_a.b",
+        "net/netfilter/nf_conntrack_a/b",
+        // The loaders read these as a component with a dot in it.
+        "net.netfilter/nf_conntrack_max",
+        "net/netfilter.nf_conntrack_max",
+        "/net/netfilter/nf_conntrack_max",
+        "/proc/sys/net/netfilter/nf_conntrack_max",
+        ".net.netfilter.nf_conntrack_max",
+        "net..netfilter.nf_conntrack_max",
+        "-net.netfilter.nf_conntrack_max",
+        "net.netfilter.nf_conntrack_max.",
+        "net.netfilter.nf_conntrack_max ",
+        " nf_conntrack_max",
+        "nf_conntrack_max\n",
+        "net.netfilter.nf_conntrack_\n",
+        "nf_conntrack_max\0",
+        "nf_conntrack_max=1",
+        "nf_conntrack_max;",
+        "nf_conntrack_*",
+        "nf_conntrack_x*",
+        "nf_conntrack_máx",
+        "NF_CONNTRACK_MAX",
+        "net.netfilter.NF_conntrack_max",
+        "net.netfilter.nf_conntrack_Max",
+        &long,
+        &slashes,
+    ] {
+        assert!(catalog::find(name).is_err(), "{name:?}");
+    }
+}
+
+#[test]
+fn the_nearest_name_is_what_was_meant_or_nothing() {
+    for (typed, meant) in [
+        ("nf_contrack_max", Some("max")),
+        ("nf_conntrack-max", Some("max")),
+        ("nfconntrack_max", Some("max")),
+        ("NF_CONNTRACK_MAX", Some("max")),
+        ("conntrack_max", Some("max")),
+        ("ip_contrack_max", Some("max")),
+        ("nf_conntrack_max ", Some("max")),
+        ("net.ipv4.nf_conntrack_max", Some("max")),
+        ("net.netfilter/nf_conntrack_max", Some("max")),
+        ("/proc/sys/net/netfilter/nf_conntrack_max", Some("max")),
+        ("ip_conntrack_buckets_", Some("buckets")),
+        ("nf_conntrack_bucket", Some("buckets")),
+        ("tcp_timeout_established", Some("tcp_timeout_established")),
+        ("ip_conntrack_tcp_timeout_establised", Some("tcp_timeout_established")),
+        ("nf_conntrack_tcp_timeout_closewait", Some("tcp_timeout_close_wait")),
+        ("nf_conntrack_tpc_loose", Some("tcp_loose")),
+        ("udp_timeout_streams", Some("udp_timeout_stream")),
+        ("nf_conntrack_maxx", Some("max")),
+        ("max", Some("max")),
+        ("nf_conntrack_foo", None),
+        ("nf_contrack_foo", None),
+        ("ip_conntrack_zzz", None),
+        ("net.ipv4.ip_forward", None),
+        ("net.ipv4.tcp_timestamps", None),
+        ("net.ipv4.tcp_syn_retries", None),
+        ("net.core.somaxconn", None),
+        ("net.netfilter.nf_flowtable_udp_timeout", None),
+        ("nf_log", None),
+        ("", None),
+        ("/", None),
+        (&"nf_conntrack_max".repeat(10_000), None),
+    ] {
+        let meant = meant.map(|last| format!("{PREFIX}{last}"));
+        assert_eq!(catalog::nearest(typed), meant.as_deref(), "{typed:?}");
+    }
+}
+
+/// The running kernel is the one oracle that is always current.
+#[test]
+fn the_running_kernels_settings_are_in_the_catalog() {
+    let directory = Path::new("/proc/sys/net/netfilter");
+    let names: Vec<_> = std::fs::read_dir(directory)
+        .into_iter()
+        .flatten()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.starts_with("nf_conntrack_"))
+        .collect();
+    if names.is_empty() {
+        eprintln!("SKIPPED: this kernel has no connection tracking settings in {}", directory.display());
+        return;
+    }
+    let unknown: Vec<_> = names.iter().filter(|name| catalogued(&format!("net.netfilter.{name}")).is_none()).collect();
+    assert!(unknown.is_empty(), "not in the catalog: {unknown:?}");
+}
+
+#[test]
+fn what_is_global_and_what_is_read_only() {
+    let named = |is: fn(&Setting) -> bool| -> Vec<_> {
+        CATALOG.iter().filter(|setting| is(setting)).map(|setting| &setting.name[PREFIX.len()..]).collect()
+    };
+    assert_eq!(named(|setting| setting.scope == Scope::Global), ["buckets", "default_on", "expect_max", "max"]);
+    assert_eq!(named(|setting| setting.access == Access::ReadOnly), ["count"]);
+}

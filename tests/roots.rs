@@ -1,0 +1,70 @@
+//! Whole runs on small roots: a request, the files before, the files after, and the report.
+//!
+//! A case is a directory in `tests/roots` with `request.json`, `before/`, `after/` (missing where nothing changes) and
+//! `report.txt`, the report as a person reads it. Each case is checked, applied, and applied again.
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+
+use conntrack_sysctl::report::Report;
+use support::{Run, cases, copy_tree, describe, golden};
+
+#[test]
+fn a_root_becomes_as_the_request_says() {
+    for case in cases("roots") {
+        let name = case.display();
+        let directory = tempfile::tempdir().expect("a directory can be made");
+        let root = directory.path();
+        copy_tree(&case.join("before"), root);
+        let before = describe(root);
+        let request = fs::read(case.join("request.json")).expect("a case has a request");
+        let run = |command: &str| Run::new(&[command]).root(root).input(request.clone()).report();
+
+        let (checked, check_code) = run("check");
+        assert_eq!(describe(root), before, "{name}: a check changed a file");
+        let (applied, apply_code) = run("apply");
+        let text = format!("{}\n", conntrack_sysctl::report::text::report(&applied));
+        golden(&case.join("report.txt"), &text);
+        assert_prediction(&checked, &applied);
+        assert_eq!(apply_code, i32::from(applied.failure.is_some()), "{name}");
+        assert_eq!(check_code == 0, checked.in_sync, "{name}");
+
+        let after = describe(root);
+        if applied.failure.is_some() {
+            assert_eq!(after, before, "{name}: a failed run changed a file");
+        }
+        if after != before {
+            bless(root, &case.join("after"));
+            assert_eq!(after, describe(&case.join("after")), "{name}");
+        }
+
+        let (again, _) = run("apply");
+        assert!(!again.changed && again.changes.is_empty() && again.diff.is_empty(), "{name}: not idempotent");
+        assert_eq!(describe(root), after, "{name}: the second run changed a file");
+        let (checked_again, code) = run("check");
+        assert_eq!(checked_again.in_sync, again.in_sync, "{name}");
+        assert_eq!(code == 0, again.in_sync, "{name}");
+    }
+}
+
+/// A check predicts exactly what apply then does.
+fn assert_prediction(checked: &Report, applied: &Report) {
+    assert_eq!(checked.changed, applied.changed);
+    assert_eq!(checked.changes, applied.changes);
+    assert_eq!(checked.diff, applied.diff);
+    assert_eq!(checked.failure, applied.failure);
+    let values = |report: &Report| {
+        let settings = report.settings.iter().cloned();
+        settings.map(|setting| (setting.name, setting.live, setting.boot)).collect::<Vec<_>>()
+    };
+    assert_eq!(values(checked), values(applied));
+}
+
+fn bless(root: &Path, after: &Path) {
+    if std::env::var_os("BLESS").is_some() {
+        let _ = fs::remove_dir_all(after);
+        copy_tree(root, after);
+    }
+}

@@ -1,0 +1,127 @@
+//! A world of its own on this machine: a network namespace (timeouts and switches of conntrack are its own) and a mount
+//! namespace with a private /etc and /run/lock. Needs root.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Output, Stdio};
+
+use conntrack_sysctl::report::Report;
+
+/// Whether privileged tests can run here. Without root they say so; where CI is set, that is a failure.
+pub fn is_root(test: &str) -> bool {
+    let is_root = rustix::process::geteuid().is_root();
+    if !is_root {
+        assert!(std::env::var_os("CI").is_none(), "{test} needs root");
+        eprintln!("SKIPPED {test}: needs root");
+    }
+    is_root
+}
+
+/// Which namespaces a world has of its own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Network {
+    /// A network of its own: the limit is read-only there.
+    Private,
+    /// The machine's own: for tests of the limit, which put it back.
+    Machine,
+}
+
+/// A running world. It ends when this is dropped.
+pub struct World {
+    holder: Child,
+}
+
+/// What a command in a world printed, and how it ended.
+pub struct Ended {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ended {
+    pub fn report(&self) -> Report {
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("{error}\nstdout: {}\nstderr: {}", self.stdout, self.stderr))
+    }
+}
+
+const SETUP: &str = "
+set -e
+mount -t tmpfs none /mnt
+mkdir /mnt/upper /mnt/work
+mount -t overlay none -o lowerdir=/etc,upperdir=/mnt/upper,workdir=/mnt/work /etc
+mkdir -p /run/lock
+mount -t tmpfs none /run/lock
+rm -rf /etc/sysctl.d /etc/sysctl.conf /etc/modules-load.d
+mkdir -p /etc/sysctl.d
+for directory in /run/sysctl.d /usr/local/lib/sysctl.d /usr/lib/sysctl.d; do
+    if [ -d $directory ]; then mount -t tmpfs none $directory; fi
+done
+echo ready
+exec cat
+";
+
+impl World {
+    pub fn new(network: Network) -> World {
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--propagation", "private"]);
+        if network == Network::Private {
+            command.arg("--net");
+        }
+        command.args(["sh", "-c", SETUP]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut holder = command.spawn().expect("unshare starts");
+        let mut line = String::new();
+        let stdout = holder.stdout.take().expect("it has a standard output");
+        BufReader::new(stdout).read_line(&mut line).expect("it prints a line");
+        assert_eq!(line, "ready\n", "the world could not be set up");
+        World { holder }
+    }
+
+    /// Runs a shell script in the world; it must succeed.
+    pub fn sh(&self, script: &str) -> String {
+        let ended = self.try_sh(script, "");
+        assert_eq!(ended.code, 0, "{script}\n{}{}", ended.stdout, ended.stderr);
+        ended.stdout
+    }
+
+    /// Runs a shell script in the world, with `$BIN` as the binary.
+    pub fn try_sh(&self, script: &str, input: &str) -> Ended {
+        use std::io::Write;
+        let mut child = Command::new("nsenter")
+            .args(["--target", &self.holder.id().to_string(), "--mount", "--net", "sh", "-c", script])
+            .env("BIN", env!("CARGO_BIN_EXE_conntrack-sysctl"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("nsenter starts");
+        let mut stdin = child.stdin.take().expect("it has a standard input");
+        let _ = stdin.write_all(input.as_bytes());
+        drop(stdin);
+        let Output { status, stdout, stderr } = child.wait_with_output().expect("it ends");
+        Ended {
+            code: status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&stderr).into_owned(),
+        }
+    }
+
+    pub fn apply(&self, request: &str) -> Ended {
+        self.try_sh("exec $BIN apply", request)
+    }
+
+    pub fn check(&self, request: &str) -> Ended {
+        self.try_sh("exec $BIN check", request)
+    }
+
+    /// A live value, read by sysctl(8).
+    pub fn sysctl(&self, key: &str) -> String {
+        self.sh(&format!("sysctl -n {key}")).trim_end().to_owned()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        drop(self.holder.stdin.take());
+        let _ = self.holder.wait();
+    }
+}
