@@ -42,8 +42,8 @@ pub struct Request {
     pub module: ModulePolicy,
     /// Which program reads the files at boot.
     pub loader: LoaderChoice,
-    /// Whether a changed file's old content is kept beside it, as `NAME.TIME~`, TIME in seconds
-    /// since 1970.
+    /// Whether a changed file's old content is kept beside it, as `NAME.TIME~`, TIME in
+    /// milliseconds since 1970.
     pub backup: bool,
 }
 
@@ -269,8 +269,11 @@ fn want(state: State, field: &str, name: &str, value: &WireValue, pointer: Strin
         return Ok(Want { aim: Aim::Absent, setting, pointer });
     }
     let number = value::number(value, &setting).map_err(|error| match error {
-        ValueError::Form(why) => refuse(Kind::BadRequest, format!("`{}`: {why}", setting.name)),
-        ValueError::Range(why) => refuse(Kind::OutOfRange, format!("`{}`: {why}", setting.name)),
+        ValueError::Form(why) => {
+            refuse(Kind::BadRequest, format!("`{}`: {why}", setting.name)).hint(value::forms(setting.kind))
+        }
+        ValueError::Range(why) => refuse(Kind::OutOfRange, format!("`{}`: {why}", setting.name))
+            .hint(format!("choose a value within {}", value::range(&setting))),
     })?;
     if state == State::Present && setting.access == Access::ReadOnly {
         return Err(refuse(

@@ -101,6 +101,16 @@ pub fn range(setting: &Setting) -> String {
     format!("{}..={}{unit}", setting.min, setting.max)
 }
 
+/// The forms that a value of `kind` may have, for a hint.
+#[must_use]
+pub fn forms(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Integer => "write a whole decimal number, such as 98000",
+        Kind::Boolean => "write 0 or 1, or one of true, yes, on, false, no, off",
+        Kind::Seconds => "write a whole number of seconds, or a duration like 8h, 5d or 1h30m",
+    }
+}
+
 fn number_in_text(text: &str, kind: Kind) -> Result<i128, ValueError> {
     let refuse = |why: &str| Err(ValueError::Form(format!("`{}` {why}", excerpt(text))));
     let digits = text.strip_prefix('-').unwrap_or(text);
@@ -124,11 +134,11 @@ fn number_in_text(text: &str, kind: Kind) -> Result<i128, ValueError> {
         Kind::Boolean => match text.to_ascii_lowercase().as_str() {
             "true" | "yes" | "on" => Ok(1),
             "false" | "no" | "off" => Ok(0),
-            _ => refuse("is neither a number nor one of true, yes, on, false, no, off"),
+            _ => refuse("is not a word for a switch"),
         },
         Kind::Seconds => match duration(text) {
             Some(seconds) => Ok(seconds),
-            None => refuse("is neither a number of seconds nor a duration like 8h, 5d or 1h30m"),
+            None => refuse("is not a time"),
         },
         Kind::Integer => refuse("is not a whole decimal number"),
     }
@@ -172,6 +182,8 @@ pub fn duration_text(seconds: i64) -> String {
 #[must_use]
 pub fn human(number: i64, kind: Kind) -> Option<String> {
     match kind {
+        // Below a minute the digits are as plain as it gets.
+        Kind::Seconds if number < 60 => None,
         Kind::Seconds => Some(duration_text(number)),
         Kind::Boolean if number == 0 => Some("off".into()),
         Kind::Boolean => Some("on".into()),

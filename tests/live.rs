@@ -63,7 +63,7 @@ fn a_run_that_changes_nothing_opens_nothing_for_writing() {
     let world = World::new(Network::Private);
     let opened = |command: &str| {
         let script = format!(
-            "strace -f -e trace=/open.*,creat,rename.*,unlink.*,mkdir.* -o /mnt/trace $BIN {command} >/mnt/report"
+            "strace -f -e trace='/^(open|creat|rename|unlink|mkdir)' -o /mnt/trace $BIN {command} >/mnt/report"
         );
         assert_eq!(world.try_sh(&script, STORY).code, 0);
         world.sh("grep -E 'O_WRONLY|O_RDWR|O_CREAT|rename|unlink|mkdir|creat' /mnt/trace || true")
@@ -220,7 +220,7 @@ struct Limit {
 impl Limit {
     fn borrow() -> Limit {
         let lock = File::create("/run/lock/conntrack-sysctl-tests.lock").expect("the lock can be made");
-        lock.lock().expect("the lock can be taken");
+        rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).expect("the lock can be taken");
         let value = std::fs::read_to_string("/proc/sys/net/netfilter/nf_conntrack_max").expect("there is a limit");
         Limit { value, _lock: lock }
     }

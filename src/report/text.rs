@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 
-use similar::TextDiff;
-
+use super::diff::unified;
 use super::{Change, FileAction, Mode, Report, SettingReport};
 use crate::failure::Failure;
 use crate::show::{Inventory, Overview, Role, Story};
@@ -22,9 +21,7 @@ pub fn report(report: &Report) -> String {
         }
     }
     for diff in &report.diff {
-        let unified = TextDiff::from_lines(&diff.before, &diff.after);
-        let mut unified = unified.unified_diff();
-        text += &printable_lines(&unified.header(&diff.before_header, &diff.after_header).to_string());
+        text += &printable_lines(&unified(diff));
     }
     for warning in &report.warnings {
         text += &format!("warning: {}\n", printable(&warning.message));
@@ -42,15 +39,15 @@ pub fn report(report: &Report) -> String {
 /// What a run did, in one line.
 #[must_use]
 pub fn summary(report: &Report) -> String {
-    if report.failure.is_some() && report.settings.is_empty() {
-        return "failed: nothing was changed".to_owned();
-    }
     if let Some(failure) = &report.failure {
-        return match (report.mode, failure.rolled_back) {
-            (Mode::Check, _) => "drift, and apply would fail".to_owned(),
-            (Mode::Apply, Some(false)) => "failed, and not all could be undone".to_owned(),
-            (Mode::Apply, _) => "failed: nothing was changed".to_owned(),
+        let summary = match (report.mode, failure.rolled_back) {
+            (Mode::Check, _) if report.settings.is_empty() => "could not tell",
+            (Mode::Check, _) => "drift, and apply would fail",
+            (Mode::Apply, None) => "nothing was changed",
+            (Mode::Apply, Some(true)) => "all is as it was before",
+            (Mode::Apply, Some(false)) => "not all could be undone",
         };
+        return summary.to_owned();
     }
     let changes: Vec<String> = report.changes.iter().map(change).collect();
     match (report.mode, report.changed, report.in_sync) {
