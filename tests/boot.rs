@@ -63,8 +63,10 @@ fn when_the_module_comes() {
         (
             &[("/etc/modules-load.d/a.conf", "nf_conntrack"), ("/etc/modprobe.d/b.conf", "blacklist nf_conntrack")],
             "-",
-            "-",
+            // modprobe(8) takes a blacklist to be about aliases.
+            "/etc/modules-load.d/a.conf:1",
         ),
+        (&[("/etc/modules", "nf_conntrack"), ("/etc/modprobe.d/b.conf", "install nf_conntrack /bin/false")], "-", "-"),
         (&[("/etc/udev/rules.d/90-ct.rules", RULE)], "~/etc/udev/rules.d/90-ct.rules:2", "-"),
     ];
     for (files, systemd, procps) in cases {
@@ -72,13 +74,25 @@ fn when_the_module_comes() {
             let found = match arrival(&tree(files), Module::Loaded, loader) {
                 Arrival::BuiltIn => "built in".to_owned(),
                 Arrival::Early(place) => place.to_string(),
-                Arrival::Reapplied(place) => format!("~{place}"),
+                Arrival::Reapplied { rule, .. } => format!("~{rule}"),
                 Arrival::Late => "-".to_owned(),
             };
             assert_eq!(found, *expected, "{loader:?} {files:?}");
             assert_eq!(arrival(&tree(files), Module::BuiltIn, loader), Arrival::BuiltIn);
         }
     }
+}
+
+#[test]
+fn a_rule_brings_what_its_prefix_covers() {
+    let files = [
+        ("/etc/udev/rules.d/90-ct.rules", RULE),
+        ("/etc/sysctl.d/a.conf", "net.nf_conntrack_max = 5\nnet.netfilter.nf_conntrack_acct = 1\n"),
+    ];
+    let boot = boot(&snapshot(&files, Module::Absent), Loader::Systemd);
+    assert_eq!(boot.outlook("net.netfilter.nf_conntrack_acct").value, Some(1));
+    assert_eq!(boot.outlook(MAX).value, None);
+    assert!(matches!(boot.outlook(MAX).lost, Some(Lost::ModuleLate(_))));
 }
 
 #[test]
@@ -102,8 +116,15 @@ fn names_and_values_that_no_kernel_of_today_takes() {
 #[test]
 fn the_modules_options_come_before_the_loader_even_when_late() {
     let options = ("/etc/modprobe.d/a.conf", "options nf-conntrack hashsize=10000\n");
-    let late = boot(&snapshot(&[options], Module::Absent), Loader::Systemd).outlook(BUCKETS);
-    assert_eq!(late.value, Some(10240));
+    let late = boot(&snapshot(&[options], Module::Absent), Loader::Systemd);
+    assert_eq!(late.outlook(BUCKETS).value, Some(10240));
+    // What the kernel derives from it (measured by real boots): 65536 buckets make a limit of 524288.
+    assert_eq!(late.outlook(MAX).value, Some(81920));
+    assert_eq!(late.outlook("net.netfilter.nf_conntrack_expect_max").value, Some(160));
+    let switches = ("/etc/modprobe.d/a.conf", "options nf_conntrack acct=1 tstamp=Y\n");
+    let switched = boot(&snapshot(&[switches], Module::Absent), Loader::Systemd);
+    assert_eq!(switched.outlook("net.netfilter.nf_conntrack_acct").value, Some(1));
+    assert_eq!(switched.outlook("net.netfilter.nf_conntrack_timestamp").value, Some(1));
     let file = ("/etc/sysctl.d/a.conf", "net.netfilter.nf_conntrack_buckets = 2048");
     let early = ("/etc/modules-load.d/a.conf", "nf_conntrack");
     let both = boot(&snapshot(&[options, file, early], Module::Absent), Loader::Systemd).outlook(BUCKETS);
