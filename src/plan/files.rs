@@ -158,7 +158,7 @@ impl Editor<'_> {
     fn comes_too_late(&self, want: &Want) -> bool {
         let keys = boot::keys(&self.after);
         let is_lost =
-            |boot: Boot| want.setting.keys().filter(|key| keys.contains(*key)).any(|key| !boot.arrival.brings(key));
+            |boot: &Boot| want.setting.keys().filter(|key| keys.contains(*key)).any(|key| !boot.arrival.brings(key));
         self.unsatisfied(want, self.boots()).is_some() && self.boots().iter().any(is_lost)
     }
 
