@@ -1,0 +1,95 @@
+//! Asks ctnetlink over a socket. Only reads: no message that is sent here can change the table.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use rustix::net::netlink::{self, SocketAddrNetlink};
+use rustix::net::sockopt::set_socket_recv_buffer_size;
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+
+use super::counters::Counters;
+use super::ctnetlink::{self, Message, Query};
+use super::entry::Entry;
+
+/// The kernel fills at most 32 KiB at a time for a reader that offers so much (`netlink_recvmsg` in
+/// `net/netlink/af_netlink.c`), and what is offered beyond costs nothing.
+const BUFFER: usize = 256 << 10;
+
+/// How a dump of the table ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dumped {
+    /// Entries that the kernel sent and that could not be read.
+    pub unread: u64,
+    /// Whether the table changed so under the dump that entries may be missing or twice.
+    pub interrupted: bool,
+}
+
+/// Gives each entry of the table to `each`, one pass, none kept.
+pub fn dump(mut each: impl FnMut(&Entry)) -> io::Result<Dumped> {
+    let mut dumped = Dumped::default();
+    dumped.interrupted = ask(Query::Entries, |attributes, _| match ctnetlink::entry(attributes) {
+        Some(entry) => each(&entry),
+        None => dumped.unread += 1,
+    })?;
+    Ok(dumped)
+}
+
+/// The counters of each CPU.
+pub fn counters() -> io::Result<Counters> {
+    let mut cpus = Vec::new();
+    ask(Query::Counters, |attributes, cpu| cpus.push((cpu, ctnetlink::counters(attributes))))?;
+    cpus.sort_by_key(|(cpu, _)| *cpu);
+    Ok(Counters { entries: None, cpus: cpus.into_iter().map(|(_, counters)| counters).collect() })
+}
+
+/// The number of entries, and the limit where the kernel tells it.
+pub fn totals() -> io::Result<(u64, Option<u64>)> {
+    let mut totals = None;
+    ask(Query::Totals, |attributes, _| totals = ctnetlink::totals(attributes))?;
+    totals.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the kernel's answer has no number of entries"))
+}
+
+/// Sends `query`, and gives each message of the answer to `each`. Returns whether the answer was interrupted.
+fn ask(query: Query, mut each: impl FnMut(ctnetlink::Attributes<'_>, u16)) -> io::Result<bool> {
+    const SEQUENCE: u32 = 1;
+    let socket: OwnedFd = rustix::net::socket_with(
+        AddressFamily::NETLINK,
+        SocketType::RAW,
+        SocketFlags::CLOEXEC,
+        Some(netlink::NETFILTER),
+    )?;
+    rustix::net::bind(&socket, &SocketAddrNetlink::new(0, 0))?;
+    // More room lets the kernel prepare the next part; without it the dump is right all the same.
+    let _ = set_socket_recv_buffer_size(&socket, BUFFER);
+    rustix::net::sendto(
+        &socket,
+        &ctnetlink::request(query, SEQUENCE),
+        SendFlags::empty(),
+        &SocketAddrNetlink::new(0, 0),
+    )?;
+    let mut buffer = vec![0; BUFFER];
+    let mut interrupted = false;
+    loop {
+        let (length, whole) = match rustix::net::recv(&socket, &mut buffer[..], RecvFlags::empty()) {
+            Ok(received) => received,
+            Err(rustix::io::Errno::INTR) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        if length == 0 || whole > length {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the kernel's answer was cut off"));
+        }
+        let mut messages = ctnetlink::messages(&buffer[..length], SEQUENCE);
+        while let Some(message) = messages.next() {
+            match message {
+                Message::Data(attributes, number) => each(attributes, number),
+                Message::Done | Message::Error(0) => return Ok(interrupted | messages.interrupted),
+                Message::Error(errno) => return Err(io::Error::from_raw_os_error(errno)),
+            }
+            // The answer that is no dump is one message, and no end is announced.
+            if query == Query::Totals {
+                return Ok(false);
+            }
+        }
+        interrupted |= messages.interrupted;
+    }
+}
