@@ -5,26 +5,38 @@
 
 pub mod counters;
 pub mod ctnetlink;
+pub mod diagnosis;
+pub mod diagnosis_text;
+pub mod elsewhere;
 pub mod entry;
+pub mod heavy;
 pub mod kernel_log;
 pub mod lines;
 pub mod log_reader;
+pub mod profile;
 pub mod prometheus;
+pub mod proposal;
 pub mod reading;
+pub mod saved;
 pub mod socket;
 pub mod status;
 pub mod status_text;
 pub mod time;
+pub mod xml;
 
-use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 
 use crate::cli::{Answer, FAILED, OK, json};
 use crate::host::restraint;
+use diagnosis::Findings;
 use kernel_log::Log;
-use reading::Unread;
+use profile::{Tally, Timeouts};
+use reading::{Reading, Sizes, Unread};
 
 /// The forms that the commands of this module can answer in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +64,24 @@ pub struct StatusArgs {
     /// The fill in percent that is critical.
     #[arg(long, value_name = "PERCENT", value_parser = share)]
     crit: Option<f64>,
+    /// A saved log to search for messages of a full table, instead of the kernel's own: dmesg, syslog, journalctl.
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+}
+
+/// The arguments of `diagnose`.
+#[derive(Debug, Args)]
+pub struct DiagnoseArgs {
+    /// How long to look at the counters; reading the table counts towards it.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value_t = 1.0)]
+    interval: f64,
+    /// A saved table instead of the live one: text or XML of conntrack -L, /proc/net/nf_conntrack or ip_conntrack; `-`
+    /// for standard input.
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
+    /// With --from: the limit that the table had.
+    #[arg(long, value_name = "ENTRIES", requires = "from")]
+    limit: Option<u64>,
     /// A saved log to search for messages of a full table, instead of the kernel's own: dmesg, syslog, journalctl.
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
@@ -112,8 +142,116 @@ pub fn status(arguments: &StatusArgs, form: Form) -> Answer {
     Answer { text, code }
 }
 
+/// Answers `diagnose`.
+#[must_use]
+pub fn diagnose(arguments: &DiagnoseArgs, form: Form) -> Answer {
+    if form == Form::Prometheus {
+        return refusal("`diagnose` answers in text, JSON, or as a request; `status` has the metrics");
+    }
+    let findings = match &arguments.from {
+        Some(path) => match saved_findings(path, arguments) {
+            Ok(findings) => findings,
+            Err(error) => return refusal(&format!("`{}` cannot be read: {error}", path.display())),
+        },
+        None => live_findings(arguments),
+    };
+    let diagnosis = diagnosis::diagnose(findings);
+    let nothing = diagnosis.profile.is_none() && diagnosis.status.count.is_none();
+    let code = if nothing { FAILED } else { OK };
+    match (form, &diagnosis.proposal.request) {
+        (Form::Text, _) => Answer { text: diagnosis_text::text(&diagnosis), code },
+        (Form::Request, Some(request)) => Answer { text: json(request), code },
+        (Form::Request, None) => refusal(&format!("there is nothing to request: {}", diagnosis.summary)),
+        (Form::Json | Form::Prometheus, _) => Answer { text: json(&diagnosis), code },
+    }
+}
+
+/// What the live table shows: its entries in one pass between two readings of the counters.
+fn live_findings(arguments: &DiagnoseArgs) -> Findings {
+    let mut unread = Vec::new();
+    let namespaces = reading::namespaces(&mut unread);
+    restraint::only_look();
+    let sizes = reading::sizes();
+    let doors = reading::elsewhere();
+    let before = reading::read();
+    let (source, profile) = live_profile(&mut unread);
+    let wait = Duration::from_secs_f64(arguments.interval).saturating_sub(before.at.elapsed());
+    std::thread::sleep(wait);
+    let after = reading::read();
+    let elsewhere = Some((doors, reading::elsewhere()));
+    let mut status = status::status(now(), &after, Some(&before), &sizes);
+    status.unread.extend(unread);
+    status.log = log(arguments.log.as_deref(), &mut status.unread);
+    status.namespaces = namespaces;
+    let since_boot = arguments.log.is_none().then(log_reader::since_boot);
+    Findings { source, status, profile, elsewhere, sizes, since_boot }
+}
+
+/// What fills the live table, and what that was read from.
+fn live_profile(unread: &mut Vec<Unread>) -> (String, Option<profile::Profile>) {
+    let mut tally = Tally::new(reading::timeouts());
+    let refused = match socket::dump(|entry| tally.add(entry)) {
+        Ok(dumped) => {
+            if dumped.interrupted {
+                unread.push(Unread::new("the exact table", "it changed while it was read: entries may be twice or missing"));
+            }
+            if dumped.unread > 0 {
+                unread.push(Unread::new(format!("{} entries", dumped.unread), "they are in no form known here"));
+            }
+            return ("the kernel's table (ctnetlink)".to_owned(), Some(tally.profile()));
+        }
+        Err(error) => error,
+    };
+    for path in ["/proc/net/nf_conntrack", "/proc/net/ip_conntrack"] {
+        let mut tally = Tally::new(reading::timeouts());
+        let read = File::open(path).and_then(|file| saved::read(BufReader::new(file), |entry| tally.add(entry)));
+        if read.is_ok() {
+            return (path.to_owned(), Some(tally.profile()));
+        }
+    }
+    let need = match refused.kind() {
+        io::ErrorKind::PermissionDenied => "; that takes CAP_NET_ADMIN: run as root",
+        _ => "",
+    };
+    let why = format!("the kernel's socket says: {refused}, and /proc/net/nf_conntrack cannot be read{need}");
+    unread.push(Unread::new("what fills the table", why));
+    ("nothing".to_owned(), None)
+}
+
+/// What a saved table shows. Of its machine nothing else is known, so that the kernel's defaults stand in.
+fn saved_findings(path: &Path, arguments: &DiagnoseArgs) -> io::Result<Findings> {
+    restraint::only_look();
+    let mut tally = Tally::new(Timeouts::new());
+    let from_stdin = path == Path::new("-");
+    let read = match from_stdin {
+        true => saved::read(io::stdin().lock(), |entry| tally.add(entry)),
+        false => saved::read(BufReader::new(File::open(path)?), |entry| tally.add(entry)),
+    }?;
+    if tally.entries() == 0 && read.unread > 0 {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "no line of it is an entry of a conntrack table"));
+    }
+    let mut unread = vec![Unread::new("the counters and the rate", "a saved table does not have them")];
+    if let Some(first) = read.first_unread {
+        let why = format!("they are no entries; the first is number {first}");
+        unread.push(Unread::new(format!("{} lines of the file", read.unread), why));
+    }
+    if arguments.limit.is_none() {
+        unread.push(Unread::new("the limit", "a saved table does not have it; --limit gives it"));
+    }
+    let (count, limit) = (Some(tally.entries()), arguments.limit);
+    let reading = Reading { at: Instant::now(), count, limit, counters: None, unread };
+    let sizes =
+        Sizes { buckets: None, entry_bytes: (reading::ENTRY_BYTES, false), memory: None, limit_is_ours: true };
+    let mut status = status::status(now(), &reading, None, &sizes);
+    if arguments.log.is_some() {
+        status.log = log(arguments.log.as_deref(), &mut status.unread);
+    }
+    let source = if from_stdin { "standard input".to_owned() } else { path.display().to_string() };
+    Ok(Findings { source, status, profile: Some(tally.profile()), elsewhere: None, sizes, since_boot: None })
+}
+
 /// The messages in the log at `path`, or in the kernel's.
-fn log(path: Option<&std::path::Path>, unread: &mut Vec<Unread>) -> Option<Log> {
+fn log(path: Option<&Path>, unread: &mut Vec<Unread>) -> Option<Log> {
     let (name, read) = match path {
         Some(path) => (path.display().to_string(), log_reader::file(path)),
         None => ("/dev/kmsg".to_owned(), log_reader::kernel()),

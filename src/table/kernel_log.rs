@@ -4,7 +4,7 @@
 //! dropping packet`, and `table full in netns N` for a network namespace other than the first. Only the kernel's own
 //! lines count: a program that logs the same words proves nothing.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +25,25 @@ pub struct Log {
     pub first: Option<Message>,
     /// The last ones, at most ten, the newest at the end.
     pub last: VecDeque<Message>,
+    /// The same by network namespace: `initial`, or the namespace's number. (Old kernels do not tell them apart.)
+    pub namespaces: BTreeMap<String, Seen>,
 }
+
+/// The messages about one network namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Seen {
+    /// How many there are.
+    pub messages: u64,
+    /// The last one.
+    pub last: Message,
+}
+
+/// The name of the first network namespace in [`Log::namespaces`].
+pub const INITIAL: &str = "initial";
+
+/// How many network namespaces are told apart: whoever makes a thousand of them must not make this log grow.
+const NAMESPACES: usize = 256;
 
 /// One message of a full table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,7 +63,7 @@ impl Log {
     /// A log without a message.
     #[must_use]
     pub fn new(source: impl Into<String>) -> Log {
-        Log { source: source.into(), messages: 0, first: None, last: VecDeque::new() }
+        Log { source: source.into(), messages: 0, first: None, last: VecDeque::new(), namespaces: BTreeMap::new() }
     }
 
     /// Adds a message.
@@ -53,6 +71,13 @@ impl Log {
         self.messages += 1;
         if self.first.is_none() {
             self.first = Some(message.clone());
+        }
+        let name = message.namespace.map_or_else(|| INITIAL.to_owned(), |number| number.to_string());
+        let room = self.namespaces.len() < NAMESPACES;
+        match self.namespaces.get_mut(&name) {
+            Some(seen) => *seen = Seen { messages: seen.messages + 1, last: message.clone() },
+            None if room => drop(self.namespaces.insert(name, Seen { messages: 1, last: message.clone() })),
+            None => {}
         }
         if self.last.len() == KEPT {
             self.last.pop_front();

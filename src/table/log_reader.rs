@@ -48,6 +48,12 @@ fn boot_time() -> i64 {
     clock_gettime(ClockId::Realtime).tv_sec - clock_gettime(ClockId::Monotonic).tv_sec
 }
 
+/// The present time on that clock, in microseconds.
+#[must_use]
+pub fn since_boot() -> u64 {
+    u64::try_from(clock_gettime(ClockId::Monotonic).tv_sec).unwrap_or(0).saturating_mul(1_000_000)
+}
+
 /// The messages in the log that `path` holds: dmesg, syslog, or the journal's short, JSON or export form.
 pub fn file(path: &Path) -> io::Result<Log> {
     let name = path.display().to_string();

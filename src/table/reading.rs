@@ -128,10 +128,12 @@ pub struct Sizes {
     pub entry_bytes: (u64, bool),
     /// The memory of the machine.
     pub memory: Option<u64>,
+    /// Whether the limit can be written from this network namespace: only the first one can.
+    pub limit_is_ours: bool,
 }
 
 /// The slab size of an entry on the 64-bit kernels of today, where the kernel does not tell its own.
-const ENTRY_BYTES: u64 = 256;
+pub const ENTRY_BYTES: u64 = 256;
 
 /// Reads the sizes.
 #[must_use]
@@ -147,6 +149,9 @@ pub fn sizes() -> Sizes {
         buckets: sysctl(BUCKETS).or_else(|| number("/sys/module/nf_conntrack/parameters/hashsize")),
         entry_bytes: (slab.unwrap_or(ENTRY_BYTES), slab.is_some()),
         memory,
+        limit_is_ours: ["/proc/sys/net/netfilter/nf_conntrack_max", "/proc/sys/net/ipv4/netfilter/ip_conntrack_max"]
+            .iter()
+            .any(|path| std::fs::metadata(path).is_ok_and(|metadata| metadata.mode() & 0o200 != 0)),
     }
 }
 
