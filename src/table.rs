@@ -26,6 +26,7 @@ pub mod xml;
 
 use std::fs::File;
 use std::io::{self, BufReader};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -75,6 +76,9 @@ pub struct DiagnoseArgs {
     /// How long to look at the counters; reading the table counts towards it.
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value_t = 1.0)]
     interval: f64,
+    /// Read the whole table. Otherwise a random sample of 32,768 entries is read of a larger one.
+    #[arg(long, conflicts_with = "from")]
+    all: bool,
     /// A saved table instead of the live one: text or XML of conntrack -L, /proc/net/nf_conntrack or ip_conntrack; `-`
     /// for standard input.
     #[arg(long, value_name = "FILE")]
@@ -174,7 +178,8 @@ fn live_findings(arguments: &DiagnoseArgs) -> Findings {
     let sizes = reading::sizes();
     let doors = reading::elsewhere();
     let before = reading::read();
-    let (source, profile) = live_profile(&mut unread);
+    let most = if arguments.all { u64::MAX } else { SAMPLE };
+    let (source, profile) = live_profile(most, before.count, &mut unread);
     let wait = Duration::from_secs_f64(arguments.interval).saturating_sub(before.at.elapsed());
     std::thread::sleep(wait);
     let after = reading::read();
@@ -187,10 +192,22 @@ fn live_findings(arguments: &DiagnoseArgs) -> Findings {
     Findings { source, status, profile, elsewhere, sizes, since_boot }
 }
 
-/// What fills the live table, and what that was read from.
-fn live_profile(unread: &mut Vec<Unread>) -> (String, Option<profile::Profile>) {
+/// How many entries are read of a large table: shares are then right to 0.55 points in 19 of 20 runs, and a host in
+/// trouble is not made to walk through its whole table.
+const SAMPLE: u64 = 32_768;
+
+/// What fills the live table, by at most `most` of its `count` entries, and what that was read from.
+fn live_profile(most: u64, count: Option<u64>, unread: &mut Vec<Unread>) -> (String, Option<profile::Profile>) {
     let mut tally = Tally::new(reading::timeouts());
-    let refused = match socket::dump(|entry| tally.add(entry)) {
+    let mut is_sample = false;
+    let refused = match socket::dump(|entry| {
+        is_sample = tally.entries() >= most;
+        if is_sample {
+            return ControlFlow::Break(());
+        }
+        tally.add(entry);
+        ControlFlow::Continue(())
+    }) {
         Ok(dumped) => {
             if dumped.interrupted {
                 unread.push(Unread::new("the exact table", "it changed while it was read: entries may be twice or missing"));
@@ -198,7 +215,9 @@ fn live_profile(unread: &mut Vec<Unread>) -> (String, Option<profile::Profile>) 
             if dumped.unread > 0 {
                 unread.push(Unread::new(format!("{} entries", dumped.unread), "they are in no form known here"));
             }
-            return ("the kernel's table (ctnetlink)".to_owned(), Some(tally.profile()));
+            // The table may have shrunk below the sample since it was counted.
+            let whole = count.filter(|_| is_sample).map(|count| count.max(tally.entries()));
+            return ("the kernel's table (ctnetlink)".to_owned(), Some(tally.profile(whole)));
         }
         Err(error) => error,
     };
@@ -206,7 +225,7 @@ fn live_profile(unread: &mut Vec<Unread>) -> (String, Option<profile::Profile>) 
         let mut tally = Tally::new(reading::timeouts());
         let read = File::open(path).and_then(|file| saved::read(BufReader::new(file), |entry| tally.add(entry)));
         if read.is_ok() {
-            return (path.to_owned(), Some(tally.profile()));
+            return (path.to_owned(), Some(tally.profile(None)));
         }
     }
     let need = match refused.kind() {
@@ -247,7 +266,7 @@ fn saved_findings(path: &Path, arguments: &DiagnoseArgs) -> io::Result<Findings>
         status.log = log(arguments.log.as_deref(), &mut status.unread);
     }
     let source = if from_stdin { "standard input".to_owned() } else { path.display().to_string() };
-    Ok(Findings { source, status, profile: Some(tally.profile()), elsewhere: None, sizes, since_boot: None })
+    Ok(Findings { source, status, profile: Some(tally.profile(None)), elsewhere: None, sizes, since_boot: None })
 }
 
 /// The messages in the log at `path`, or in the kernel's.

@@ -2,7 +2,7 @@
 
 use super::diagnosis::{Diagnosis, Verdict};
 use super::profile::{Profile, Ruled, Top};
-use super::status_text::{log_lines, unread_lines};
+use super::status_text::unread_lines;
 use super::time::grouped;
 use crate::report::text::printable;
 use crate::value::duration_text;
@@ -42,7 +42,13 @@ pub fn text(diagnosis: &Diagnosis) -> String {
         let counter = printable(&drops.counter);
         lines.push(format!("lost:         {counter} +{}{mark}: {}", grouped(drops.count), printable(&drops.look)));
     }
-    lines.extend(diagnosis.status.log.iter().filter(|log| log.messages > 0).flat_map(log_lines));
+    if let Some(log) = &diagnosis.status.log {
+        lines.extend(log.namespaces.iter().map(|(name, seen)| {
+            let last = seen.last.time.as_deref().unwrap_or("an unknown time");
+            let (count, last) = (grouped(seen.messages), printable(last));
+            format!("kernel log:   {count} messages of a full table, network namespace {name}, the last at {last}")
+        }));
+    }
     lines.extend(unread_lines(&diagnosis.status.unread));
     lines.push(String::new());
     lines.push("proposal:".to_owned());
@@ -61,13 +67,22 @@ pub fn text(diagnosis: &Diagnosis) -> String {
 }
 
 fn profile_lines(profile: &Profile, source: &str) -> Vec<String> {
-    let mut lines = vec![format!("{} entries read from {}", grouped(profile.entries), printable(source))];
+    let mut lines = vec![match profile.sample_of {
+        None => format!("{} entries read from {}", grouped(profile.entries), printable(source)),
+        Some(whole) => format!(
+            "{} of {} entries read from {}: a random sample, right to {} points (--all reads the rest)",
+            grouped(profile.entries),
+            grouped(whole),
+            printable(source),
+            profile.margin_points
+        ),
+    }];
     if profile.entries == 0 {
         return lines;
     }
     let classes = profile.classes.iter().filter(|class| class.percent >= SMALL_PERCENT).map(|class| {
-        let state = class.state.as_deref().unwrap_or("");
-        format!("{} {state}", class.protocol).trim_end().to_owned() + &format!(" {}%", class.percent)
+        let state = class.state.as_deref().map(|state| format!(" {state}")).unwrap_or_default();
+        format!("{}{state} {}%", class.protocol, class.percent)
     });
     lines.push(format!("what:         {}", classes.collect::<Vec<_>>().join(", ")));
     lines.push(format!(
@@ -83,6 +98,9 @@ fn profile_lines(profile: &Profile, source: &str) -> Vec<String> {
         ("zones", &profile.zones),
     ] {
         lines.extend(top_line(name, top));
+    }
+    if profile.timeouts.iter().any(|ruled| ruled.assumed) {
+        lines.push("the timeouts are not known: the kernel's defaults stand in".to_owned());
     }
     for ruled in profile.timeouts.iter().filter(|ruled| ruled.percent >= SMALL_PERCENT) {
         lines.extend(ruled_lines(ruled));
@@ -107,8 +125,7 @@ fn top_line(name: &str, top: &Top) -> Option<String> {
 fn ruled_lines(ruled: &Ruled) -> Vec<String> {
     let name = ruled.setting.strip_prefix("net.netfilter.").unwrap_or(&ruled.setting);
     let value = ruled.seconds.map_or_else(|| "?".to_owned(), |seconds| duration_text(seconds.into()));
-    let assumed = if ruled.assumed { " (the kernel's default is assumed)" } else { "" };
-    let mut lines = vec![format!("timeout:      {name} = {value}{assumed} rules {}%", ruled.percent)];
+    let mut lines = vec![format!("timeout:      {name} = {value} rules {}%", ruled.percent)];
     // The shares only fall; where two are equal, the longer timeout says it all.
     let mut told: Vec<&super::profile::Gone> = Vec::new();
     for gone in ruled.gone.iter().filter(|gone| gone.entries > 0) {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::entry::{Entry, State, Timeout, protocol_name, timeout};
 use super::heavy::Heavy;
-use super::time::percent;
+use super::time::{percent, to_f64};
 use crate::value::duration_text;
 
 /// The counters for the top of each kind: an address or a port that holds more than 1 entry in 4,097 cannot be missed.
@@ -57,8 +57,12 @@ struct Idleness {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
-    /// The entries that were read.
+    /// The entries that were read. All numbers of entries below are of these.
     pub entries: u64,
+    /// The entries of the table that they are a random sample of; null: they are all that there are.
+    pub sample_of: Option<u64>,
+    /// By how many points a percentage below may be off at most, in 19 of 20 samples; 0: nothing is missing.
+    pub margin_points: f64,
     /// Entries that no packet came back for.
     pub unreplied: u64,
     /// Entries that a full table does not evict.
@@ -184,6 +188,20 @@ pub fn default_timeout(setting: &str) -> Option<u32> {
     DEFAULTS.iter().find(|(own, _)| *own == name).map(|(_, seconds)| *seconds)
 }
 
+impl Profile {
+    /// As many of the whole table as `entries` are of those that were read.
+    #[must_use]
+    pub fn scaled(&self, entries: u64) -> u64 {
+        match self.sample_of {
+            Some(whole) if self.entries > 0 => {
+                let scaled = u128::from(entries) * u128::from(whole) / u128::from(self.entries);
+                u64::try_from(scaled).unwrap_or(u64::MAX)
+            }
+            _ => entries,
+        }
+    }
+}
+
 impl Tally {
     /// An empty tally, for entries under these timeouts.
     #[must_use]
@@ -255,9 +273,9 @@ impl Tally {
         idleness.at_least[..longer].iter_mut().for_each(|count| *count += 1);
     }
 
-    /// What was counted.
+    /// What was counted; `sample_of` says of how many entries, where these are not all.
     #[must_use]
-    pub fn profile(&self) -> Profile {
+    pub fn profile(&self, sample_of: Option<u64>) -> Profile {
         let share = |count: u64| percent(count, self.entries);
         let mut classes: Vec<Class> = self
             .classes
@@ -274,6 +292,8 @@ impl Tally {
         timeouts.sort_by_key(|ruled| std::cmp::Reverse(ruled.entries));
         Profile {
             entries: self.entries,
+            sample_of,
+            margin_points: sample_of.map_or(0.0, |whole| margin_points(self.entries, whole)),
             unreplied: self.unreplied,
             assured: self.assured,
             offloaded: self.offloaded,
@@ -320,6 +340,14 @@ impl Tally {
             items: heavy.top(TOP).into_iter().map(item).collect(),
         }
     }
+}
+
+/// The 95% margin of a share found in a sample of `read` out of `whole`, at its widest, which is at one half: 1.96
+/// standard deviations of a sample without replacement.
+fn margin_points(read: u64, whole: u64) -> f64 {
+    let (read, whole) = (to_f64(read.max(1)), to_f64(whole.max(1)));
+    let left_out = (1.0 - read / whole).max(0.0);
+    (98.0 * (left_out / read).sqrt() * 100.0).ceil() / 100.0
 }
 
 /// The seconds of the timeout `setting`, and whether that is a default that stands in for the live value.

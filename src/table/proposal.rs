@@ -85,17 +85,19 @@ pub fn propose(facts: &Facts<'_>) -> Proposal {
     };
     let mut gone = 0;
     if facts.pressure != Pressure::Never {
-        for (ruled, shorter) in facts.profile.iter().flat_map(|profile| &profile.timeouts).filter_map(worth) {
+        let timeouts = facts.profile.iter().flat_map(|profile| profile.timeouts.iter().map(move |own| (*profile, own)));
+        for (profile, ruled, shorter) in timeouts.filter_map(|(profile, ruled)| Some((profile, ruled, worth(ruled)?))) {
             proposal.timeouts.insert(ruled.setting.clone(), shorter.seconds);
+            let ended = profile.scaled(shorter.entries);
             proposal.arithmetic.push(format!(
                 "{}: {} -> {}; {} entries ({}%) have been idle for longer and would be gone",
                 ruled.setting,
                 ruled.seconds.map_or_else(String::new, |seconds| duration_text(seconds.into())),
                 shorter.human,
-                grouped(shorter.entries),
+                grouped(ended),
                 shorter.percent
             ));
-            gone += shorter.entries;
+            gone += ended;
         }
     }
     if let Some(limit) = proposal.limit {
@@ -180,7 +182,7 @@ fn size_up(proposal: &mut Proposal, facts: &Facts<'_>, limit: u64, gone: u64) {
 }
 
 /// The shorter timeout that is worth it, if one is.
-fn worth(ruled: &Ruled) -> Option<(&Ruled, &Gone)> {
+fn worth(ruled: &Ruled) -> Option<&Gone> {
     let gone = |seconds: u32| ruled.gone.iter().find(|gone| gone.seconds == seconds);
     let shorter = if ruled.setting == super::entry::ESTABLISHED.setting() {
         // The longest that ends nine tenths of what the shortest would end.
@@ -190,7 +192,7 @@ fn worth(ruled: &Ruled) -> Option<(&Ruled, &Gone)> {
         // Below the kernel's own default, a timeout would end what other hosts still use.
         gone(default_timeout(&ruled.setting)?)
     };
-    shorter.filter(|gone| gone.percent >= WORTH).map(|gone| (ruled, gone))
+    shorter.filter(|gone| gone.percent >= WORTH)
 }
 
 fn request(proposal: &Proposal) -> Option<Value> {

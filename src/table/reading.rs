@@ -226,7 +226,7 @@ pub fn namespaces(unread: &mut Vec<Unread>) -> Vec<Namespace> {
         found.entry(id).or_insert(Namespace { id, name, count: None, own: Some(id) == own });
     }
     if hidden > 0 {
-        unread.push(Unread::new("some network namespaces", format!("{hidden} processes are another user's; run as root")));
+        unread.push(Unread::new("some network namespaces", format!("{hidden} processes do not let this one look")));
     }
     found.into_values().collect()
 }

@@ -1,6 +1,7 @@
 //! Asks ctnetlink over a socket. Only reads: no message that is sent here can change the table.
 
 use std::io;
+use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
 
 use rustix::net::netlink::{self, SocketAddrNetlink};
@@ -24,12 +25,17 @@ pub struct Dumped {
     pub interrupted: bool,
 }
 
-/// Gives each entry of the table to `each`, one pass, none kept.
-pub fn dump(mut each: impl FnMut(&Entry)) -> io::Result<Dumped> {
+/// Gives the entries of the table to `each`, one pass, none kept, until it breaks off.
+///
+/// They come in the order of the hash table, whose key is the kernel's secret: the first n are a random sample.
+pub fn dump(mut each: impl FnMut(&Entry) -> ControlFlow<()>) -> io::Result<Dumped> {
     let mut dumped = Dumped::default();
     dumped.interrupted = ask(Query::Entries, |attributes, _| match ctnetlink::entry(attributes) {
         Some(entry) => each(&entry),
-        None => dumped.unread += 1,
+        None => {
+            dumped.unread += 1;
+            ControlFlow::Continue(())
+        }
     })?;
     Ok(dumped)
 }
@@ -37,7 +43,10 @@ pub fn dump(mut each: impl FnMut(&Entry)) -> io::Result<Dumped> {
 /// The counters of each CPU.
 pub fn counters() -> io::Result<Counters> {
     let mut cpus = Vec::new();
-    ask(Query::Counters, |attributes, cpu| cpus.push((cpu, ctnetlink::counters(attributes))))?;
+    ask(Query::Counters, |attributes, cpu| {
+        cpus.push((cpu, ctnetlink::counters(attributes)));
+        ControlFlow::Continue(())
+    })?;
     cpus.sort_by_key(|(cpu, _)| *cpu);
     Ok(Counters { entries: None, cpus: cpus.into_iter().map(|(_, counters)| counters).collect() })
 }
@@ -45,12 +54,16 @@ pub fn counters() -> io::Result<Counters> {
 /// The number of entries, and the limit where the kernel tells it.
 pub fn totals() -> io::Result<(u64, Option<u64>)> {
     let mut totals = None;
-    ask(Query::Totals, |attributes, _| totals = ctnetlink::totals(attributes))?;
+    ask(Query::Totals, |attributes, _| {
+        totals = ctnetlink::totals(attributes);
+        // The answer is one message, and no end is announced.
+        ControlFlow::Break(())
+    })?;
     totals.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the kernel's answer has no number of entries"))
 }
 
 /// Sends `query`, and gives each message of the answer to `each`. Returns whether the answer was interrupted.
-fn ask(query: Query, mut each: impl FnMut(ctnetlink::Attributes<'_>, u16)) -> io::Result<bool> {
+fn ask(query: Query, mut each: impl FnMut(ctnetlink::Attributes<'_>, u16) -> ControlFlow<()>) -> io::Result<bool> {
     const SEQUENCE: u32 = 1;
     let socket: OwnedFd = rustix::net::socket_with(
         AddressFamily::NETLINK,
@@ -81,13 +94,13 @@ fn ask(query: Query, mut each: impl FnMut(ctnetlink::Attributes<'_>, u16)) -> io
         let mut messages = ctnetlink::messages(&buffer[..length], SEQUENCE);
         while let Some(message) = messages.next() {
             match message {
-                Message::Data(attributes, number) => each(attributes, number),
+                Message::Data(attributes, number) => {
+                    if each(attributes, number).is_break() {
+                        return Ok(interrupted | messages.interrupted);
+                    }
+                }
                 Message::Done | Message::Error(0) => return Ok(interrupted | messages.interrupted),
                 Message::Error(errno) => return Err(io::Error::from_raw_os_error(errno)),
-            }
-            // The answer that is no dump is one message, and no end is announced.
-            if query == Query::Totals {
-                return Ok(false);
             }
         }
         interrupted |= messages.interrupted;

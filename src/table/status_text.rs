@@ -112,8 +112,7 @@ fn interval_lines(interval: &Interval) -> Vec<String> {
 }
 
 /// What a log says of a full table.
-#[must_use]
-pub fn log_lines(log: &Log) -> Vec<String> {
+fn log_lines(log: &Log) -> Vec<String> {
     let source = printable(&log.source);
     if log.messages == 0 {
         return vec![format!("kernel log: no message of a full table in {source}")];

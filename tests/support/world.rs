@@ -1,6 +1,7 @@
 //! A world of its own on this machine: a network namespace (timeouts and switches of conntrack are its own) and a mount
 //! namespace with a private /etc and /run/lock. Needs root.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -123,5 +124,30 @@ impl Drop for World {
     fn drop(&mut self) {
         drop(self.holder.stdin.take());
         let _ = self.holder.wait();
+    }
+}
+
+/// The limit is one number for the whole machine: one test at a time sets it, and puts it back whatever happens.
+pub struct Limit {
+    pub value: String,
+    _lock: File,
+}
+
+impl Limit {
+    pub fn borrow() -> Limit {
+        let lock = File::create("/run/lock/conntrack-sysctl-tests.lock").expect("the lock can be made");
+        lock.lock().expect("the lock can be taken");
+        let value = std::fs::read_to_string("/proc/sys/net/netfilter/nf_conntrack_max").expect("there is a limit");
+        Limit { value, _lock: lock }
+    }
+
+    pub fn set(&self, limit: u64) {
+        std::fs::write("/proc/sys/net/netfilter/nf_conntrack_max", limit.to_string()).expect("the limit can be set");
+    }
+}
+
+impl Drop for Limit {
+    fn drop(&mut self) {
+        let _ = std::fs::write("/proc/sys/net/netfilter/nf_conntrack_max", &self.value);
     }
 }
