@@ -210,7 +210,10 @@ fn live_profile(most: u64, count: Option<u64>, unread: &mut Vec<Unread>) -> (Str
     }) {
         Ok(dumped) => {
             if dumped.interrupted {
-                unread.push(Unread::new("the exact table", "it changed while it was read: entries may be twice or missing"));
+                unread.push(Unread::new(
+                    "the exact table",
+                    "it changed while it was read: entries may be twice or missing",
+                ));
             }
             if dumped.unread > 0 {
                 unread.push(Unread::new(format!("{} entries", dumped.unread), "they are in no form known here"));
@@ -259,8 +262,7 @@ fn saved_findings(path: &Path, arguments: &DiagnoseArgs) -> io::Result<Findings>
     }
     let (count, limit) = (Some(tally.entries()), arguments.limit);
     let reading = Reading { at: Instant::now(), count, limit, counters: None, unread };
-    let sizes =
-        Sizes { buckets: None, entry_bytes: (reading::ENTRY_BYTES, false), memory: None, limit_is_ours: true };
+    let sizes = Sizes { buckets: None, entry_bytes: (reading::ENTRY_BYTES, false), memory: None, limit_is_ours: true };
     let mut status = status::status(now(), &reading, None, &sizes);
     if arguments.log.is_some() {
         status.log = log(arguments.log.as_deref(), &mut status.unread);

@@ -83,7 +83,10 @@ fn the_numbers_are_those_of_conntrack() {
         let again = self::diagnosis(&ended);
         assert_eq!(again.verdict, Verdict::Near, "{saved}");
         let again = again.profile.expect("it is read");
-        assert_eq!((&again.classes, &again.sources, &again.ports), (&profile.classes, &profile.sources, &profile.ports));
+        assert_eq!(
+            (&again.classes, &again.sources, &again.ports),
+            (&profile.classes, &profile.sources, &profile.ports)
+        );
     }
 }
 
@@ -120,10 +123,11 @@ fn the_incident() {
     assert_eq!(diagnosis(&world.try_sh("exec $BIN diagnose --interval 0.2", "")).verdict, Verdict::Healthy);
 
     limit.set(2000);
-    let traffic = "for i in 1 2 3 4 5 6; do RUN; sleep 0.3; done >/dev/null 2>&1 &";
-    world.sh(&traffic.replace("RUN", &format!("\n{}\n", flood("127.0.0.5", 10_000, 3000))));
+    let flood_once = flood("127.0.0.5", 10_000, 3000);
+    world.sh(&format!("send() {{\n{flood_once}\n}}\n(for i in 1 2 3 4 5 6; do send; sleep 0.3; done; touch /mnt/done) >/dev/null 2>&1 &"));
     // The kernel's messages are rationed: ten in five seconds, for all of networking.
-    let own = world.sh("readlink /proc/self/ns/net").trim().trim_start_matches("net:[").trim_end_matches(']').to_owned();
+    let own =
+        world.sh("readlink /proc/self/ns/net").trim().trim_start_matches("net:[").trim_end_matches(']').to_owned();
     let mut found = diagnosis(&world.try_sh("sleep 0.5; exec $BIN diagnose --interval 1", ""));
     let is_logged = |found: &Diagnosis| found.status.log.as_ref().is_some_and(|log| log.namespaces.contains_key(&own));
     for _ in 0..5 {
@@ -146,6 +150,8 @@ fn the_incident() {
     let plugin = world.try_sh("exec $BIN status --warn 75 --crit 90 --output text", "");
     assert_eq!(plugin.code, 2);
     assert!(plugin.stdout.starts_with("CONNTRACK CRITICAL - "), "{}", plugin.stdout);
+
+    world.sh("while [ ! -e /mnt/done ]; do sleep 0.1; done");
 
     // What it proposes is a request, and what the request asks for ends the drops.
     let request = world.try_sh("exec $BIN diagnose --interval 0 --output request", "");
@@ -213,7 +219,7 @@ fn what_cannot_be_read_is_named_and_the_rest_is_given() {
     let unread = |diagnosis: &Diagnosis| format!("{:?}", diagnosis.status.unread);
 
     // A user other than root: no netlink, no table, but the counts.
-    let nobody = "exec setpriv --reuid 65534 --clear-groups";
+    let nobody = "exec setpriv --reuid 65534 --regid 65534 --clear-groups";
     let found = diagnosis(&world.try_sh(&format!("{nobody} /mnt/binary diagnose --interval 0"), ""));
     assert_eq!((found.verdict, found.status.count, &found.profile), (Verdict::Healthy, Some(10), &None));
     assert!(unread(&found).contains("CAP_NET_ADMIN"), "{}", unread(&found));

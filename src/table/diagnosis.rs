@@ -97,14 +97,22 @@ pub fn diagnose(findings: Findings) -> Diagnosis {
     let near = status.fill_percent.is_some_and(|fill| {
         fill >= NEAR_PERCENT || (fill >= 50.0 && seconds_until_full.is_some_and(|seconds| seconds <= NEAR_SECONDS))
     });
-    let evicted = status.since_boot.as_ref().and_then(|counted| counted.total.get("early_drop")).copied().unwrap_or(0);
+    // The number of a namespace that is gone is given to a new one, whose counters begin at 0: they tell whose the
+    // messages in the log are.
+    let since_boot_of = |name: &str| {
+        let counted = status.since_boot.as_ref()?;
+        Some(counted.total.get(name).copied().unwrap_or(0))
+    };
+    let evicted = since_boot_of("early_drop");
+    let ever_dropped = since_boot_of("drop").zip(evicted).is_none_or(|(dropped, evicted)| dropped + evicted > 0);
+    let news = own.is_some_and(|seen| ever_dropped && is_news(seen, since_boot));
     let verdict = if is_full {
         Verdict::Full
     } else if drops.iter().any(|drops| drops.significant) {
         Verdict::DroppingElsewhere
     } else if near {
         Verdict::Near
-    } else if own.is_some_and(|seen| is_news(seen, since_boot)) || (status.log.is_none() && evicted > 0) {
+    } else if news || (status.log.is_none() && evicted > Some(0)) {
         Verdict::WasFull
     } else if status.count.is_none() || status.limit.is_none() {
         Verdict::Unknown
@@ -162,7 +170,10 @@ fn summary(
     let occupancy = super::status_text::occupancy(status);
     let until = seconds_until_full.map(|seconds| {
         let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
-        format!("; it grows, and is full in {}", if seconds == 0 { "no time".to_owned() } else { duration_text(seconds) })
+        format!(
+            "; it grows, and is full in {}",
+            if seconds == 0 { "no time".to_owned() } else { duration_text(seconds) }
+        )
     });
     match verdict {
         Verdict::Full => {

@@ -59,7 +59,9 @@ pub fn text(diagnosis: &Diagnosis) -> String {
     match &diagnosis.proposal.request {
         Some(request) => {
             lines.push(format!("  {request}"));
-            lines.push("  to apply it: conntrack-sysctl diagnose --output request | conntrack-sysctl apply -".to_owned());
+            lines.push(
+                "  to apply it: conntrack-sysctl diagnose --output request | conntrack-sysctl apply -".to_owned(),
+            );
         }
         None => lines.push("  nothing to set".to_owned()),
     }
@@ -139,7 +141,10 @@ fn ruled_lines(ruled: &Ruled) -> Vec<String> {
         lines.push(format!("  gone of all entries if it were: {}", told.join(", ")));
     }
     if ruled.unsure > 0 {
-        lines.push(format!("  {} may be under a shorter timer of TCP: their idle time is not known", grouped(ruled.unsure)));
+        lines.push(format!(
+            "  {} may be under a shorter timer of TCP: their idle time is not known",
+            grouped(ruled.unsure)
+        ));
     }
     if ruled.other_timeout > 0 {
         lines.push(format!("  {} are under another timeout than this", grouped(ruled.other_timeout)));

@@ -27,7 +27,10 @@ const NETWORK: [(&str, &str); 12] = [
         "a listening socket's accept queue is full: `ss -ltn` (Recv-Q at Send-Q); the program's backlog, \
          net.core.somaxconn",
     ),
-    ("TcpExt.ListenDrops", "a listening socket refused connections: `ss -ltn`, then the program that should accept them"),
+    (
+        "TcpExt.ListenDrops",
+        "a listening socket refused connections: `ss -ltn`, then the program that should accept them",
+    ),
     ("TcpExt.TCPReqQFullDrop", "the queue of half-open connections is full: net.ipv4.tcp_max_syn_backlog, a SYN flood"),
     ("TcpExt.TCPBacklogDrop", "a socket's backlog is full: the program or its CPU is too slow; net.core.rmem_max"),
     ("TcpExt.TCPRcvQDrop", "a socket's receive queue is full: the program is too slow, or net.ipv4.tcp_mem is reached"),

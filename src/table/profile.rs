@@ -17,9 +17,8 @@ const COUNTERS: usize = 4096;
 const TOP: usize = 10;
 
 /// The idle times that are counted, in seconds: what could be a timeout. 7440 are the 2 hours and 4 minutes of RFC 5382.
-pub const IDLE: [u32; 16] = [
-    10, 30, 60, 120, 180, 300, 600, 1800, 3600, 7440, 14_400, 28_800, 43_200, 86_400, 172_800, 345_600,
-];
+pub const IDLE: [u32; 16] =
+    [10, 30, 60, 120, 180, 300, 600, 1800, 3600, 7440, 14_400, 28_800, 43_200, 86_400, 172_800, 345_600];
 
 /// The live timeouts, by the canonical name of the setting.
 pub type Timeouts = BTreeMap<String, u32>;
@@ -329,11 +328,8 @@ impl Tally {
     }
 
     fn top<T: std::hash::Hash + Eq + Ord + Clone>(&self, heavy: &Heavy<T>, name: impl Fn(&T) -> String) -> Top {
-        let item = |(item, count): (T, u64)| Item {
-            name: name(&item),
-            entries: count,
-            percent: percent(count, self.entries),
-        };
+        let item =
+            |(item, count): (T, u64)| Item { name: name(&item), entries: count, percent: percent(count, self.entries) };
         Top {
             different: heavy.different().and_then(|count| u64::try_from(count).ok()),
             too_low_by_at_most: heavy.missing(),

@@ -64,7 +64,8 @@ pub fn entry(line: &str) -> Option<Entry> {
     let protocol = words.next()?.parse().ok()?;
     let remaining = words.next_if(|word| word.bytes().all(|byte| byte.is_ascii_digit()));
     let remaining = remaining.and_then(|seconds| seconds.parse().ok());
-    let state = words.next_if(|word| word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_' || byte == b'2'));
+    let state =
+        words.next_if(|word| word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_' || byte == b'2'));
     let (mut source, mut destination, mut port, mut zone) = (None::<IpAddr>, None::<IpAddr>, None, None);
     let mut marks = Marks { replied: true, ..Marks::default() };
     for word in words {
