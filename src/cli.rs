@@ -77,6 +77,8 @@ enum Command {
     Status(table::StatusArgs),
     /// Say what fills the table, why packets are dropped, and what to set.
     Diagnose(table::DiagnoseArgs),
+    /// Watch the table: a live view on a terminal, otherwise a line of JSON for each look.
+    Watch(table::watch::WatchArgs),
 }
 
 /// Runs the command that `arguments` name, and returns its exit code.
@@ -144,13 +146,14 @@ fn command(arguments: Arguments) -> u8 {
         Command::Schema { of } => Answer { text: schema::text(of), code: OK },
         Command::Status(arguments) => table::status(&arguments, form),
         Command::Diagnose(arguments) => table::diagnose(&arguments, form),
+        Command::Watch(arguments) => table::watch::watch(&arguments, form),
     };
     print(&answer)
 }
 
 /// Why options of all commands do not fit this one.
 fn misfit(command: &Command, form: Form, root: &Path) -> Option<&'static str> {
-    let is_of_table = matches!(command, Command::Status(_) | Command::Diagnose(_));
+    let is_of_table = matches!(command, Command::Status(_) | Command::Diagnose(_) | Command::Watch(_));
     match form {
         Form::Prometheus | Form::Request if !is_of_table => Some("this command answers in text or JSON"),
         _ if is_of_table && root != Path::new("/") => Some("an image has no live table; leave --root out"),

@@ -18,10 +18,13 @@ pub mod prometheus;
 pub mod proposal;
 pub mod reading;
 pub mod saved;
+pub mod screen;
 pub mod socket;
 pub mod status;
 pub mod status_text;
+pub mod terminal;
 pub mod time;
+pub mod watch;
 pub mod xml;
 
 use std::fs::File;

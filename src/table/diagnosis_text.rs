@@ -10,6 +10,9 @@ use crate::value::duration_text;
 /// Timeouts that rule less than this share are left out of the text (the JSON has all).
 const SMALL_PERCENT: f64 = 1.0;
 
+/// Addresses and ports that hold less than this are none that fill the table.
+const TINY_PERCENT: f64 = 0.1;
+
 /// The text of a diagnosis, without a line end at its end.
 #[must_use]
 pub fn text(diagnosis: &Diagnosis) -> String {
@@ -27,7 +30,7 @@ pub fn text(diagnosis: &Diagnosis) -> String {
     }
     if let Some(interval) = &diagnosis.status.interval {
         lines.push(format!(
-            "rate:         {:+} entries in {} s ({:+.1} a second)",
+            "rate:          {:+} entries in {} s ({:+.1} a second)",
             interval.growth,
             interval.seconds,
             interval.growth_per_second()
@@ -35,18 +38,18 @@ pub fn text(diagnosis: &Diagnosis) -> String {
     }
     if let Some(seconds) = diagnosis.seconds_until_full {
         let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
-        lines.push(format!("until full:   {} at this rate", duration_text(seconds)));
+        lines.push(format!("until full:    {} at this rate", duration_text(seconds)));
     }
     for drops in &diagnosis.drops {
         let mark = if drops.significant { "" } else { " (no reason for alarm)" };
         let counter = printable(&drops.counter);
-        lines.push(format!("lost:         {counter} +{}{mark}: {}", grouped(drops.count), printable(&drops.look)));
+        lines.push(format!("lost:          {counter} +{}{mark}: {}", grouped(drops.count), printable(&drops.look)));
     }
     if let Some(log) = &diagnosis.status.log {
         lines.extend(log.namespaces.iter().map(|(name, seen)| {
             let last = seen.last.time.as_deref().unwrap_or("an unknown time");
             let (count, last) = (grouped(seen.messages), printable(last));
-            format!("kernel log:   {count} messages of a full table, network namespace {name}, the last at {last}")
+            format!("kernel log:    {count} messages of a full table, network namespace {name}, the last at {last}")
         }));
     }
     lines.extend(unread_lines(&diagnosis.status.unread));
@@ -86,18 +89,18 @@ fn profile_lines(profile: &Profile, source: &str) -> Vec<String> {
         let state = class.state.as_deref().map(|state| format!(" {state}")).unwrap_or_default();
         format!("{}{state} {}%", class.protocol, class.percent)
     });
-    lines.push(format!("what:         {}", classes.collect::<Vec<_>>().join(", ")));
+    lines.push(format!("what:          {}", classes.collect::<Vec<_>>().join(", ")));
     lines.push(format!(
-        "never answered: {}; seen both ways: {}; offloaded: {}",
+        "answers:       never {}; seen both ways: {}; offloaded: {}",
         grouped(profile.unreplied),
         grouped(profile.assured),
         grouped(profile.offloaded)
     ));
     for (name, top) in [
-        ("sources", &profile.sources),
-        ("destinations", &profile.destinations),
-        ("ports", &profile.ports),
-        ("zones", &profile.zones),
+        ("sources:", &profile.sources),
+        ("destinations:", &profile.destinations),
+        ("ports:", &profile.ports),
+        ("zones:", &profile.zones),
     ] {
         lines.extend(top_line(name, top));
     }
@@ -112,22 +115,23 @@ fn profile_lines(profile: &Profile, source: &str) -> Vec<String> {
 
 fn top_line(name: &str, top: &Top) -> Option<String> {
     // One zone, and that of everybody, is no news.
-    let is_plain_zone = name == "zones" && top.items.len() == 1 && top.items[0].name == "0";
+    let is_plain_zone = name == "zones:" && top.items.len() == 1 && top.items[0].name == "0";
     if top.items.is_empty() || is_plain_zone {
         return None;
     }
-    let items = top.items.iter().take(5).map(|item| format!("{} {}%", item.name, item.percent));
-    let items = items.collect::<Vec<_>>().join(", ");
+    let items = top.items.iter().filter(|item| item.percent >= TINY_PERCENT);
+    let items: Vec<String> = items.take(5).map(|item| format!("{} {}%", item.name, item.percent)).collect();
+    let items = if items.is_empty() { "none stands out".to_owned() } else { items.join(", ") };
     Some(match (top.different, top.too_low_by_at_most) {
-        (Some(different), _) => format!("{name:<13} {items} ({} different)", grouped(different)),
-        (None, missing) => format!("{name:<13} {items} (each is up to {} entries too low)", grouped(missing)),
+        (Some(different), _) => format!("{name:<14} {items} ({} different)", grouped(different)),
+        (None, missing) => format!("{name:<14} {items} (each is up to {} entries too low)", grouped(missing)),
     })
 }
 
 fn ruled_lines(ruled: &Ruled) -> Vec<String> {
     let name = ruled.setting.strip_prefix("net.netfilter.").unwrap_or(&ruled.setting);
     let value = ruled.seconds.map_or_else(|| "?".to_owned(), |seconds| duration_text(seconds.into()));
-    let mut lines = vec![format!("timeout:      {name} = {value} rules {}%", ruled.percent)];
+    let mut lines = vec![format!("timeout:       {name} = {value} rules {}%", ruled.percent)];
     // The shares only fall; where two are equal, the longer timeout says it all.
     let mut told: Vec<&super::profile::Gone> = Vec::new();
     for gone in ruled.gone.iter().filter(|gone| gone.entries > 0) {
