@@ -82,7 +82,7 @@ pub struct DiagnoseArgs {
     /// Read the whole table. Otherwise a random sample of 32,768 entries is read of a larger one.
     #[arg(long, conflicts_with = "from")]
     all: bool,
-    /// A saved table instead of the live one: text or XML of conntrack -L, /proc/net/nf_conntrack or ip_conntrack; `-`
+    /// A saved table instead of the live one: text or XML of `conntrack -L`, `/proc/net/nf_conntrack` or `ip_conntrack`; `-`
     /// for standard input.
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
@@ -248,10 +248,11 @@ fn saved_findings(path: &Path, arguments: &DiagnoseArgs) -> io::Result<Findings>
     restraint::only_look();
     let mut tally = Tally::new(Timeouts::new());
     let from_stdin = path == Path::new("-");
-    let read = match from_stdin {
-        true => saved::read(io::stdin().lock(), |entry| tally.add(entry)),
-        false => saved::read(BufReader::new(File::open(path)?), |entry| tally.add(entry)),
-    }?;
+    let read = if from_stdin {
+        saved::read(io::stdin().lock(), |entry| tally.add(entry))?
+    } else {
+        saved::read(BufReader::new(File::open(path)?), |entry| tally.add(entry))?
+    };
     if tally.entries() == 0 && read.unread > 0 {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "no line of it is an entry of a conntrack table"));
     }

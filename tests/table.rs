@@ -339,7 +339,7 @@ fn a_status_in_text_and_metrics() {
     let json = serde_json::to_string(&status).expect("it has string keys");
     assert_eq!(serde_json::from_str::<status::Status>(&json).expect("it can be read back"), status);
     status.unread.push(Unread::new("x", "\u{1b}[2J"));
-    status.namespaces = ["a\"b\\c\nd", "two"].map(|name| namespace(name)).to_vec();
+    status.namespaces = ["a\"b\\c\nd", "two"].map(namespace).to_vec();
     golden(&directory().join("status/text.txt"), &(status_text::text(&status) + "\n"));
     golden(&directory().join("status/metrics.prom"), &(prometheus::metrics(&status) + "\n"));
 }
@@ -416,9 +416,11 @@ proptest! {
 
     /// A count is never too high, and too low by no more than it says and than the theorem says.
     #[test]
-    fn heavy_hitters(items in proptest::collection::vec(0_u8..40, 0..400), most in 1_usize..20) {
+    fn heavy_hitters(items in proptest::collection::vec(0_u32..40, 0..400), most in 1_usize..20) {
         let mut heavy = Heavy::new(most);
-        items.iter().for_each(|item| heavy.add(*item));
+        for item in &items {
+            heavy.add(*item);
+        }
         let bound = items.len() as u64 / (most as u64 + 1);
         prop_assert!(heavy.missing() <= bound);
         let kept = heavy.top(usize::MAX);
@@ -434,7 +436,8 @@ proptest! {
     fn any_datagram_is_read_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..600), sequence in 0_u32..2) {
         for message in ctnetlink::messages(&bytes, sequence) {
             if let ctnetlink::Message::Data(attributes, _) = message {
-                let _ = (ctnetlink::entry(attributes), ctnetlink::counters(attributes), ctnetlink::totals(attributes));
+                let _ = (ctnetlink::entry(attributes.clone()), ctnetlink::counters(attributes.clone()));
+                let _ = ctnetlink::totals(attributes);
             }
         }
     }
@@ -457,7 +460,9 @@ proptest! {
     #[test]
     fn what_the_kernel_would_send_is_read(entry in any_entry(), others in proptest::collection::vec(any_entry(), 0..3)) {
         let mut bytes = datagram(&entry);
-        others.iter().for_each(|other| bytes.extend(datagram(other)));
+        for other in &others {
+            bytes.extend(datagram(other));
+        }
         let found: Vec<Entry> = ctnetlink::messages(&bytes, 1)
             .filter_map(|message| match message {
                 ctnetlink::Message::Data(attributes, _) => ctnetlink::entry(attributes),

@@ -11,6 +11,8 @@ const HEADER: usize = 16;
 const ALIGNMENT: usize = 4;
 /// The bytes of `struct nfgenmsg`, which every message of netfilter begins with.
 const FAMILY_HEADER: usize = 4;
+/// The bytes of a request, which has no attributes.
+const REQUEST_BYTES: u32 = 20;
 
 const ERROR: u16 = 2;
 const DONE: u16 = 3;
@@ -46,7 +48,7 @@ impl Query {
 pub fn request(query: Query, sequence: u32) -> [u8; HEADER + FAMILY_HEADER] {
     let mut message = [0; HEADER + FAMILY_HEADER];
     let flags = if query == Query::Totals { REQUEST } else { REQUEST | DUMP };
-    message[0] = (HEADER + FAMILY_HEADER) as u8;
+    message[0..4].copy_from_slice(&REQUEST_BYTES.to_ne_bytes());
     message[4..6].copy_from_slice(&(CONNTRACK | query.number()).to_ne_bytes());
     message[6..8].copy_from_slice(&flags.to_ne_bytes());
     message[8..12].copy_from_slice(&sequence.to_ne_bytes());
@@ -54,7 +56,7 @@ pub fn request(query: Query, sequence: u32) -> [u8; HEADER + FAMILY_HEADER] {
 }
 
 /// One message of the answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message<'a> {
     /// It carries what was asked for: the attributes, and the number that stands before them (a CPU's, if counters).
     Data(Attributes<'a>, u16),
@@ -114,7 +116,7 @@ fn errno(payload: &[u8]) -> i32 {
 }
 
 /// Attributes, each with its number and its value. What is cut off is left out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attributes<'a>(&'a [u8]);
 
 impl<'a> Iterator for Attributes<'a> {
@@ -255,7 +257,7 @@ pub fn counters(attributes: Attributes<'_>) -> Names {
 /// The number of entries, and the limit where the kernel tells it (4.18 and later).
 #[must_use]
 pub fn totals(attributes: Attributes<'_>) -> Option<(u64, Option<u64>)> {
-    Some((be32(attributes.get(1)?)?.into(), attributes.get(2).and_then(be32).map(u64::from)))
+    Some((be32(attributes.clone().get(1)?)?.into(), attributes.get(2).and_then(be32).map(u64::from)))
 }
 
 fn u32_at(bytes: &[u8], place: usize) -> Option<u32> {

@@ -60,9 +60,10 @@ pub fn drops(before: &Elsewhere, after: &Elsewhere, interval: Option<&Interval>,
     }
     for (name, count) in growth(&before.softnet, &after.softnet) {
         let dropped = name == "dropped";
-        let look = match dropped {
-            true => "a CPU's input queue is full: net.core.netdev_max_backlog, spread of interrupts (RPS)",
-            false => "a CPU ran out of its budget and went on later: net.core.netdev_budget; nothing is lost by that",
+        let look = if dropped {
+            "a CPU's input queue is full: net.core.netdev_max_backlog, spread of interrupts (RPS)"
+        } else {
+            "a CPU ran out of its budget and went on later: net.core.netdev_budget; nothing is lost by that"
         };
         drops.push(drop_of(format!("softnet.{name}"), count, dropped, look));
     }

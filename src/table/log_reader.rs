@@ -78,8 +78,12 @@ pub fn text(source: impl BufRead, name: &str) -> io::Result<Log> {
             Some(export) => export.line(&line),
             None => log_line(&line),
         };
-        message.into_iter().for_each(|message| log.push(message));
+        if let Some(message) = message {
+            log.push(message);
+        }
     }
-    export.and_then(Export::message).into_iter().for_each(|message| log.push(message));
+    if let Some(message) = export.and_then(Export::message) {
+        log.push(message);
+    }
     Ok(log)
 }

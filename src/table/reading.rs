@@ -25,8 +25,8 @@ pub struct Unread {
 
 impl Unread {
     /// `what` is not known because of `why`.
-    pub fn new(what: impl Into<String>, why: impl ToString) -> Unread {
-        Unread { what: what.into(), why: why.to_string() }
+    pub fn new(what: impl Into<String>, why: impl Into<String>) -> Unread {
+        Unread { what: what.into(), why: why.into() }
     }
 }
 
@@ -58,14 +58,14 @@ pub fn read() -> Reading {
             Ok((entries, most)) => (count, limit) = (count.or(Some(entries)), limit.or(most)),
             Err(error) => {
                 count = count.or(counters.as_ref().and_then(|counters| counters.entries));
-                let why = match no_conntrack() {
-                    true => "connection tracking is not loaded in this kernel: no nf_conntrack_* key, and no table",
-                    false => "the kernel has no such key here, and its socket says: ",
+                let why = if no_conntrack() {
+                    "connection tracking is not loaded in this kernel: no nf_conntrack_* key, and no table".to_owned()
+                } else {
+                    format!("the kernel has no such key here, and its socket says: {error}")
                 };
-                let why = if why.ends_with(' ') { format!("{why}{error}") } else { why.to_owned() };
                 for (name, number) in [("the number of entries", count), ("the limit", limit)] {
                     if number.is_none() {
-                        unread.push(Unread::new(name, &why));
+                        unread.push(Unread::new(name, why.as_str()));
                     }
                 }
             }

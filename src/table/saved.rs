@@ -1,5 +1,5 @@
-//! Reads a saved table: the text of conntrack(8) with or without `-o extended`, its XML, /proc/net/nf_conntrack, and
-//! /proc/net/ip_conntrack of old kernels. One pass, in bounded memory.
+//! Reads a saved table: the text of conntrack(8) with or without `-o extended`, its XML,
+//! `/proc/net/nf_conntrack`, and `/proc/net/ip_conntrack` of old kernels. One pass, in bounded memory.
 
 use std::io::{self, BufRead};
 use std::net::IpAddr;
@@ -23,9 +23,10 @@ pub fn read(mut source: impl BufRead, mut each: impl FnMut(&Entry)) -> io::Resul
     let is_xml = source.fill_buf()?.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'<');
     let mut saved = Saved::default();
     let mut number = 0;
-    let mut take = |number: u64, entry: Option<Entry>| match entry {
-        Some(entry) => each(&entry),
-        None => {
+    let mut take = |number: u64, entry: Option<Entry>| {
+        if let Some(entry) = entry {
+            each(&entry);
+        } else {
             saved.unread += 1;
             saved.first_unread.get_or_insert(number);
         }

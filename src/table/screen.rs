@@ -78,11 +78,11 @@ pub fn frame(look: &Look, history: &VecDeque<f64>, canvas: Canvas) -> Vec<String
     let Canvas { width, height, .. } = canvas;
     let fill = look.fill_percent.unwrap_or(0.0);
     let mut lines = vec![
-        plain(format!("conntrack {}", occupancy(look)), width),
+        plain(&format!("conntrack {}", occupancy(look)), width),
         bar(fill, canvas),
-        plain(format!("growth {}", growth(look)), width),
-        plain(format!("lost   {}", losses(look)), width),
-        plain(format!("fill   {}", sparkline(history, canvas)), width),
+        plain(&format!("growth {}", growth(look)), width),
+        plain(&format!("lost   {}", losses(look)), width),
+        plain(&format!("fill   {}", sparkline(history, canvas)), width),
         String::new(),
     ];
     // A narrow terminal shows the tables one below the other.
@@ -92,13 +92,13 @@ pub fn frame(look: &Look, history: &VecDeque<f64>, canvas: Canvas) -> Vec<String
         let blank = String::new();
         for row in 0..sources.len().max(ports.len()) {
             let (left, right) = (sources.get(row).unwrap_or(&blank), ports.get(row).unwrap_or(&blank));
-            lines.push(plain(format!("{left:<half$}  {right}"), width));
+            lines.push(plain(&format!("{left:<half$}  {right}"), width));
         }
     } else {
         lines.extend(items("TOP SOURCES", &look.sources, width));
         lines.extend(items("TOP PORTS", &look.ports, width));
     }
-    let last = plain(format!("{}  q quits", look.time), width);
+    let last = plain(&format!("{}  q quits", look.time), width);
     lines.truncate(height.saturating_sub(1));
     lines.push(last);
     lines.truncate(height);
@@ -145,8 +145,8 @@ fn bar(fill: f64, canvas: Canvas) -> String {
     if room == 0 {
         return String::new();
     }
-    let full = usize::try_from(to_u64(to_f64(room as u64) * fill.clamp(0.0, 100.0) / 100.0)).unwrap_or(room);
-    let bar = format!("[{}{}]", "#".repeat(full.min(room)), " ".repeat(room - full.min(room)));
+    let marks = usize::try_from(to_u64(to_f64(room as u64) * fill.clamp(0.0, 100.0) / 100.0)).unwrap_or(room);
+    let bar = format!("[{}{}]", "#".repeat(marks.min(room)), " ".repeat(room - marks.min(room)));
     if !canvas.colour {
         return bar;
     }
@@ -180,14 +180,17 @@ fn items(head: &str, items: &[Item], width: usize) -> Vec<String> {
     let rows = items.iter().filter(|item| item.entries > 1).map(|item| {
         // Names of IPv6 addresses are long; the share must stay in sight.
         let room = width.saturating_sub(8);
-        let name: String = item.name.chars().take(room).collect();
-        plain(format!("{:>6.1}%  {}", item.percent, name), width)
+        let mut name: String = item.name.chars().take(room).collect();
+        if name.len() < item.name.len() {
+            name.pop();
+            name.push('~');
+        }
+        plain(&format!("{:>6.1}%  {}", item.percent, name), width)
     });
-    std::iter::once(plain(head.to_owned(), width)).chain(rows).collect()
+    std::iter::once(plain(head, width)).chain(rows).collect()
 }
 
 /// Text that fits, with nothing in it that drives a terminal.
-fn plain(text: String, width: usize) -> String {
-    let text = printable(&text).into_owned();
-    text.trim_end().chars().take(width).collect()
+fn plain(text: &str, width: usize) -> String {
+    printable(text).trim_end().chars().take(width).collect()
 }

@@ -33,12 +33,12 @@ pub struct Dumped {
 /// They come in the order of the hash table, whose key is the kernel's secret: the first n are a random sample.
 pub fn dump(mut each: impl FnMut(&Entry) -> ControlFlow<()>) -> io::Result<Dumped> {
     let mut dumped = Dumped::default();
-    dumped.interrupted = ask(Query::Entries, |attributes, _| match ctnetlink::entry(attributes) {
-        Some(entry) => each(&entry),
-        None => {
-            dumped.unread += 1;
-            ControlFlow::Continue(())
+    dumped.interrupted = ask(Query::Entries, |attributes, _| {
+        if let Some(entry) = ctnetlink::entry(attributes) {
+            return each(&entry);
         }
+        dumped.unread += 1;
+        ControlFlow::Continue(())
     })?;
     Ok(dumped)
 }

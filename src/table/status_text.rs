@@ -103,9 +103,10 @@ fn interval_lines(interval: &Interval) -> Vec<String> {
     let mut lines = vec![format!("within {} s: {change}", interval.seconds)];
     if let Some(counted) = &interval.counted {
         let any = TROUBLE.iter().any(|(name, _)| counted.total.get(*name).is_some_and(|value| *value > 0));
-        match any {
-            true => lines.extend(counted_lines(counted).into_iter().filter(|line| !line.ends_with(" 0"))),
-            false => lines.push("  nothing dropped, nothing refused".to_owned()),
+        if any {
+            lines.extend(counted_lines(counted).into_iter().filter(|line| !line.ends_with(" 0")));
+        } else {
+            lines.push("  nothing dropped, nothing refused".to_owned());
         }
     }
     lines

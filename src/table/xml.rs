@@ -1,4 +1,4 @@
-//! Reads the XML of conntrack(8) tag by tag (`__snprintf_xml` of libnetfilter_conntrack).
+//! Reads the XML of conntrack(8) tag by tag (`__snprintf_xml` of `libnetfilter_conntrack`).
 
 use super::ctnetlink::has_ports;
 use super::entry::{Entry, Marks, State};

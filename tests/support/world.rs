@@ -141,6 +141,7 @@ impl Limit {
         Limit { value, _lock: lock }
     }
 
+    #[expect(clippy::unused_self, reason = "only who has borrowed the limit may set it")]
     pub fn set(&self, limit: u64) {
         std::fs::write("/proc/sys/net/netfilter/nf_conntrack_max", limit.to_string()).expect("the limit can be set");
     }
