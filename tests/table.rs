@@ -345,7 +345,33 @@ fn a_status_in_text_and_metrics() {
 }
 
 fn namespace(name: &str) -> conntrack_sysctl::table::reading::Namespace {
-    conntrack_sysctl::table::reading::Namespace { id: 1, name: name.into(), count: Some(7), own: false }
+    conntrack_sysctl::table::reading::Namespace {
+        id: 1,
+        name: Some(name.into()),
+        program: None,
+        count: Some(7),
+        own: false,
+    }
+}
+
+/// The alerts and the dashboard ask for no metric that does not exist.
+#[test]
+fn the_metrics_that_the_alerts_ask_for() {
+    let metrics = fs::read_to_string(directory().join("status/metrics.prom")).expect("the case is there");
+    let known: Vec<&str> = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    for name in ["alerts.yml", "dashboard.json"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/prometheus").join(name);
+        let text = fs::read_to_string(&path).expect("it is there");
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let asked: Vec<&str> = words.filter(|word| word.starts_with("conntrack_")).collect();
+        assert!(asked.len() > 5, "{name}");
+        for metric in asked {
+            assert!(known.contains(&metric), "{name} asks for {metric}");
+        }
+        if name.ends_with(".json") {
+            serde_json::from_str::<serde_json::Value>(&text).expect("it is JSON");
+        }
+    }
 }
 
 #[test]

@@ -32,7 +32,9 @@ pub fn metrics(status: &Status) -> String {
         text.family("conntrack_table_full_messages", "gauge", "Messages of a full table in the log.", count);
     }
     let namespaces = status.namespaces.iter().filter_map(|namespace| {
-        let labels = labels(&[("netns", &namespace.id.to_string()), ("name", &namespace.name)]);
+        // A program's name and number would make a new series at each run.
+        let name = namespace.name.as_deref().unwrap_or_default();
+        let labels = labels(&[("netns", &namespace.id.to_string()), ("name", name)]);
         Some((labels, namespace.count?.to_string()))
     });
     text.family("conntrack_namespace_entries", "gauge", "Entries in each network namespace.", namespaces);

@@ -185,8 +185,10 @@ pub fn elsewhere() -> Elsewhere {
 pub struct Namespace {
     /// Its number, as in the kernel's messages (`in netns N`).
     pub id: u64,
-    /// Its name under /run/netns, or the program that runs in it.
-    pub name: String,
+    /// Its name under /run/netns; null: it has none there.
+    pub name: Option<String>,
+    /// A program that runs in it, with its process number; null: none does.
+    pub program: Option<String>,
     /// The entries in its table; null: its table cannot be read from here.
     pub count: Option<u64>,
     /// Whether it is the one that this run looks from.
@@ -216,14 +218,15 @@ pub fn namespaces(unread: &mut Vec<Unread>) -> Vec<Namespace> {
         let Some(id) = id else { continue };
         found.entry(id).or_insert_with(|| {
             let program = std::fs::read_to_string(process.join("comm")).unwrap_or_default();
-            let name = named.get(&id).cloned().unwrap_or_else(|| format!("{} (pid {pid})", program.trim_end()));
+            let program = Some(format!("{} (pid {pid})", program.trim_end()));
             let text = std::fs::read_to_string(process.join("net/stat/nf_conntrack")).unwrap_or_default();
             let count = Counters::parse(&text).and_then(|counters| counters.entries);
-            Namespace { id, name, count, own: Some(id) == own }
+            Namespace { id, name: named.get(&id).cloned(), program, count, own: Some(id) == own }
         });
     }
     for (id, name) in named {
-        found.entry(id).or_insert(Namespace { id, name, count: None, own: Some(id) == own });
+        let unseen = Namespace { id, name: Some(name), program: None, count: None, own: Some(id) == own };
+        found.entry(id).or_insert(unseen);
     }
     if hidden > 0 {
         unread.push(Unread::new("some network namespaces", format!("{hidden} processes do not let this one look")));

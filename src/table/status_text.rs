@@ -159,7 +159,8 @@ fn namespace_lines(namespaces: &[Namespace], limit: Option<u64>) -> Vec<String> 
             (None, _) => "not known".to_owned(),
         };
         let own = if namespace.own { "  <- this one" } else { "" };
-        lines.push(format!("  netns {}  {count}  {}{own}", namespace.id, printable(&namespace.name)));
+        let name = namespace.name.as_deref().or(namespace.program.as_deref()).unwrap_or_default();
+        lines.push(format!("  netns {}  {count}  {}{own}", namespace.id, printable(name)));
     }
     lines
 }
