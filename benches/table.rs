@@ -46,7 +46,7 @@ fn main() {
     let given: Vec<u64> = std::env::args().filter_map(|word| word.parse().ok()).collect();
     let sizes = if given.is_empty() { SIZES.to_vec() } else { given };
     let lock = File::create("/run/lock/conntrack-sysctl-tests.lock").expect("the lock can be made");
-    lock.lock().expect("the lock can be taken");
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).expect("the lock can be taken");
     let limit = Limit { before: std::fs::read_to_string(LIMIT).expect("there is a limit"), _lock: lock };
     let largest = sizes.iter().max().copied().unwrap_or(0) + 1000;
     if limit.before.trim().parse::<u64>().is_ok_and(|before| before < largest) {
@@ -82,7 +82,9 @@ fn measure(network: &Network, size: u64) {
     // What a shell and the way into the namespace take is everybody's, and no part of the ratio.
     let mut medians = times.map(median);
     let floor = medians[7];
-    medians.iter_mut().for_each(|median| *median = median.saturating_sub(floor));
+    for median in &mut medians {
+        *median = median.saturating_sub(floor);
+    }
     let [status, counts, diagnose, all, list, proc, script, _] = medians;
     println!("{size} entries, median of {ROUNDS} rounds (less {:.1} ms of shell)", floor.as_secs_f64() * 1e3);
     row("status", status, counts, "`conntrack -C` and `-S`");
