@@ -205,7 +205,7 @@ impl Report {
             .map(|want| {
                 let [before, after, left] = &sides;
                 let judgement = |(snapshot, boots): &(&Snapshot, Vec<_>)| judge(want, desired, snapshot, boots);
-                setting_report(want, judgement(before), judgement(after), judgement(left))
+                setting_report(want, &judgement(before), judgement(after), judgement(left))
             })
             .collect();
         Report {
@@ -223,7 +223,7 @@ impl Report {
     }
 }
 
-fn setting_report(want: &Want, before: Judgement, after: Judgement, left: Judgement) -> SettingReport {
+fn setting_report(want: &Want, before: &Judgement, after: Judgement, left: Judgement) -> SettingReport {
     let human = |number: Option<i64>| number.and_then(|number| value::human(number, want.setting.kind));
     let (rule, number) = match want.aim {
         Aim::Exactly(number) => (Rule::Exactly, Some(number)),

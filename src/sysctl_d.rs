@@ -3,14 +3,24 @@
 //! Pure: it reads a [`Tree`] and a set of the keys that the kernel has. What a kernel makes of the written text (bounds,
 //! rounding, base 0) and when the loader runs are for [`crate::boot`].
 
+mod document;
+mod files;
+mod glob;
+mod kernel_keys;
+mod lines;
+mod writes;
+
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{self, Setting};
 use crate::tree::{Place, Tree};
+
+pub use document::Document;
 
 /// What reads the persistent files at boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -40,12 +50,17 @@ pub struct Assignment {
     pub line: usize,
     /// The path below `/proc/sys` that the key names, a glob included: `net/netfilter/nf_conntrack_max`.
     pub key: Vec<u8>,
+    /// The same path as the loader has it: procps leaves `net//netfilter` as it is, and so does not see that this names
+    /// a key which a glob is to leave alone.
+    pub path: Vec<u8>,
     /// The text that is written; None for `-key`, which only keeps a key out of globs.
     pub value: Option<Vec<u8>>,
     /// Where the key stands among the bytes of the file, a `-` before it included.
     pub key_span: Range<usize>,
     /// Where the value stands among the bytes of the file; empty, and at the end of the key, where there is none.
     pub value_span: Range<usize>,
+    /// The line of the loader among the bytes of the file, its end included.
+    pub line_span: Range<usize>,
 }
 
 /// An assignment and the file that it stands in.
@@ -84,43 +99,29 @@ pub struct Write {
 
 /// The assignments of one file, in the order of its lines.
 #[must_use]
-pub fn parse(_bytes: &[u8], _loader: Loader) -> Vec<Assignment> {
-    unimplemented!()
+pub fn parse(bytes: &[u8], loader: Loader) -> Vec<Assignment> {
+    lines::assignments(bytes, loader)
 }
 
 /// Every assignment of every file that `loader` reads at boot, in the order in which it reads them.
 #[must_use]
-pub fn assignments(_tree: &Tree, _loader: Loader) -> Vec<Placed> {
-    unimplemented!()
+pub fn assignments(tree: &Tree, loader: Loader) -> Vec<Placed> {
+    let placed_in = |file: std::path::PathBuf| {
+        let found = parse(tree.bytes(&file).unwrap_or_default(), loader).into_iter();
+        found.map(move |assignment| Placed { place: Place { file: file.clone(), line: assignment.line }, assignment })
+    };
+    files::visited(tree, loader).into_iter().flat_map(placed_in).collect()
 }
 
 /// What `loader` writes to a kernel that has `keys` (dotted), in the order in which it writes.
 #[must_use]
-pub fn writes(_assignments: &[Placed], _loader: Loader, _keys: &BTreeSet<String>) -> Vec<Write> {
-    unimplemented!()
+pub fn writes(assignments: &[Placed], loader: Loader, keys: &BTreeSet<String>) -> Vec<Write> {
+    writes::writes(assignments, loader, keys)
 }
 
-/// Whether the boot's `loader` reads `file` at all, given what else is in `tree`.
+/// Whether the boot's `loader` reads `file` at all, under this name or through a link, given what else is in `tree`. A
+/// file that is not there yet is taken for one that will be.
 #[must_use]
-pub fn reads(_tree: &Tree, _loader: Loader, _file: &std::path::Path) -> bool {
-    unimplemented!()
-}
-/// stub
-pub struct Document(Vec<u8>);
-#[allow(missing_docs)]
-impl Document {
-    pub fn parse(bytes: Vec<u8>) -> Self {
-        Self(bytes)
-    }
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-    pub fn set_value(&mut self, _: &Assignment, _: &str) {}
-    pub fn insert_after_line(&mut self, _: usize, _: &str) {}
-    pub fn append(&mut self, _: &str) {}
-    pub fn comment_out(&mut self, _: &Assignment, _: &str) {}
-    pub fn remove_line(&mut self, _: &Assignment) {}
-    pub fn commented_twin(&self, _: &[String]) -> Option<usize> {
-        None
-    }
+pub fn reads(tree: &Tree, loader: Loader, file: &Path) -> bool {
+    files::visits(tree, loader, file)
 }

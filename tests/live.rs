@@ -61,7 +61,7 @@ fn a_run_that_changes_nothing_opens_nothing_for_writing() {
     let world = World::new(Network::Private);
     let opened = |command: &str| {
         let script = format!(
-            "strace -f -e trace=/open.*,creat,rename.*,unlink.*,mkdir.* -o /mnt/trace $BIN {command} >/mnt/report"
+            "strace -f -e trace='/^(open|creat|rename|unlink|mkdir)' -o /mnt/trace $BIN {command} >/mnt/report"
         );
         assert_eq!(world.try_sh(&script, STORY).code, 0);
         world.sh("grep -E 'O_WRONLY|O_RDWR|O_CREAT|rename|unlink|mkdir|creat' /mnt/trace || true")

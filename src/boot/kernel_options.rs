@@ -28,16 +28,16 @@ pub(super) fn writes(tree: &Tree, module: Module, keys: &BTreeSet<String>) -> Ve
     let mut writes = Vec::new();
     // modprobe hands a module the options of its files in order, the last one counts; the command line comes first.
     writes.extend(cmdline(tree).filter_map(|(key, text, place)| hashsize_of(&key, &text, place)));
-    if module != Module::BuiltIn {
-        for file in drop_ins(tree, &MODPROBE, ".conf") {
-            writes.extend(options(tree, &file));
-        }
-    } else {
+    if module == Module::BuiltIn {
         writes.extend(cmdline(tree).filter_map(|(key, text, place)| {
-            // The kernel turns every slash of the key into a dot's place, as sysctl(8) does.
+            // Either separator will do here, as for sysctl(8).
             let key = key.strip_prefix("sysctl.")?.replace('/', ".");
             keys.contains(&key).then_some(Write { key, text: text.into_bytes(), place })
         }));
+    } else {
+        for file in drop_ins(tree, &MODPROBE, ".conf") {
+            writes.extend(options(tree, &file));
+        }
     }
     writes
 }

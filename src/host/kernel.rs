@@ -39,7 +39,8 @@ impl Kernel for MachineKernel {
         match knob {
             Knob::Sysctl(key) => {
                 let ctl = Ctl::new(key).map_err(|error| cause(key, error))?;
-                ctl.set_value(CtlValue::String(text.to_owned())).map(drop).map_err(|error| cause(key, error))
+                // With a line end, as every other writer has it.
+                ctl.set_value(CtlValue::String(format!("{text}\n"))).map(drop).map_err(|error| cause(key, error))
             }
             Knob::Hashsize => std::fs::write(HASHSIZE, text),
         }

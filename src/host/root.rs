@@ -4,7 +4,7 @@
 //! link is followed inside the root, and only where nobody but its owner could have put it.
 
 use std::collections::VecDeque;
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CString, OsStr, OsString};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
@@ -63,7 +63,7 @@ impl Root {
         loop {
             let next = walk.step(&name, &mut names)?;
             match (next, names.pop_front()) {
-                (Some(stat), None) => return walk.spot(name, stat),
+                (Some(stat), None) => return Ok(walk.spot(name, stat)),
                 (Some(stat), Some(following)) => {
                     walk.enter(&name, stat)?;
                     name = following;
@@ -75,13 +75,15 @@ impl Root {
     }
 
     /// What stands at `path`; None: nothing.
+    #[must_use]
     pub fn entry(&self, path: &Path) -> Option<Entry> {
         match self.find(path) {
             Ok(spot) if spot.stat.is_none() && spot.path == path => None,
             Ok(spot) => Some(spot_entry(spot, path)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                // A directory on the way is missing; unless it is the path itself that is a link into nowhere.
-                self.is_link(path).then_some(Entry::Dangling)
+                // A directory on the way is missing; unless it is the path itself that is a link into nowhere. An
+                // image need not have a /dev to mask a file by a link to /dev/null.
+                self.link(path).map(|target| if target == b"/dev/null" { Entry::Null } else { Entry::Dangling })
             }
             Err(error) => Some(Entry::Unreadable(error.to_string())),
         }
@@ -127,9 +129,10 @@ impl Root {
         Ok(openat(&spot.directory, &spot.name, flags, Mode::empty())?)
     }
 
-    fn is_link(&self, path: &Path) -> bool {
-        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return false };
-        self.directory(parent).is_ok_and(|directory| readlinkat(&directory, name, Vec::new()).is_ok())
+    /// What the link at `path` says, if it is one.
+    fn link(&self, path: &Path) -> Option<Vec<u8>> {
+        let directory = self.directory(path.parent()?).ok()?;
+        readlinkat(&directory, path.file_name()?, Vec::new()).ok().map(CString::into_bytes)
     }
 }
 
@@ -193,10 +196,10 @@ impl Walk {
         self.directories.last().map_or(Path::new("/"), |(_, path)| path)
     }
 
-    fn spot(mut self, name: OsString, stat: Option<Stat>) -> io::Result<Spot> {
+    fn spot(mut self, name: OsString, stat: Option<Stat>) -> Spot {
         let path = self.path().join(&name);
         let (directory, _) = self.directories.pop().expect("the root stays");
-        Ok(Spot { directory, name, path, stat })
+        Spot { directory, name, path, stat }
     }
 
     /// Refuses to follow a link in a directory that others than root and the user of this run can write.
@@ -225,7 +228,9 @@ fn names(path: &Path) -> VecDeque<OsString> {
 }
 
 fn spot_entry(spot: Spot, path: &Path) -> Entry {
-    let Some(stat) = &spot.stat else { return Entry::Dangling };
+    let Some(stat) = &spot.stat else {
+        return if spot.path == Path::new("/dev/null") { Entry::Null } else { Entry::Dangling };
+    };
     let entry = entry_of(spot.directory.as_fd(), &spot.name, stat);
     match entry {
         Entry::File(bytes) if spot.path != path => Entry::Link { target: spot.path, bytes },

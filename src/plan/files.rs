@@ -19,7 +19,7 @@ use crate::tree::{Entry, Place, Tree};
 use crate::verify::satisfies;
 use crate::warning::{Code, Warning};
 
-/// What a line that loses its force is kept as: a comment that says who did it.
+/// What a line of another file that loses its force is kept as: a comment that says who did it.
 const NOTE: &str = "conntrack-sysctl: ";
 
 /// The files as they are to be, and what the user should know of them.
@@ -111,7 +111,7 @@ impl Editor<'_> {
             while let Some(assignment) = self.ours(loader, |_, name| picks(&desired.wants, name)).pop() {
                 let mut document = self.document(&desired.file);
                 document.remove_line(&assignment);
-                self.put(&desired.file, document)?;
+                self.put(&desired.file, &document)?;
             }
         }
         self.drop_if_emptied();
@@ -143,7 +143,7 @@ impl Editor<'_> {
                 let file = Path::new(boot::MODULE_FILE);
                 let mut document = self.document(file);
                 document.append("nf_conntrack");
-                self.put(file, document)?;
+                self.put(file, &document)?;
                 if arrival(self, loader) == Arrival::Late {
                     return Err(Failure::new(
                         Kind::ModuleAbsent,
@@ -217,7 +217,8 @@ impl Editor<'_> {
         if let Some(assignment) = wrong.filter(|assignment| !right(assignment)) {
             document.set_value(assignment, &number.to_string());
         } else if let Some(legacy) = own.iter().rfind(|assignment| !is_live(assignment)) {
-            document.comment_out(legacy, NOTE);
+            // Without a note: it is the twin after which today's name goes.
+            document.comment_out(legacy, "");
         } else if wrong.is_none() {
             let line = format!("{key} = {number}");
             let paths: Vec<String> = want.setting.keys().map(|key| key.replace('.', "/")).collect();
@@ -228,7 +229,7 @@ impl Editor<'_> {
         } else {
             return Ok(false);
         }
-        self.put(&file, document)?;
+        self.put(&file, &document)?;
         Ok(true)
     }
 
@@ -270,7 +271,7 @@ impl Editor<'_> {
                 };
                 let mut document = self.document(&winner.file);
                 document.comment_out(&assignment, NOTE);
-                self.put(&winner.file, document)?;
+                self.put(&winner.file, &document)?;
                 Ok(true)
             }
         }
@@ -299,11 +300,11 @@ impl Editor<'_> {
         let mut document = self.document(file);
         // modprobe takes the last one, so that an older line may stay.
         document.append(&boot::hashsize_line(buckets));
-        self.put(file, document)
+        self.put(file, &document)
     }
 
     /// Puts `document` into the file at `path`, if a run may write there.
-    fn put(&mut self, path: &Path, document: Document) -> Result<(), Failure> {
+    fn put(&mut self, path: &Path, document: &Document) -> Result<(), Failure> {
         let refuse = |kind, why: &str| {
             let failure = Failure::new(kind, format!("`{}` cannot be edited: {why}", path.display()));
             if path == self.file() { failure.at("/file") } else { failure }

@@ -42,15 +42,15 @@ pub fn report(report: &Report) -> String {
 /// What a run did, in one line.
 #[must_use]
 pub fn summary(report: &Report) -> String {
-    if report.failure.is_some() && report.settings.is_empty() {
-        return "failed: nothing was changed".to_owned();
-    }
     if let Some(failure) = &report.failure {
-        return match (report.mode, failure.rolled_back) {
-            (Mode::Check, _) => "drift, and apply would fail".to_owned(),
-            (Mode::Apply, Some(false)) => "failed, and not all could be undone".to_owned(),
-            (Mode::Apply, _) => "failed: nothing was changed".to_owned(),
+        let summary = match (report.mode, failure.rolled_back) {
+            (Mode::Check, _) if report.settings.is_empty() => "could not tell",
+            (Mode::Check, _) => "drift, and apply would fail",
+            (Mode::Apply, None) => "nothing was changed",
+            (Mode::Apply, Some(true)) => "all is as it was before",
+            (Mode::Apply, Some(false)) => "not all could be undone",
         };
+        return summary.to_owned();
     }
     let changes: Vec<String> = report.changes.iter().map(change).collect();
     match (report.mode, report.changed, report.in_sync) {

@@ -165,7 +165,7 @@ fn size_up(proposal: &mut Proposal, facts: &Facts<'_>, limit: u64, gone: u64) {
             ));
         }
     }
-    // The kernel's own default since 5.12 is as many entries as buckets (nf_conntrack-sysctl.rst).
+    // The kernel's own default since 5.15 is as many entries as buckets (nf_conntrack-sysctl.rst).
     let buckets = facts.buckets.filter(|_| facts.pressure != Pressure::Never && proposed > limit);
     proposal.buckets = buckets.filter(|buckets| *buckets < proposed).map(|_| proposed);
     let buckets = proposal.buckets.or(facts.buckets).unwrap_or(proposed);

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
 use conntrack_sysctl::report::Report;
@@ -75,6 +76,11 @@ impl World {
         BufReader::new(stdout).read_line(&mut line).expect("it prints a line");
         assert_eq!(line, "ready\n", "the world could not be set up");
         World { holder }
+    }
+
+    /// The path by which this process reaches `path` in the world's file system.
+    pub fn path(&self, path: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/root{path}", self.holder.id()))
     }
 
     /// Runs a shell script in the world; it must succeed.

@@ -1,0 +1,259 @@
+//! Edits the bytes of a file and leaves all others as they are.
+//!
+//! Nothing is taken apart and put together again: an edit replaces one span of the bytes. The spans come from
+//! [`super::parse`] of the same bytes; after an edit, those of the other assignments are out of date.
+
+use std::ops::Range;
+
+use super::{Assignment, Loader, parse};
+
+/// The bytes of a file of assignments, or of any file made of lines.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Document {
+    bytes: Vec<u8>,
+}
+
+impl Document {
+    /// Takes any bytes.
+    #[must_use]
+    pub fn parse(bytes: Vec<u8>) -> Document {
+        Document { bytes }
+    }
+
+    /// The bytes of the file.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The bytes of the file, taken out.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    /// Puts `text`, which holds no line end, where the value of `assignment` stands. A key without `=` has no such
+    /// place and stays as it is.
+    pub fn set_value(&mut self, assignment: &Assignment, text: &str) {
+        if assignment.value.is_some() {
+            self.replace(assignment.value_span.clone(), text);
+        }
+    }
+
+    /// Puts `text` as a new line after the line `line`, counted from 1 by the line feeds; at the end, if there are
+    /// fewer.
+    pub fn insert_after_line(&mut self, line: usize, text: &str) {
+        let mut line_feeds = self.bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+        let at = match line.checked_sub(1) {
+            Some(index) => line_feeds.nth(index).map_or(self.bytes.len(), |(line_feed, _)| line_feed + 1),
+            None => 0,
+        };
+        let line_end = self.line_end_before(at);
+        let is_whole = at == 0 || self.bytes[at - 1] == b'\n';
+        let missing = if is_whole { "" } else { line_end };
+        self.replace(at..at, &format!("{missing}{text}{line_end}"));
+    }
+
+    /// Puts `text` as a new line at the end.
+    pub fn append(&mut self, text: &str) {
+        self.insert_after_line(usize::MAX, text);
+    }
+
+    /// Makes the line of `assignment` a comment that begins with `note`, which holds no line end.
+    pub fn comment_out(&mut self, assignment: &Assignment, note: &str) {
+        // Right before the key, and not where the line begins for one loader: what the other one takes for the end of
+        // a line may stand between.
+        let key = assignment.key_span.start;
+        let blanks = self.bytes[..key].iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+        let at = key - blanks;
+        self.replace(at..at, &format!("# {note}"));
+    }
+
+    /// Takes the line of `assignment` away, with its line end.
+    pub fn remove_line(&mut self, assignment: &Assignment) {
+        let line = assignment.line_span.clone();
+        let follows_line_feed = line.start == 0 || self.bytes[line.start - 1] == b'\n';
+        let end = if follows_line_feed {
+            line.end
+        } else {
+            // To the loader that knows no other line ends, what stands before is the same line and needs this end.
+            let text = self.bytes[line.clone()].iter().take_while(|byte| !matches!(byte, b'\n' | b'\r' | 0)).count();
+            line.start + text
+        };
+        self.replace(line.start..end, "");
+    }
+
+    /// The last line that is a commented-out assignment of one of `keys`, which are paths below `/proc/sys`.
+    #[must_use]
+    pub fn commented_twin(&self, keys: &[String]) -> Option<usize> {
+        let lines = self.bytes.split(|byte| *byte == b'\n').zip(1..);
+        let twins = lines.filter(|(line, _)| {
+            commented_out(line).is_some_and(|assignment| keys.iter().any(|key| key.as_bytes() == assignment.key))
+        });
+        twins.last().map(|(_, number)| number)
+    }
+
+    /// The line end in use before `at`.
+    fn line_end_before(&self, at: usize) -> &'static str {
+        let line_feed = self.bytes[..at].iter().rposition(|byte| *byte == b'\n');
+        match line_feed {
+            Some(line_feed) if self.bytes[..line_feed].ends_with(b"\r") => "\r\n",
+            _ => "\n",
+        }
+    }
+
+    fn replace(&mut self, span: Range<usize>, text: &str) {
+        self.bytes.splice(span, text.bytes());
+    }
+}
+
+/// The assignment that `line` would be without the comment signs before it.
+fn commented_out(line: &[u8]) -> Option<Assignment> {
+    let is_sign = |byte: &u8| matches!(byte, b'#' | b';');
+    let signs = line.iter().take_while(|byte| is_sign(byte) || byte.is_ascii_whitespace()).count();
+    let (signs, rest) = line.split_at(signs);
+    if !signs.iter().any(is_sign) {
+        return None;
+    }
+    parse(rest, Loader::Systemd).into_iter().next().filter(|assignment| assignment.value.is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Pieces that make files in which every odd case of both loaders is frequent.
+    fn file() -> impl Strategy<Value = Vec<u8>> {
+        let pieces = prop::sample::select(vec![
+            "net.netfilter.nf_conntrack_max",
+            "a",
+            "b/c",
+            "*",
+            "=",
+            "=",
+            " = ",
+            "5",
+            "10",
+            " ",
+            "\t",
+            "\n",
+            "\n",
+            "\n",
+            "\r",
+            "\r\n",
+            "\n\r",
+            "\0",
+            "\u{b}",
+            "#",
+            ";",
+            "-",
+            "\u{e9}",
+        ]);
+        prop::collection::vec(pieces, 0..24).prop_map(|pieces| pieces.concat().into_bytes())
+    }
+
+    fn loader() -> impl Strategy<Value = Loader> {
+        prop::sample::select(vec![Loader::Systemd, Loader::Procps])
+    }
+
+    type Meaning = Vec<(Vec<u8>, Option<Vec<u8>>)>;
+
+    /// What a loader makes of a file, wherever it stands.
+    fn meaning(bytes: &[u8], loader: Loader) -> Meaning {
+        parse(bytes, loader).into_iter().map(|assignment| (assignment.path, assignment.value)).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn a_new_value_changes_one_assignment(bytes in file(), loader in loader(), pick: prop::sample::Index) {
+            let read = parse(&bytes, loader);
+            prop_assume!(!read.is_empty());
+            let index = pick.index(read.len());
+            let mut expected = meaning(&bytes, loader);
+            expected[index].1 = read[index].value.as_ref().map(|_| b"77".to_vec());
+            let mut document = Document::parse(bytes);
+            document.set_value(&read[index], "77");
+            prop_assert_eq!(meaning(document.as_bytes(), loader), expected);
+        }
+
+        #[test]
+        fn a_line_is_removed_or_commented_out_alone(bytes in file(), loader in loader(), pick: prop::sample::Index) {
+            let read = parse(&bytes, loader);
+            prop_assume!(!read.is_empty());
+            let index = pick.index(read.len());
+            let mut expected = meaning(&bytes, loader);
+            expected.remove(index);
+            let mut removed = Document::parse(bytes.clone());
+            removed.remove_line(&read[index]);
+            prop_assert_eq!(meaning(removed.as_bytes(), loader), expected.clone());
+            let mut commented = Document::parse(bytes.clone());
+            commented.comment_out(&read[index], "note: ");
+            prop_assert_eq!(meaning(commented.as_bytes(), loader), expected);
+            let at = commented.as_bytes().windows(8).position(|eight| eight == b"# note: ").expect("it has the note");
+            let restored = [&commented.as_bytes()[..at], &commented.as_bytes()[at + 8..]].concat();
+            prop_assert_eq!(restored, bytes);
+        }
+
+        #[test]
+        fn a_new_line_changes_no_other(bytes in file(), line in 0_usize..8) {
+            let mut inserted = Document::parse(bytes.clone());
+            inserted.insert_after_line(line, "new = 1");
+            for loader in [Loader::Systemd, Loader::Procps] {
+                let new = (b"new".to_vec(), Some(b"1".to_vec()));
+                let mut found = meaning(inserted.as_bytes(), loader);
+                let at = found.iter().position(|one| *one == new);
+                prop_assert!(at.is_some());
+                found.remove(at.unwrap_or_default());
+                prop_assert_eq!(found, meaning(&bytes, loader));
+                let mut appended = Document::parse(bytes.clone());
+                appended.append("new = 1");
+                let mut found = meaning(appended.as_bytes(), loader);
+                prop_assert_eq!(found.pop(), Some(new));
+                prop_assert_eq!(found, meaning(&bytes, loader));
+            }
+        }
+    }
+
+    #[test]
+    fn edits_keep_the_style() {
+        type Edit = fn(&mut Document, &Assignment);
+        let cases: &[(&str, Edit, &str)] = &[
+            ("a = 1\n", |document, first| document.set_value(first, "2"), "a = 2\n"),
+            ("a=\r\n", |document, first| document.set_value(first, "2"), "a=2\r\n"),
+            ("  a = \tone two # three\n", |document, first| document.set_value(first, "2"), "  a = \t2\n"),
+            ("-a = 1", |document, first| document.set_value(first, "2"), "-a = 2"),
+            ("a = 1", |document, _| document.append("b = 2"), "a = 1\nb = 2\n"),
+            ("a = 1\r\n", |document, _| document.append("b = 2"), "a = 1\r\nb = 2\r\n"),
+            ("a = 1\r\nx", |document, _| document.append("b = 2"), "a = 1\r\nx\r\nb = 2\r\n"),
+            ("a = 1\nx\n", |document, _| document.insert_after_line(1, "b = 2"), "a = 1\nb = 2\nx\n"),
+            ("\t a = 1\n", |document, first| document.comment_out(first, "by us: "), "# by us: \t a = 1\n"),
+            ("x\na = 1\ny\n", |document, first| document.remove_line(first), "x\ny\n"),
+            ("x\na = 1", |document, first| document.remove_line(first), "x\n"),
+        ];
+        for (before, edit, expected) in cases {
+            let first = parse(before.as_bytes(), Loader::Systemd).remove(0);
+            let mut document = Document::parse(before.as_bytes().to_vec());
+            edit(&mut document, &first);
+            assert_eq!(String::from_utf8_lossy(document.as_bytes()), *expected);
+        }
+    }
+
+    #[test]
+    fn a_twin_is_the_last_comment_that_would_assign_one_of_the_keys() {
+        let cases: &[(&str, Option<usize>)] = &[
+            ("# net.netfilter.nf_conntrack_max = 1\n#net/netfilter/nf_conntrack_max=2\n", Some(2)),
+            ("; -net.netfilter.nf_conntrack_max = 1\n# net.core.somaxconn = 1\n", Some(1)),
+            ("## net.netfilter.nf_conntrack_max = 1", Some(1)),
+            ("net.netfilter.nf_conntrack_max = 1\n", None),
+            ("# the limit, net.netfilter.nf_conntrack_max = 1\n", None),
+            ("# net.netfilter.nf_conntrack_max\n", None),
+            ("", None),
+        ];
+        let keys = ["net/netfilter/nf_conntrack_max".to_owned(), "net/nf_conntrack_max".to_owned()];
+        for (text, expected) in cases {
+            let document = Document::parse(text.as_bytes().to_vec());
+            assert_eq!(document.commented_twin(&keys), *expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Finds the keys of a kernel that a path names, or that a glob stands for, as a walk through `/proc/sys` does.
+//!
+//! Only the directories that lead to the given keys are known, and no links.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::glob;
+use super::lines::separated;
+
+/// Where the loaders begin. A path may leave it by `..`, and come back.
+const START: &[u8] = b"/proc/sys";
+
+/// The keys of a kernel, as files in directories.
+pub(super) struct KernelKeys<'a> {
+    /// What stands in each directory: a key, or another directory.
+    directories: BTreeMap<Vec<u8>, BTreeMap<Vec<u8>, Option<&'a str>>>,
+}
+
+/// One path that a glob stands for.
+pub(super) struct Expansion<'a> {
+    /// The path below `/proc/sys`, as the pattern spells it.
+    pub(super) spelled: Vec<u8>,
+    /// The key that stands there.
+    pub(super) key: &'a str,
+}
+
+/// A path while its parts are read.
+#[derive(Clone)]
+struct Walk<'a> {
+    spelled: Vec<Vec<u8>>,
+    place: Vec<u8>,
+    key: Option<&'a str>,
+}
+
+impl<'a> KernelKeys<'a> {
+    /// Makes the files of `keys`, which are dotted.
+    pub(super) fn new(keys: &'a BTreeSet<String>) -> Self {
+        let mut directories: BTreeMap<Vec<u8>, BTreeMap<Vec<u8>, Option<&str>>> = BTreeMap::new();
+        for key in keys {
+            let mut path = [START, b"/", &separated(key.as_bytes())].concat();
+            let mut entry = Some(key.as_str());
+            while let Some(slash) = path.iter().rposition(|byte| *byte == b'/') {
+                let name = path.split_off(slash + 1);
+                path.truncate(slash);
+                directories.entry(path.clone()).or_default().insert(name, entry.take());
+            }
+        }
+        KernelKeys { directories }
+    }
+
+    /// The key at `path` below `/proc/sys`.
+    pub(super) fn at(&self, path: &[u8]) -> Option<&'a str> {
+        let mut parts = path.split(|byte| *byte == b'/');
+        parts.try_fold(Walk::start(), |walk, part| self.step(walk, part))?.key
+    }
+
+    /// What `pattern` stands for below `/proc/sys`, in the order of the bytes. Where `dots`, a pattern that begins with
+    /// a dot finds the entries `.` and `..` too.
+    ///
+    /// Two habits of glibc's `glob` are kept: slashes at the end ask for a directory only behind a wildcard, and a
+    /// directory before the first wildcard loses a backslash at its end.
+    pub(super) fn matching(&self, pattern: &[u8], dots: bool) -> Vec<Expansion<'a>> {
+        let slashes = pattern.iter().rev().take_while(|byte| **byte == b'/').count();
+        let mut parts = pattern[..pattern.len() - slashes].split(|byte| *byte == b'/').peekable();
+        let mut walks = vec![Walk::start()];
+        let mut is_plain = true;
+        while let Some(part) = parts.next() {
+            let is_last = parts.peek().is_none();
+            is_plain &= !is_last && !glob::is_pattern(part);
+            if is_last && slashes > 0 && glob::needs_matching(part) {
+                return Vec::new();
+            }
+            let step = |walk: Walk<'a>| {
+                let names = if is_plain || !glob::needs_matching(part) {
+                    vec![glob::unquoted(part)]
+                } else {
+                    self.names_matching(&walk.place, part, dots)
+                };
+                names.into_iter().filter_map(move |name| self.step(walk.clone(), &name))
+            };
+            walks = walks.into_iter().flat_map(step).collect();
+        }
+        let ends = walks.into_iter().filter_map(|walk| {
+            let spelled = walk.spelled.join(&b'/');
+            walk.key.map(|key| Expansion { spelled, key })
+        });
+        ends.collect()
+    }
+
+    fn names_matching(&self, directory: &[u8], pattern: &[u8], dots: bool) -> Vec<Vec<u8>> {
+        let special = [b".".to_vec(), b"..".to_vec()];
+        let special = special.iter().filter(|_| dots);
+        let names = self.directories.get(directory).into_iter().flat_map(BTreeMap::keys);
+        special.chain(names).filter(|name| glob::matches(pattern, name)).cloned().collect()
+    }
+
+    /// `walk` with `part` added, if something stands there.
+    fn step(&self, mut walk: Walk<'a>, part: &[u8]) -> Option<Walk<'a>> {
+        let entries = self.directories.get(&walk.place)?;
+        match part {
+            b"" | b"." => {}
+            b".." => walk.place.truncate(walk.place.iter().rposition(|byte| *byte == b'/').unwrap_or(0)),
+            name => {
+                walk.key = *entries.get(name)?;
+                walk.place = [&walk.place, &b"/"[..], name].concat();
+            }
+        }
+        walk.spelled.push(part.to_vec());
+        Some(walk)
+    }
+}
+
+impl Walk<'_> {
+    fn start() -> Self {
+        Walk { spelled: Vec::new(), place: START.to_vec(), key: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_walked_part_by_part() {
+        let keys: BTreeSet<String> =
+            ["net.nf_conntrack_max", "net.netfilter.nf_conntrack_max"].map(String::from).into();
+        let kernel = KernelKeys::new(&keys);
+        let cases: &[(&str, Option<&str>)] = &[
+            ("net/nf_conntrack_max", Some("net.nf_conntrack_max")),
+            ("net//netfilter/./nf_conntrack_max", Some("net.netfilter.nf_conntrack_max")),
+            ("net/netfilter/../nf_conntrack_max", Some("net.nf_conntrack_max")),
+            ("../sys/net/nf_conntrack_max", Some("net.nf_conntrack_max")),
+            ("net/nf_conntrack_max/", None),
+            ("net/ipv4/../nf_conntrack_max", None),
+            ("net/netfilter", None),
+            ("", None),
+        ];
+        for (path, expected) in cases {
+            assert_eq!(kernel.at(path.as_bytes()), *expected, "{path}");
+        }
+    }
+}
