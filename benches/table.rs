@@ -1,8 +1,9 @@
 //! What `status` and `diagnose` cost beside the tools that a user would pick instead, as ratios within one run, on real
 //! entries of the real kernel in a network namespace of its own. Needs root.
 //!
-//! Each measure is the median wall time of whole processes, the contenders taking turns. The limit of the machine is
-//! raised for the largest table, and put back. `cargo bench --bench table [-- ENTRIES...]`
+//! Each measure is the median of whole processes, the contenders taking turns: the wall time, and the processor time of
+//! all processes of a pipe together, which other work on the machine disturbs less. The limit of the machine is raised
+//! for the largest table, and put back. `cargo bench --bench table [-- ENTRIES...]`
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -12,7 +13,11 @@ use std::time::{Duration, Instant};
 const BINARY: &str = env!("CARGO_BIN_EXE_conntrack-sysctl");
 const LIMIT: &str = "/proc/sys/net/netfilter/nf_conntrack_max";
 const SIZES: [u64; 3] = [10_000, 100_000, 1_000_000];
-const ROUNDS: usize = 7;
+
+/// Fewer rounds of what takes seconds.
+fn rounds(size: u64) -> usize {
+    if size > 200_000 { 3 } else { 7 }
+}
 
 /// Makes a tracked network, and keeps it until its input ends.
 const SETUP: &str = "
@@ -60,54 +65,58 @@ fn main() {
     drop(limit);
 }
 
+/// The wall time and the processor time of a command, in seconds.
+#[derive(Clone, Copy, Default)]
+struct Cost {
+    wall: f64,
+    cpu: f64,
+}
+
 fn measure(network: &Network, size: u64) {
-    let mut times: [Vec<Duration>; 8] = Default::default();
     let commands = [
         format!("{BINARY} status >/dev/null"),
-        "conntrack -C >/dev/null && conntrack -S >/dev/null".to_owned(),
+        "{ conntrack -C && conntrack -S; } >/dev/null".to_owned(),
         format!("{BINARY} diagnose --interval 0 --output json >/dev/null"),
         format!("{BINARY} diagnose --interval 0 --all --output json >/dev/null"),
         "conntrack -L 2>/dev/null | wc -l >/dev/null".to_owned(),
         "wc -l /proc/net/nf_conntrack >/dev/null".to_owned(),
-        "cat /proc/net/nf_conntrack | cut -d= -f2 | sort | uniq -c | sort -rn | head >/dev/null".to_owned(),
-        "true".to_owned(),
+        "conntrack -L 2>/dev/null | grep -o 'src=[^ ]*' | sort | uniq -c | sort -rn | head >/dev/null".to_owned(),
     ];
-    for _ in 0..ROUNDS {
-        for (command, times) in commands.iter().zip(&mut times) {
-            let start = Instant::now();
-            network.sh(command);
-            times.push(start.elapsed());
+    let mut costs: [Vec<Cost>; 7] = Default::default();
+    for _ in 0..rounds(size) {
+        for (command, costs) in commands.iter().zip(&mut costs) {
+            costs.push(network.cost(command));
         }
     }
-    // What a shell and the way into the namespace take is everybody's, and no part of the ratio.
-    let mut medians = times.map(median);
-    let floor = medians[7];
-    for median in &mut medians {
-        *median = median.saturating_sub(floor);
-    }
-    let [status, counts, diagnose, all, list, proc, script, _] = medians;
-    println!("{size} entries, median of {ROUNDS} rounds (less {:.1} ms of shell)", floor.as_secs_f64() * 1e3);
+    let [status, counts, diagnose, all, list, proc, script] = costs.map(|costs| median(&costs));
+    println!("{size} entries, median of {} rounds", rounds(size));
+    println!("  {:<30} {:>10} {:>10}   wall / cpu", "", "wall", "cpu");
     row("status", status, counts, "`conntrack -C` and `-S`");
     row("diagnose (a sample)", diagnose, list, "`conntrack -L | wc -l`");
     row("diagnose --all", all, list, "`conntrack -L | wc -l`");
     row("wc -l /proc/net/nf_conntrack", proc, list, "`conntrack -L | wc -l`");
-    row("top sources by sort and uniq", script, list, "`conntrack -L | wc -l`");
+    row("top sources in a shell", script, list, "`conntrack -L | wc -l`");
+    row("conntrack -L | wc -l", list, list, "itself");
     let memory = ["", "--all"].map(|arguments| network.peak_memory(arguments));
     println!("  peak memory: diagnose {} KiB, diagnose --all {} KiB", memory[0], memory[1]);
 }
 
-fn row(name: &str, time: Duration, of: Duration, contender: &str) {
-    let ratio = time.as_secs_f64() / of.as_secs_f64();
+fn row(name: &str, cost: Cost, of: Cost, contender: &str) {
+    let (wall, cpu) = (cost.wall / of.wall, cost.cpu / of.cpu.max(0.001));
     println!(
-        "  {name:<30} {:>9.2} ms   {ratio:.2} times {contender} ({:.2} ms)",
-        time.as_secs_f64() * 1e3,
-        of.as_secs_f64() * 1e3
+        "  {name:<30} {:>7.0} ms {:>7.0} ms   {wall:.2} / {cpu:.2} times {contender}",
+        cost.wall * 1e3,
+        cost.cpu * 1e3
     );
 }
 
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times[times.len() / 2]
+fn median(costs: &[Cost]) -> Cost {
+    let middle = |pick: fn(&Cost) -> f64| {
+        let mut values: Vec<f64> = costs.iter().map(pick).collect();
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
+    };
+    Cost { wall: middle(|cost| cost.wall), cpu: middle(|cost| cost.cpu) }
 }
 
 /// A network namespace whose table is filled. It ends when this is dropped.
@@ -131,6 +140,18 @@ impl Network {
         let mut command = Command::new("nsenter");
         command.args(["--target", &self.holder.id().to_string(), "--net", "sh", "-c", script]);
         command
+    }
+
+    /// What `script` costs, as bash times it, without the way into the namespace.
+    fn cost(&self, script: &str) -> Cost {
+        let timed = format!("exec bash -c 'TIMEFORMAT=\"%R %U %S\"; time {}'", script.replace('\'', "'\\''"));
+        let output = self.command(&timed).output().expect("nsenter starts");
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        let numbers: Vec<f64> =
+            text.lines().last().unwrap_or("").split(' ').filter_map(|word| word.parse().ok()).collect();
+        let [wall, user, system] = numbers[..] else { panic!("{script}: {text}") };
+        assert!(output.status.success(), "{script}: {text}");
+        Cost { wall, cpu: user + system }
     }
 
     fn sh(&self, script: &str) {

@@ -73,7 +73,8 @@ enum Command {
         /// Which of the two.
         of: schema::Of,
     },
-    /// Say how full the connection tracking table is, and what was dropped.
+    /// Say how full the connection tracking table is, and what was dropped. Exit code: 0, 1 could not tell; with --warn
+    /// or --crit that of a monitoring plugin.
     Status(table::StatusArgs),
     /// Say what fills the table, why packets are dropped, and what to set.
     Diagnose(table::DiagnoseArgs),

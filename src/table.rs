@@ -179,14 +179,14 @@ fn live_findings(arguments: &DiagnoseArgs) -> Findings {
     let namespaces = reading::namespaces(&mut unread);
     restraint::only_look();
     let sizes = reading::sizes();
-    let doors = reading::elsewhere();
+    let doors = reading::elsewhere(&mut unread);
     let before = reading::read();
     let most = if arguments.all { u64::MAX } else { SAMPLE };
     let (source, profile) = live_profile(most, before.count, &mut unread);
     let wait = Duration::from_secs_f64(arguments.interval).saturating_sub(before.at.elapsed());
     std::thread::sleep(wait);
     let after = reading::read();
-    let elsewhere = Some((doors, reading::elsewhere()));
+    let elsewhere = Some((doors, reading::elsewhere(&mut Vec::new())));
     let mut status = status::status(now(), &after, Some(&before), &sizes);
     status.unread.extend(unread);
     status.log = log(arguments.log.as_deref(), &mut status.unread);

@@ -249,14 +249,14 @@ fn what_cannot_be_read_is_named_and_the_rest_is_given() {
     assert!(seen.unread.iter().any(|unread| unread.what == "the limit"), "{:?}", seen.unread);
 }
 
-/// Runs `watch` in a real terminal of a size, and returns the screen while it runs, and after `keys`.
-fn watched(world: &World, size: &str, environment: &str, keys: &str) -> (String, String) {
+/// Runs `watch` in a real terminal of a size, and returns the screen while it runs, and after `end`.
+fn watched(world: &World, size: &str, environment: &str, end: &str) -> (String, String) {
     let (width, height) = size.split_once('x').expect("a size");
     let screens = world.sh(&format!(
         "t() {{ tmux -L table-test-$$ -f /dev/null \"$@\"; }}
         t new-session -d -x {width} -y {height} 'exec env PS1=\"prompt>\" sh -i'
         t send-keys '{environment} $BIN watch --interval 0.3' Enter
-        sleep 2; t capture-pane -p -e; echo ----; t send-keys {keys}; sleep 0.7
+        sleep 2; t capture-pane -p -e; echo ----; {end}; sleep 0.7
         t send-keys 'stty -a | grep -c -w -e -icanon -e -echo; echo ended' Enter; sleep 0.7
         t capture-pane -p; t kill-server"
     ));
@@ -273,10 +273,11 @@ fn the_view_in_a_real_terminal() {
     let _limit = Limit::borrow();
     let world = tracked_world();
     world.sh(&flood("127.0.0.5", 1000, 300));
-    for (size, environment, keys) in
-        [("80x24", "LC_ALL=C.UTF-8", "q"), ("40x12", "NO_COLOR=1", "C-c"), ("20x5", "", "q")]
+    let term = "kill -TERM $(pgrep -P $(t display-message -p '#{pane_pid}'))";
+    for (size, environment, end) in
+        [("80x24", "LC_ALL=C.UTF-8", "t send-keys q"), ("40x12", "NO_COLOR=1", "t send-keys C-c"), ("20x5", "", term)]
     {
-        let (during, after) = watched(&world, size, environment, keys);
+        let (during, after) = watched(&world, size, environment, end);
         assert!(during.starts_with("conntrack 300 of"), "{size}:\n{during}");
         assert_eq!(during.contains("\u{1b}[32m"), environment != "NO_COLOR=1", "{size}:\n{during}");
         assert!(during.contains("127.0.0.5") || size == "20x5", "{size}:\n{during}");

@@ -43,8 +43,15 @@ const NETWORK: [(&str, &str); 12] = [
     ("Ip.OutNoRoutes", "there is no route: `ip route get ADDRESS`"),
 ];
 
-/// An interface drops a few packets a second for protocols that nobody here speaks; that is no illness.
+/// Of these, and of an interface's drops, a few a second come to every host: broadcasts of others, protocols that nobody
+/// here speaks, a program that tries an address again and again. That is no illness.
+const STRAY: [&str; 2] = ["TcpExt.IPReversePathFilter", "Ip.OutNoRoutes"];
 const STRAY_PER_SECOND: f64 = 10.0;
+
+fn is_stray(count: u64, interval: Option<&Interval>) -> bool {
+    let seconds = interval.map_or(1.0, |interval| interval.seconds.max(1.0));
+    super::time::to_f64(count) / seconds < STRAY_PER_SECOND
+}
 
 /// What was dropped outside of a full table from `before` to `after`; `interval` has connection tracking's own counters
 /// of the same time, and `is_full` says whether they are the full table's.
@@ -56,7 +63,8 @@ pub fn drops(before: &Elsewhere, after: &Elsewhere, interval: Option<&Interval>,
     }
     let network = growth(&before.network, &after.network);
     for (name, look) in NETWORK {
-        drops.extend(network.get(name).map(|count| drop_of(name.to_owned(), *count, true, look)));
+        let is_stray = |count: u64| STRAY.contains(&name) && is_stray(count, interval);
+        drops.extend(network.get(name).map(|count| drop_of(name.to_owned(), *count, !is_stray(*count), look)));
     }
     for (name, count) in growth(&before.softnet, &after.softnet) {
         let dropped = name == "dropped";
@@ -76,11 +84,10 @@ fn drop_of(counter: String, count: u64, significant: bool, look: impl Into<Strin
 }
 
 fn interfaces(grown: &Names, interval: Option<&Interval>) -> Vec<Drops> {
-    let seconds = interval.map_or(1.0, |interval| interval.seconds.max(1.0));
     let named = grown.iter().map(|(name, count)| {
         let interface = name.rsplit_once('.').map_or(name.as_str(), |(interface, _)| interface);
         let look = format!("the interface or its driver drops packets: `ip -s -s link show {interface}`, `ethtool -S`");
-        drop_of(name.clone(), *count, super::time::to_f64(*count) / seconds >= STRAY_PER_SECOND, look)
+        drop_of(name.clone(), *count, !is_stray(*count, interval), look)
     });
     named.collect()
 }

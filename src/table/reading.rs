@@ -167,9 +167,13 @@ pub struct Elsewhere {
 }
 
 /// Reads them.
-#[must_use]
-pub fn elsewhere() -> Elsewhere {
-    let text = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+pub fn elsewhere(unread: &mut Vec<Unread>) -> Elsewhere {
+    let mut text = |path: &str| {
+        std::fs::read_to_string(path).unwrap_or_else(|error| {
+            unread.push(Unread::new("some counters of lost packets", format!("`{path}`: {error}")));
+            String::new()
+        })
+    };
     let mut network = counters::parse_netstat(&text("/proc/net/netstat"));
     network.extend(counters::parse_netstat(&text("/proc/net/snmp")));
     Elsewhere {
