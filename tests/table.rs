@@ -354,6 +354,25 @@ fn namespace(name: &str) -> conntrack_sysctl::table::reading::Namespace {
     }
 }
 
+/// What decides does no input or output of its own: a few files do, and they decide nothing.
+#[test]
+fn the_pure_files_are_pure() {
+    const TOUCHING: [&str; 5] = ["reading.rs", "socket.rs", "log_reader.rs", "terminal.rs", "watch.rs"];
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/table");
+    for item in fs::read_dir(directory).expect("it is there") {
+        let path = item.expect("an item").path();
+        let text = fs::read_to_string(&path).expect("it can be read");
+        let name = path.file_name().expect("it has a name").to_string_lossy().into_owned();
+        assert!(text.lines().count() < 500, "{name} is crowded");
+        if TOUCHING.contains(&name.as_str()) {
+            continue;
+        }
+        for word in ["std::fs", "std::env", "std::process", "std::thread", "rustix", "crate::host", "super::socket"] {
+            assert!(!text.contains(word), "{name} uses {word}");
+        }
+    }
+}
+
 /// The alerts and the dashboard ask for no metric that does not exist.
 #[test]
 fn the_metrics_that_the_alerts_ask_for() {

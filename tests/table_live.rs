@@ -296,14 +296,14 @@ fn a_line_of_json_for_each_look() {
     let _limit = Limit::borrow();
     let world = tracked_world();
     let script =
-        format!("(sleep 0.5; {}\n) & exec $BIN watch --count 3 --interval 0.4 --new", flood("127.0.0.5", 1000, 300));
+        format!("(sleep 0.5; {}\n) & exec $BIN watch --count 12 --interval 0.4 --new", flood("127.0.0.5", 1000, 300));
     let ended = world.try_sh(&script, "");
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     let looks: Vec<conntrack_sysctl::table::screen::Look> =
         ended.stdout.lines().map(|line| serde_json::from_str(line).expect("a line is an object")).collect();
-    assert_eq!(looks.len(), 3);
+    assert_eq!(looks.len(), 12);
     let new = looks.iter().filter_map(|look| look.new);
-    assert_eq!((looks[2].count, new.map(|new| new.entries).sum::<u64>()), (Some(300), 300), "{looks:?}");
+    assert_eq!((looks[11].count, new.map(|new| new.entries).sum::<u64>()), (Some(300), 300), "{looks:?}");
     // A reader that has seen enough ends the watch.
     assert_eq!(world.sh("timeout 10 $BIN watch --interval 0.1 | head -n 1 | wc -l").trim(), "1");
 }
