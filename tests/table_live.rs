@@ -105,7 +105,7 @@ fn a_sample_tells_of_the_whole() {
         diagnosis(&ended).profile.expect("the table can be read")
     };
     let (sample, whole) = (profile(""), profile("--all"));
-    assert_eq!((sample.entries, sample.sample_of), (32_768, Some(80_000)));
+    assert_eq!((sample.entries, sample.sample_of), (16_384, Some(80_000)));
     assert_eq!((whole.entries, whole.sample_of, whole.sources.items[0].percent), (80_000, None, 75.0));
     let off = (sample.sources.items[0].percent - 75.0).abs();
     // One run in a billion is six deviations off; the margin is two.
