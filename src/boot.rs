@@ -126,7 +126,7 @@ pub fn boot_arriving(snapshot: &Snapshot, loader: Loader, arrival: Arrival) -> B
     let mut play = Play { snapshot, outlooks: BTreeMap::new() };
     play.mention(&read);
     for write in kernel_options::writes(&snapshot.tree, snapshot.module, &keys) {
-        play.write(write);
+        play.tell(write);
     }
     let writes = sysctl_d::writes(&read, loader, &keys);
     if arrival == Arrival::Late {
@@ -168,10 +168,27 @@ impl Play<'_> {
         }
     }
 
+    /// A loader writes.
     fn write(&mut self, write: Write) {
+        let accepts = |setting: &Setting, number: &i64| self.accepts(setting, &write.key, *number);
+        let number = self.reading(&write).filter(|(setting, number)| accepts(setting, number));
+        self.note(write, number.map(|(_, number)| number));
+    }
+
+    /// The kernel is told as it starts, or its module as it is loaded, whatever the sysctl's mode.
+    fn tell(&mut self, write: Write) {
+        let number = self.reading(&write).map(|(_, number)| number);
+        self.note(write, number);
+    }
+
+    fn reading(&self, write: &Write) -> Option<(Setting, i64)> {
+        let setting = catalog::by_key(&write.key)?;
+        let number = kernel_reading(&write.text, &setting, self.snapshot.page_size)?;
+        Some((setting, number))
+    }
+
+    fn note(&mut self, write: Write, number: Option<i64>) {
         let Some(setting) = catalog::by_key(&write.key) else { return };
-        let number = kernel_reading(&write.text, &setting, self.snapshot.page_size)
-            .filter(|number| self.accepts(&setting, &write.key, *number));
         let outlook = self.outlook(setting);
         if !outlook.assignments.contains(&write.place) {
             outlook.assignments.push(write.place.clone());

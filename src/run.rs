@@ -1,4 +1,6 @@
 //! The run: request, snapshot, plan, apply, snapshot, verify, report. Every front end calls this.
+//!
+//! A run bars its process from what it does not need ([`crate::host::restraint`]): a process serves one request.
 
 use std::path::Path;
 

@@ -13,7 +13,7 @@ use crate::catalog::BUCKETS;
 use crate::failure::{Failure, Kind};
 use crate::kernel_reading::kernel_reading;
 use crate::request::{Aim, Conflicts, Desired, ModulePolicy, Want};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Module, Snapshot};
 use crate::sysctl_d::{self, Assignment, Document, Loader};
 use crate::tree::{Entry, Place, Tree};
 use crate::verify::satisfies;
@@ -182,7 +182,7 @@ impl Editor<'_> {
             _ => number,
         };
         if want.setting.name == BUCKETS && self.buckets_are_read_only() {
-            return self.set_hashsize(number);
+            return self.set_hashsize(want, number);
         }
         let key = self.boot_key(want)?;
         while let Some((loader, outlook)) = self.unsatisfied(want) {
@@ -295,11 +295,19 @@ impl Editor<'_> {
         live.is_some_and(|live| !live.writable) && !self.after.in_child_namespace() && self.after.hashsize.is_some()
     }
 
-    fn set_hashsize(&mut self, buckets: i64) -> Result<(), Failure> {
+    /// Sets the number of buckets by the module's option, where its sysctl cannot be written.
+    fn set_hashsize(&mut self, want: &Want, buckets: i64) -> Result<(), Failure> {
         let file = Path::new(HASHSIZE_FILE);
+        let line = boot::hashsize_line(buckets);
+        if self.after.module == Module::BuiltIn {
+            let message = format!("`{BUCKETS}` cannot be written on this kernel, and connection tracking is built in");
+            return Err(Failure::new(Kind::ReadOnly, message).key(BUCKETS).at(&want.pointer).hint(format!(
+                "add nf_conntrack.hashsize={buckets} to the kernel command line, or set `persist` to false"
+            )));
+        }
         let mut document = self.document(file);
         // modprobe takes the last one, so that an older line may stay.
-        document.append(&boot::hashsize_line(buckets));
+        document.append(&line);
         self.put(file, &document)
     }
 

@@ -42,7 +42,7 @@ pub(super) fn needs_matching(text: &[u8]) -> bool {
     is_pattern(text) || text.contains(&b'\\')
 }
 
-/// `text` without the backslashes that quote in it; one at the end quotes nothing and goes too.
+/// `text` without the backslashes that quote in it.
 pub(super) fn unquoted(text: &[u8]) -> Vec<u8> {
     let mut bytes = text.iter();
     let next = || match bytes.next()? {
@@ -50,6 +50,12 @@ pub(super) fn unquoted(text: &[u8]) -> Vec<u8> {
         byte => Some(*byte),
     };
     std::iter::from_fn(next).collect()
+}
+
+/// `text` without a backslash at the end that has nothing to quote.
+pub(super) fn without_last_quote(text: &[u8]) -> &[u8] {
+    let backslashes = text.iter().rev().take_while(|byte| **byte == b'\\').count();
+    &text[..text.len() - backslashes % 2]
 }
 
 /// Whether `pattern` matches the whole of `name`, which is one part of a path.

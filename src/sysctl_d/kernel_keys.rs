@@ -58,7 +58,7 @@ impl<'a> KernelKeys<'a> {
     /// a dot finds the entries `.` and `..` too.
     ///
     /// Two habits of glibc's `glob` are kept: slashes at the end ask for a directory only behind a wildcard, and a
-    /// directory before the first wildcard loses a backslash at its end.
+    /// backslash before a slash is dropped.
     pub(super) fn matching(&self, pattern: &[u8], dots: bool) -> Vec<Expansion<'a>> {
         let slashes = pattern.iter().rev().take_while(|byte| **byte == b'/').count();
         let mut parts = pattern[..pattern.len() - slashes].split(|byte| *byte == b'/').peekable();
@@ -66,6 +66,7 @@ impl<'a> KernelKeys<'a> {
         let mut is_plain = true;
         while let Some(part) = parts.next() {
             let is_last = parts.peek().is_none();
+            let part = if is_last { part } else { glob::without_last_quote(part) };
             is_plain &= !is_last && !glob::is_pattern(part);
             if is_last && slashes > 0 && glob::needs_matching(part) {
                 return Vec::new();
