@@ -11,6 +11,7 @@ use crate::failure::{Failure, Kind};
 use crate::report::{Mode, Report, ansible, text};
 use crate::request::{self, Desired};
 use crate::run;
+use crate::table::{self, Form};
 use crate::{host, schema, show};
 
 /// The run did what it was to do; a check found desired = live = boot.
@@ -42,6 +43,10 @@ enum Output {
     Json,
     /// Text for people.
     Text,
+    /// Prometheus' text format: `status` only.
+    Prometheus,
+    /// A request that `apply` takes: `diagnose` only.
+    Request,
 }
 
 #[derive(Debug, Subcommand)]
@@ -68,6 +73,13 @@ enum Command {
         /// Which of the two.
         of: schema::Of,
     },
+    /// Say how full the connection tracking table is, and what was dropped. Exit code: 0, 1 could not tell; with --warn
+    /// or --crit that of a monitoring plugin.
+    Status(table::StatusArgs),
+    /// Say what fills the table, why packets are dropped, and what to set.
+    Diagnose(table::DiagnoseArgs),
+    /// Watch the table: a live view on a terminal, otherwise a line of JSON for each look.
+    Watch(table::watch::WatchArgs),
 }
 
 /// Runs the command that `arguments` name, and returns its exit code.
@@ -101,12 +113,19 @@ pub struct Answer {
 }
 
 fn command(arguments: Arguments) -> u8 {
-    let as_text = match arguments.output {
-        Output::Auto => io::stdout().is_terminal(),
-        Output::Json => false,
-        Output::Text => true,
+    let form = match arguments.output {
+        Output::Auto if io::stdout().is_terminal() => Form::Text,
+        Output::Auto | Output::Json => Form::Json,
+        Output::Text => Form::Text,
+        Output::Prometheus => Form::Prometheus,
+        Output::Request => Form::Request,
     };
+    let as_text = form == Form::Text;
     let root = &arguments.root;
+    if let Some(why) = misfit(&arguments.command, form, root) {
+        eprintln!("conntrack-sysctl: {why}");
+        return FAILED;
+    }
     let answer = match arguments.command {
         Command::Apply { request } => {
             let report = report(Mode::Apply, request.as_deref(), |desired| run::apply(desired, root));
@@ -126,8 +145,21 @@ fn command(arguments: Arguments) -> u8 {
             Ok(render(&story, as_text, text::story))
         }),
         Command::Schema { of } => Answer { text: schema::text(of), code: OK },
+        Command::Status(arguments) => table::status(&arguments, form),
+        Command::Diagnose(arguments) => table::diagnose(&arguments, form),
+        Command::Watch(arguments) => table::watch::watch(&arguments, form),
     };
     print(&answer)
+}
+
+/// Why options of all commands do not fit this one.
+fn misfit(command: &Command, form: Form, root: &Path) -> Option<&'static str> {
+    let is_of_table = matches!(command, Command::Status(_) | Command::Diagnose(_) | Command::Watch(_));
+    match form {
+        Form::Prometheus | Form::Request if !is_of_table => Some("this command answers in text or JSON"),
+        _ if is_of_table && root != Path::new("/") => Some("an image has no live table; leave --root out"),
+        _ => None,
+    }
 }
 
 /// The exit code of a check. A failure that apply would meet is a drift all the same, where settings were compared.

@@ -39,6 +39,7 @@ pub mod schema;
 pub mod show;
 pub mod snapshot;
 pub mod sysctl_d;
+pub mod table;
 pub mod tree;
 pub mod value;
 pub mod verify;

@@ -1,6 +1,7 @@
 //! A world of its own on this machine: a network namespace (timeouts and switches of conntrack are its own) and a mount
 //! namespace with a private /etc and /run/lock. Needs root.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
@@ -129,5 +130,31 @@ impl Drop for World {
     fn drop(&mut self) {
         drop(self.holder.stdin.take());
         let _ = self.holder.wait();
+    }
+}
+
+/// The limit is one number for the whole machine: one test at a time sets it, and puts it back whatever happens.
+pub struct Limit {
+    pub value: String,
+    _lock: File,
+}
+
+impl Limit {
+    pub fn borrow() -> Limit {
+        let lock = File::create("/run/lock/conntrack-sysctl-tests.lock").expect("the lock can be made");
+        rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).expect("the lock can be taken");
+        let value = std::fs::read_to_string("/proc/sys/net/netfilter/nf_conntrack_max").expect("there is a limit");
+        Limit { value, _lock: lock }
+    }
+
+    #[expect(clippy::unused_self, reason = "only who has borrowed the limit may set it")]
+    pub fn set(&self, limit: u64) {
+        std::fs::write("/proc/sys/net/netfilter/nf_conntrack_max", limit.to_string()).expect("the limit can be set");
+    }
+}
+
+impl Drop for Limit {
+    fn drop(&mut self) {
+        let _ = std::fs::write("/proc/sys/net/netfilter/nf_conntrack_max", &self.value);
     }
 }
