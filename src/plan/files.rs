@@ -264,13 +264,7 @@ impl Editor<'_> {
     /// Deals with an assignment of another file that wins although ours is right; says whether it made an edit.
     fn overrule(&mut self, want: &Want, outlook: &Outlook) -> Result<bool, Failure> {
         let name = want.setting.name.as_ref();
-        let Some(winner) = outlook.winner.clone() else {
-            let message = format!("the boot would refuse the value of `{name}`");
-            return Err(Failure::new(Kind::OutOfRange, message)
-                .key(name)
-                .at(&want.pointer)
-                .hint("compare it with the settings that bound it (a low threshold must not lie above the high one)"));
-        };
+        let Some(winner) = outlook.winner.clone() else { return Err(hopeless(want)) };
         let value = outlook.value.map(|value| value.to_string()).unwrap_or_default();
         let message = format!("at boot `{winner}` makes `{name}` {value}, whatever {} says", self.file().display());
         match self.desired.conflicts {
