@@ -46,6 +46,9 @@ impl Ended {
     }
 }
 
+/// The binary inside a world.
+const BINARY: &str = "/mnt/conntrack-sysctl";
+
 const SETUP: &str = "
 set -e
 mount -t tmpfs none /mnt
@@ -75,7 +78,10 @@ impl World {
         let stdout = holder.stdout.take().expect("it has a standard output");
         BufReader::new(stdout).read_line(&mut line).expect("it prints a line");
         assert_eq!(line, "ready\n", "the world could not be set up");
-        World { holder }
+        let world = World { holder };
+        // A copy, so that a build meanwhile does not take it away.
+        std::fs::copy(env!("CARGO_BIN_EXE_conntrack-sysctl"), world.path(BINARY)).expect("the binary can be copied");
+        world
     }
 
     /// The path by which this process reaches `path` in the world's file system.
@@ -95,7 +101,7 @@ impl World {
         use std::io::Write;
         let mut child = Command::new("nsenter")
             .args(["--target", &self.holder.id().to_string(), "--mount", "--net", "sh", "-c", script])
-            .env("BIN", env!("CARGO_BIN_EXE_conntrack-sysctl"))
+            .env("BIN", BINARY)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
