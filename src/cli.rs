@@ -63,6 +63,12 @@ enum Command {
         /// Any name of the setting, such as nf_conntrack_max.
         setting: String,
     },
+    /// Do an Ansible task, whose arguments stand on standard input as JSON.
+    #[command(hide = true)]
+    Module {
+        /// Which of the modules.
+        name: ansible::Module,
+    },
     /// Print the JSON Schema of the request or of the report.
     Schema {
         /// Which of the two.
@@ -77,9 +83,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     // Files that a run makes are readable for all, whatever the caller's shell or Ansible's connection set.
     rustix::process::umask(rustix::fs::Mode::WGRP | rustix::fs::Mode::WOTH);
     // Ansible runs a binary module with one argument, the absolute path of the task's arguments. No command starts so.
-    if let [_, task] = &arguments[..] {
+    if let [program, task] = &arguments[..] {
         if Path::new(task).is_absolute() {
-            return print(&ansible::run(Path::new(task)));
+            return print(&ansible::run(ansible::Module::of(program), read(Some(Path::new(task)))));
         }
     }
     match Arguments::try_parse_from(arguments) {
@@ -125,6 +131,7 @@ fn command(arguments: Arguments) -> u8 {
             let story = show::story(&setting, snapshot)?;
             Ok(render(&story, as_text, text::story))
         }),
+        Command::Module { name } => ansible::run(name, read(None)),
         Command::Schema { of } => Answer { text: schema::text(of), code: OK },
     };
     print(&answer)
