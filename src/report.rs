@@ -1,6 +1,10 @@
 //! Defines the report: what a run found, what it changed, and how it left each setting. Every front end renders this.
 
 pub mod ansible;
+pub mod finding;
+pub mod github;
+pub mod junit;
+pub mod sarif;
 pub mod text;
 
 use std::path::PathBuf;
@@ -115,9 +119,9 @@ pub struct BootReport {
     pub after: Option<i64>,
     /// The value after, as a person reads it.
     pub human: Option<String>,
-    /// The assignment that decides, after the run.
+    /// The assignment that decides, as the run left the machine. (A check leaves it as it was.)
     pub winner: Option<Place>,
-    /// The other assignments that are read, in the order of reading.
+    /// The other assignments that are read, in the order of reading, likewise.
     pub shadowed: Vec<Place>,
 }
 
@@ -205,7 +209,7 @@ impl Report {
             .map(|want| {
                 let [before, after, left] = &sides;
                 let judgement = |(snapshot, boots): &(&Snapshot, Vec<_>)| judge(want, desired, snapshot, boots);
-                setting_report(want, judgement(before), judgement(after), judgement(left))
+                setting_report(want, &judgement(before), &judgement(after), judgement(left))
             })
             .collect();
         Report {
@@ -223,7 +227,7 @@ impl Report {
     }
 }
 
-fn setting_report(want: &Want, before: Judgement, after: Judgement, left: Judgement) -> SettingReport {
+fn setting_report(want: &Want, before: &Judgement, after: &Judgement, left: Judgement) -> SettingReport {
     let human = |number: Option<i64>| number.and_then(|number| value::human(number, want.setting.kind));
     let (rule, number) = match want.aim {
         Aim::Exactly(number) => (Rule::Exactly, Some(number)),
@@ -238,8 +242,8 @@ fn setting_report(want: &Want, before: Judgement, after: Judgement, left: Judgem
             before: before.outlook.value,
             after: after.outlook.value,
             human: human(after.outlook.value),
-            shadowed: after.outlook.shadowed(),
-            winner: after.outlook.winner,
+            shadowed: left.outlook.shadowed(),
+            winner: left.outlook.winner,
         },
         verdict: left.verdict,
         advice: left.advice,
