@@ -25,10 +25,10 @@ CACHE = '/var/cache/conntrack-sysctl'
 WANTED = 'conntrack-sysctl: wanted for '
 UNKNOWN = 'conntrack-sysctl: unknown to '
 
-# Enters the cache, and fails unless it is a directory that belongs to root and that nobody else can enter. It is looked
-# at from within: whatever happens to its name meanwhile, what is checked is what is used.
+# Enters the cache, and fails unless it is a directory that belongs to root and that nobody else can enter: who is in there
+# is root. It is looked at from within: whatever happens to its name meanwhile, what is checked is what is used.
 ENTER = (
-    '[ "$(id -u)" = 0 ] && cd {cache} 2>/dev/null && set -- $(ls -ldn .) && [ "$3" = 0 ] && '
+    'cd {cache} 2>/dev/null && set -- $(ls -ldn .) && [ "$3" = 0 ] && '
     'case $1 in (drwx------|drwx------.) true;; (*) false;; esac'
 ).format(cache=CACHE)
 
