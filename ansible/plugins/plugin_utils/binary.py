@@ -81,7 +81,9 @@ class BinaryAction(ActionBase):
     def _execute(self, command, arguments):
         """The answer to a command that reads the task's arguments from its standard input."""
         become = self._connection.become
-        if self._connection.has_pipelining and (become is None or become.pipelining):
+        # Up to ansible-core 2.18 a become plugin does not say so itself: it is `su` that needs a terminal.
+        passes = become is None or getattr(become, 'pipelining', not str(become.name).endswith('su'))
+        if self._connection.has_pipelining and passes:
             answer = self._low_level_execute_command('( %s )' % command, in_data=arguments.encode('utf-8'))
             if answer['rc'] == 0 or 'tty' not in answer['stderr']:
                 return answer
