@@ -30,6 +30,8 @@ pub const FRAG6_HIGH: &str = "net.netfilter.nf_conntrack_frag6_high_thresh";
 /// `IPV6_FRAG_LOW_THRESH`, what a boot starts from.
 pub const FRAG6_LOW_DEFAULT: i64 = 3 << 20;
 const FRAG6_HIGH_DEFAULT: i64 = 4 << 20;
+/// This kernel takes the high threshold for its own upper bound, so that it can be lowered and never raised (measured).
+const HIGH_ONLY_FALLS: (u32, u32) = (5, 10);
 
 /// Why an assignment in a file that is read at boot does not reach the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,17 +127,14 @@ pub fn boot_arriving(snapshot: &Snapshot, loader: Loader, arrival: Arrival) -> B
     let read = sysctl_d::assignments(&snapshot.tree, loader);
     let mut play = Play { snapshot, outlooks: BTreeMap::new() };
     play.mention(&read);
-    for write in kernel_options::writes(&snapshot.tree, snapshot.module, &keys) {
-        play.write(write);
+    for write in kernel_options::writes(snapshot, &keys) {
+        play.tell(write);
     }
-    let writes = sysctl_d::writes(&read, loader, &keys);
-    if arrival == Arrival::Late {
-        for write in writes {
-            play.lose(write);
-        }
-    } else {
-        for write in writes {
+    for write in sysctl_d::writes(&read, loader, &keys) {
+        if arrival.brings(&write.key) {
             play.write(write);
+        } else {
+            play.lose(write);
         }
     }
     let later = later::assignments(&snapshot.tree);
@@ -168,10 +167,27 @@ impl Play<'_> {
         }
     }
 
+    /// A loader writes.
     fn write(&mut self, write: Write) {
+        let accepts = |setting: &Setting, number: &i64| self.accepts(setting, &write.key, *number);
+        let number = self.reading(&write).filter(|(setting, number)| accepts(setting, number));
+        self.note(write, number.map(|(_, number)| number));
+    }
+
+    /// The kernel is told as it starts, or its module as it is loaded, whatever the sysctl's mode.
+    fn tell(&mut self, write: Write) {
+        let number = self.reading(&write).map(|(_, number)| number);
+        self.note(write, number);
+    }
+
+    fn reading(&self, write: &Write) -> Option<(Setting, i64)> {
+        let setting = catalog::by_key(&write.key)?;
+        let number = kernel_reading(&write.text, &setting, self.snapshot.page_size)?;
+        Some((setting, number))
+    }
+
+    fn note(&mut self, write: Write, number: Option<i64>) {
         let Some(setting) = catalog::by_key(&write.key) else { return };
-        let number = kernel_reading(&write.text, &setting, self.snapshot.page_size)
-            .filter(|number| self.accepts(&setting, &write.key, *number));
         let outlook = self.outlook(setting);
         if !outlook.assignments.contains(&write.place) {
             outlook.assignments.push(write.place.clone());
@@ -202,7 +218,11 @@ impl Play<'_> {
             && writable
             && match setting.name.as_ref() {
                 FRAG6_LOW => number <= so_far(FRAG6_HIGH, FRAG6_HIGH_DEFAULT),
-                FRAG6_HIGH => number >= so_far(FRAG6_LOW, FRAG6_LOW_DEFAULT),
+                FRAG6_HIGH => {
+                    let may_rise = self.snapshot.release.is_none_or(|release| release > HIGH_ONLY_FALLS);
+                    let high = so_far(FRAG6_HIGH, FRAG6_HIGH_DEFAULT);
+                    number >= so_far(FRAG6_LOW, FRAG6_LOW_DEFAULT) && (may_rise || number <= high)
+                }
                 _ => true,
             }
     }

@@ -1,4 +1,27 @@
 //! Keeps the kernel's connection tracking sysctls as desired, live now and after the next boot.
+//!
+//! A run goes one way:
+//!
+//! ```text
+//! request (JSON) -> Desired -> Snapshot -> Plan -> apply -> Snapshot -> verify -> Report (JSON)
+//! ```
+//!
+//! [`request`] says what a user means, [`snapshot`] what a machine is, [`plan`] what has to change. [`apply`] obeys,
+//! [`verify`] judges, [`report`] tells. All but [`host`] and [`apply`] is pure. What the next boot makes of the files is
+//! the heart of it: [`sysctl_d`] knows what the loaders read and write, [`boot`] plays a boot through.
+//!
+//! ```
+//! use std::path::Path;
+//! use conntrack_sysctl::{request, run};
+//!
+//! let desired = request::from_slice(br#"{"settings": {"nf_conntrack_tcp_timeout_established": "8h"}}"#)?;
+//! let image = Path::new("tests/roots/story-on-a-fresh-host/before");
+//! let report = run::check(&desired, image);
+//! assert!(!report.in_sync);
+//! assert_eq!(report.settings[0].desired.value, Some(28800));
+//! assert_eq!(report.settings[0].boot.before, None);
+//! # Ok::<(), conntrack_sysctl::failure::Failure>(())
+//! ```
 #![deny(missing_docs)]
 
 pub mod apply;

@@ -137,7 +137,7 @@ fn replacements(before: &Tree, after: &Tree) -> Vec<Step> {
     steps
 }
 
-/// The copy that the request wants of a file before `step` changes it: `90-conntrack.conf.1795572000~`.
+/// The copy that the request wants of a file before `step` changes it: `90-conntrack.conf.1795572000123~`.
 fn kept_copy(step: &Step, desired: &Desired, snapshot: &Snapshot) -> Option<Step> {
     match step {
         Step::ReplaceFile { path, before: Some(_), .. } if desired.backup => {

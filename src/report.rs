@@ -1,6 +1,7 @@
 //! Defines the report: what a run found, what it changed, and how it left each setting. Every front end renders this.
 
 pub mod ansible;
+mod diff;
 pub mod finding;
 pub mod github;
 pub mod junit;

@@ -42,8 +42,8 @@ pub struct Request {
     pub module: ModulePolicy,
     /// Which program reads the files at boot.
     pub loader: LoaderChoice,
-    /// Whether a changed file's old content is kept beside it, as `NAME.TIME~`, TIME in seconds
-    /// since 1970.
+    /// Whether a changed file's old content is kept beside it, as `NAME.TIME~`, TIME in
+    /// milliseconds since 1970.
     pub backup: bool,
 }
 

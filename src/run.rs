@@ -1,4 +1,6 @@
 //! The run: request, snapshot, plan, apply, snapshot, verify, report. Every front end calls this.
+//!
+//! A run bars its process from what it does not need ([`crate::host::restraint`]): a process serves one request.
 
 use std::path::Path;
 
@@ -35,12 +37,16 @@ fn changed(desired: &Desired, path: &Path) -> Result<Report, Failure> {
     let root = host::open_root(path)?;
     let before = host::observe(&root)?;
     // Most runs find nothing to do: they take no lock and open nothing for writing.
-    if plan(desired, &before).map_or(true, |plan| plan.steps.is_empty()) {
+    if before.strays.is_empty() && plan(desired, &before).map_or(true, |plan| plan.steps.is_empty()) {
         return Ok(predicted(Mode::Apply, desired, &before));
     }
     let _lock = Lock::take(path)?;
     // Another run may have changed the machine while this one waited.
     let before = host::observe(&root)?;
+    host::sweep(&root, &before.strays).map_err(|error| {
+        Failure::new(host::failure_kind(&error), format!("what a killed run left behind cannot be removed: {error}"))
+            .hint("remove the files `.*.conntrack-sysctl.*.tmp` in /etc by hand")
+    })?;
     let plan = match plan(desired, &before) {
         Ok(plan) if !plan.steps.is_empty() => plan,
         _ => return Ok(predicted(Mode::Apply, desired, &before)),

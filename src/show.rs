@@ -198,7 +198,7 @@ fn arrival_text(arrival: &Arrival) -> String {
     match arrival {
         Arrival::BuiltIn => "built into the kernel".to_owned(),
         Arrival::Early(place) => format!("loaded early at boot by {place}"),
-        Arrival::Reapplied(place) => format!("loaded late at boot; {place} runs the loader again then"),
+        Arrival::Reapplied { rule, .. } => format!("loaded late at boot; {rule} runs the loader again then"),
         Arrival::Late => "loaded late at boot, after the files are read: what they say is lost".to_owned(),
     }
 }

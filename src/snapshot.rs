@@ -1,6 +1,7 @@
 //! Defines what a machine is, as data: everything that a run observes, and nothing that it decides.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use crate::catalog::Setting;
 use crate::tree::Tree;
@@ -43,12 +44,16 @@ pub struct Snapshot {
     /// Whether the running kernel has connection tracking, and how. Under `--root`: whether the root's kernels have
     /// it built in.
     pub module: Module,
+    /// Files under way beside the files that a run writes: of a run that is at work now, or of one that was killed.
+    pub strays: Vec<PathBuf>,
     /// Whether `/proc/sys` is mounted read-only, as in most containers.
     pub read_only: bool,
     /// The number of buckets that the module parameter `hashsize` names, where the kernel shows it.
     pub hashsize: Option<i64>,
-    /// When it was observed, in seconds since 1970.
-    pub time: u64,
+    /// When it was observed, in milliseconds since 1970.
+    pub time: u128,
+    /// The running kernel's release, the first two numbers of it. None: an image.
+    pub release: Option<(u32, u32)>,
     /// The size of a memory page in bytes: the kernel rounds the number of buckets up to whole pages.
     pub page_size: u64,
 }

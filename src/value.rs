@@ -182,6 +182,8 @@ pub fn duration_text(seconds: i64) -> String {
 #[must_use]
 pub fn human(number: i64, kind: Kind) -> Option<String> {
     match kind {
+        // Below a minute the digits are as plain as it gets.
+        Kind::Seconds if number < 60 => None,
         Kind::Seconds => Some(duration_text(number)),
         Kind::Boolean if number == 0 => Some("off".into()),
         Kind::Boolean => Some("on".into()),

@@ -72,11 +72,9 @@ pub fn kernel_value(setting: &Setting, number: i64, page_size: u64) -> i64 {
 #[must_use]
 pub fn judge(want: &Want, desired: &Desired, snapshot: &Snapshot, boots: &[Boot]) -> Judgement {
     let satisfied = |value| satisfies(want, value, snapshot.page_size);
-    let outlooks = || boots.iter().map(|boot| (boot.outlook(&want.setting.name), boot));
-    let (outlook, boot) = outlooks()
-        .find(|(outlook, _)| !satisfied(outlook.value))
-        .or_else(|| outlooks().next())
-        .expect("a request has at least one loader");
+    let drifts = |boot: &&Boot| !satisfied(boot.outlook(&want.setting.name).value);
+    let boot = boots.iter().find(drifts).or(boots.first());
+    let outlook = boot.map(|boot| boot.outlook(&want.setting.name)).unwrap_or_default();
     let live = snapshot.live_value(&want.setting);
     let live_drifts = desired.live && snapshot.live.is_some() && !satisfied(live);
     let boot_drifts = desired.persist && !satisfied(outlook.value);
@@ -125,7 +123,13 @@ fn boot_verdict(desired: &Desired, snapshot: &Snapshot, outlook: &Outlook) -> Ve
     }
 }
 
-fn advice(verdict: Verdict, desired: &Desired, snapshot: &Snapshot, outlook: &Outlook, boot: &Boot) -> Option<String> {
+fn advice(
+    verdict: Verdict,
+    desired: &Desired,
+    snapshot: &Snapshot,
+    outlook: &Outlook,
+    boot: Option<&Boot>,
+) -> Option<String> {
     let advice = match verdict {
         Verdict::InSync => return None,
         Verdict::LiveDrift if snapshot.module == Module::Absent => {
@@ -151,6 +155,7 @@ fn advice(verdict: Verdict, desired: &Desired, snapshot: &Snapshot, outlook: &Ou
         Verdict::NotOnThisKernel => "leave it out of the request for this kernel".to_owned(),
         Verdict::NotHere => "run in the initial network namespace of the machine".to_owned(),
     };
-    let late = boot.arrival == Arrival::Late && desired.persist && verdict == Verdict::BootDrift;
+    let is_late = boot.is_some_and(|boot| boot.arrival == Arrival::Late);
+    let late = is_late && desired.persist && verdict == Verdict::BootDrift;
     Some(if late { format!("{advice}: it also has the module loaded early at boot") } else { advice })
 }

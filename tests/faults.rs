@@ -7,36 +7,63 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 
 use support::world::{Network, World, is_root};
 
 const REQUEST: &str = r#"{"settings": {"nf_conntrack_tcp_timeout_close_wait": 240,
     "nf_conntrack_tcp_timeout_established": 28800}, "conflicts": "comment_out", "backup": true}"#;
 
-/// Our file is a link to one with a mode, an owner and an attribute of its own; a vendor's file has to give way.
-const RESET: &str = r"
-rm -rf /etc/sysctl.d /etc/firewall; mkdir -p /etc/sysctl.d /etc/firewall
-printf '# ours\nnet.netfilter.nf_conntrack_tcp_timeout_established = 1\n' > /etc/firewall/ct
-chmod 640 /etc/firewall/ct; chown 1:2 /etc/firewall/ct; setfattr -n user.note -v kept /etc/firewall/ct
-ln -s ../firewall/ct /etc/sysctl.d/90-conntrack.conf
-printf '# vendor\nnet.netfilter.nf_conntrack_tcp_timeout_close_wait = 77\n' > /etc/sysctl.d/95-vendor.conf
-sysctl -qw net.netfilter.nf_conntrack_tcp_timeout_close_wait=60 net.netfilter.nf_conntrack_tcp_timeout_established=432000
-";
+/// Sets the live values back.
+const LIVE: &str = "cd /proc/sys/net/netfilter; echo 60 > nf_conntrack_tcp_timeout_close_wait
+    echo 432000 > nf_conntrack_tcp_timeout_established";
 
-/// Each file with its name, mode, owner, link, attributes and content, one a line; then the live values.
-const STATE: &str = r#"
-cd /etc; for file in sysctl.d/* sysctl.d/.??* firewall/* firewall/.??*; do
-    [ -e "$file" ] || [ -L "$file" ] || continue
-    printf '%s\t%s\n' "$file" "$(stat -c '%a %u %g %N' "$file") $(getfattr -d -m- --only-values "$file" 2>/dev/null) $(base64 -w0 < "$file")"
-done
-printf 'live\t%s\n' "$(sysctl -n net.netfilter.nf_conntrack_tcp_timeout_close_wait net.netfilter.nf_conntrack_tcp_timeout_established | tr '\n' ' ')"
-"#;
+/// Prints the live values on standard error.
+const PRINT_LIVE: &str = "cd /proc/sys/net/netfilter
+    echo $(cat nf_conntrack_tcp_timeout_close_wait nf_conntrack_tcp_timeout_established) >&2";
 
 type State = BTreeMap<String, String>;
 
+/// Our file is a link to one with a mode, an owner and an attribute of its own; a vendor's file has to give way.
+fn reset(world: &World) {
+    let etc = world.path("/etc");
+    for directory in ["sysctl.d", "firewall"] {
+        let _ = fs::remove_dir_all(etc.join(directory));
+        fs::create_dir(etc.join(directory)).expect("a directory can be made");
+    }
+    let ours = etc.join("firewall/ct");
+    fs::write(&ours, "# ours\nnet.netfilter.nf_conntrack_tcp_timeout_established = 1\n")
+        .expect("a file can be written");
+    rustix::fs::setxattr(&ours, "user.note", b"kept", rustix::fs::XattrFlags::empty()).expect("it takes an attribute");
+    chown(&ours, Some(1), Some(2)).expect("root gives files away");
+    fs::set_permissions(&ours, fs::Permissions::from_mode(0o640)).expect("root sets modes");
+    symlink("../firewall/ct", etc.join("sysctl.d/90-conntrack.conf")).expect("a link can be made");
+    let vendor = "# vendor\nnet.netfilter.nf_conntrack_tcp_timeout_close_wait = 77\n";
+    fs::write(etc.join("sysctl.d/95-vendor.conf"), vendor).expect("a file can be written");
+}
+
+/// Each file with its mode, owner, link or attributes, and content.
 fn state(world: &World) -> State {
-    let text = world.sh(STATE);
-    text.lines().filter_map(|line| line.split_once('\t')).map(|(a, b)| (a.to_owned(), b.to_owned())).collect()
+    let mut state = State::new();
+    for directory in ["sysctl.d", "firewall"] {
+        for item in fs::read_dir(world.path("/etc").join(directory)).expect("a directory can be read") {
+            let path = item.expect("a directory can be read").path();
+            let metadata = path.symlink_metadata().expect("a file has metadata");
+            let owner = format!("{:o} {} {}", metadata.mode(), metadata.uid(), metadata.gid());
+            let text = if metadata.is_symlink() {
+                format!("{owner} -> {}", fs::read_link(&path).expect("a link can be read").display())
+            } else {
+                let mut note = [0_u8; 16];
+                let length = rustix::fs::getxattr(&path, "user.note", &mut note[..]).unwrap_or(0);
+                let content = String::from_utf8(fs::read(&path).expect("a file can be read")).expect("it is text");
+                format!("{owner} {} {content}", String::from_utf8_lossy(&note[..length]))
+            };
+            let name = path.file_name().expect("a file has a name").to_string_lossy();
+            state.insert(format!("{directory}/{name}"), text);
+        }
+    }
+    state
 }
 
 /// One system call of a run: its name, and the how many-th of that name it is.
@@ -44,7 +71,7 @@ type Point = (String, usize);
 
 /// Every system call that the run makes, in order. The execve that starts it is strace's own.
 fn points(world: &World) -> Vec<Point> {
-    world.sh(RESET);
+    reset(world);
     let ended = world.try_sh("exec strace -qq -o /mnt/trace $BIN apply", REQUEST);
     assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
@@ -80,13 +107,19 @@ fn is_stray(name: &str) -> bool {
 fn assert_old_or_new(found: &State, old: &State, new: &State, point: &Point) {
     for (name, text) in found {
         let known = is_copy(name) || is_stray(name) || old.get(name) == Some(text) || new.get(name) == Some(text);
-        // The live values are set one by one: each is old or new.
-        let live = name == "live" && text.split(' ').all(|value| ["60", "240", "432000", "28800", ""].contains(&value));
-        assert!(known || live, "{point:?}: `{name}` is neither old nor new: {text}");
+        assert!(known, "{point:?}: `{name}` is neither old nor new: {text}");
     }
     for name in old.keys() {
         assert!(found.contains_key(name), "{point:?}: `{name}` is gone");
     }
+}
+
+/// Each of the two live values is one of those that it may be.
+fn assert_live(printed: &str, may_be: &[[&str; 2]; 2], point: &Point) {
+    let last = printed.lines().last().unwrap_or_default();
+    let values: Vec<&str> = last.split(' ').collect();
+    let right = values.len() == 2 && values.iter().zip(may_be).all(|(value, may_be)| may_be.contains(value));
+    assert!(right, "{point:?}: live {last}, not of {may_be:?}\n{printed}");
 }
 
 fn assert_converges(world: &World, new: &State, point: &Point) {
@@ -105,14 +138,16 @@ fn killed_at_each_system_call() {
     let world = World::new(Network::Private);
     let points = points(&world);
     let new = lasting(&state(&world));
-    world.sh(RESET);
+    reset(&world);
     let old = state(&world);
     let mut killed = 0;
     for point in &points {
-        world.sh(RESET);
+        reset(&world);
         let (name, count) = point;
-        let script = format!("strace -qq -o /dev/null -e inject={name}:signal=SIGKILL:when={count} $BIN apply; true");
-        let ended = world.try_sh(&script, REQUEST);
+        let inject = format!("inject={name}:signal=SIGKILL:when={count}");
+        let ended =
+            world.try_sh(&format!("{LIVE}; strace -qq -o /dev/null -e {inject} $BIN apply; {PRINT_LIVE}"), REQUEST);
+        assert_live(&ended.stderr, &[["60", "240"], ["432000", "28800"]], point);
         killed += usize::from(ended.stdout.is_empty());
         assert_old_or_new(&state(&world), &old, &new, point);
         assert_converges(&world, &new, point);
@@ -132,15 +167,15 @@ fn failed_at_each_system_call() {
     let world = World::new(Network::Private);
     let points = points(&world);
     let new = lasting(&state(&world));
-    world.sh(RESET);
+    reset(&world);
     let old = state(&world);
     let (mut succeeded, mut failed) = (0, 0);
     for point in &points {
         for errno in ["ENOSPC", "EIO", "EROFS", "EACCES", "EINTR", "EMFILE"] {
-            world.sh(RESET);
+            reset(&world);
             let (name, count) = point;
-            let script = format!("exec strace -qq -o /dev/null -e inject={name}:error={errno}:when={count} $BIN apply");
-            let ended = world.try_sh(&script, REQUEST);
+            let run = format!("strace -qq -o /dev/null -e inject={name}:error={errno}:when={count} $BIN apply");
+            let ended = world.try_sh(&format!("{LIVE}; {run}; code=$?; {PRINT_LIVE}; exit $code"), REQUEST);
             let found = state(&world);
             let what = format!("{point:?} {errno}: exit {}\n{}\n{}", ended.code, ended.stdout, ended.stderr);
             match ended.code {
@@ -148,6 +183,7 @@ fn failed_at_each_system_call() {
                     succeeded += 1;
                     assert!(ended.report().in_sync, "{what}");
                     assert_eq!(lasting(&found), new, "{what}");
+                    assert_live(&ended.stderr, &[["240"; 2], ["28800"; 2]], point);
                 }
                 1 if ended.stdout.is_empty() => {
                     // Not even the report could be printed: the exit code and standard error say so.
@@ -160,6 +196,7 @@ fn failed_at_each_system_call() {
                     let failure = ended.report().failure.unwrap_or_else(|| panic!("{what}"));
                     assert!(failure.rolled_back != Some(false), "{what}");
                     assert_eq!(lasting(&found), lasting(&old), "{what}");
+                    assert_live(&ended.stderr, &[["60"; 2], ["432000"; 2]], point);
                 }
                 // The C library's start-up gives up before the program begins.
                 127 | 134 | 139 => {

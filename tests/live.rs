@@ -220,7 +220,7 @@ struct Limit {
 impl Limit {
     fn borrow() -> Limit {
         let lock = File::create("/run/lock/conntrack-sysctl-tests.lock").expect("the lock can be made");
-        lock.lock().expect("the lock can be taken");
+        rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).expect("the lock can be taken");
         let value = std::fs::read_to_string("/proc/sys/net/netfilter/nf_conntrack_max").expect("there is a limit");
         Limit { value, _lock: lock }
     }

@@ -18,10 +18,33 @@ pub enum Arrival {
     BuiltIn,
     /// Before the loader: this line names the module, or one that needs it.
     Early(Place),
-    /// After the loader, which this udev rule runs again as the module comes.
-    Reapplied(Place),
+    /// After the loader, which a udev rule runs again as the module comes.
+    Reapplied {
+        /// Where the rule stands.
+        rule: Place,
+        /// What the rule has it write: dotted keys, and all that lies below them. Empty: everything.
+        prefixes: Vec<String>,
+    },
     /// After the loader: what it writes is lost.
     Late,
+}
+
+impl Arrival {
+    /// Whether what the loader writes to `key` (dotted) reaches the module.
+    #[must_use]
+    pub fn brings(&self, key: &str) -> bool {
+        match self {
+            Arrival::BuiltIn | Arrival::Early(_) => true,
+            Arrival::Late => false,
+            Arrival::Reapplied { prefixes, .. } => {
+                let lies_below = |prefix: &String| {
+                    prefix.is_empty()
+                        || key.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+                };
+                prefixes.is_empty() || prefixes.iter().any(lies_below)
+            }
+        }
+    }
 }
 
 /// The file in which a run names the module, where no other does.
@@ -55,11 +78,9 @@ pub fn arrival(tree: &Tree, module: Module, loader: Loader) -> Arrival {
     if module == Module::BuiltIn {
         return Arrival::BuiltIn;
     }
-    let named = if is_blacklisted(tree) { None } else { early(tree, loader) };
-    match (named, reapplying_rule(tree, loader)) {
-        (Some(place), _) => Arrival::Early(place),
-        (None, Some(place)) => Arrival::Reapplied(place),
-        (None, None) => Arrival::Late,
+    match early(tree, loader).filter(|_| !is_barred(tree, loader)) {
+        Some(place) => Arrival::Early(place),
+        None => reapplied(tree, loader).unwrap_or(Arrival::Late),
     }
 }
 
@@ -91,27 +112,40 @@ fn brings_conntrack(module: &str) -> bool {
     BRINGS_CONNTRACK.contains(&module.as_str())
 }
 
-/// Whether modprobe.d keeps the module from being loaded by its name: systemd-modules-load obeys.
-fn is_blacklisted(tree: &Tree) -> bool {
+/// Whether modprobe.d keeps the module from being loaded by its name. systemd-modules-load obeys a blacklist; the init
+/// scripts beside procps call modprobe(8), for which a blacklist is about aliases only.
+fn is_barred(tree: &Tree, loader: Loader) -> bool {
     drop_ins(tree, &MODPROBE, ".conf").into_iter().any(|file| {
         line_where(tree, &file, |line| {
             let words: Vec<_> = line.split_whitespace().collect();
-            matches!(words[..], ["blacklist", "nf_conntrack"] | ["install", "nf_conntrack", "/bin/false" | "/bin/true"])
+            match words[..] {
+                ["blacklist", "nf_conntrack"] => loader == Loader::Systemd,
+                ["install", "nf_conntrack", "/bin/false" | "/bin/true"] => true,
+                _ => false,
+            }
         })
         .is_some()
     })
 }
 
 /// A udev rule that runs the loader again when the module is added. systemd only: it is systemd's program that it runs.
-fn reapplying_rule(tree: &Tree, loader: Loader) -> Option<Place> {
+fn reapplied(tree: &Tree, loader: Loader) -> Option<Arrival> {
     if loader != Loader::Systemd {
         return None;
     }
-    drop_ins(tree, &UDEV_RULES, ".rules").into_iter().find_map(|file| {
-        line_where(tree, &file, |line| {
-            line.contains("nf_conntrack") && line.contains("\"module\"") && line.contains("systemd-sysctl")
-        })
-    })
+    let is_it =
+        |line: &str| line.contains("nf_conntrack") && line.contains("\"module\"") && line.contains("systemd-sysctl");
+    let files = drop_ins(tree, &UDEV_RULES, ".rules").into_iter();
+    let rule = files.filter_map(|file| line_where(tree, &file, is_it)).next()?;
+    let text = String::from_utf8_lossy(tree.bytes(&rule.file)?);
+    let line = text.lines().nth(rule.line - 1)?;
+    let prefixes = line.split("--prefix").skip(1).filter_map(|rest| {
+        let prefix = rest.trim_start_matches(['=', ' ']).split(['"', '\'', ' ', ',']).next()?;
+        let prefix = prefix.trim_start_matches("/proc/sys").trim_matches('/');
+        Some(prefix.replace('/', "."))
+    });
+    let prefixes = prefixes.collect();
+    Some(Arrival::Reapplied { rule, prefixes })
 }
 
 /// The files of `directories` whose name ends in `suffix`: of equal names the first, in the order of the names.

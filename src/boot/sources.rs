@@ -30,9 +30,14 @@ pub const UDEV_RULES: [&str; 5] = [
     "/lib/udev/rules.d",
 ];
 
-/// All directories that are read, each family with the suffix of the names that count.
-pub const DIRECTORIES: &[(&[&str], &str)] =
-    &[(&SYSCTL_D, ".conf"), (&MODULES_LOAD, ".conf"), (&MODPROBE, ".conf"), (&UDEV_RULES, ".rules")];
+/// A family of directories, and the suffix of the names in them that count.
+pub type Family = (&'static [&'static str], &'static str);
+
+/// The directories that say what is written to the sysctls.
+pub const SYSCTL_DIRECTORIES: Family = (&SYSCTL_D, ".conf");
+
+/// The directories that say when the module comes, and with which options.
+pub const MODULE_DIRECTORIES: &[Family] = &[(&MODULES_LOAD, ".conf"), (&MODPROBE, ".conf"), (&UDEV_RULES, ".rules")];
 
 /// What procps reads last, and systemd only through a link.
 pub const SYSCTL_CONF: &str = "/etc/sysctl.conf";

@@ -1,6 +1,6 @@
 //! Observes a machine: every read of a run that a decision rests on, and nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -11,8 +11,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rustix::fs::StatVfsMountFlags;
 
 use super::kernel::{HASHSIZE, read_sysctl};
+use super::replace::is_under_way;
 use super::root::Root;
-use crate::boot::sources;
+use crate::boot::{self, sources};
 use crate::catalog;
 use crate::failure::Failure;
 use crate::snapshot::{Live, Module, Snapshot};
@@ -30,14 +31,17 @@ pub fn observe(root: &Root) -> Result<Snapshot, Failure> {
         Some(live) => machine_module(live),
         None => image_module(root),
     };
+    let tree = tree(root, module)?;
     Ok(Snapshot {
         module,
         live,
-        tree: tree(root)?,
+        strays: strays(root, &tree),
+        tree,
         read_only: root.is_machine()
             && rustix::fs::statvfs("/proc/sys").is_ok_and(|fs| fs.f_flag.contains(StatVfsMountFlags::RDONLY)),
         hashsize: root.is_machine().then(|| read_number(HASHSIZE)).flatten(),
-        time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+        time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis()),
+        release: root.is_machine().then(release).flatten(),
         page_size: rustix::param::page_size() as u64,
     })
 }
@@ -96,11 +100,20 @@ fn read_number(path: &str) -> Option<i64> {
     std::fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
+/// The first two numbers of the running kernel's release.
+fn release() -> Option<(u32, u32)> {
+    let text = std::fs::read_to_string("/proc/sys/kernel/osrelease").ok()?;
+    let mut numbers = text.split(|c: char| !c.is_ascii_digit()).map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
 /// The persistent files that a boot reads.
-fn tree(root: &Root) -> Result<Tree, Failure> {
+fn tree(root: &Root, module: Module) -> Result<Tree, Failure> {
     let mut tree = Tree::default();
     let lib_is_link = root.find(Path::new("/lib/x")).is_ok_and(|spot| spot.path != Path::new("/lib/x"));
-    for (directories, suffix) in sources::DIRECTORIES {
+    // Where connection tracking is part of the kernel, no file says when it comes or with which options.
+    let of_modules = if module == Module::BuiltIn { &[] } else { sources::MODULE_DIRECTORIES };
+    for (directories, suffix) in std::iter::once(&sources::SYSCTL_DIRECTORIES).chain(of_modules) {
         for directory in *directories {
             // Where /lib is a link to /usr/lib, every file would be there twice.
             if lib_is_link && directory.starts_with("/lib/") {
@@ -145,6 +158,17 @@ fn tree(root: &Root) -> Result<Tree, Failure> {
         }
     }
     Ok(tree)
+}
+
+/// The files under way in the directories that a run may write to.
+fn strays(root: &Root, tree: &Tree) -> Vec<PathBuf> {
+    let own = [boot::MODULE_FILE, boot::HASHSIZE_FILE, sources::SYSCTL_CONF].map(Path::new);
+    let read = tree.iter().map(|(path, _)| tree.real(path));
+    let directories: BTreeSet<&Path> =
+        read.chain(own).filter(|path| path.starts_with("/etc")).filter_map(Path::parent).collect();
+    // What cannot be listed cannot be written to either.
+    let listed = directories.into_iter().filter_map(|directory| root.entries(directory, is_under_way).ok());
+    listed.flatten().map(|(path, _)| path).collect()
 }
 
 fn unreadable(directory: &str, error: &io::Error) -> Failure {

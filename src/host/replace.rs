@@ -7,7 +7,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -34,10 +34,11 @@ pub fn replace(root: &Root, path: &Path, before: Option<&[u8]>, after: Option<&[
     }
     let swap = || {
         let spot = root.find(path)?;
-        if spot.path != path {
+        // The plan names the end of all links: where one has come since, it is another writer's. (A fresh file may lie
+        // below a directory that is a link.)
+        if before.is_some() && spot.path != path {
             return Err(changed(path));
         }
-        sweep(&spot)?;
         match (before, after) {
             (None, None) => Ok(()),
             (Some(before), None) => remove(&spot, before),
@@ -149,8 +150,8 @@ impl<'a> Fresh<'a> {
         // The handle's own path, so that nobody can put another directory in the place of this one meanwhile.
         let directory = PathBuf::from(format!("/proc/self/fd/{}", spot.directory.as_raw_fd()));
         let (file, path) = tempfile::Builder::new()
-            .prefix(&stray_prefix(&spot.name))
-            .suffix(STRAY_SUFFIX)
+            .prefix(&prefix_under_way(&spot.name))
+            .suffix(UNDER_WAY_SUFFIX)
             .tempfile_in(directory)?
             .keep()?;
         let name = path.file_name().unwrap_or_default().to_owned();
@@ -192,27 +193,28 @@ impl Drop for Fresh<'_> {
     }
 }
 
-const STRAY_SUFFIX: &str = ".tmp";
+/// What names of files under way have in common, besides a dot at the beginning: no loader reads such a name.
+const UNDER_WAY: &str = ".conntrack-sysctl.";
+const UNDER_WAY_SUFFIX: &str = ".tmp";
 
-fn stray_prefix(name: &OsStr) -> OsString {
+fn prefix_under_way(name: &OsStr) -> OsString {
     let mut prefix = OsString::from(".");
     prefix.push(name);
-    prefix.push(".conntrack-sysctl.");
+    prefix.push(UNDER_WAY);
     prefix
 }
 
-/// Removes what a killed run left beside the file. The lock sees to it that no other run is at work.
-fn sweep(spot: &Spot) -> io::Result<()> {
-    use std::os::unix::ffi::OsStrExt;
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let directory: OwnedFd = openat(&spot.directory, ".", flags, Mode::empty())?;
-    let prefix = stray_prefix(&spot.name);
-    for item in rustix::fs::Dir::read_from(&directory)? {
-        let item = item?;
-        let name = item.file_name().to_bytes();
-        if name.starts_with(prefix.as_bytes()) && name.ends_with(STRAY_SUFFIX.as_bytes()) {
-            unlinkat(&directory, OsStr::from_bytes(name), AtFlags::empty())?;
-        }
+/// Whether `name` is that of a file under way: of a run that is at work, or of one that was killed.
+pub(super) fn is_under_way(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name.starts_with('.') && name.contains(UNDER_WAY) && name.ends_with(UNDER_WAY_SUFFIX)
+}
+
+/// Removes what killed runs left behind. Whoever calls this holds the lock, so that no other run is at work.
+pub fn sweep(root: &Root, strays: &[PathBuf]) -> io::Result<()> {
+    for path in strays {
+        let spot = root.find(path)?;
+        unlinkat(&spot.directory, &spot.name, AtFlags::empty())?;
     }
     Ok(())
 }

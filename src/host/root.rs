@@ -63,7 +63,7 @@ impl Root {
         loop {
             let next = walk.step(&name, &mut names)?;
             match (next, names.pop_front()) {
-                (Some(stat), None) => return walk.spot(name, stat),
+                (Some(stat), None) => return Ok(walk.spot(name, stat)),
                 (Some(stat), Some(following)) => {
                     walk.enter(&name, stat)?;
                     name = following;
@@ -75,6 +75,7 @@ impl Root {
     }
 
     /// What stands at `path`; None: nothing.
+    #[must_use]
     pub fn entry(&self, path: &Path) -> Option<Entry> {
         match self.find(path) {
             Ok(spot) if spot.stat.is_none() && spot.path == path => None,
@@ -195,10 +196,10 @@ impl Walk {
         self.directories.last().map_or(Path::new("/"), |(_, path)| path)
     }
 
-    fn spot(mut self, name: OsString, stat: Option<Stat>) -> io::Result<Spot> {
+    fn spot(mut self, name: OsString, stat: Option<Stat>) -> Spot {
         let path = self.path().join(&name);
         let (directory, _) = self.directories.pop().expect("the root stays");
-        Ok(Spot { directory, name, path, stat })
+        Spot { directory, name, path, stat }
     }
 
     /// Refuses to follow a link in a directory that others than root and the user of this run can write.

@@ -8,10 +8,12 @@ use crate::tree::Entry;
 use crate::verify::boots;
 use crate::warning::{Code, Warning};
 
-/// How many entries the kernel's own default lets a bucket's chain have on average, by its documentation: the limit
-/// equals the number of buckets, and each entry stands in two chains (nf_conntrack-sysctl.rst; since 5.12). Kernels
-/// before took four entries a bucket, so that up to four is no reason for alarm.
-const ENTRIES_PER_BUCKET: i64 = 4;
+/// How many entries a bucket of a full table has by the kernel's own default (`nf_conntrack_init_start` in
+/// net/netfilter/nf_conntrack_core.c): one since 5.15, four before. Each entry stands in two chains, one for each
+/// direction.
+fn default_entries_per_bucket(snapshot: &Snapshot) -> i64 {
+    if snapshot.release.is_some_and(|release| release < (5, 15)) { 4 } else { 1 }
+}
 
 /// A bucket is one pointer.
 const BUCKET_BYTES: i64 = 8;
@@ -71,15 +73,16 @@ fn sizes(desired: &Desired, before: &Snapshot, after: &Snapshot) -> Vec<Warning>
             warnings.push(Warning::new(Code::LimitBelowCount, message).key(MAX));
         }
     }
+    let usual = default_entries_per_bucket(after);
     if let (Some(limit), Some(buckets)) = (limit, wanted(BUCKETS)) {
-        if buckets > 0 && limit > buckets.saturating_mul(ENTRIES_PER_BUCKET) {
+        if buckets > 0 && limit > buckets.saturating_mul(usual) {
+            let enough = limit / usual;
             let message = format!(
-                "a full table of {limit} entries in {buckets} buckets makes chains of {} entries on average, where the \
-                 kernel's own default allows {ENTRIES_PER_BUCKET} at most; nf_conntrack_buckets {} would take {} of \
-                 memory, a full table takes {}",
-                limit / buckets,
-                limit / ENTRIES_PER_BUCKET,
-                mebibytes(limit / ENTRIES_PER_BUCKET * BUCKET_BYTES),
+                "a full table of {limit} entries in {buckets} buckets has chains of {} on average, where the kernel's own \
+                 default has {}; nf_conntrack_buckets {enough} takes {} of memory, a full table {}",
+                limit.saturating_mul(2) / buckets,
+                usual * 2,
+                mebibytes(enough.saturating_mul(BUCKET_BYTES)),
                 mebibytes(limit.saturating_mul(ENTRY_BYTES)),
             );
             warnings.push(Warning::new(Code::LongChains, message).key(BUCKETS));
@@ -89,5 +92,6 @@ fn sizes(desired: &Desired, before: &Snapshot, after: &Snapshot) -> Vec<Warning>
 }
 
 fn mebibytes(bytes: i64) -> String {
-    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
+    let tenths = bytes / ((1 << 20) / 10);
+    format!("{}.{} MiB", tenths / 10, tenths % 10)
 }

@@ -13,7 +13,7 @@ use crate::catalog::BUCKETS;
 use crate::failure::{Failure, Kind};
 use crate::kernel_reading::kernel_reading;
 use crate::request::{Aim, Conflicts, Desired, ModulePolicy, Want};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Module, Snapshot};
 use crate::sysctl_d::{self, Assignment, Document, Loader};
 use crate::tree::{Entry, Place, Tree};
 use crate::verify::satisfies;
@@ -59,7 +59,7 @@ impl Editor<'_> {
         }
         self.remove(|wants, name| wants.get(name).is_some_and(|want| want.aim == Aim::Absent))?;
         let wants: Vec<&Want> = self.desired.wants.values().filter(|want| want.aim != Aim::Absent).collect();
-        if wants.iter().any(|want| self.unsatisfied(want).is_some()) {
+        if wants.iter().any(|want| self.comes_too_late(want)) {
             self.bring_module_early()?;
         }
         for want in thresholds_in_order(wants) {
@@ -68,22 +68,25 @@ impl Editor<'_> {
         Ok(())
     }
 
-    /// The boots of the machine as it is to be. Where the module would come late and the request leaves that so, the
-    /// lines are still made right: for the day on which it comes early.
-    fn boots(&self) -> Vec<Boot> {
-        self.loaders
-            .iter()
-            .map(|loader| match boot::arrival(&self.after.tree, self.after.module, *loader) {
-                Arrival::Late => boot::boot_arriving(&self.after, *loader, Arrival::BuiltIn),
-                arrival => boot::boot_arriving(&self.after, *loader, arrival),
-            })
-            .collect()
+    /// The boots of the machine as it is to be.
+    fn boots(&self) -> impl Iterator<Item = Boot> {
+        self.loaders.iter().map(|loader| boot::boot(&self.after, *loader))
     }
 
-    /// What a boot makes of `want`, and under which loader, if it is not as desired.
-    fn unsatisfied(&self, want: &Want) -> Option<(Loader, Outlook)> {
-        let outlooks = self.boots().into_iter().map(|boot| (boot.loader, boot.outlook(&want.setting.name)));
-        outlooks.into_iter().find(|(_, outlook)| !satisfies(want, outlook.value, self.after.page_size))
+    /// The same, with the module in time everywhere. Where the request leaves it late, the lines are still made right:
+    /// for the day on which it comes early.
+    fn boots_in_time(&self) -> impl Iterator<Item = Boot> {
+        self.loaders.iter().map(|loader| match boot::arrival(&self.after.tree, self.after.module, *loader) {
+            Arrival::Late | Arrival::Reapplied { .. } => boot::boot_arriving(&self.after, *loader, Arrival::BuiltIn),
+            arrival => boot::boot_arriving(&self.after, *loader, arrival),
+        })
+    }
+
+    /// What one of `boots` makes of `want`, and under which loader, if it is not as desired.
+    fn unsatisfied(&self, want: &Want, mut boots: impl Iterator<Item = Boot>) -> Option<(Loader, Outlook)> {
+        let drifts = |boot: &Boot| !satisfies(want, boot.outlook(&want.setting.name).value, self.after.page_size);
+        let boot = boots.find(drifts)?;
+        Some((boot.loader, boot.outlook(&want.setting.name)))
     }
 
     fn file(&self) -> &Path {
@@ -111,7 +114,7 @@ impl Editor<'_> {
             while let Some(assignment) = self.ours(loader, |_, name| picks(&desired.wants, name)).pop() {
                 let mut document = self.document(&desired.file);
                 document.remove_line(&assignment);
-                self.put(&desired.file, document)?;
+                self.put(&desired.file, &document)?;
             }
         }
         self.drop_if_emptied();
@@ -132,22 +135,26 @@ impl Editor<'_> {
         }
     }
 
+    /// Whether the module comes after what a loader writes for `want`, which then is lost.
+    fn comes_too_late(&self, want: &Want) -> bool {
+        let keys = boot::keys(&self.after);
+        let is_lost =
+            |boot: Boot| want.setting.keys().filter(|key| keys.contains(*key)).any(|key| !boot.arrival.brings(key));
+        self.unsatisfied(want, self.boots()).is_some() && self.boots().any(is_lost)
+    }
+
     /// Has the module loaded before the loader runs, or says what the request wants instead.
     fn bring_module_early(&mut self) -> Result<(), Failure> {
-        let arrival = |editor: &Self, loader| boot::arrival(&editor.after.tree, editor.after.module, loader);
-        let Some(loader) = self.loaders.iter().copied().find(|loader| arrival(self, *loader) == Arrival::Late) else {
-            return Ok(());
-        };
         match self.desired.module {
             ModulePolicy::Load => {
                 let file = Path::new(boot::MODULE_FILE);
                 let mut document = self.document(file);
                 document.append("nf_conntrack");
-                self.put(file, document)?;
-                if arrival(self, loader) == Arrival::Late {
+                self.put(file, &document)?;
+                if self.boots().any(|boot| boot.arrival == Arrival::Late) {
                     return Err(Failure::new(
                         Kind::ModuleAbsent,
-                        "a blacklist line in modprobe.d keeps the module nf_conntrack from being loaded early at boot",
+                        "a line in modprobe.d (blacklist or install) keeps nf_conntrack from being loaded early at boot",
                     )
                     .hint("remove that line, or set `module` to ignore"));
                 }
@@ -173,7 +180,7 @@ impl Editor<'_> {
     /// Edits until the boot makes the setting as desired, or nothing is left to edit.
     fn set(&mut self, want: &Want) -> Result<(), Failure> {
         let (Aim::Exactly(number) | Aim::AtLeast(number)) = want.aim else { return Ok(()) };
-        if self.unsatisfied(want).is_none() {
+        if self.unsatisfied(want, self.boots_in_time()).is_none() {
             return Ok(());
         }
         // A floor below what the kernel has now would lower that at the next boot.
@@ -182,12 +189,17 @@ impl Editor<'_> {
             _ => number,
         };
         if want.setting.name == BUCKETS && self.buckets_are_read_only() {
-            return self.set_hashsize(number);
+            return self.set_hashsize(want, number);
         }
         let key = self.boot_key(want)?;
-        while let Some((loader, outlook)) = self.unsatisfied(want) {
+        while let Some((loader, outlook)) = self.unsatisfied(want, self.boots_in_time()) {
+            let tree = self.after.tree.clone();
             if !self.correct_own_lines(want, &key, number, loader, &outlook)? && !self.overrule(want, &outlook)? {
                 break;
+            }
+            if self.after.tree == tree {
+                // The edit left all as it was, so that the next one would too.
+                return Err(hopeless(want));
             }
         }
         Ok(())
@@ -229,7 +241,7 @@ impl Editor<'_> {
         } else {
             return Ok(false);
         }
-        self.put(&file, document)?;
+        self.put(&file, &document)?;
         Ok(true)
     }
 
@@ -271,7 +283,7 @@ impl Editor<'_> {
                 };
                 let mut document = self.document(&winner.file);
                 document.comment_out(&assignment, NOTE);
-                self.put(&winner.file, document)?;
+                self.put(&winner.file, &document)?;
                 Ok(true)
             }
         }
@@ -295,16 +307,24 @@ impl Editor<'_> {
         live.is_some_and(|live| !live.writable) && !self.after.in_child_namespace() && self.after.hashsize.is_some()
     }
 
-    fn set_hashsize(&mut self, buckets: i64) -> Result<(), Failure> {
+    /// Sets the number of buckets by the module's option, where its sysctl cannot be written.
+    fn set_hashsize(&mut self, want: &Want, buckets: i64) -> Result<(), Failure> {
         let file = Path::new(HASHSIZE_FILE);
+        let line = boot::hashsize_line(buckets);
+        if self.after.module == Module::BuiltIn {
+            let message = format!("`{BUCKETS}` cannot be written on this kernel, and connection tracking is built in");
+            return Err(Failure::new(Kind::ReadOnly, message).key(BUCKETS).at(&want.pointer).hint(format!(
+                "add nf_conntrack.hashsize={buckets} to the kernel command line, or set `persist` to false"
+            )));
+        }
         let mut document = self.document(file);
         // modprobe takes the last one, so that an older line may stay.
-        document.append(&boot::hashsize_line(buckets));
-        self.put(file, document)
+        document.append(&line);
+        self.put(file, &document)
     }
 
     /// Puts `document` into the file at `path`, if a run may write there.
-    fn put(&mut self, path: &Path, document: Document) -> Result<(), Failure> {
+    fn put(&mut self, path: &Path, document: &Document) -> Result<(), Failure> {
         let refuse = |kind, why: &str| {
             let failure = Failure::new(kind, format!("`{}` cannot be edited: {why}", path.display()));
             if path == self.file() { failure.at("/file") } else { failure }
@@ -339,6 +359,15 @@ impl Editor<'_> {
             .at("/file")
             .hint("name a *.conf directly in /etc/sysctl.d, such as /etc/sysctl.d/90-conntrack.conf"))
     }
+}
+
+/// The failure of a value that no line could bring through a boot.
+fn hopeless(want: &Want) -> Failure {
+    let name = want.setting.name.as_ref();
+    Failure::new(Kind::OutOfRange, format!("the boot would refuse the value of `{name}`"))
+        .key(name)
+        .at(&want.pointer)
+        .hint("compare it with the settings that bound it (a low threshold must not lie above the high one)")
 }
 
 /// The wants in the order in which fresh lines are written: to lower both thresholds of IPv6 reassembly the low one

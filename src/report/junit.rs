@@ -19,9 +19,9 @@ pub fn report(report: &Report) -> String {
         // What apply would meet is a failed test; where nothing could be compared, the test itself is broken.
         let element = if report.settings.is_empty() { "error" } else { "failure" };
         if report.settings.is_empty() {
-            errors += 1
+            errors += 1;
         } else {
-            failures += 1
+            failures += 1;
         }
         cases.push(format!(
             "    <testcase classname=\"conntrack-sysctl\" name=\"the request\">\n      <{element} type=\"{}\" message=\"{}\"/>\n    \

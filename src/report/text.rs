@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 
-use similar::TextDiff;
-
+use super::diff::unified;
 use super::{Change, FileAction, Mode, Report, Rule, SettingReport};
 use crate::failure::Failure;
 use crate::show::{Inventory, Overview, Role, Story};
@@ -22,9 +21,7 @@ pub fn report(report: &Report) -> String {
         }
     }
     for diff in &report.diff {
-        let unified = TextDiff::from_lines(&diff.before, &diff.after);
-        let mut unified = unified.unified_diff();
-        text += &printable_lines(&unified.header(&diff.before_header, &diff.after_header).to_string());
+        text += &printable_lines(&unified(diff));
     }
     for warning in &report.warnings {
         text += &format!("warning: {}\n", printable(&warning.message));

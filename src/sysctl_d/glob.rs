@@ -42,6 +42,22 @@ pub(super) fn needs_matching(text: &[u8]) -> bool {
     is_pattern(text) || text.contains(&b'\\')
 }
 
+/// `text` without the backslashes that quote in it.
+pub(super) fn unquoted(text: &[u8]) -> Vec<u8> {
+    let mut bytes = text.iter();
+    let next = || match bytes.next()? {
+        b'\\' => bytes.next().copied(),
+        byte => Some(*byte),
+    };
+    std::iter::from_fn(next).collect()
+}
+
+/// `text` without a backslash at the end that has nothing to quote.
+pub(super) fn without_last_quote(text: &[u8]) -> &[u8] {
+    let backslashes = text.iter().rev().take_while(|byte| **byte == b'\\').count();
+    &text[..text.len() - backslashes % 2]
+}
+
 /// Whether `pattern` matches the whole of `name`, which is one part of a path.
 pub(super) fn matches(pattern: &[u8], name: &[u8]) -> bool {
     // A dot at the start is matched by a dot only.
@@ -128,15 +144,13 @@ fn bracket(text: &[u8]) -> Option<(Token, &[u8])> {
     let mut meaningless = false;
     // A closing bracket that comes first is a member.
     while members.is_empty() && !meaningless || rest.first() != Some(&b']') {
-        if let [b'[', b':', inside @ ..] = rest {
-            if let Some(end) = inside.windows(2).position(|two| two == b":]") {
-                match class(&inside[..end]) {
-                    Some(class) => members.push(Members::Class(class)),
-                    None => meaningless = true,
-                }
-                rest = &inside[end + 2..];
-                continue;
+        if let Some((name, after)) = class_name(rest) {
+            match class(name) {
+                Some(class) => members.push(Members::Class(class)),
+                None => meaningless = true,
             }
+            rest = after;
+            continue;
         }
         let (low, after) = member(rest)?;
         rest = after;
@@ -151,6 +165,14 @@ fn bracket(text: &[u8]) -> Option<(Token, &[u8])> {
     }
     let set = if meaningless { Token::Nothing } else { Token::Set { negated, members } };
     Some((set, &rest[1..]))
+}
+
+/// The name in the `[:name:]` that starts `text`, and what follows it. Anything but letters makes the bracket a member.
+fn class_name(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let inside = text.strip_prefix(b"[:")?;
+    let length = inside.iter().take_while(|byte| byte.is_ascii_lowercase()).count();
+    let (name, after) = inside.split_at(length);
+    Some((name, after.strip_prefix(b":]")?))
 }
 
 /// The single member that starts `text`, plain, quoted or as `[.x.]` or `[=x=]`, and what follows it.

@@ -56,20 +56,30 @@ impl<'a> KernelKeys<'a> {
 
     /// What `pattern` stands for below `/proc/sys`, in the order of the bytes. Where `dots`, a pattern that begins with
     /// a dot finds the entries `.` and `..` too.
+    ///
+    /// Two habits of glibc's `glob` are kept: slashes at the end ask for a directory only behind a wildcard, and a
+    /// backslash before a slash is dropped.
     pub(super) fn matching(&self, pattern: &[u8], dots: bool) -> Vec<Expansion<'a>> {
+        let slashes = pattern.iter().rev().take_while(|byte| **byte == b'/').count();
+        let mut parts = pattern[..pattern.len() - slashes].split(|byte| *byte == b'/').peekable();
         let mut walks = vec![Walk::start()];
-        for part in pattern.split(|byte| *byte == b'/') {
-            walks = walks
-                .into_iter()
-                .flat_map(|walk| {
-                    let names = if glob::needs_matching(part) {
-                        self.names_matching(&walk.place, part, dots)
-                    } else {
-                        vec![part.to_vec()]
-                    };
-                    names.into_iter().filter_map(move |name| self.step(walk.clone(), &name))
-                })
-                .collect();
+        let mut is_plain = true;
+        while let Some(part) = parts.next() {
+            let is_last = parts.peek().is_none();
+            let part = if is_last { part } else { glob::without_last_quote(part) };
+            is_plain &= !is_last && !glob::is_pattern(part);
+            if is_last && slashes > 0 && glob::needs_matching(part) {
+                return Vec::new();
+            }
+            let step = |walk: Walk<'a>| {
+                let names = if is_plain || !glob::needs_matching(part) {
+                    vec![glob::unquoted(part)]
+                } else {
+                    self.names_matching(&walk.place, part, dots)
+                };
+                names.into_iter().filter_map(move |name| self.step(walk.clone(), &name))
+            };
+            walks = walks.into_iter().flat_map(step).collect();
         }
         let ends = walks.into_iter().filter_map(|walk| {
             let spelled = walk.spelled.join(&b'/');

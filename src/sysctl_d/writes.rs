@@ -44,15 +44,20 @@ fn last_of_each_key(assignments: &[Placed]) -> Vec<&Placed> {
 
 /// The keys that are written for `path`: the one that it names or, for a glob, those that no line in `named` names.
 fn targets<'a>(path: &[u8], loader: Loader, kernel: &KernelKeys<'a>, named: &BTreeSet<&[u8]>) -> Vec<&'a str> {
-    let goes_up = |path: &[u8]| path.split(|byte| *byte == b'/').any(|part| part == b"..");
-    // systemd refuses to follow `..`, and its directory reader does not show it.
-    let refused = |path: &[u8]| loader == Loader::Systemd && goes_up(path);
-    if refused(path) {
-        return Vec::new();
-    }
+    // systemd refuses to write to a path that goes up.
+    let refused = |path: &[u8]| loader == Loader::Systemd && path.split(|byte| *byte == b'/').any(|part| part == b"..");
     if !glob::is_pattern(path) {
-        return kernel.at(path).into_iter().collect();
+        return kernel.at(path).filter(|_| !refused(path)).into_iter().collect();
     }
-    let expansions = kernel.matching(path, loader == Loader::Procps).into_iter();
-    expansions.filter(|found| !named.contains(found.spelled.as_slice())).map(|found| found.key).collect()
+    // systemd has braces expanded too, but only in what is a glob without them; its directory reader hides the entries
+    // `.` and `..`.
+    let (patterns, dots) = match loader {
+        Loader::Systemd => (glob::braces(path), false),
+        Loader::Procps => (vec![path.to_vec()], true),
+    };
+    let expansions = patterns.iter().flat_map(|pattern| kernel.matching(pattern, dots));
+    expansions
+        .filter(|found| !named.contains(found.spelled.as_slice()) && !refused(&found.spelled))
+        .map(|found| found.key)
+        .collect()
 }

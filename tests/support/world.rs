@@ -2,6 +2,7 @@
 //! namespace with a private /etc and /run/lock. Needs root.
 
 use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
 use conntrack_sysctl::report::Report;
@@ -74,6 +75,11 @@ impl World {
         BufReader::new(stdout).read_line(&mut line).expect("it prints a line");
         assert_eq!(line, "ready\n", "the world could not be set up");
         World { holder }
+    }
+
+    /// The path by which this process reaches `path` in the world's file system.
+    pub fn path(&self, path: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/root{path}", self.holder.id()))
     }
 
     /// Runs a shell script in the world; it must succeed.

@@ -1,0 +1,105 @@
+//! What must hold for any bytes whatever. The fuzz targets call these, and a test on stable Rust replays the corpus.
+
+use conntrack_sysctl::plan::{Plan, Step, plan};
+use conntrack_sysctl::report::{Mode, Report, text};
+use conntrack_sysctl::request::{self, Conflicts, Desired, ModulePolicy};
+use conntrack_sysctl::snapshot::{Live, Module, Snapshot};
+use conntrack_sysctl::sysctl_d::{Document, Loader, parse};
+use conntrack_sysctl::tree::{Entry, Tree};
+use conntrack_sysctl::verify::Verdict;
+
+/// Any file can be read, printed as it is, and edited so that exactly the intended assignment changes.
+pub(crate) fn document(bytes: &[u8]) {
+    assert_eq!(Document::parse(bytes.to_vec()).as_bytes(), bytes);
+    for loader in [Loader::Systemd, Loader::Procps] {
+        let before = parse(bytes, loader);
+        for (index, assignment) in before.iter().enumerate().filter(|(_, assignment)| assignment.value.is_some()) {
+            let mut edited = Document::parse(bytes.to_vec());
+            edited.set_value(assignment, "98000");
+            let after = parse(edited.as_bytes(), loader);
+            assert_eq!(after.len(), before.len());
+            for (other, (old, new)) in before.iter().zip(&after).enumerate() {
+                let value = if other == index { Some(&b"98000"[..]) } else { old.value.as_deref() };
+                assert_eq!((old.line, &old.key, value), (new.line, &new.key, new.value.as_deref()));
+            }
+            let mut edited = Document::parse(bytes.to_vec());
+            edited.comment_out(assignment, "note: ");
+            assert_eq!(parse(edited.as_bytes(), loader).len(), before.len() - 1);
+        }
+        let mut edited = Document::parse(bytes.to_vec());
+        edited.append("net.netfilter.nf_conntrack_max = 98000");
+        let last = parse(edited.as_bytes(), loader).pop().expect("it has been added");
+        assert_eq!(last.value.as_deref(), Some(&b"98000"[..]));
+    }
+}
+
+/// Any request is understood or refused.
+pub(crate) fn request(bytes: &[u8]) {
+    if let Err(failure) = request::from_slice(bytes) {
+        assert!(!failure.message.is_empty() && failure.pointer.is_some());
+    }
+}
+
+/// Any request on any machine leads to a plan that does what it promises, or to a failure. The bytes are sections divided
+/// by 0xFF: the request, our file, an earlier one, a later one, /etc/sysctl.conf, modules-load.d.
+pub(crate) fn planned(bytes: &[u8]) {
+    let mut sections = bytes.split(|byte| *byte == 0xff);
+    let Ok(desired) = request::from_slice(sections.next().unwrap_or_default()) else { return };
+    let paths = [
+        desired.file.to_str().unwrap_or_default(),
+        "/etc/sysctl.d/10-earlier.conf",
+        "/etc/sysctl.d/95-later.conf",
+        "/etc/sysctl.conf",
+        "/etc/modules-load.d/a.conf",
+    ];
+    let mut tree = Tree::default();
+    for (path, text) in paths.iter().zip(sections) {
+        tree.insert(*path, Entry::File(text.to_vec()));
+    }
+    let before = machine(tree, bytes.len());
+    let Ok(steps) = plan(&desired, &before) else { return };
+    promises(&desired, &before, &steps);
+}
+
+/// A machine with a few live settings; with or without systemd, with or without the module built in.
+fn machine(mut tree: Tree, salt: usize) -> Snapshot {
+    if salt % 2 == 0 {
+        tree.insert("/usr/lib/systemd/systemd-sysctl", Entry::Program);
+    }
+    let live = ["max", "buckets", "acct", "tcp_timeout_established", "frag6_low_thresh", "frag6_high_thresh"];
+    let live = live.iter().map(|name| {
+        let text = if name.starts_with("frag6") { "3145728" } else { "1" };
+        (format!("net.netfilter.nf_conntrack_{name}"), Live { text: text.into(), writable: true })
+    });
+    Snapshot {
+        live: Some(live.collect()),
+        tree,
+        module: if salt % 3 == 0 { Module::Loaded } else { Module::BuiltIn },
+        strays: Vec::new(),
+        read_only: false,
+        hashsize: None,
+        time: 0,
+        release: None,
+        page_size: 4096,
+    }
+}
+
+fn promises(desired: &Desired, before: &Snapshot, steps: &Plan) {
+    for step in &steps.steps {
+        match step {
+            Step::SetLive { before, after, .. } => assert_ne!(*before, Some(*after)),
+            Step::ReplaceFile { before, after, .. } => assert_ne!(before, after),
+            Step::LoadModule | Step::KeepCopy { .. } => {}
+        }
+    }
+    let after = steps.predict(before);
+    let again = plan(desired, &after).expect("what could be planned once can be planned again");
+    assert!(again.steps.is_empty(), "{again:?}");
+    let report = Report::new(Mode::Apply, desired, before, &after, steps);
+    let strict = desired.conflicts != Conflicts::Warn && desired.module != ModulePolicy::Ignore;
+    for setting in &report.settings {
+        assert!(!strict || setting.verdict == Verdict::InSync, "{setting:?}");
+    }
+    let text = text::report(&report);
+    assert!(!text.chars().any(|c| c.is_control() && c != '\n' && c != '\t'));
+}

@@ -1,0 +1,188 @@
+//! What the next boot makes of a machine, beyond the drop-ins: when the module comes, its options, the kernel command
+//! line, and who writes later. A case is a few files and what is expected of them.
+
+use conntrack_sysctl::boot::{Arrival, Lost, arrival, boot, default_loader, later_writers};
+use conntrack_sysctl::catalog::{BUCKETS, MAX};
+use conntrack_sysctl::snapshot::{Module, Snapshot};
+use conntrack_sysctl::sysctl_d::Loader;
+use conntrack_sysctl::tree::{Entry, Tree};
+use conntrack_sysctl::warning::Code;
+
+fn tree(files: &[(&str, &str)]) -> Tree {
+    let entries = files.iter().map(|(path, text)| ((*path).into(), Entry::File(text.as_bytes().to_vec())));
+    entries.collect()
+}
+
+fn snapshot(files: &[(&str, &str)], module: Module) -> Snapshot {
+    Snapshot {
+        live: None,
+        tree: tree(files),
+        module,
+        strays: Vec::new(),
+        read_only: false,
+        hashsize: None,
+        time: 0,
+        release: None,
+        page_size: 4096,
+    }
+}
+
+const RULE: &str = "# comes late\nACTION==\"add\", SUBSYSTEM==\"module\", KERNEL==\"nf_conntrack\", \
+                    RUN+=\"/usr/lib/systemd/systemd-sysctl --prefix=/net/netfilter\"\n";
+
+#[test]
+fn when_the_module_comes() {
+    // The files; then the line that brings the module early for systemd and for procps, `-` where it comes late, and `~`
+    // before a rule that runs the loader again.
+    type Case = (&'static [(&'static str, &'static str)], &'static str, &'static str);
+    let cases: &[Case] = &[
+        (&[], "-", "-"),
+        (
+            &[("/etc/modules-load.d/a.conf", "# x\nnf_conntrack\n")],
+            "/etc/modules-load.d/a.conf:2",
+            "/etc/modules-load.d/a.conf:2",
+        ),
+        (&[("/etc/modules-load.d/a.conf", "#nf_conntrack\n; nf_conntrack\n")], "-", "-"),
+        (
+            &[("/usr/lib/modules-load.d/a.conf", "nft_ct")],
+            "/usr/lib/modules-load.d/a.conf:1",
+            "/usr/lib/modules-load.d/a.conf:1",
+        ),
+        // The name in a stronger directory masks the other.
+        (&[("/etc/modules-load.d/a.conf", ""), ("/usr/lib/modules-load.d/a.conf", "nf_conntrack")], "-", "-"),
+        (&[("/etc/modules-load.d/a.txt", "nf_conntrack")], "-", "-"),
+        (&[("/etc/modules-load.d/a.conf", "nf_conntrackx\nxnf_conntrack")], "-", "-"),
+        (
+            &[("/etc/modules-load.d/a.conf", "nf-conntrack")],
+            "/etc/modules-load.d/a.conf:1",
+            "/etc/modules-load.d/a.conf:1",
+        ),
+        (&[("/etc/modules", "loop\nnf_conntrack hashsize=4\n")], "-", "/etc/modules:2"),
+        (&[("/proc/cmdline", "quiet modules_load=loop,nf_conntrack ro")], "/proc/cmdline:1", "/proc/cmdline:1"),
+        (&[("/proc/cmdline", "quiet rd.modules-load=xt_conntrack")], "/proc/cmdline:1", "/proc/cmdline:1"),
+        (
+            &[("/etc/modules-load.d/a.conf", "nf_conntrack"), ("/etc/modprobe.d/b.conf", "blacklist nf_conntrack")],
+            "-",
+            // modprobe(8) takes a blacklist to be about aliases.
+            "/etc/modules-load.d/a.conf:1",
+        ),
+        (&[("/etc/modules", "nf_conntrack"), ("/etc/modprobe.d/b.conf", "install nf_conntrack /bin/false")], "-", "-"),
+        (&[("/etc/udev/rules.d/90-ct.rules", RULE)], "~/etc/udev/rules.d/90-ct.rules:2", "-"),
+    ];
+    for (files, systemd, procps) in cases {
+        for (loader, expected) in [(Loader::Systemd, systemd), (Loader::Procps, procps)] {
+            let found = match arrival(&tree(files), Module::Loaded, loader) {
+                Arrival::BuiltIn => "built in".to_owned(),
+                Arrival::Early(place) => place.to_string(),
+                Arrival::Reapplied { rule, .. } => format!("~{rule}"),
+                Arrival::Late => "-".to_owned(),
+            };
+            assert_eq!(found, *expected, "{loader:?} {files:?}");
+            assert_eq!(arrival(&tree(files), Module::BuiltIn, loader), Arrival::BuiltIn);
+        }
+    }
+}
+
+#[test]
+fn a_rule_brings_what_its_prefix_covers() {
+    let files = [
+        ("/etc/udev/rules.d/90-ct.rules", RULE),
+        ("/etc/sysctl.d/a.conf", "net.nf_conntrack_max = 5\nnet.netfilter.nf_conntrack_acct = 1\n"),
+    ];
+    let boot = boot(&snapshot(&files, Module::Absent), Loader::Systemd);
+    assert_eq!(boot.outlook("net.netfilter.nf_conntrack_acct").value, Some(1));
+    assert_eq!(boot.outlook(MAX).value, None);
+    assert!(matches!(boot.outlook(MAX).lost, Some(Lost::ModuleLate(_))));
+}
+
+#[test]
+fn what_comes_late_is_lost() {
+    let files = [("/etc/sysctl.d/a.conf", "net.nf_conntrack_max = 5\n")];
+    let late = boot(&snapshot(&files, Module::Absent), Loader::Systemd).outlook(MAX);
+    assert_eq!((late.value, late.winner), (None, None));
+    assert!(matches!(late.lost, Some(Lost::ModuleLate(place)) if place.to_string() == "/etc/sysctl.d/a.conf:1"));
+    let built_in = boot(&snapshot(&files, Module::BuiltIn), Loader::Systemd).outlook(MAX);
+    assert_eq!((built_in.value, built_in.lost), (Some(5), None));
+}
+
+#[test]
+fn names_and_values_that_no_kernel_of_today_takes() {
+    let files = [("/etc/sysctl.d/a.conf", "net.ipv4.ip_conntrack_max = 5\nnet.netfilter.nf_conntrack_buckets = abc\n")];
+    let boot = boot(&snapshot(&files, Module::BuiltIn), Loader::Procps);
+    assert!(matches!(boot.outlook(MAX).lost, Some(Lost::NoSuchKey(place)) if place.line == 1));
+    assert!(matches!(boot.outlook(BUCKETS).lost, Some(Lost::Refused(place)) if place.line == 2));
+}
+
+#[test]
+fn the_modules_options_come_before_the_loader_even_when_late() {
+    let options = ("/etc/modprobe.d/a.conf", "options nf-conntrack hashsize=10000\n");
+    let late = boot(&snapshot(&[options], Module::Absent), Loader::Systemd);
+    assert_eq!(late.outlook(BUCKETS).value, Some(10240));
+    // What the kernel derives from it (measured by real boots): 65536 buckets make a limit of 524288.
+    assert_eq!(late.outlook(MAX).value, Some(81920));
+    assert_eq!(late.outlook("net.netfilter.nf_conntrack_expect_max").value, Some(160));
+    let switches = ("/etc/modprobe.d/a.conf", "options nf_conntrack acct=1 tstamp=Y\n");
+    let switched = boot(&snapshot(&[switches], Module::Absent), Loader::Systemd);
+    assert_eq!(switched.outlook("net.netfilter.nf_conntrack_acct").value, Some(1));
+    assert_eq!(switched.outlook("net.netfilter.nf_conntrack_timestamp").value, Some(1));
+    let file = ("/etc/sysctl.d/a.conf", "net.netfilter.nf_conntrack_buckets = 2048");
+    let early = ("/etc/modules-load.d/a.conf", "nf_conntrack");
+    let both = boot(&snapshot(&[options, file, early], Module::Absent), Loader::Systemd).outlook(BUCKETS);
+    assert_eq!((both.value, both.shadowed().len()), (Some(2048), 1));
+}
+
+#[test]
+fn the_kernel_command_line_reaches_what_is_built_in() {
+    let cmdline = ("/proc/cmdline", "ro sysctl.net.netfilter.nf_conntrack_max=7 -- sysctl.net.nf_conntrack_max=8");
+    let value = |files: &[(&str, &str)], module| boot(&snapshot(files, module), Loader::Systemd).outlook(MAX).value;
+    assert_eq!(value(&[cmdline], Module::BuiltIn), Some(7));
+    assert_eq!(value(&[cmdline], Module::Absent), None);
+    let file = ("/etc/sysctl.d/a.conf", "net.nf_conntrack_max=9");
+    assert_eq!(value(&[cmdline, file], Module::BuiltIn), Some(9));
+}
+
+#[test]
+fn ufw_writes_after_the_loader_if_it_is_enabled() {
+    let ufw = |enabled| {
+        [
+            ("/etc/sysctl.d/a.conf", "net.nf_conntrack_max=9"),
+            ("/etc/default/ufw", "IPT_SYSCTL=/etc/ufw/sysctl.conf"),
+            ("/etc/ufw/sysctl.conf", "net/netfilter/nf_conntrack_max=5"),
+            ("/etc/ufw/ufw.conf", enabled),
+        ]
+    };
+    let value = |enabled| boot(&snapshot(&ufw(enabled), Module::BuiltIn), Loader::Systemd).outlook(MAX).value;
+    assert_eq!((value("ENABLED=yes"), value("ENABLED=no")), (Some(5), Some(9)));
+}
+
+#[test]
+fn later_writers_are_named_where_they_write_what_is_wanted() {
+    let files = [
+        ("/etc/tuned/active_profile", "fast\n"),
+        ("/usr/lib/tuned/fast/tuned.conf", "[main]\ninclude = base, fast\n"),
+        ("/usr/lib/tuned/profiles/base/tuned.conf", "[sysctl]\nnet.netfilter.nf_conntrack_max=5\n"),
+        ("/var/lib/kubelet/config.yaml", ""),
+    ];
+    let codes = |keys: &[&str]| later_writers(&tree(&files), keys).into_iter().map(|w| w.code).collect::<Vec<_>>();
+    assert_eq!(codes(&[MAX]), [Code::Tuned, Code::KubeProxy]);
+    assert_eq!(codes(&[BUCKETS]), []);
+}
+
+#[test]
+fn which_program_reads_the_files() {
+    let link = |target: &str| Entry::Link { target: target.into(), bytes: Vec::new() };
+    let with = |path: &str, entry: Entry| {
+        let mut tree = tree(&[]);
+        tree.insert(path, entry);
+        default_loader(&tree)
+    };
+    assert_eq!(default_loader(&tree(&[])), Loader::Procps);
+    assert_eq!(with("/run/systemd/system", Entry::Program), Loader::Systemd);
+    assert_eq!(with("/usr/lib/systemd/systemd-sysctl", Entry::Program), Loader::Systemd);
+    assert_eq!(with("/sbin/init", link("/usr/lib/systemd/systemd")), Loader::Systemd);
+    assert_eq!(with("/sbin/init", link("/usr/sbin/init")), Loader::Procps);
+    let mut sysvinit = tree(&[]);
+    sysvinit.insert("/sbin/init", link("/usr/sbin/init"));
+    sysvinit.insert("/lib/systemd/systemd-sysctl", Entry::Program);
+    assert_eq!(default_loader(&sysvinit), Loader::Procps);
+}

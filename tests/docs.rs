@@ -1,0 +1,197 @@
+//! What the documents say is what the program does: their requests, their reports, their lists of names, their links.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use conntrack_sysctl::request;
+use serde_json::Value;
+use support::{Run, copy_tree};
+
+fn project() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The documents for people.
+fn documents() -> Vec<PathBuf> {
+    let docs = fs::read_dir(project().join("docs")).expect("docs can be read");
+    let docs =
+        docs.map(|item| item.expect("docs can be read").path()).filter(|path| path.extension() == Some("md".as_ref()));
+    docs.chain([project().join("README.md")]).collect()
+}
+
+fn text(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The fenced blocks of a document, each with what is written behind its opening fence.
+fn blocks(text: &str) -> Vec<(String, String)> {
+    let mut blocks = Vec::new();
+    let mut open: Option<(String, String)> = None;
+    for line in text.lines() {
+        match (&mut open, line.strip_prefix("```")) {
+            (None, Some(info)) => open = Some((info.to_owned(), String::new())),
+            (Some(_), Some(_)) => blocks.extend(open.take()),
+            (Some((_, block)), None) => *block += &format!("{line}\n"),
+            (None, None) => {}
+        }
+    }
+    blocks
+}
+
+/// The requests in a document: blocks of JSON with settings, and what shell examples hand to the program.
+fn requests(text: &str) -> Vec<String> {
+    let mut requests = Vec::new();
+    for (info, block) in blocks(text) {
+        if info == "json" {
+            requests.push(block);
+        } else if let Some((_, rest)) = block.split_once("<<'END'\n") {
+            requests.extend(rest.split_once("END\n").map(|(request, _)| request.to_owned()));
+        }
+    }
+    requests
+}
+
+#[test]
+fn every_request_in_the_documents_is_accepted() {
+    let mut count = 0;
+    for document in documents() {
+        for request in requests(&text(&document)) {
+            let value: Value = serde_json::from_str(&request).unwrap_or_else(|error| panic!("{error}: {request}"));
+            if value.get("settings").is_some_and(Value::is_object) || value.get("at_least").is_some() {
+                request::from_slice(request.as_bytes())
+                    .unwrap_or_else(|failure| panic!("{}: {failure}\n{request}", document.display()));
+                count += 1;
+            }
+        }
+    }
+    assert!(count >= 2, "only {count} requests were found");
+}
+
+#[test]
+fn the_readme_shows_the_report_that_its_request_gets() {
+    let readme = text(&project().join("README.md"));
+    let request = requests(&readme).into_iter().next().expect("the README has a request");
+    let shown = blocks(&readme).into_iter().find(|(info, _)| info == "text").expect("the README shows a report").1;
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    copy_tree(&project().join("tests/roots/story-of-2012-in-a-drop-in/before"), directory.path());
+    let found = Run::new(&["apply", "--output", "text"]).root(directory.path()).input(request).finish();
+    assert_eq!(found.stdout, shown);
+}
+
+#[test]
+fn links_between_documents_lead_somewhere() {
+    for document in documents() {
+        let text = text(&document);
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link) {
+            let path = link.split('#').next().unwrap_or_default();
+            if !path.is_empty() && !path.contains("://") {
+                let target = document.parent().expect("it is in a directory").join(path);
+                assert!(target.exists(), "{}: {link}", document.display());
+            }
+        }
+    }
+}
+
+/// The names of an enum in the schema of `of`.
+fn names(of: &str, definition: &str) -> BTreeSet<String> {
+    let schema: Value = serde_json::from_str(&Run::new(&["schema", of]).finish().stdout).expect("a schema is JSON");
+    let definition = &schema["$defs"][definition];
+    let ways = definition["oneOf"].as_array().into_iter().flatten();
+    let consts = ways.filter_map(|way| way["const"].as_str());
+    let enums = definition["enum"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let names: BTreeSet<String> = consts.chain(enums).map(str::to_owned).collect();
+    assert!(!names.is_empty(), "the schema of the {of} has no {definition}");
+    names
+}
+
+#[test]
+fn every_stable_name_is_documented() {
+    let report = text(&project().join("docs/report.md"));
+    for definition in ["Kind", "Code", "Verdict", "Mode"] {
+        for name in names("report", definition) {
+            assert!(report.contains(&format!("`{name}`")), "docs/report.md does not tell of {definition} `{name}`");
+        }
+    }
+    let documented = text(&project().join("docs/request.md"));
+    for definition in ["Conflicts", "ModulePolicy", "LoaderChoice", "State"] {
+        for name in names("request", definition) {
+            assert!(
+                documented.contains(&format!("`{name}`")),
+                "docs/request.md does not tell of {definition} `{name}`"
+            );
+        }
+    }
+    for field in request::FIELDS {
+        assert!(documented.contains(&format!("`{field}`")), "docs/request.md does not tell of `{field}`");
+    }
+}
+
+#[test]
+fn the_fields_are_those_of_the_schema() {
+    let schema: Value = serde_json::from_str(&Run::new(&["schema", "request"]).finish().stdout).expect("it is JSON");
+    let properties = schema["properties"].as_object().expect("a request has fields");
+    let fields: BTreeSet<&str> = properties.keys().map(String::as_str).collect();
+    assert_eq!(fields, BTreeSet::from(request::FIELDS));
+}
+
+#[test]
+fn the_committed_schemas_are_those_of_the_types() {
+    for of in ["request", "report"] {
+        let committed = text(&project().join(format!("schemas/{of}.schema.json")));
+        assert_eq!(Run::new(&["schema", of]).finish().stdout, committed, "`conntrack-sysctl schema {of}` differs");
+    }
+}
+
+#[test]
+fn every_dependency_is_argued_for() {
+    let manifest = text(&project().join("Cargo.toml"));
+    let argued = text(&project().join("docs/dependencies.md"));
+    let dependencies = manifest.split_once("[dependencies]\n").expect("there are dependencies").1;
+    for line in dependencies.lines().take_while(|line| !line.starts_with('[')).filter(|line| line.contains(" = ")) {
+        let name = line.split(' ').next().unwrap_or_default();
+        assert!(argued.contains(&format!("| `{name}` |")), "docs/dependencies.md does not argue for `{name}`");
+    }
+}
+
+/// The pure modules touch nothing: they name none of what could.
+#[test]
+fn the_pure_modules_do_no_io() {
+    let source = project().join("src");
+    let impure = ["host", "host.rs", "apply.rs", "run.rs", "cli.rs", "main.rs", "table", "table.rs"];
+    let words =
+        ["std::fs", "std::env", "std::process", "std::net", "rustix::", "sysctl::", "tempfile::", "crate::host"];
+    // Ansible hands over a file: its envelope reads that one, and runs what it says.
+    let excepted = [source.join("report/ansible.rs")];
+    let mut files = Vec::new();
+    rust_files(&source, &mut files);
+    let mut seen = 0;
+    for file in files {
+        let first = file.strip_prefix(&source).expect("it is below src").components().next().expect("it has a name");
+        if impure.iter().any(|name| first.as_os_str() == *name) || excepted.contains(&file) {
+            continue;
+        }
+        seen += 1;
+        let text = text(&file);
+        for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            for word in words {
+                let is_own = word == "sysctl::" && line.contains("conntrack_sysctl::");
+                assert!(is_own || !line.contains(word), "{}: {line}", file.display());
+            }
+        }
+    }
+    assert!(seen > 20, "only {seen} pure files were found");
+}
+
+fn rust_files(directory: &Path, files: &mut Vec<PathBuf>) {
+    for item in fs::read_dir(directory).expect("src can be read") {
+        let path = item.expect("src can be read").path();
+        if path.is_dir() {
+            rust_files(&path, files);
+        } else if path.extension() == Some("rs".as_ref()) {
+            files.push(path);
+        }
+    }
+}

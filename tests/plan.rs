@@ -1,0 +1,161 @@
+//! Plans that need a live kernel of a certain kind: read-only buckets, thresholds that bound each other, sizes that a
+//! user should know of, a module that is not there.
+
+use conntrack_sysctl::catalog::{BUCKETS, COUNT, MAX};
+use conntrack_sysctl::failure::Kind;
+use conntrack_sysctl::plan::{Knob, Plan, Step, plan};
+use conntrack_sysctl::report::{Mode, Report};
+use conntrack_sysctl::request;
+use conntrack_sysctl::snapshot::{Live, Module, Snapshot};
+use conntrack_sysctl::tree::Tree;
+use conntrack_sysctl::verify::Verdict;
+use conntrack_sysctl::warning::Code;
+
+/// A machine of today with these live values; names without the beginning that all have in common.
+fn machine(values: &[(&str, i64)]) -> Snapshot {
+    let live = values.iter().map(|(name, value)| {
+        (format!("net.netfilter.nf_conntrack_{name}"), Live { text: value.to_string(), writable: true })
+    });
+    Snapshot {
+        live: Some(live.collect()),
+        tree: Tree::default(),
+        module: Module::Loaded,
+        strays: Vec::new(),
+        read_only: false,
+        hashsize: None,
+        time: 0,
+        release: Some((6, 18)),
+        page_size: 4096,
+    }
+}
+
+fn planned(request: &str, machine: &Snapshot) -> Plan {
+    let desired = request::from_slice(request.as_bytes()).expect("the request is well formed");
+    plan(&desired, machine).unwrap_or_else(|failure| panic!("{failure}"))
+}
+
+fn failure(request: &str, machine: &Snapshot) -> Kind {
+    let desired = request::from_slice(request.as_bytes()).expect("the request is well formed");
+    plan(&desired, machine).expect_err("it cannot be planned").kind
+}
+
+/// The live writes of a plan, in order.
+fn writes(plan: &Plan) -> Vec<(String, i64)> {
+    let name = |knob: &Knob| match knob {
+        Knob::Sysctl(key) => key.rsplit("nf_conntrack_").next().unwrap_or_default().to_owned(),
+        Knob::Hashsize => "hashsize".to_owned(),
+    };
+    let steps = plan.steps.iter();
+    steps
+        .filter_map(|step| if let Step::SetLive { knob, write, .. } = step { Some((name(knob), *write)) } else { None })
+        .collect()
+}
+
+fn codes(plan: &Plan) -> Vec<Code> {
+    plan.warnings.iter().map(|warning| warning.code).collect()
+}
+
+#[test]
+fn buckets_of_a_kernel_that_has_them_read_only() {
+    let mut old = machine(&[("max", 65536), ("buckets", 16384)]);
+    old.live.as_mut().and_then(|live| live.get_mut(BUCKETS)).expect("it has buckets").writable = false;
+    old.hashsize = Some(16384);
+    old.release = Some((4, 4));
+    let request = r#"{"settings": {"nf_conntrack_buckets": 60000}}"#;
+    let plan = planned(request, &old);
+    assert_eq!(writes(&plan), [("hashsize".to_owned(), 60000)]);
+    let files: Vec<String> = plan
+        .steps
+        .iter()
+        .filter_map(|step| match step {
+            Step::ReplaceFile { path, after, .. } => {
+                Some(format!("{}: {}", path.display(), String::from_utf8_lossy(after.as_deref().unwrap_or_default())))
+            }
+            _ => None,
+        })
+        .collect();
+    assert!(
+        files.contains(&"/etc/modprobe.d/nf_conntrack.conf: options nf_conntrack hashsize=60000\n".to_owned()),
+        "{files:?}"
+    );
+    let desired = request::from_slice(request.as_bytes()).expect("the request is well formed");
+    let report = Report::new(Mode::Apply, &desired, &old, &plan.predict(&old), &plan);
+    assert_eq!((report.settings[0].live.after, report.settings[0].boot.after), (Some(60416), Some(60416)));
+    assert!(report.in_sync);
+    assert!(planned(request, &plan.predict(&old)).steps.is_empty());
+
+    old.module = Module::BuiltIn;
+    assert_eq!(failure(request, &old), Kind::ReadOnly);
+    old.module = Module::Loaded;
+    old.hashsize = None;
+    assert_eq!(failure(request, &old), Kind::ReadOnly);
+}
+
+#[test]
+fn thresholds_are_written_in_the_order_that_the_kernel_takes() {
+    let machine = machine(&[("frag6_high_thresh", 4_194_304), ("frag6_low_thresh", 3_145_728)]);
+    let order = |high: i64, low: i64| {
+        let request = format!(
+            r#"{{"settings": {{"nf_conntrack_frag6_high_thresh": {high}, "nf_conntrack_frag6_low_thresh": {low}}},
+                "persist": false}}"#
+        );
+        writes(&planned(&request, &machine)).into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+    };
+    assert_eq!(order(8_388_608, 6_291_456), ["frag6_high_thresh", "frag6_low_thresh"]);
+    assert_eq!(order(2_097_152, 1_048_576), ["frag6_low_thresh", "frag6_high_thresh"]);
+}
+
+#[test]
+fn sizes_that_a_user_should_know_of() {
+    let machine = machine(&[("max", 262_144), ("buckets", 262_144), ("count", 50_000)]);
+    let warnings = |request: &str| planned(request, &machine).warnings;
+    assert_eq!(warnings(r#"{"settings": {"nf_conntrack_max": 98000}}"#), []);
+    let below = warnings(r#"{"settings": {"nf_conntrack_max": 40000}}"#);
+    assert_eq!(below.len(), 1);
+    assert_eq!(below[0].code, Code::LimitBelowCount);
+    assert!(
+        below[0].message.contains("40000") && below[0].message.contains("50000") && below[0].message.contains("10001")
+    );
+    let long = warnings(r#"{"settings": {"nf_conntrack_max": 1048576}}"#);
+    assert_eq!((long.len(), long[0].code), (1, Code::LongChains));
+    assert!(long[0].message.contains("chains of 8 ") && long[0].message.contains("256.0 MiB"), "{}", long[0].message);
+    assert_eq!(warnings(r#"{"settings": {"nf_conntrack_max": 0}}"#)[0].code, Code::NoLimit);
+    assert_eq!(warnings(r#"{"settings": {"nf_conntrack_max": 1048576, "nf_conntrack_buckets": 1048576}}"#), []);
+    // Kernels before 5.15 have four entries a bucket by themselves.
+    let mut old = machine.clone();
+    old.release = Some((5, 10));
+    assert_eq!(codes(&planned(r#"{"settings": {"nf_conntrack_max": 1048576}}"#, &old)), []);
+    assert_eq!(codes(&planned(r#"{"settings": {"nf_conntrack_max": 1048577}}"#, &old)), [Code::LongChains]);
+    assert_eq!((MAX, COUNT), ("net.netfilter.nf_conntrack_max", "net.netfilter.nf_conntrack_count"));
+}
+
+#[test]
+fn a_module_that_is_not_there() {
+    let mut bare = machine(&[]);
+    bare.module = Module::Absent;
+    let request = |module: &str| format!(r#"{{"settings": {{"nf_conntrack_max": 98000}}, "module": "{module}"}}"#);
+    let plan = planned(&request("load"), &bare);
+    assert_eq!(plan.steps[0], Step::LoadModule);
+    assert_eq!(writes(&plan), [("max".to_owned(), 98000)]);
+    assert!(planned(&request("load"), &plan.predict(&bare)).steps.is_empty());
+    assert_eq!(failure(&request("require"), &bare), Kind::ModuleAbsent);
+    assert_eq!(failure(&request("ignore"), &bare), Kind::ModuleAbsent);
+    let files_only = r#"{"settings": {"nf_conntrack_max": 98000}, "module": "ignore", "live": false}"#;
+    let plan = planned(files_only, &bare);
+    assert_eq!(codes(&plan), [Code::BootNotGuaranteed]);
+    let desired = request::from_slice(files_only.as_bytes()).expect("the request is well formed");
+    let report = Report::new(Mode::Apply, &desired, &bare, &plan.predict(&bare), &plan);
+    assert_eq!((report.in_sync, report.settings[0].verdict), (false, Verdict::LostAtBoot));
+}
+
+#[test]
+fn settings_that_this_kernel_does_not_have() {
+    let machine = machine(&[("max", 262_144), ("new_thing", 1)]);
+    let of = |name: &str| format!(r#"{{"settings": {{"{name}": 1}}}}"#);
+    assert_eq!(failure(&of("nf_conntrack_dccp_loose"), &machine), Kind::RemovedInKernel);
+    assert_eq!(failure(&of("nf_conntrack_acct"), &machine), Kind::UnknownSetting);
+    assert_eq!(failure(&of("nf_conntrack_mox"), &machine), Kind::UnknownSetting);
+    // A newer kernel's setting works as a plain number.
+    let plan = planned(r#"{"settings": {"nf_conntrack_new_thing": 7}}"#, &machine);
+    assert_eq!((writes(&plan), codes(&plan)), (vec![("new_thing".to_owned(), 7)], vec![Code::Uncatalogued]));
+}

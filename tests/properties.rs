@@ -1,0 +1,344 @@
+//! What holds for any request on any machine: the properties of the plan, and the undo at every failing write.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use conntrack_sysctl::boot::sources::SYSTEMD_SYSCTL;
+use conntrack_sysctl::catalog;
+use conntrack_sysctl::failure::Kind;
+use conntrack_sysctl::host::{self, Kernel};
+use conntrack_sysctl::plan::{Knob, Plan, Step, plan};
+use conntrack_sysctl::report::{Mode, Report};
+use conntrack_sysctl::request::{self, Conflicts, Desired, ModulePolicy};
+use conntrack_sysctl::run;
+use conntrack_sysctl::snapshot::{Live, Module, Snapshot};
+use conntrack_sysctl::tree::{Entry, Tree};
+use conntrack_sysctl::verify::{Verdict, kernel_value};
+use proptest::prelude::*;
+use proptest::sample::select;
+use support::describe;
+
+/// Settings that have something of their own: aliases, rounding, thresholds that bound each other, a switch, timeouts.
+const NAMES: [&str; 8] = [
+    "nf_conntrack_max",
+    "nf_conntrack_buckets",
+    "nf_conntrack_expect_max",
+    "nf_conntrack_acct",
+    "nf_conntrack_frag6_low_thresh",
+    "nf_conntrack_frag6_high_thresh",
+    "nf_conntrack_tcp_timeout_established",
+    "nf_conntrack_udp_timeout",
+];
+
+fn number(name: &'static str) -> BoxedStrategy<i64> {
+    match name {
+        "nf_conntrack_acct" => (0..=1_i64).boxed(),
+        "nf_conntrack_frag6_low_thresh" => (1..=3_i64).prop_map(|n| n << 20).boxed(),
+        "nf_conntrack_frag6_high_thresh" => (3..=6_i64).prop_map(|n| n << 20).boxed(),
+        _ => (1..=200_000_i64).boxed(),
+    }
+}
+
+prop_compose! {
+    fn assignment()(name in select(&NAMES[..]))(
+        name in Just(name),
+        value in number(name),
+        key in select(vec!["net.netfilter.", "net/netfilter/", "-net.netfilter.", "net.", "net.ipv4.netfilter.ip_", "#net.netfilter."]),
+        odd in select(vec!["", "", "", " ", "x", "0x10"]),
+    ) -> String {
+        let name = if key.ends_with("ip_") { name.trim_start_matches("nf_") } else { name };
+        let value = if odd == "x" { "abc".to_owned() } else { format!("{odd}{value}") };
+        format!("{key}{name} = {value}")
+    }
+}
+
+fn file() -> impl Strategy<Value = String> {
+    let line = prop_oneof![
+        4 => assignment(),
+        1 => Just("# a comment".to_owned()),
+        1 => Just(String::new()),
+        1 => Just("net.netfilter.nf_conntrack_* = 77".to_owned()),
+        1 => Just("-net.netfilter.nf_conntrack_max".to_owned()),
+        1 => Just("kernel.panic = 10".to_owned()),
+    ];
+    (prop::collection::vec(line, 0..5), any::<bool>()).prop_map(|(lines, whole)| {
+        let mut text = lines.join("\n");
+        if whole && !text.is_empty() {
+            text.push('\n');
+        }
+        text
+    })
+}
+
+const PATHS: [&str; 6] = [
+    "/etc/sysctl.d/90-conntrack.conf",
+    "/etc/sysctl.d/10-a.conf",
+    "/etc/sysctl.d/95-b.conf",
+    "/run/sysctl.d/95-b.conf",
+    "/usr/lib/sysctl.d/99-c.conf",
+    "/etc/sysctl.conf",
+];
+
+fn tree() -> impl Strategy<Value = Tree> {
+    let files = prop::collection::btree_map(select(&PATHS[..]), file(), 0..4);
+    let early = select(vec![None, Some("nf_conntrack\n"), Some("nft_ct\n"), Some("# nothing\n")]);
+    (files, early, any::<bool>()).prop_map(|(files, early, systemd)| {
+        let mut tree = Tree::default();
+        for (path, text) in files {
+            tree.insert(path, Entry::File(text.into_bytes()));
+        }
+        if let Some(text) = early {
+            tree.insert("/etc/modules-load.d/a.conf", Entry::File(text.as_bytes().to_vec()));
+        }
+        if systemd {
+            tree.insert(SYSTEMD_SYSCTL[0], Entry::Program);
+        }
+        tree
+    })
+}
+
+fn live() -> impl Strategy<Value = BTreeMap<String, Live>> {
+    let values: Vec<_> = NAMES.iter().map(|name| number(name)).collect();
+    values.prop_map(|values| {
+        let mut live = BTreeMap::new();
+        for (name, value) in NAMES.iter().zip(values) {
+            let setting = catalog::find(name).expect("it is in the catalog");
+            let text = kernel_value(&setting, value, 4096).to_string();
+            live.insert(setting.name.to_string(), Live { text: text.clone(), writable: true });
+            if *name == "nf_conntrack_max" {
+                live.insert("net.nf_conntrack_max".into(), Live { text, writable: true });
+            }
+        }
+        live
+    })
+}
+
+prop_compose! {
+    fn snapshot()(tree in tree(), live in live(), module in select(vec![Module::BuiltIn, Module::Loaded])) -> Snapshot {
+        Snapshot { live: Some(live), tree, module, strays: Vec::new(), read_only: false, hashsize: None, time: 1, release: Some((6, 18)), page_size: 4096 }
+    }
+}
+
+prop_compose! {
+    fn wanted()(names in prop::sample::subsequence(&NAMES[..], 1..=NAMES.len()))(
+        values in names.iter().map(|name| number(name)).collect::<Vec<_>>(),
+        names in Just(names),
+    ) -> Vec<(&'static str, i64)> {
+        names.into_iter().zip(values).collect()
+    }
+}
+
+prop_compose! {
+    fn request_json()(
+        wanted in wanted(),
+        floors in any::<bool>(),
+        absent in prop::bool::weighted(0.2),
+        conflicts in select(vec!["fail", "comment_out", "warn"]),
+        module in select(vec!["load", "require", "ignore"]),
+        loader in select(vec!["auto", "systemd", "procps", "both"]),
+        exclusive in any::<bool>(),
+        live in any::<bool>(),
+    ) -> (Vec<(&'static str, i64)>, String) {
+        let state = if absent { "absent" } else { "present" };
+        let rest = format!(
+            r#""state": "{state}", "conflicts": "{conflicts}", "module": "{module}", "loader": "{loader}",
+               "exclusive": {exclusive}, "live": {live}"#
+        );
+        let field = if floors { "at_least" } else { "settings" };
+        (wanted, format!(r#""{field}": VALUES, {rest}"#))
+    }
+}
+
+fn json(wanted: &[(&str, i64)], rest: &str) -> String {
+    let values: Vec<String> = wanted.iter().map(|(name, value)| format!("\"{name}\": {value}")).collect();
+    format!("{{{}}}", rest.replace("VALUES", &format!("{{{}}}", values.join(", "))))
+}
+
+fn desired() -> impl Strategy<Value = Desired> {
+    request_json().prop_map(|(wanted, rest)| {
+        request::from_slice(json(&wanted, &rest).as_bytes()).expect("the request is well formed")
+    })
+}
+
+/// A request may leave a conflict or a late module as it is; then the boot side may differ after an apply.
+fn is_strict(desired: &Desired) -> bool {
+    desired.conflicts != Conflicts::Warn && desired.module != ModulePolicy::Ignore
+}
+
+/// How many cases a property gets: PROPTEST_CASES says, or what keeps the quick test quick.
+fn cases(quick: u32) -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(quick)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(cases(250)))]
+
+    #[test]
+    fn a_plan_makes_it_so_and_then_there_is_nothing_to_do(desired in desired(), before in snapshot()) {
+        let Ok(steps) = plan(&desired, &before) else { return Ok(()) };
+        let after = steps.predict(&before);
+        let again = plan(&desired, &after).expect("what could be planned once can be planned again");
+        prop_assert_eq!(&again.steps, &Vec::<Step>::new());
+        let report = Report::new(Mode::Apply, &desired, &before, &after, &steps);
+        for setting in &report.settings {
+            prop_assert!(!is_strict(&desired) || setting.verdict == Verdict::InSync, "{:?}", setting);
+        }
+    }
+
+    #[test]
+    fn no_step_changes_nothing(desired in desired(), before in snapshot()) {
+        for step in plan(&desired, &before).unwrap_or_default().steps {
+            match step {
+                Step::SetLive { before, after, .. } => prop_assert_ne!(before, Some(after)),
+                Step::ReplaceFile { before, after, .. } => prop_assert_ne!(before, after),
+                Step::LoadModule | Step::KeepCopy { .. } => {}
+            }
+        }
+    }
+
+    #[test]
+    fn the_order_of_the_requests_keys_changes_nothing((wanted, rest) in request_json(), before in snapshot()) {
+        let reversed: Vec<_> = wanted.iter().rev().copied().collect();
+        let of = |wanted: &[(&str, i64)]| {
+            let desired = request::from_slice(json(wanted, &rest).as_bytes()).expect("the request is well formed");
+            plan(&desired, &before)
+        };
+        prop_assert_eq!(of(&wanted), of(&reversed));
+    }
+
+    #[test]
+    fn only_our_file_changes_unless_asked(desired in desired(), before in snapshot()) {
+        for step in plan(&desired, &before).unwrap_or_default().steps {
+            let Step::ReplaceFile { path, .. } = step else { continue };
+            let ours = path == desired.file || path == Path::new("/etc/modules-load.d/nf_conntrack.conf");
+            let asked = desired.conflicts == Conflicts::CommentOut && path.starts_with("/etc");
+            prop_assert!(ours || asked, "{}", path.display());
+        }
+    }
+
+    #[test]
+    fn a_check_that_finds_drift_is_in_sync_after_an_apply(desired in desired(), before in snapshot()) {
+        let Ok(steps) = plan(&desired, &before) else { return Ok(()) };
+        let report = Report::new(Mode::Check, &desired, &before, &steps.predict(&before), &steps);
+        prop_assert_eq!(report.changed, !steps.steps.is_empty());
+        prop_assert!(!(report.changed && report.in_sync));
+    }
+}
+
+/// A kernel in memory. It rounds buckets, refuses a low threshold above the high one, and fails at one write.
+#[derive(Clone, Default)]
+struct FakeKernel {
+    values: BTreeMap<Knob, i64>,
+    writes: usize,
+    fails_at: Option<usize>,
+    loaded: bool,
+}
+
+impl Kernel for FakeKernel {
+    fn read(&self, knob: &Knob) -> io::Result<String> {
+        self.values.get(knob).map(i64::to_string).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn write(&mut self, knob: &Knob, text: &str) -> io::Result<()> {
+        self.writes += 1;
+        let number: i64 = text.parse().map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+        let Knob::Sysctl(key) = knob else { return Err(io::ErrorKind::NotFound.into()) };
+        let setting = catalog::by_key(key).expect("only conntrack keys are written");
+        // A failing write has its effect all the same now and then: the undo must not rely on it.
+        let fails = self.fails_at == Some(self.writes);
+        if !fails || self.writes % 2 == 0 {
+            self.values.insert(knob.clone(), kernel_value(&setting, number, 4096));
+        }
+        if fails { Err(io::Error::from(io::ErrorKind::InvalidInput)) } else { Ok(()) }
+    }
+
+    fn load_module(&mut self) -> io::Result<()> {
+        self.loaded = true;
+        Ok(())
+    }
+
+    fn unload_module(&mut self) -> io::Result<()> {
+        self.loaded = false;
+        Ok(())
+    }
+}
+
+fn kernel(snapshot: &Snapshot, fails_at: Option<usize>) -> FakeKernel {
+    let live = snapshot.live.iter().flatten();
+    let values = live.filter_map(|(key, live)| Some((Knob::Sysctl(key.clone()), live.value()?))).collect();
+    FakeKernel { values, fails_at, ..FakeKernel::default() }
+}
+
+fn lay_out(root: &Path, snapshot: &Snapshot) {
+    let put = |path: &Path, bytes: &[u8]| {
+        let path = root.join(path.strip_prefix("/").expect("paths are absolute"));
+        fs::create_dir_all(path.parent().expect("it has a parent")).expect("a directory can be made");
+        fs::write(path, bytes).expect("a file can be written");
+    };
+    for (path, entry) in snapshot.tree.iter() {
+        put(path, entry.bytes().unwrap_or_default());
+    }
+    if snapshot.module == Module::BuiltIn {
+        put(Path::new("/lib/modules/6.18/modules.builtin"), b"kernel/net/netfilter/nf_conntrack.ko\n");
+    }
+}
+
+/// The plan, with a last step that cannot succeed: its file is not what it says.
+fn doomed(mut plan: Plan) -> Plan {
+    plan.steps.push(Step::ReplaceFile {
+        path: "/etc/sysctl.d/00-doomed.conf".into(),
+        before: Some(b"it is not there".to_vec()),
+        after: Some(b"and never will be".to_vec()),
+    });
+    plan
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(cases(20)))]
+
+    #[test]
+    fn every_failing_write_restores_the_machine(desired in desired(), before in snapshot()) {
+        let Ok(steps) = plan(&desired, &before) else { return Ok(()) };
+        let live_steps = steps.steps.iter().filter(|step| matches!(step, Step::SetLive { .. })).count();
+        for n in 1..=live_steps + 1 {
+            let directory = tempfile::tempdir().expect("a directory can be made");
+            lay_out(directory.path(), &before);
+            let files = describe(directory.path());
+            let root = host::open_root(directory.path()).expect("the root can be opened");
+            let (plan, fails_at) = if n <= live_steps { (steps.clone(), Some(n)) } else { (doomed(steps.clone()), None) };
+            let mut kernel = kernel(&before, fails_at);
+            let values = kernel.values.clone();
+            let report = run::carried_out(&desired, &before, &plan, &root, &mut kernel);
+            let failure = report.failure.expect("the write fails");
+            prop_assert!(matches!(failure.kind, Kind::OutOfRange | Kind::WriteFailed), "{:?}", failure);
+            prop_assert!(!report.changed && failure.rolled_back != Some(false));
+            prop_assert_eq!(&kernel.values, &values, "write {} of {}", n, live_steps);
+            prop_assert_eq!(describe(directory.path()), files);
+        }
+    }
+
+    #[test]
+    fn what_is_carried_out_is_what_was_predicted(desired in desired(), before in snapshot()) {
+        let Ok(steps) = plan(&desired, &before) else { return Ok(()) };
+        let directory = tempfile::tempdir().expect("a directory can be made");
+        lay_out(directory.path(), &before);
+        let root = host::open_root(directory.path()).expect("the root can be opened");
+        let mut kernel = kernel(&before, None);
+        let report = run::carried_out(&desired, &before, &steps, &root, &mut kernel);
+        prop_assert_eq!(&report.failure, &None);
+        let predicted = steps.predict(&before);
+        for (path, entry) in predicted.tree.iter().filter(|(_, entry)| matches!(entry, Entry::File(_))) {
+            let found = root.entry(path);
+            prop_assert_eq!(found.as_ref().and_then(Entry::bytes), entry.bytes(), "{}", path.display());
+        }
+        for step in &steps.steps {
+            if let Step::SetLive { knob, after, .. } = step {
+                prop_assert_eq!(kernel.values.get(knob), Some(after));
+            }
+        }
+    }
+}

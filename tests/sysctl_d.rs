@@ -1,0 +1,31 @@
+//! What the loaders write, on small roots.
+//!
+//! A case is a directory in `tests/sysctl_d` with a root and the file `expected`: the writes of each loader to a kernel
+//! that has every key of today. `tests/oracle` asks the real loaders about the same cases.
+
+mod support;
+#[path = "support/tree.rs"]
+mod tree;
+
+use std::collections::BTreeSet;
+
+use conntrack_sysctl::catalog::CATALOG;
+use conntrack_sysctl::sysctl_d::{Loader, assignments, writes};
+use support::{cases, golden};
+
+#[test]
+fn the_loaders_write_what_the_cases_say() {
+    let today = CATALOG.iter().filter(|setting| setting.until.is_none()).map(|setting| setting.name.to_string());
+    let keys: BTreeSet<String> = today.chain(["net.nf_conntrack_max".to_owned()]).collect();
+    for case in cases("sysctl_d") {
+        let tree = tree::tree(&case);
+        let mut found = String::new();
+        for loader in [Loader::Systemd, Loader::Procps] {
+            found += &format!("{}\n", loader.command());
+            for write in writes(&assignments(&tree, loader), loader, &keys) {
+                found += &format!("    {} = {}    ({})\n", write.key, write.text.escape_ascii(), write.place);
+            }
+        }
+        golden(&case.join("expected"), &found);
+    }
+}
