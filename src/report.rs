@@ -120,9 +120,11 @@ pub struct BootReport {
     pub after: Option<i64>,
     /// The value after, as a person reads it.
     pub human: Option<String>,
-    /// The assignment that decides, as the run left the machine. (A check leaves it as it was.)
+    /// The assignment that decided, before the run.
+    pub winner_before: Option<Place>,
+    /// The assignment that decides, after the run.
     pub winner: Option<Place>,
-    /// The other assignments that are read, in the order of reading, likewise.
+    /// The other assignments that are read, in the order of reading.
     pub shadowed: Vec<Place>,
 }
 
@@ -210,7 +212,7 @@ impl Report {
             .map(|want| {
                 let [before, after, left] = &sides;
                 let judgement = |(snapshot, boots): &(&Snapshot, Vec<_>)| judge(want, desired, snapshot, boots);
-                setting_report(want, &judgement(before), &judgement(after), judgement(left))
+                setting_report(want, &judgement(before), judgement(after), judgement(left))
             })
             .collect();
         Report {
@@ -228,7 +230,7 @@ impl Report {
     }
 }
 
-fn setting_report(want: &Want, before: &Judgement, after: &Judgement, left: Judgement) -> SettingReport {
+fn setting_report(want: &Want, before: &Judgement, after: Judgement, left: Judgement) -> SettingReport {
     let human = |number: Option<i64>| number.and_then(|number| value::human(number, want.setting.kind));
     let (rule, number) = match want.aim {
         Aim::Exactly(number) => (Rule::Exactly, Some(number)),
@@ -243,8 +245,9 @@ fn setting_report(want: &Want, before: &Judgement, after: &Judgement, left: Judg
             before: before.outlook.value,
             after: after.outlook.value,
             human: human(after.outlook.value),
-            shadowed: left.outlook.shadowed(),
-            winner: left.outlook.winner,
+            winner_before: before.outlook.winner.clone(),
+            shadowed: after.outlook.shadowed(),
+            winner: after.outlook.winner,
         },
         verdict: left.verdict,
         advice: left.advice,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Report, SettingReport, text};
+use super::{Mode, Report, SettingReport, text};
 use crate::failure::Failure;
 use crate::tree::Place;
 use crate::verify::Verdict;
@@ -42,7 +42,7 @@ pub struct Finding {
 /// The findings of a report, settings first.
 #[must_use]
 pub fn findings(report: &Report) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = report.settings.iter().filter_map(setting).collect();
+    let mut findings: Vec<Finding> = report.settings.iter().filter_map(|one| setting(one, report.mode)).collect();
     findings.extend(report.failure.iter().map(failure));
     for warning in &report.warnings {
         // The setting's own finding has said that, with file and line.
@@ -63,20 +63,20 @@ pub fn findings(report: &Report) -> Vec<Finding> {
 
 /// The finding about a setting, if it is not as desired.
 #[must_use]
-pub fn setting(setting: &SettingReport) -> Option<Finding> {
+pub fn setting(setting: &SettingReport, mode: Mode) -> Option<Finding> {
     if setting.verdict == Verdict::InSync {
         return None;
     }
-    let place = wrong_line(setting);
+    let found = Found::new(setting, mode);
     let mut message = format!(
         "{}: {}: desired {}, live {}, boot {}",
         text::short(&setting.name),
         text::verdict(setting.verdict),
         text::desired(setting),
-        text::number(setting.live.before, None),
-        text::number(setting.boot.before, None),
+        text::number(found.live, None),
+        text::number(found.boot, None),
     );
-    if let Some(place) = place {
+    if let Some(place) = found.wrong_line {
         message += &format!(" ({place})");
     }
     if let Some(advice) = &setting.advice {
@@ -87,17 +87,33 @@ pub fn setting(setting: &SettingReport) -> Option<Finding> {
         rule: name(&setting.verdict),
         setting: Some(setting.name.clone()),
         message: text::printable(&message).into_owned(),
-        file: place.map(|place| place.file.clone()),
-        line: place.map(|place| place.line),
+        file: found.wrong_line.map(|place| place.file.clone()),
+        line: found.wrong_line.map(|place| place.line),
     })
 }
 
-/// The line that makes the setting at boot what it should not be.
-#[must_use]
-pub fn wrong_line(setting: &SettingReport) -> Option<&Place> {
-    match setting.verdict {
-        Verdict::BootDrift | Verdict::LostAtBoot | Verdict::Shadowed => setting.boot.winner.as_ref(),
-        _ => None,
+/// What the verdict on a setting is about: the machine as the run left it. A check leaves it as it was.
+#[derive(Clone, Copy, Debug)]
+pub struct Found<'a> {
+    /// The live number.
+    pub live: Option<i64>,
+    /// What the next boot makes of it.
+    pub boot: Option<i64>,
+    /// The line that makes it at boot what it should not be.
+    pub wrong_line: Option<&'a Place>,
+}
+
+impl<'a> Found<'a> {
+    /// What a run of this mode found of the setting.
+    #[must_use]
+    pub fn new(setting: &'a SettingReport, mode: Mode) -> Found<'a> {
+        let (live, boot) = (&setting.live, &setting.boot);
+        let (live, boot, winner) = match mode {
+            Mode::Check => (live.before, boot.before, &boot.winner_before),
+            Mode::Apply => (live.after, boot.after, &boot.winner),
+        };
+        let is_of_files = matches!(setting.verdict, Verdict::BootDrift | Verdict::LostAtBoot | Verdict::Shadowed);
+        Found { live, boot, wrong_line: winner.as_ref().filter(|_| is_of_files) }
     }
 }
 

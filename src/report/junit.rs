@@ -7,9 +7,11 @@ use crate::markup;
 /// The XML document.
 #[must_use]
 pub fn report(report: &Report) -> String {
+    let findings: Vec<_> =
+        report.settings.iter().map(|setting| (setting, finding::setting(setting, report.mode))).collect();
+    let mut failures = findings.iter().filter(|(_, finding)| finding.is_some()).count();
     let mut cases: Vec<String> =
-        report.settings.iter().map(|setting| case(&setting.name, finding::setting(setting))).collect();
-    let mut failures = report.settings.iter().filter(|setting| finding::setting(setting).is_some()).count();
+        findings.iter().map(|(setting, finding)| case(&setting.name, finding.as_ref())).collect();
     let mut errors = 0;
     if let Some(failure) = &report.failure {
         let rule = finding::findings(report)
@@ -40,7 +42,7 @@ pub fn report(report: &Report) -> String {
     )
 }
 
-fn case(name: &str, finding: Option<finding::Finding>) -> String {
+fn case(name: &str, finding: Option<&finding::Finding>) -> String {
     let head = format!("    <testcase classname=\"conntrack-sysctl\" name=\"{}\"", attribute(name));
     match finding {
         None => head + "/>\n",

@@ -2,9 +2,9 @@
 
 use super::{Host, Outcome, Summary, text};
 use crate::markup;
-use crate::report::SettingReport;
-use crate::report::finding::wrong_line;
+use crate::report::finding::Found;
 use crate::report::text::{desired, number, printable, short, verdict};
+use crate::report::{Mode, SettingReport};
 use crate::verify::Verdict;
 
 /// The page has no scripts and loads nothing; the policy holds it to that, whatever a report had in it.
@@ -54,8 +54,8 @@ pub fn summary(summary: &Summary) -> String {
             escaped(&host.name)
         );
         for name in &settings {
-            let mut all = host.report.iter().flat_map(|report| &report.settings);
-            page += &all.find(|setting| setting.name == *name).map_or_else(|| "<td>-</td>".to_owned(), cell);
+            let mut all = host.report.iter().flat_map(|report| report.settings.iter().map(|one| (one, report.mode)));
+            page += &all.find(|(setting, _)| setting.name == *name).map_or_else(|| "<td>-</td>".to_owned(), cell);
         }
         page += "</tr>\n";
     }
@@ -64,21 +64,23 @@ pub fn summary(summary: &Summary) -> String {
     page + "</body>\n</html>"
 }
 
-fn cell(setting: &SettingReport) -> String {
-    let live = number(setting.live.before, None);
+fn cell((setting, mode): (&SettingReport, Mode)) -> String {
+    let found = Found::new(setting, mode);
+    let live = number(found.live, None);
     if setting.verdict == Verdict::InSync {
         let human =
             setting.live.human.as_ref().map_or_else(String::new, |human| format!(" <small>{}</small>", escaped(human)));
         return format!("<td class=\"in_sync\">{}{human}</td>", escaped(&live));
     }
-    let place = wrong_line(setting)
+    let place = found
+        .wrong_line
         .map_or_else(String::new, |place| format!("<small><code>{}</code></small>", escaped(&place.to_string())));
     format!(
         "<td class=\"drift\"><strong>{}</strong><small>desired {}</small><small>live {}</small><small>boot {}</small>{place}</td>",
         verdict(setting.verdict),
         escaped(&desired(setting)),
         escaped(&live),
-        escaped(&number(setting.boot.before, None))
+        escaped(&number(found.boot, None))
     )
 }
 
