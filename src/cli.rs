@@ -8,9 +8,10 @@ use clap::{Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use crate::failure::{Failure, Kind};
-use crate::report::{Mode, Report, ansible, text};
+use crate::report::{Mode, Report, ansible, github, junit, sarif, text};
 use crate::request::{self, Desired};
 use crate::run;
+use crate::summarize::{self, Summary};
 use crate::table::{self, Form};
 use crate::{host, schema, show};
 
@@ -43,11 +44,28 @@ enum Output {
     Json,
     /// Text for people.
     Text,
-    /// Prometheus' text format: `status` only.
+    /// Prometheus' text format.
     Prometheus,
-    /// A request that `apply` takes: `diagnose` only.
+    /// A request that `apply` takes.
     Request,
+    /// `JUnit` XML: each setting is a test.
+    Junit,
+    /// SARIF 2.1.0, for code scanners.
+    Sarif,
+    /// Annotations of GitHub Actions.
+    Github,
+    /// Markdown.
+    Markdown,
+    /// One HTML page that needs nothing else.
+    Html,
 }
+
+/// What the commands can print: those of a report, of a summary of reports, of the table, and the others.
+const REPORT: &[Output] = &[Output::Auto, Output::Json, Output::Text, Output::Junit, Output::Sarif, Output::Github];
+const SUMMARY: &[Output] = &[Output::Auto, Output::Json, Output::Text, Output::Markdown, Output::Html];
+const STATUS: &[Output] = &[Output::Auto, Output::Json, Output::Text, Output::Prometheus];
+const DIAGNOSIS: &[Output] = &[Output::Auto, Output::Json, Output::Text, Output::Request];
+const OTHER: &[Output] = &[Output::Auto, Output::Json, Output::Text];
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -68,6 +86,18 @@ enum Command {
         /// Any name of the setting, such as nf_conntrack_max.
         setting: String,
     },
+    /// Say what the reports of many hosts say together. Exit code: 0 all in sync, 2 drift, 1 could not tell of each.
+    Summarize {
+        /// Reports of check or apply, a JSON file for each host, named after it.
+        #[arg(required = true)]
+        reports: Vec<PathBuf>,
+    },
+    /// Do an Ansible task, whose arguments stand on standard input as JSON.
+    #[command(hide = true)]
+    Module {
+        /// Which of the modules.
+        name: ansible::Module,
+    },
     /// Print the JSON Schema of the request or of the report.
     Schema {
         /// Which of the two.
@@ -82,6 +112,24 @@ enum Command {
     Watch(table::watch::WatchArgs),
 }
 
+impl Command {
+    /// What the command can print.
+    fn outputs(&self) -> &'static [Output] {
+        match self {
+            Command::Apply { .. } | Command::Check { .. } => REPORT,
+            Command::Summarize { .. } => SUMMARY,
+            Command::Status(_) => STATUS,
+            Command::Diagnose(_) => DIAGNOSIS,
+            _ => OTHER,
+        }
+    }
+
+    /// Whether it looks at the live table and at nothing else.
+    fn is_of_the_table(&self) -> bool {
+        matches!(self, Command::Status(_) | Command::Diagnose(_) | Command::Watch(_))
+    }
+}
+
 /// Runs the command that `arguments` name, and returns its exit code.
 #[must_use]
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
@@ -89,9 +137,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     // Files that a run makes are readable for all, whatever the caller's shell or Ansible's connection set.
     rustix::process::umask(rustix::fs::Mode::WGRP | rustix::fs::Mode::WOTH);
     // Ansible runs a binary module with one argument, the absolute path of the task's arguments. No command starts so.
-    if let [_, task] = &arguments[..] {
+    if let [program, task] = &arguments[..] {
         if Path::new(task).is_absolute() {
-            return print(&ansible::run(Path::new(task)));
+            return print(&ansible::run(ansible::Module::of(program), read(Some(Path::new(task)))));
         }
     }
     match Arguments::try_parse_from(arguments) {
@@ -113,53 +161,66 @@ pub struct Answer {
 }
 
 fn command(arguments: Arguments) -> u8 {
-    let form = match arguments.output {
-        Output::Auto if io::stdout().is_terminal() => Form::Text,
-        Output::Auto | Output::Json => Form::Json,
+    // What cannot be printed must not be done first.
+    let outputs = arguments.command.outputs();
+    if !outputs.contains(&arguments.output) {
+        let names = outputs.iter().filter_map(ValueEnum::to_possible_value).map(|value| value.get_name().to_owned());
+        eprintln!(
+            "conntrack-sysctl: this command has no such --output; it has: {}",
+            names.collect::<Vec<_>>().join(", ")
+        );
+        return FAILED;
+    }
+    let output = match arguments.output {
+        Output::Auto if io::stdout().is_terminal() => Output::Text,
+        Output::Auto => Output::Json,
+        output => output,
+    };
+    let form = match output {
         Output::Text => Form::Text,
         Output::Prometheus => Form::Prometheus,
         Output::Request => Form::Request,
+        _ => Form::Json,
     };
-    let as_text = form == Form::Text;
     let root = &arguments.root;
-    if let Some(why) = misfit(&arguments.command, form, root) {
-        eprintln!("conntrack-sysctl: {why}");
+    if arguments.command.is_of_the_table() && root != Path::new("/") {
+        eprintln!("conntrack-sysctl: an image has no live table; leave --root out");
         return FAILED;
     }
     let answer = match arguments.command {
         Command::Apply { request } => {
             let report = report(Mode::Apply, request.as_deref(), |desired| run::apply(desired, root));
             let code = if report.failure.is_some() { FAILED } else { OK };
-            Answer { text: render(&report, as_text, text::report), code }
+            Answer { text: rendered(&report, output), code }
         }
         Command::Check { request } => {
             let report = report(Mode::Check, request.as_deref(), |desired| run::check(desired, root));
-            Answer { text: render(&report, as_text, text::report), code: check_code(&report) }
+            Answer { text: rendered(&report, output), code: check_code(&report) }
         }
         Command::Show => observed(root, |snapshot| {
             let inventory = show::inventory(snapshot);
-            Ok(render(&inventory, as_text, text::inventory))
+            Ok(render(&inventory, output, text::inventory))
         }),
         Command::Explain { setting } => observed(root, |snapshot| {
             let story = show::story(&setting, snapshot)?;
-            Ok(render(&story, as_text, text::story))
+            Ok(render(&story, output, text::story))
         }),
+        Command::Summarize { reports } => {
+            let summary = Summary::new(reports.iter().map(|path| (host_name(path), report_of(path))));
+            let text = match output {
+                Output::Markdown => summarize::markdown::summary(&summary),
+                Output::Html => summarize::html::summary(&summary),
+                _ => render(&summary, output, summarize::text::summary),
+            };
+            Answer { text, code: summary.code() }
+        }
+        Command::Module { name } => ansible::run(name, read(None)),
         Command::Schema { of } => Answer { text: schema::text(of), code: OK },
         Command::Status(arguments) => table::status(&arguments, form),
         Command::Diagnose(arguments) => table::diagnose(&arguments, form),
         Command::Watch(arguments) => table::watch::watch(&arguments, form),
     };
     print(&answer)
-}
-
-/// Why options of all commands do not fit this one.
-fn misfit(command: &Command, form: Form, root: &Path) -> Option<&'static str> {
-    let is_of_table = matches!(command, Command::Status(_) | Command::Diagnose(_) | Command::Watch(_));
-    match form {
-        Form::Prometheus | Form::Request if !is_of_table => Some("this command answers in text or JSON"),
-        _ if is_of_table && root != Path::new("/") => Some("an image has no live table; leave --root out"),
-        _ => None,
-    }
 }
 
 /// The exit code of a check. A failure that apply would meet is a drift all the same, where settings were compared.
@@ -207,8 +268,29 @@ fn read(request: Option<&Path>) -> Result<Vec<u8>, Failure> {
     }
 }
 
-fn render<T: Serialize>(value: &T, as_text: bool, text: impl FnOnce(&T) -> String) -> String {
-    if as_text { text(value) } else { json(value) }
+/// The report in the file `path`, or why there is none.
+fn report_of(path: &Path) -> Result<Report, String> {
+    let bytes = std::fs::read(path).map_err(|error| format!("`{}` cannot be read: {error}", path.display()))?;
+    serde_json::from_slice(&bytes).map_err(|error| format!("`{}` is not a report: {error}", path.display()))
+}
+
+/// The host whose report is in the file `path`.
+fn host_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.strip_suffix(".json").unwrap_or(&name).to_owned()
+}
+
+fn rendered(report: &Report, output: Output) -> String {
+    match output {
+        Output::Junit => junit::report(report),
+        Output::Sarif => sarif::report(report),
+        Output::Github => github::report(report),
+        _ => render(report, output, text::report),
+    }
+}
+
+fn render<T: Serialize>(value: &T, output: Output, text: impl FnOnce(&T) -> String) -> String {
+    if output == Output::Text { text(value) } else { json(value) }
 }
 
 /// `value` as indented JSON.

@@ -2,6 +2,10 @@
 
 pub mod ansible;
 mod diff;
+pub mod finding;
+pub mod github;
+pub mod junit;
+pub mod sarif;
 pub mod text;
 
 use std::path::PathBuf;
@@ -116,6 +120,8 @@ pub struct BootReport {
     pub after: Option<i64>,
     /// The value after, as a person reads it.
     pub human: Option<String>,
+    /// The assignment that decided, before the run.
+    pub winner_before: Option<Place>,
     /// The assignment that decides, after the run.
     pub winner: Option<Place>,
     /// The other assignments that are read, in the order of reading.
@@ -239,6 +245,7 @@ fn setting_report(want: &Want, before: &Judgement, after: Judgement, left: Judge
             before: before.outlook.value,
             after: after.outlook.value,
             human: human(after.outlook.value),
+            winner_before: before.outlook.winner.clone(),
             shadowed: after.outlook.shadowed(),
             winner: after.outlook.winner,
         },

@@ -1,6 +1,6 @@
 //! Says what a machine has, without any request: all settings at a glance, and the whole story of one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -101,10 +101,26 @@ pub fn inventory(snapshot: &Snapshot) -> Inventory {
     let mut names: BTreeSet<String> = live.map(|setting| setting.name.into_owned()).collect();
     names.extend(boot.assigned().map(str::to_owned));
     let settings = names.iter().filter_map(|name| catalog::by_key(name));
+    listed(settings, snapshot, &boot)
+}
+
+/// The settings that `names` mean, each once and in the order of the canonical names, whether the machine has them or
+/// not.
+pub fn named(names: &[String], snapshot: &Snapshot) -> Result<Inventory, Failure> {
+    let mut settings = BTreeMap::new();
+    for (index, name) in names.iter().enumerate() {
+        let setting = request::setting(name).map_err(|failure| failure.at(format!("/settings/{index}")))?;
+        settings.insert(setting.name.to_string(), setting);
+    }
+    let boot = boot::boot(snapshot, boot::default_loader(&snapshot.tree));
+    Ok(listed(settings.into_values(), snapshot, &boot))
+}
+
+fn listed(settings: impl Iterator<Item = Setting>, snapshot: &Snapshot, boot: &Boot) -> Inventory {
     Inventory {
         loader: boot.loader,
         module: arrival_text(&boot.arrival),
-        settings: settings.map(|setting| overview(&setting, snapshot, &boot)).collect(),
+        settings: settings.map(|setting| overview(&setting, snapshot, boot)).collect(),
     }
 }
 

@@ -1,18 +1,41 @@
-//! The envelope around a report that makes the binary an Ansible module.
+//! The envelopes around a report and around an inventory that make the binary two Ansible modules.
 //!
-//! Ansible hands a binary module the path of a file with the task's arguments as JSON, its own among them under names
-//! that begin with `_ansible_`, and reads one JSON object from standard output.
+//! Ansible hands over a task's arguments as JSON, its own among them under names that begin with `_ansible_`, and reads
+//! one JSON object from standard output. The collection's action plugin sends them to standard input; Ansible itself,
+//! where the binary stands among a collection's modules, names a file that has them.
 
-use std::io::Read;
+use std::ffi::OsStr;
 use std::path::Path;
 
+use clap::ValueEnum;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{Mode, Report, text};
 use crate::cli::{Answer, FAILED, OK};
 use crate::failure::{Failure, Kind};
-use crate::{request, run};
+use crate::show::Inventory;
+use crate::verify::Verdict;
+use crate::{host, request, run, show};
+
+/// The modules that the binary is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum Module {
+    /// Makes the settings as the task says.
+    Settings,
+    /// Tells what the settings are.
+    SettingsInfo,
+}
+
+impl Module {
+    /// The module that a program of this name is: Ansible puts words of its own before the name of the file.
+    #[must_use]
+    pub fn of(program: &OsStr) -> Module {
+        let is_info = program.to_str().is_some_and(|program| program.ends_with("settings_info"));
+        if is_info { Module::SettingsInfo } else { Module::Settings }
+    }
+}
 
 /// The request's switches, which older versions of Ansible pass as words where a playbook has a template.
 const SWITCHES: [&str; 4] = ["live", "persist", "exclusive", "backup"];
@@ -24,10 +47,22 @@ struct Task {
     request: Value,
 }
 
-/// Does the task whose arguments are in the file `path`.
+/// Does a task of `module`, whose arguments are the JSON text `arguments`.
 #[must_use]
-pub fn run(path: &Path) -> Answer {
-    let report = task(path).map_err(|failure| (Mode::Apply, failure)).and_then(|task| {
+pub fn run(module: Module, arguments: Result<Vec<u8>, Failure>) -> Answer {
+    let arguments = arguments.and_then(|bytes| match request::strict_json(&bytes)? {
+        Value::Object(arguments) => Ok(arguments),
+        _ => Err(Failure::new(Kind::BadRequest, "the task's arguments are not a JSON object").at("")),
+    });
+    let (failed, result) = match module {
+        Module::Settings => manage(arguments),
+        Module::SettingsInfo => tell(arguments),
+    };
+    Answer { text: result.to_string(), code: if failed { FAILED } else { OK } }
+}
+
+fn manage(arguments: Result<Map<String, Value>, Failure>) -> (bool, Value) {
+    let report = arguments.map(task).map_err(|failure| (Mode::Apply, failure)).and_then(|task| {
         let desired = request::from_value(task.request)
             .and_then(|request| request::desired(&request))
             .map_err(|failure| (task.mode, failure))?;
@@ -38,8 +73,67 @@ pub fn run(path: &Path) -> Answer {
         Ok((report, task.wants_diff))
     });
     let (report, wants_diff) = report.unwrap_or_else(|(mode, failure)| (Report::refused(mode, failure), false));
-    let code = if report.failure.is_some() { FAILED } else { OK };
-    Answer { text: envelope(&report, wants_diff).to_string(), code }
+    (report.failure.is_some(), envelope(&report, wants_diff))
+}
+
+fn tell(arguments: Result<Map<String, Value>, Failure>) -> (bool, Value) {
+    let inventory = arguments.and_then(named).and_then(|names| {
+        host::restraint::only_look();
+        let snapshot = host::open_root(Path::new("/")).and_then(|root| host::observe(&root))?;
+        match names {
+            Some(names) => show::named(&names, &snapshot),
+            None => Ok(show::inventory(&snapshot)),
+        }
+    });
+    match inventory {
+        Ok(inventory) => (false, info(&inventory)),
+        Err(failure) => {
+            let message = failure.to_string();
+            (true, json!({"changed": false, "failed": true, "msg": message, "failure": value(&failure)}))
+        }
+    }
+}
+
+/// The settings that a task asks about; none: all.
+fn named(arguments: Map<String, Value>) -> Result<Option<Vec<String>>, Failure> {
+    let refuse = |message: &str, pointer: &str| Err(Failure::new(Kind::BadRequest, message).at(pointer));
+    let mut own = own(arguments);
+    let names = own.remove("settings");
+    if let Some(unknown) = own.keys().next() {
+        return refuse(&format!("`{unknown}` is no option of this module: it has `settings` only"), "");
+    }
+    match names {
+        None => Ok(None),
+        Some(Value::Array(names)) if names.is_empty() => Ok(None),
+        Some(Value::Array(names)) if names.iter().all(Value::is_string) => {
+            Ok(Some(names.iter().filter_map(Value::as_str).map(str::to_owned).collect()))
+        }
+        Some(Value::String(names)) => Ok(Some(names.split(',').map(|name| name.trim().to_owned()).collect())),
+        Some(_) => refuse("`settings` is not a list of names", "/settings"),
+    }
+}
+
+/// The object that Ansible reads of an inventory.
+fn info(inventory: &Inventory) -> Value {
+    let differ: Vec<&str> = inventory
+        .settings
+        .iter()
+        .filter(|setting| setting.verdict != Verdict::InSync)
+        .map(|setting| setting.name.as_str())
+        .collect();
+    let message = match differ.len() {
+        0 => format!("{} settings: the next boot makes them what they are now", inventory.settings.len()),
+        _ => format!("the next boot does not make these what they are now: {}", differ.join(", ")),
+    };
+    json!({
+        "changed": false,
+        "failed": false,
+        "msg": message,
+        "in_sync": differ.is_empty(),
+        "loader": value(&inventory.loader),
+        "module": inventory.module,
+        "settings": value(&inventory.settings),
+    })
 }
 
 /// The object that Ansible reads.
@@ -73,33 +167,23 @@ fn value<T: Serialize>(value: &T) -> Value {
     serde_json::to_value(value).expect("a report has string keys only")
 }
 
-fn task(path: &Path) -> Result<Task, Failure> {
-    let bytes = read(path).map_err(|error| {
-        let message = format!("the task's arguments `{}` cannot be read: {error}", path.display());
-        Failure::new(Kind::BadRequest, message)
-    })?;
-    let Value::Object(arguments) = request::strict_json(&bytes)? else {
-        return Err(Failure::new(Kind::BadRequest, "the task's arguments are not a JSON object").at(""));
-    };
+fn task(arguments: Map<String, Value>) -> Task {
     let is_set = |name: &str| arguments.get(name).and_then(Value::as_bool).unwrap_or(false);
     let mode = if is_set("_ansible_check_mode") { Mode::Check } else { Mode::Apply };
     let wants_diff = is_set("_ansible_diff");
-    // Ansible leaves out what a playbook omits; what is null there was given as `option:` without a value.
-    let own: Map<String, Value> = arguments
-        .into_iter()
-        .filter(|(name, value)| !name.starts_with("_ansible_") && !value.is_null())
-        .map(|(name, value)| {
-            let value = if SWITCHES.contains(&name.as_str()) { switch(value) } else { value };
-            (name, value)
-        })
-        .collect();
-    Ok(Task { mode, wants_diff, request: Value::Object(own) })
+    let mut own = own(arguments);
+    for (name, value) in &mut own {
+        if SWITCHES.contains(&name.as_str()) {
+            *value = switch(value.take());
+        }
+    }
+    Task { mode, wants_diff, request: Value::Object(own) }
 }
 
-fn read(path: &Path) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(request::LIMIT as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
+/// The options that the task gives. Ansible leaves out what a playbook omits; what is null was given as `option:`
+/// without a value.
+fn own(arguments: Map<String, Value>) -> Map<String, Value> {
+    arguments.into_iter().filter(|(name, value)| !name.starts_with("_ansible_") && !value.is_null()).collect()
 }
 
 fn switch(value: Value) -> Value {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::diff::unified;
-use super::{Change, FileAction, Mode, Report, SettingReport};
+use super::{Change, FileAction, Mode, Report, Rule, SettingReport};
 use crate::failure::Failure;
 use crate::show::{Inventory, Overview, Role, Story};
 use crate::verify::Verdict;
@@ -92,18 +92,23 @@ fn failure(failure: &Failure) -> String {
 }
 
 fn setting_row(setting: &SettingReport) -> Vec<String> {
-    let desired = match setting.desired.rule {
-        super::Rule::Exactly => number(setting.desired.value, setting.desired.human.as_deref()),
-        super::Rule::AtLeast => format!(">= {}", number(setting.desired.value, setting.desired.human.as_deref())),
-        super::Rule::Absent => "absent".to_owned(),
-    };
     vec![
         short(&setting.name).to_owned(),
-        desired,
+        desired(setting),
         change_of(setting.live.before, setting.live.after, setting.live.human.as_deref()),
         change_of(setting.boot.before, setting.boot.after, setting.boot.human.as_deref()),
         verdict(setting.verdict).to_owned(),
     ]
+}
+
+/// What the request wants of the setting.
+pub(crate) fn desired(setting: &SettingReport) -> String {
+    let desired = &setting.desired;
+    match desired.rule {
+        Rule::Exactly => number(desired.value, desired.human.as_deref()),
+        Rule::AtLeast => format!(">= {}", number(desired.value, desired.human.as_deref())),
+        Rule::Absent => "absent".to_owned(),
+    }
 }
 
 fn change_of(before: Option<i64>, after: Option<i64>, human: Option<&str>) -> String {
@@ -111,7 +116,8 @@ fn change_of(before: Option<i64>, after: Option<i64>, human: Option<&str>) -> St
     if before == after { after_text } else { format!("{} -> {after_text}", number(before, None)) }
 }
 
-fn number(number: Option<i64>, human: Option<&str>) -> String {
+/// A number, and how a person reads it.
+pub(crate) fn number(number: Option<i64>, human: Option<&str>) -> String {
     match (number, human) {
         (None, _) => "-".to_owned(),
         (Some(number), None) => number.to_string(),
@@ -120,7 +126,7 @@ fn number(number: Option<i64>, human: Option<&str>) -> String {
 }
 
 /// The verdict's name, as in JSON.
-fn verdict(verdict: Verdict) -> &'static str {
+pub(crate) fn verdict(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::InSync => "in_sync",
         Verdict::LiveDrift => "live_drift",
@@ -186,11 +192,12 @@ pub fn story(story: &Story) -> String {
 }
 
 /// The name without the part that all have in common.
-fn short(name: &str) -> &str {
+pub(crate) fn short(name: &str) -> &str {
     name.strip_prefix("net.netfilter.").unwrap_or(name)
 }
 
-fn table(heads: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+/// Rows below their heads, in columns.
+pub(crate) fn table(heads: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let rows: Vec<Vec<String>> = std::iter::once(heads.iter().map(|head| (*head).to_owned()).collect())
         .chain(rows.map(|row| row.iter().map(|cell| printable(cell).into_owned()).collect()))
         .collect();

@@ -1,0 +1,14 @@
+# Copyright: the conntrack-sysctl maintainers
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Tells what the connection tracking sysctls are now, and what the next boot makes of them."""
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+from ansible_collections.conntrack.sysctl.plugins.plugin_utils.binary import BinaryAction
+
+
+class ActionModule(BinaryAction):
+    """The module `settings_info`."""
+
+    name = 'settings_info'

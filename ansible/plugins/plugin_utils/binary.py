@@ -1,0 +1,166 @@
+# Copyright: the conntrack-sysctl maintainers
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Runs the collection's static binary on the managed host, where no Python is needed.
+
+One command on the host says which machine it is, and runs the binary at once where the host keeps a verified copy of it.
+Else the binary for that machine is transferred, which the next run finds again.
+"""
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+import hashlib
+import json
+import os
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible.utils.vars import merge_hash
+
+# Where a host keeps the binary. Root alone may write here and in every directory above it.
+CACHE = '/var/cache/conntrack-sysctl'
+
+# What the command on the host prints where the binary has to be transferred, and where there is none to transfer.
+# Both end with the system and the machine, as `uname -sm` prints them.
+WANTED = 'conntrack-sysctl: wanted for '
+UNKNOWN = 'conntrack-sysctl: unknown to '
+
+# Enters the cache, and fails unless it is a directory that belongs to root and that nobody else can enter: who is in there
+# is root. It is looked at from within: whatever happens to its name meanwhile, what is checked is what is used.
+ENTER = (
+    'cd {cache} 2>/dev/null && set -- $(ls -ldn .) && [ "$3" = 0 ] && '
+    'case $1 in (drwx------|drwx------.) true;; (*) false;; esac'
+).format(cache=CACHE)
+
+# The binary lies in the cache under its own SHA-256, which is computed again before each use.
+VERIFY = 'echo "$sum  {file}" | sha256sum -c >/dev/null 2>&1'
+
+
+class BinaryAction(ActionBase):
+    """An action that is done by the binary, as its module `name`."""
+
+    name = None
+    # Whether a run of this module may leave the binary on the host: one that only looks leaves nothing.
+    may_change = False
+
+    def run(self, tmp=None, task_vars=None):
+        result = super(BinaryAction, self).run(tmp, task_vars)
+        del tmp
+        binaries = _binaries()
+        arguments = dict(self._task.args)
+        arguments['_ansible_check_mode'] = bool(self._task.check_mode)
+        arguments['_ansible_diff'] = bool(self._task.diff)
+        # What is not JSON (an encrypted string, a date) is handed over as the text that a playbook's author sees.
+        arguments = json.dumps(arguments, default=str)
+
+        answer = self._execute(_cached(self.name, binaries), arguments)
+        wanted = _line_with(answer['stdout'], WANTED)
+        unknown = _line_with(answer['stdout'], UNKNOWN)
+        if unknown is not None:
+            raise AnsibleActionFail(
+                'this collection has no binary for `%s`; it has: %s. Build one (docs/ansible.md), and put it in %s'
+                % (unknown, ', '.join('Linux ' + machine for machine in sorted(binaries)), _directory()))
+        if wanted is not None:
+            path, digest = binaries[wanted.split()[-1]]
+            keep = self.may_change and not self._task.check_mode
+            answer = self._execute(_transferred(self.name, self._transfer(path), digest, keep), arguments)
+        return merge_hash(result, self._read(answer))
+
+    def _transfer(self, path):
+        """The path of the binary on the host, below a directory that Ansible removes again."""
+        self._ensure_temporary_directory()
+        remote = self._connection._shell.join_path(self._connection._shell.tmpdir, 'conntrack-sysctl')
+        self._transfer_file(path, remote)
+        self._fixup_perms2((self._connection._shell.tmpdir, remote))
+        return remote
+
+    def _ensure_temporary_directory(self):
+        if self._connection._shell.tmpdir is None:
+            self._make_tmp_path()
+
+    def _execute(self, command, arguments):
+        """The answer to a command that reads the task's arguments from its standard input."""
+        become = self._connection.become
+        # Up to ansible-core 2.18 a become plugin does not say so itself: it is `su` that needs a terminal.
+        passes = become is None or getattr(become, 'pipelining', not str(become.name).endswith('su'))
+        if self._connection.has_pipelining and passes:
+            answer = self._low_level_execute_command('( %s )' % command, in_data=arguments.encode('utf-8'))
+            if answer['rc'] == 0 or 'tty' not in answer['stderr']:
+                return answer
+        # This connection has no standard input to offer, or a sudo that insists on a terminal.
+        self._ensure_temporary_directory()
+        remote = self._connection._shell.join_path(self._connection._shell.tmpdir, 'arguments')
+        self._transfer_data(remote, arguments)
+        self._fixup_perms2((self._connection._shell.tmpdir, remote), execute=False)
+        return self._low_level_execute_command('( %s ) < %s' % (command, self._connection._shell.quote(remote)))
+
+    def _read(self, answer):
+        """The result that the binary printed: one line. Login scripts may print lines of their own."""
+        for line in reversed(answer['stdout'].splitlines()):
+            if line.startswith('{'):
+                try:
+                    result = json.loads(line)
+                except ValueError:
+                    break
+                result['invocation'] = {'module_args': dict(self._task.args)}
+                return result
+        return {
+            'failed': True,
+            'msg': 'the binary gave no result (exit code %s)' % answer['rc'],
+            'module_stdout': answer['stdout'],
+            'module_stderr': answer['stderr'],
+            'rc': answer['rc'],
+        }
+
+
+def _directory():
+    return os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), 'bin')
+
+
+def _binaries():
+    """Machine, as `uname -m` calls it, to the path of its binary and the SHA-256 of that."""
+    prefix = 'conntrack-sysctl-'
+    binaries = {}
+    directory = _directory()
+    names = os.listdir(directory) if os.path.isdir(directory) else []
+    for name in names:
+        if name.startswith(prefix) and name[len(prefix):].replace('_', '').isalnum():
+            path = os.path.join(directory, name)
+            with open(path, 'rb') as binary:
+                binaries[name[len(prefix):]] = (path, hashlib.sha256(binary.read()).hexdigest())
+    if not binaries:
+        raise AnsibleActionFail('this collection has no binary at all in %s: it was not built by ansible/build' % directory)
+    return binaries
+
+
+def _cached(name, binaries):
+    """The command that runs what the host keeps, or says what it wants."""
+    cases = ' '.join('("Linux %s") sum=%s;;' % (machine, digest) for machine, (path, digest) in sorted(binaries.items()))
+    return (
+        'machine=$(uname -sm); case $machine in {cases} (*) echo "{unknown}$machine"; exit 1;; esac; '
+        'if {enter} && [ -x "./$sum" ] && {verify}; then exec "./$sum" module {name}; fi; echo "{wanted}$machine"'
+    ).format(cases=cases, unknown=UNKNOWN, enter=ENTER, verify=VERIFY.format(file='./$sum'), name=name, wanted=WANTED)
+
+
+def _transferred(name, remote, digest, keep):
+    """The command that runs what was transferred, and before that keeps it where it may."""
+    if not keep:
+        return 'exec {remote} module {name}'.format(remote=_quoted(remote), name=name)
+    return (
+        'sum={digest}; umask 077; [ "$(id -u)" = 0 ] && mkdir -p {cache} 2>/dev/null; '
+        'if {enter} && cp {remote} "./.$sum.$$" && chmod 0700 "./.$sum.$$" && {verify} && mv -f "./.$sum.$$" "./$sum" && '
+        '[ -x "./$sum" ]; then find . -type f -mtime +30 -exec rm -f {{}} + 2>/dev/null; exec "./$sum" module {name}; fi; '
+        'rm -f "./.$sum.$$"; exec {remote} module {name}'
+    ).format(digest=digest, cache=CACHE, enter=ENTER, remote=_quoted(remote), name=name, verify=VERIFY.format(file='./.$sum.$$'))
+
+
+def _quoted(text):
+    return "'" + text.replace("'", "'\"'\"'") + "'"
+
+
+def _line_with(text, prefix):
+    """What follows `prefix` on the line that begins with it."""
+    for line in text.splitlines():
+        if line.startswith(prefix):
+            return line[len(prefix):].strip()
+    return None

@@ -1,0 +1,137 @@
+//! Decides what of a report is worth a line of its own: each setting that is not as desired, why the run failed, and each
+//! warning. The outputs for continuous integration and the summary of many hosts render these.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Mode, Report, SettingReport, text};
+use crate::failure::Failure;
+use crate::tree::Place;
+use crate::verify::Verdict;
+use crate::warning::Code;
+
+/// How grave a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// Something is not as desired, or the run failed.
+    Error,
+    /// Something to know.
+    Warning,
+}
+
+/// One thing that a report says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// How grave it is.
+    pub level: Level,
+    /// The stable name: a verdict, a kind of failure, or a code of a warning.
+    pub rule: String,
+    /// The setting that it is about.
+    pub setting: Option<String>,
+    /// What it is and what to do, on one line without control characters.
+    pub message: String,
+    /// The file whose line decides the setting at boot, where that is what is wrong.
+    pub file: Option<PathBuf>,
+    /// The line.
+    pub line: Option<usize>,
+}
+
+/// The findings of a report, settings first.
+#[must_use]
+pub fn findings(report: &Report) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = report.settings.iter().filter_map(|one| setting(one, report.mode)).collect();
+    findings.extend(report.failure.iter().map(failure));
+    for warning in &report.warnings {
+        // The setting's own finding has said that, with file and line.
+        let is_said = warning.code == Code::Shadowed && findings.iter().any(|finding| finding.setting == warning.key);
+        if !is_said {
+            findings.push(Finding {
+                level: Level::Warning,
+                rule: name(&warning.code),
+                setting: warning.key.clone(),
+                message: text::printable(&warning.message).into_owned(),
+                file: None,
+                line: None,
+            });
+        }
+    }
+    findings
+}
+
+/// The finding about a setting, if it is not as desired.
+#[must_use]
+pub fn setting(setting: &SettingReport, mode: Mode) -> Option<Finding> {
+    if setting.verdict == Verdict::InSync {
+        return None;
+    }
+    let found = Found::new(setting, mode);
+    let mut message = format!(
+        "{}: {}: desired {}, live {}, boot {}",
+        text::short(&setting.name),
+        text::verdict(setting.verdict),
+        text::desired(setting),
+        text::number(found.live, None),
+        text::number(found.boot, None),
+    );
+    if let Some(place) = found.wrong_line {
+        message += &format!(" ({place})");
+    }
+    if let Some(advice) = &setting.advice {
+        message += &format!("; {advice}");
+    }
+    Some(Finding {
+        level: Level::Error,
+        rule: name(&setting.verdict),
+        setting: Some(setting.name.clone()),
+        message: text::printable(&message).into_owned(),
+        file: found.wrong_line.map(|place| place.file.clone()),
+        line: found.wrong_line.map(|place| place.line),
+    })
+}
+
+/// What the verdict on a setting is about: the machine as the run left it. A check leaves it as it was.
+#[derive(Clone, Copy, Debug)]
+pub struct Found<'a> {
+    /// The live number.
+    pub live: Option<i64>,
+    /// What the next boot makes of it.
+    pub boot: Option<i64>,
+    /// The line that makes it at boot what it should not be.
+    pub wrong_line: Option<&'a Place>,
+}
+
+impl<'a> Found<'a> {
+    /// What a run of this mode found of the setting.
+    #[must_use]
+    pub fn new(setting: &'a SettingReport, mode: Mode) -> Found<'a> {
+        let (live, boot) = (&setting.live, &setting.boot);
+        let (live, boot, winner) = match mode {
+            Mode::Check => (live.before, boot.before, &boot.winner_before),
+            Mode::Apply => (live.after, boot.after, &boot.winner),
+        };
+        let is_of_files = matches!(setting.verdict, Verdict::BootDrift | Verdict::LostAtBoot | Verdict::Shadowed);
+        Found { live, boot, wrong_line: winner.as_ref().filter(|_| is_of_files) }
+    }
+}
+
+fn failure(failure: &Failure) -> Finding {
+    Finding {
+        level: Level::Error,
+        rule: name(&failure.kind),
+        setting: failure.key.clone(),
+        message: text::printable(&failure.to_string()).into_owned(),
+        file: None,
+        line: None,
+    }
+}
+
+/// The stable name of a verdict, a kind or a code: as in JSON.
+fn name<T: Serialize>(value: &T) -> String {
+    match serde_json::to_value(value) {
+        Ok(Value::String(name)) => name,
+        _ => unreachable!("it is an enum without content"),
+    }
+}

@@ -1,0 +1,36 @@
+//! Renders a report as workflow commands of GitHub Actions, which make annotations of them.
+
+use super::finding::{Level, findings};
+use super::{Report, text};
+
+/// One command a line; where there is nothing to annotate, one that says so.
+#[must_use]
+pub fn report(report: &Report) -> String {
+    let mut lines: Vec<String> = findings(report)
+        .iter()
+        .map(|finding| {
+            let command = match finding.level {
+                Level::Error => "error",
+                Level::Warning => "warning",
+            };
+            // A `file` would have to be one of the repository.
+            let title =
+                finding.setting.as_deref().map_or_else(|| finding.rule.clone(), |name| text::short(name).into());
+            format!("::{command} title={}::{}", property(&format!("conntrack-sysctl {title}")), data(&finding.message))
+        })
+        .collect();
+    if lines.is_empty() {
+        lines.push(format!("::notice title=conntrack-sysctl::{}", data(&text::summary(report))));
+    }
+    lines.join("\n")
+}
+
+/// `text` as the data of a command.
+fn data(text: &str) -> String {
+    text::printable(text).replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// `text` as a property of a command.
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}

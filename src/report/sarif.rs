@@ -1,0 +1,70 @@
+//! Renders a report as SARIF 2.1.0, the form in which code scanners tell what they found.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::Report;
+use super::finding::{Finding, Level, findings};
+
+/// The SARIF document.
+#[must_use]
+pub fn report(report: &Report) -> String {
+    let findings = findings(report);
+    let mut rules: Vec<&str> = findings.iter().map(|finding| finding.rule.as_str()).collect();
+    rules.sort_unstable();
+    rules.dedup();
+    let rule = |id: &&str| json!({"id": id, "shortDescription": {"text": id.replace('_', " ")}});
+    crate::cli::json(&json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "tool": {"driver": {
+                "name": "conntrack-sysctl",
+                "version": env!("CARGO_PKG_VERSION"),
+                "rules": rules.iter().map(rule).collect::<Vec<_>>(),
+            }},
+            // What cannot be compared was not scanned.
+            "invocations": [{"executionSuccessful": report.failure.is_none() || !report.settings.is_empty()}],
+            "originalUriBaseIds": {"ROOT": {"uri": "file:///"}},
+            "results": findings.iter().map(result).collect::<Vec<_>>(),
+        }],
+    }))
+}
+
+fn result(finding: &Finding) -> Value {
+    let level = match finding.level {
+        Level::Error => "error",
+        Level::Warning => "warning",
+    };
+    let mut result = json!({"ruleId": finding.rule, "level": level, "message": {"text": finding.message}});
+    // Code scanners want a place for everything. Where no line of a file is wrong, it is the kernel's own file.
+    let (uri, region) = match (&finding.file, finding.line, &finding.setting) {
+        (Some(file), Some(line), _) => (uri(file), Some(json!({"startLine": line}))),
+        (_, _, Some(setting)) => (uri(&Path::new("/proc/sys").join(setting.replace('.', "/"))), None),
+        _ => return result,
+    };
+    let mut place = json!({"artifactLocation": {"uri": uri, "uriBaseId": "ROOT"}});
+    if let Some(region) = region {
+        place["region"] = region;
+    }
+    result["locations"] = json!([{"physicalLocation": place}]);
+    if let Some(setting) = &finding.setting {
+        // The same drift keeps its identity when the line moves.
+        result["partialFingerprints"] = json!({"setting/v1": format!("{}:{setting}", finding.rule)});
+    }
+    result
+}
+
+/// The path relative to the root, as a URI.
+fn uri(path: &Path) -> String {
+    let mut uri = String::new();
+    for byte in path.as_os_str().as_bytes().iter().skip_while(|byte| **byte == b'/') {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' | b'~' => uri.push(char::from(*byte)),
+            byte => uri += &format!("%{byte:02X}"),
+        }
+    }
+    uri
+}

@@ -1,0 +1,107 @@
+//! Renders a summary as one HTML page that needs nothing else: hosts by settings, each drift marked with file and line.
+
+use super::{Host, Outcome, Summary, text};
+use crate::markup;
+use crate::report::finding::Found;
+use crate::report::text::{desired, number, printable, short, verdict};
+use crate::report::{Mode, SettingReport};
+use crate::verify::Verdict;
+
+/// The page has no scripts and loads nothing; the policy holds it to that, whatever a report had in it.
+const HEAD: &str = r#"<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Connection tracking</title>
+<style>
+:root { color-scheme: light dark; --line: #8884; --soft: #8882; --bad: #c62828; --odd: #a15c00; --good: #2e7d32; }
+@media (prefers-color-scheme: dark) { :root { --bad: #ff8a80; --odd: #ffcc80; --good: #a5d6a7; } }
+body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem; }
+h1 { font-size: 1.4rem; }
+div.scroll { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { border: 1px solid var(--line); padding: .35rem .6rem; text-align: left; vertical-align: top; }
+thead th { background: var(--soft); }
+th code { white-space: nowrap; }
+td.drift { box-shadow: inset 4px 0 var(--bad); }
+.drift strong { color: var(--bad); }
+.unknown strong { color: var(--odd); }
+.in_sync strong { color: var(--good); font-weight: normal; }
+td small { display: block; }
+li { margin: .25rem 0; overflow-wrap: anywhere; }
+</style>
+</head>
+<body>
+"#;
+
+/// The page, without a line end at its end.
+#[must_use]
+pub fn summary(summary: &Summary) -> String {
+    let settings = summary.settings();
+    let mut page = HEAD.to_owned();
+    page += &format!("<h1>Connection tracking</h1>\n<p>{}</p>\n", escaped(&summary.headline()));
+    page += "<div class=\"scroll\">\n<table>\n<thead>\n<tr><th scope=\"col\">host</th><th scope=\"col\">outcome</th>";
+    for name in &settings {
+        page += &format!("<th scope=\"col\"><code>{}</code></th>", escaped(short(name)));
+    }
+    page += "</tr>\n</thead>\n<tbody>\n";
+    for host in &summary.hosts {
+        let outcome = host.outcome.name();
+        page += &format!(
+            "<tr><th scope=\"row\">{}</th><td class=\"{outcome}\"><strong>{outcome}</strong></td>",
+            escaped(&host.name)
+        );
+        for name in &settings {
+            let mut all = host.report.iter().flat_map(|report| report.settings.iter().map(|one| (one, report.mode)));
+            page += &all.find(|(setting, _)| setting.name == *name).map_or_else(|| "<td>-</td>".to_owned(), cell);
+        }
+        page += "</tr>\n";
+    }
+    page += "</tbody>\n</table>\n</div>\n";
+    page += &details(&summary.hosts);
+    page + "</body>\n</html>"
+}
+
+fn cell((setting, mode): (&SettingReport, Mode)) -> String {
+    let found = Found::new(setting, mode);
+    let live = number(found.live, None);
+    if setting.verdict == Verdict::InSync {
+        let human =
+            setting.live.human.as_ref().map_or_else(String::new, |human| format!(" <small>{}</small>", escaped(human)));
+        return format!("<td class=\"in_sync\">{}{human}</td>", escaped(&live));
+    }
+    let place = found
+        .wrong_line
+        .map_or_else(String::new, |place| format!("<small><code>{}</code></small>", escaped(&place.to_string())));
+    format!(
+        "<td class=\"drift\"><strong>{}</strong><small>desired {}</small><small>live {}</small><small>boot {}</small>{place}</td>",
+        verdict(setting.verdict),
+        escaped(&desired(setting)),
+        escaped(&live),
+        escaped(&number(found.boot, None))
+    )
+}
+
+fn details(hosts: &[Host]) -> String {
+    let mut details = String::new();
+    for host in hosts {
+        let lines = text::lines(host);
+        if lines.is_empty() {
+            continue;
+        }
+        let class = if host.outcome == Outcome::Unknown { "unknown" } else { "drift" };
+        details += &format!("<h2 class=\"{class}\">{}</h2>\n<ul>\n", escaped(&host.name));
+        for line in lines {
+            details += &format!("<li>{}</li>\n", escaped(&line));
+        }
+        details += "</ul>\n";
+    }
+    details
+}
+
+/// `text` as content: neither markup nor a control character of a report reaches the reader.
+fn escaped(text: &str) -> String {
+    markup::escaped(&printable(text))
+}

@@ -1,0 +1,24 @@
+//! Renders a summary as text for people.
+
+use super::{Host, Summary};
+use crate::report::text::{printable, table};
+
+/// The text, without a line end at its end: a line for each host, then what is wrong where.
+#[must_use]
+pub fn summary(summary: &Summary) -> String {
+    let rows = summary.hosts.iter().map(|host| vec![host.name.clone(), host.outcome.name().to_owned()]);
+    let mut text = table(&["HOST", "OUTCOME"], rows);
+    for host in &summary.hosts {
+        for line in lines(host) {
+            text += &format!("{}: {line}\n", printable(&host.name));
+        }
+    }
+    text + &summary.headline()
+}
+
+/// What is to be said of a host, a line each.
+pub(super) fn lines(host: &Host) -> Vec<String> {
+    let findings = host.findings.iter().map(|finding| finding.message.clone());
+    let error = host.error.iter().map(|error| printable(error).into_owned());
+    findings.chain(error).collect()
+}

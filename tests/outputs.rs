@@ -1,0 +1,96 @@
+//! What the outputs for continuous integration and the summary of many hosts say, from reports that real checks made, in
+//! `tests/outputs/reports`: as desired (web1), live and shadowed (web2), in our own file (web3), a request that means
+//! nothing (web4), files whose names are an attack on the reader (web5), and no report at all (web6).
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use conntrack_sysctl::report::{Report, github, junit, sarif};
+use support::{Run, golden};
+
+fn outputs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/outputs")
+}
+
+fn report(name: &str) -> Report {
+    let text = fs::read_to_string(outputs().join("reports").join(name)).expect("the report can be read");
+    serde_json::from_str(&text).expect("it is a report")
+}
+
+fn rendered(extension: &str, render: impl Fn(&Report) -> String) {
+    for host in ["web1", "web2", "web3", "web4", "web5"] {
+        let text = render(&report(&format!("{host}.json"))) + "\n";
+        golden(&outputs().join(format!("{host}.{extension}")), &text);
+    }
+}
+
+fn summarize(output: &str, hosts: &[&str]) -> (String, i32) {
+    let reports: Vec<String> =
+        hosts.iter().map(|host| format!("{}/reports/{host}.json", outputs().display())).collect();
+    let arguments: Vec<&str> =
+        ["summarize", "--output", output].into_iter().chain(reports.iter().map(String::as_str)).collect();
+    let finished = Run::new(&arguments).finish();
+    assert_eq!(finished.stderr, "");
+    // The message of what is no report has its path.
+    (finished.stdout.replace(&format!("{}/", outputs().display()), ""), finished.code)
+}
+
+const ALL: [&str; 6] = ["web1", "web2", "web3", "web4", "web5", "web6"];
+
+#[test]
+fn junit_xml() {
+    rendered("junit.xml", junit::report);
+}
+
+#[test]
+fn sarif_json() {
+    rendered("sarif.json", sarif::report);
+}
+
+#[test]
+fn github_commands() {
+    rendered("github.txt", github::report);
+    for host in ["web2", "web5"] {
+        let text = github::report(&report(&format!("{host}.json")));
+        assert!(text.lines().all(|line| line.starts_with("::error title=") || line.starts_with("::warning title=")));
+    }
+}
+
+#[test]
+fn summaries_of_many_hosts() {
+    for (output, name) in
+        [("text", "summary.txt"), ("markdown", "summary.md"), ("html", "summary.html"), ("json", "summary.json")]
+    {
+        golden(&outputs().join(name), &summarize(output, &ALL).0);
+    }
+}
+
+#[test]
+fn a_page_has_no_markup_of_a_report() {
+    let (page, _) = summarize("html", &ALL);
+    assert!(!page.contains("<img") && page.contains("&lt;img src=x onerror=alert(1)&gt;"));
+    assert!(
+        !page.contains("<script") && !page.contains("http://") && !page.contains("https://") && !page.contains("url(")
+    );
+    assert!(page.chars().all(|c| c == '\n' || !c.is_control()));
+}
+
+#[test]
+fn the_exit_code_of_a_summary_is_that_of_a_check() {
+    assert_eq!(summarize("text", &["web1"]).1, 0);
+    assert_eq!(summarize("text", &["web1", "web2"]).1, 2);
+    assert_eq!(summarize("text", &["web2", "web4"]).1, 1);
+    assert_eq!(summarize("text", &["web1", "web6"]).1, 1);
+    assert_eq!(summarize("text", &["web1", "no-such-file"]).1, 1);
+}
+
+#[test]
+fn an_output_that_a_command_does_not_have_is_refused_before_anything_is_done() {
+    for arguments in [["apply", "--output", "html"], ["check", "--output", "markdown"], ["show", "--output", "junit"]] {
+        let finished = Run::new(&arguments).input("{}").finish();
+        assert_eq!((finished.code, finished.stdout.as_str()), (1, ""));
+        assert!(finished.stderr.contains("it has: auto, json, text"), "{}", finished.stderr);
+    }
+}
