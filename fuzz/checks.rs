@@ -5,6 +5,8 @@ use conntrack_sysctl::report::{Mode, Report, text};
 use conntrack_sysctl::request::{self, Conflicts, Desired, ModulePolicy};
 use conntrack_sysctl::snapshot::{Live, Module, Snapshot};
 use conntrack_sysctl::sysctl_d::{Document, Loader, parse};
+use conntrack_sysctl::table::counters::{self, Counters};
+use conntrack_sysctl::table::{ctnetlink, log_reader, saved};
 use conntrack_sysctl::tree::{Entry, Tree};
 use conntrack_sysctl::verify::Verdict;
 
@@ -102,4 +104,20 @@ fn promises(desired: &Desired, before: &Snapshot, steps: &Plan) {
     }
     let text = text::report(&report);
     assert!(!text.chars().any(|c| c.is_control() && c != '\n' && c != '\t'));
+}
+
+/// Any datagram of the kernel, and any saved table, log or counters, are read as far as they go.
+pub(crate) fn table(bytes: &[u8]) {
+    for message in ctnetlink::messages(bytes, 1) {
+        if let ctnetlink::Message::Data(attributes, _) = message {
+            let _ = (ctnetlink::entry(attributes.clone()), ctnetlink::counters(attributes.clone()));
+            let _ = ctnetlink::totals(attributes);
+        }
+    }
+    let _ = saved::read(bytes, |_| {});
+    let _ = log_reader::text(bytes, "x");
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        let _ = (Counters::parse(text), counters::parse_netstat(text), counters::parse_interfaces(text));
+        let _ = counters::parse_softnet(text);
+    }
 }

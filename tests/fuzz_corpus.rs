@@ -1,4 +1,4 @@
-//! Replays the fuzzers' corpus on stable Rust. `cargo fuzz run document` (request, plan) finds more.
+//! Replays the fuzzers' corpus on stable Rust. `cargo fuzz run document` (request, plan, table) finds more.
 
 #[path = "../fuzz/checks.rs"]
 mod checks;
@@ -29,4 +29,9 @@ fn requests() {
 #[test]
 fn plans() {
     replay("plan", checks::planned);
+}
+
+#[test]
+fn tables() {
+    replay("table", checks::table);
 }
