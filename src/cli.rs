@@ -12,6 +12,7 @@ use crate::report::{Mode, Report, ansible, github, junit, sarif, text};
 use crate::request::{self, Desired};
 use crate::run;
 use crate::summarize::{self, Summary};
+use crate::table::{self, Form};
 use crate::{host, schema, show};
 
 /// The run did what it was to do; a check found desired = live = boot.
@@ -53,11 +54,16 @@ enum Output {
     Markdown,
     /// One HTML page that needs nothing else.
     Html,
+    /// Prometheus' text format: `status` only.
+    Prometheus,
+    /// A request that `apply` takes: `diagnose` only.
+    Request,
 }
 
-/// The outputs of a report, and of a summary of reports; of anything else.
+/// The outputs of a report, of a summary of reports, of the table, and of anything else.
 const REPORT: &[Output] = &[Output::Auto, Output::Json, Output::Text, Output::Junit, Output::Sarif, Output::Github];
 const SUMMARY: &[Output] = &[Output::Auto, Output::Json, Output::Text, Output::Markdown, Output::Html];
+const TABLE: &[Output] = &[Output::Auto, Output::Json, Output::Text, Output::Prometheus, Output::Request];
 const OTHER: &[Output] = &[Output::Auto, Output::Json, Output::Text];
 
 #[derive(Debug, Subcommand)]
@@ -96,6 +102,13 @@ enum Command {
         /// Which of the two.
         of: schema::Of,
     },
+    /// Say how full the connection tracking table is, and what was dropped. Exit code: 0, 1 could not tell; with --warn
+    /// or --crit that of a monitoring plugin.
+    Status(table::StatusArgs),
+    /// Say what fills the table, why packets are dropped, and what to set.
+    Diagnose(table::DiagnoseArgs),
+    /// Watch the table: a live view on a terminal, otherwise a line of JSON for each look.
+    Watch(table::watch::WatchArgs),
 }
 
 impl Command {
@@ -104,8 +117,14 @@ impl Command {
         match self {
             Command::Apply { .. } | Command::Check { .. } => REPORT,
             Command::Summarize { .. } => SUMMARY,
+            _ if self.is_of_table() => TABLE,
             _ => OTHER,
         }
+    }
+
+    /// Whether the command is about the live table, and not about settings.
+    fn is_of_table(&self) -> bool {
+        matches!(self, Command::Status(_) | Command::Diagnose(_) | Command::Watch(_))
     }
 }
 
@@ -155,7 +174,17 @@ fn command(arguments: Arguments) -> u8 {
         Output::Auto => Output::Json,
         output => output,
     };
+    let form = match output {
+        Output::Text => Form::Text,
+        Output::Prometheus => Form::Prometheus,
+        Output::Request => Form::Request,
+        _ => Form::Json,
+    };
     let root = &arguments.root;
+    if arguments.command.is_of_table() && root != Path::new("/") {
+        eprintln!("conntrack-sysctl: an image has no live table; leave --root out");
+        return FAILED;
+    }
     let answer = match arguments.command {
         Command::Apply { request } => {
             let report = report(Mode::Apply, request.as_deref(), |desired| run::apply(desired, root));
@@ -185,6 +214,9 @@ fn command(arguments: Arguments) -> u8 {
         }
         Command::Module { name } => ansible::run(name, read(None)),
         Command::Schema { of } => Answer { text: schema::text(of), code: OK },
+        Command::Status(arguments) => table::status(&arguments, form),
+        Command::Diagnose(arguments) => table::diagnose(&arguments, form),
+        Command::Watch(arguments) => table::watch::watch(&arguments, form),
     };
     print(&answer)
 }

@@ -41,6 +41,7 @@ pub mod show;
 pub mod snapshot;
 pub mod summarize;
 pub mod sysctl_d;
+pub mod table;
 pub mod tree;
 pub mod value;
 pub mod verify;

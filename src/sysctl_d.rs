@@ -103,14 +103,22 @@ pub fn parse(bytes: &[u8], loader: Loader) -> Vec<Assignment> {
     lines::assignments(bytes, loader)
 }
 
-/// Every assignment of every file that `loader` reads at boot, in the order in which it reads them.
+/// The assignments of every file that `loader` reads at boot, in the order in which it reads them, as far as they can
+/// have to do with connection tracking: by name, or as a glob.
 #[must_use]
 pub fn assignments(tree: &Tree, loader: Loader) -> Vec<Placed> {
     let placed_in = |file: std::path::PathBuf| {
-        let found = parse(tree.bytes(&file).unwrap_or_default(), loader).into_iter();
+        // Most files are about something else, and a boot is played through many times.
+        let bytes = tree.bytes(&file).filter(|bytes| may_concern_us(bytes)).unwrap_or_default();
+        let found = parse(bytes, loader).into_iter().filter(|assignment| may_concern_us(&assignment.path));
         found.map(move |assignment| Placed { place: Place { file: file.clone(), line: assignment.line }, assignment })
     };
     files::visited(tree, loader).into_iter().flat_map(placed_in).collect()
+}
+
+fn may_concern_us(text: &[u8]) -> bool {
+    const OURS: &[u8] = b"conntrack";
+    glob::is_pattern(text) || text.windows(OURS.len()).any(|part| part == OURS)
 }
 
 /// What `loader` writes to a kernel that has `keys` (dotted), in the order in which it writes.

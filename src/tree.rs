@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -127,7 +128,13 @@ impl Tree {
 
     /// What stands directly in `directory`, in the order of the names.
     pub fn in_directory<'a>(&'a self, directory: &'a Path) -> impl Iterator<Item = (&'a Path, &'a Entry)> {
-        self.iter().filter(move |(path, _)| path.parent() == Some(directory))
+        // Paths are ordered part by part, so that all below a directory stand together.
+        let after = (Bound::Excluded(directory), Bound::Unbounded);
+        self.entries
+            .range::<Path, _>(after)
+            .map(|(path, entry)| (path.as_path(), entry))
+            .take_while(move |(path, _)| path.starts_with(directory))
+            .filter(move |(path, _)| path.parent() == Some(directory))
     }
 }
 

@@ -135,8 +135,8 @@ fn reapplied(tree: &Tree, loader: Loader) -> Option<Arrival> {
     }
     let is_it =
         |line: &str| line.contains("nf_conntrack") && line.contains("\"module\"") && line.contains("systemd-sysctl");
-    let files = drop_ins(tree, &UDEV_RULES, ".rules").into_iter();
-    let rule = files.filter_map(|file| line_where(tree, &file, is_it)).next()?;
+    let mut files = drop_ins(tree, &UDEV_RULES, ".rules").into_iter();
+    let rule = files.find_map(|file| line_where(tree, &file, is_it))?;
     let text = String::from_utf8_lossy(tree.bytes(&rule.file)?);
     let line = text.lines().nth(rule.line - 1)?;
     let prefixes = line.split("--prefix").skip(1).filter_map(|rest| {

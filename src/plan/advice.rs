@@ -52,7 +52,8 @@ pub(super) fn warnings(desired: &Desired, before: &Snapshot, after: &Snapshot) -
 /// What the limit and the number of buckets mean together.
 fn sizes(desired: &Desired, before: &Snapshot, after: &Snapshot) -> Vec<Warning> {
     let live = |snapshot: &Snapshot, name: &str| by_key(name).and_then(|setting| snapshot.live_value(&setting));
-    let at_boot = |name: &str| boots(desired, after).first().and_then(|boot| boot.outlook(name).value);
+    let boots = boots(desired, after);
+    let at_boot = |name: &str| boots.first().and_then(|boot| boot.outlook(name).value);
     let wanted = |name: &str| {
         let value = if desired.live { live(after, name) } else { None };
         value.or_else(|| at_boot(name)).or_else(|| live(after, name))

@@ -3,6 +3,7 @@
 //! All edits are made on a copy of the tree. After each one the boot is played through again on that copy, so that what
 //! counts is never what a line says but what the boot makes of it.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -34,6 +35,8 @@ pub(super) fn persistent(desired: &Desired, snapshot: &Snapshot) -> Result<Persi
         before: snapshot,
         loaders: boot::loaders(desired.loader, &snapshot.tree),
         after: snapshot.clone(),
+        boots: OnceCell::new(),
+        boots_in_time: OnceCell::new(),
         warnings: Vec::new(),
     };
     if desired.persist {
@@ -48,6 +51,9 @@ struct Editor<'a> {
     loaders: Vec<Loader>,
     /// The machine as it is to be.
     after: Snapshot,
+    /// Its boots, until the next edit.
+    boots: OnceCell<Vec<Boot>>,
+    boots_in_time: OnceCell<Vec<Boot>>,
     warnings: Vec<Warning>,
 }
 
@@ -69,23 +75,36 @@ impl Editor<'_> {
     }
 
     /// The boots of the machine as it is to be.
-    fn boots(&self) -> impl Iterator<Item = Boot> {
-        self.loaders.iter().map(|loader| boot::boot(&self.after, *loader))
+    fn boots(&self) -> &[Boot] {
+        self.boots.get_or_init(|| self.loaders.iter().map(|loader| boot::boot(&self.after, *loader)).collect())
     }
 
     /// The same, with the module in time everywhere. Where the request leaves it late, the lines are still made right:
     /// for the day on which it comes early.
-    fn boots_in_time(&self) -> impl Iterator<Item = Boot> {
-        self.loaders.iter().map(|loader| match boot::arrival(&self.after.tree, self.after.module, *loader) {
-            Arrival::Late | Arrival::Reapplied { .. } => boot::boot_arriving(&self.after, *loader, Arrival::BuiltIn),
-            arrival => boot::boot_arriving(&self.after, *loader, arrival),
+    fn boots_in_time(&self) -> &[Boot] {
+        self.boots_in_time.get_or_init(|| {
+            let boots =
+                self.loaders.iter().map(|loader| match boot::arrival(&self.after.tree, self.after.module, *loader) {
+                    Arrival::Late | Arrival::Reapplied { .. } => {
+                        boot::boot_arriving(&self.after, *loader, Arrival::BuiltIn)
+                    }
+                    arrival => boot::boot_arriving(&self.after, *loader, arrival),
+                });
+            boots.collect()
         })
     }
 
+    /// Changes the file at `path`; what is known of the boots is out of date then.
+    fn write(&mut self, path: &Path, bytes: Option<&[u8]>) {
+        self.after.tree.write(path, bytes);
+        self.boots.take();
+        self.boots_in_time.take();
+    }
+
     /// What one of `boots` makes of `want`, and under which loader, if it is not as desired.
-    fn unsatisfied(&self, want: &Want, mut boots: impl Iterator<Item = Boot>) -> Option<(Loader, Outlook)> {
-        let drifts = |boot: &Boot| !satisfies(want, boot.outlook(&want.setting.name).value, self.after.page_size);
-        let boot = boots.find(drifts)?;
+    fn unsatisfied(&self, want: &Want, boots: &[Boot]) -> Option<(Loader, Outlook)> {
+        let drifts = |boot: &&Boot| !satisfies(want, boot.outlook(&want.setting.name).value, self.after.page_size);
+        let boot = boots.iter().find(drifts)?;
         Some((boot.loader, boot.outlook(&want.setting.name)))
     }
 
@@ -123,15 +142,15 @@ impl Editor<'_> {
 
     /// Takes our file away where removing lines has left nothing of it, unless it masks a file of a lower directory.
     fn drop_if_emptied(&mut self) {
-        let file = &self.desired.file;
-        let size = |tree: &Tree| tree.bytes(file).map(<[u8]>::len);
+        let file = self.desired.file.clone();
+        let size = |tree: &Tree| tree.bytes(&file).map(<[u8]>::len);
         let is_emptied = size(&self.after.tree) == Some(0) && size(&self.before.tree) != Some(0);
         let masks = boot::sources::SYSCTL_D[1..].iter().any(|directory| {
             file.file_name().is_some_and(|name| self.after.tree.get(Path::new(directory).join(name)).is_some())
         });
         let is_drop_in = file.parent() == Some(Path::new(boot::sources::SYSCTL_D[0]));
-        if is_emptied && is_drop_in && !masks && matches!(self.after.tree.get(file), Some(Entry::File(_))) {
-            self.after.tree.write(file, None);
+        if is_emptied && is_drop_in && !masks && matches!(self.after.tree.get(&file), Some(Entry::File(_))) {
+            self.write(&file, None);
         }
     }
 
@@ -139,8 +158,8 @@ impl Editor<'_> {
     fn comes_too_late(&self, want: &Want) -> bool {
         let keys = boot::keys(&self.after);
         let is_lost =
-            |boot: Boot| want.setting.keys().filter(|key| keys.contains(*key)).any(|key| !boot.arrival.brings(key));
-        self.unsatisfied(want, self.boots()).is_some() && self.boots().any(is_lost)
+            |boot: &Boot| want.setting.keys().filter(|key| keys.contains(*key)).any(|key| !boot.arrival.brings(key));
+        self.unsatisfied(want, self.boots()).is_some() && self.boots().iter().any(is_lost)
     }
 
     /// Has the module loaded before the loader runs, or says what the request wants instead.
@@ -151,7 +170,7 @@ impl Editor<'_> {
                 let mut document = self.document(file);
                 document.append("nf_conntrack");
                 self.put(file, &document)?;
-                if self.boots().any(|boot| boot.arrival == Arrival::Late) {
+                if self.boots().iter().any(|boot| boot.arrival == Arrival::Late) {
                     return Err(Failure::new(
                         Kind::ModuleAbsent,
                         "a line in modprobe.d (blacklist or install) keeps nf_conntrack from being loaded early at boot",
@@ -193,13 +212,8 @@ impl Editor<'_> {
         }
         let key = self.boot_key(want)?;
         while let Some((loader, outlook)) = self.unsatisfied(want, self.boots_in_time()) {
-            let tree = self.after.tree.clone();
             if !self.correct_own_lines(want, &key, number, loader, &outlook)? && !self.overrule(want, &outlook)? {
                 break;
-            }
-            if self.after.tree == tree {
-                // The edit left all as it was, so that the next one would too.
-                return Err(hopeless(want));
             }
         }
         Ok(())
@@ -241,20 +255,16 @@ impl Editor<'_> {
         } else {
             return Ok(false);
         }
+        // An edit that changes nothing is none: the next one would be the same for ever.
+        let changes = self.after.tree.bytes(&file) != Some(document.as_bytes());
         self.put(&file, &document)?;
-        Ok(true)
+        Ok(changes)
     }
 
     /// Deals with an assignment of another file that wins although ours is right; says whether it made an edit.
     fn overrule(&mut self, want: &Want, outlook: &Outlook) -> Result<bool, Failure> {
         let name = want.setting.name.as_ref();
-        let Some(winner) = outlook.winner.clone() else {
-            let message = format!("the boot would refuse the value of `{name}`");
-            return Err(Failure::new(Kind::OutOfRange, message)
-                .key(name)
-                .at(&want.pointer)
-                .hint("compare it with the settings that bound it (a low threshold must not lie above the high one)"));
-        };
+        let Some(winner) = outlook.winner.clone() else { return Err(hopeless(want)) };
         let value = outlook.value.map(|value| value.to_string()).unwrap_or_default();
         let message = format!("at boot `{winner}` makes `{name}` {value}, whatever {} says", self.file().display());
         match self.desired.conflicts {
@@ -344,7 +354,7 @@ impl Editor<'_> {
             let why = format!("it is a link to `{}`, which is not under /etc", real.display());
             return Err(refuse(Kind::BadRequest, &why));
         }
-        self.after.tree.write(path, Some(document.as_bytes()));
+        self.write(path, Some(document.as_bytes()));
         Ok(())
     }
 

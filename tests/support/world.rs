@@ -1,6 +1,7 @@
 //! A world of its own on this machine: a network namespace (timeouts and switches of conntrack are its own) and a mount
 //! namespace with a private /etc and /run/lock. Needs root.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
@@ -45,6 +46,9 @@ impl Ended {
     }
 }
 
+/// The binary inside a world.
+const BINARY: &str = "/mnt/conntrack-sysctl";
+
 const SETUP: &str = "
 set -e
 mount -t tmpfs none /mnt
@@ -74,7 +78,10 @@ impl World {
         let stdout = holder.stdout.take().expect("it has a standard output");
         BufReader::new(stdout).read_line(&mut line).expect("it prints a line");
         assert_eq!(line, "ready\n", "the world could not be set up");
-        World { holder }
+        let world = World { holder };
+        // A copy, so that a build meanwhile does not take it away.
+        std::fs::copy(env!("CARGO_BIN_EXE_conntrack-sysctl"), world.path(BINARY)).expect("the binary can be copied");
+        world
     }
 
     /// The path by which this process reaches `path` in the world's file system.
@@ -94,7 +101,7 @@ impl World {
         use std::io::Write;
         let mut child = Command::new("nsenter")
             .args(["--target", &self.holder.id().to_string(), "--mount", "--net", "sh", "-c", script])
-            .env("BIN", env!("CARGO_BIN_EXE_conntrack-sysctl"))
+            .env("BIN", BINARY)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -129,5 +136,31 @@ impl Drop for World {
     fn drop(&mut self) {
         drop(self.holder.stdin.take());
         let _ = self.holder.wait();
+    }
+}
+
+/// The limit is one number for the whole machine: one test at a time sets it, and puts it back whatever happens.
+pub struct Limit {
+    pub value: String,
+    _lock: File,
+}
+
+impl Limit {
+    pub fn borrow() -> Limit {
+        let lock = File::create("/run/lock/conntrack-sysctl-tests.lock").expect("the lock can be made");
+        rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).expect("the lock can be taken");
+        let value = std::fs::read_to_string("/proc/sys/net/netfilter/nf_conntrack_max").expect("there is a limit");
+        Limit { value, _lock: lock }
+    }
+
+    #[expect(clippy::unused_self, reason = "only who has borrowed the limit may set it")]
+    pub fn set(&self, limit: u64) {
+        std::fs::write("/proc/sys/net/netfilter/nf_conntrack_max", limit.to_string()).expect("the limit can be set");
+    }
+}
+
+impl Drop for Limit {
+    fn drop(&mut self) {
+        let _ = std::fs::write("/proc/sys/net/netfilter/nf_conntrack_max", &self.value);
     }
 }

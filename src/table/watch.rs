@@ -1,0 +1,208 @@
+//! Looks at the table again and again: a live view on a terminal, a line for each look otherwise.
+
+use std::collections::VecDeque;
+use std::io::{self, IsTerminal, Write};
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::profile::{Profile, Tally};
+use super::reading::{self, Reading};
+use super::screen::{self, Canvas, Look, New};
+use super::socket::{self, NewEntries};
+use super::status::{fill, interval};
+use super::terminal::Terminal;
+use super::time::{to_f64, to_u64};
+use super::{Form, now, refusal};
+use crate::cli::{Answer, FAILED, OK};
+use crate::host::restraint;
+
+/// The arguments of `watch`.
+#[derive(Debug, Args)]
+pub struct WatchArgs {
+    /// The time between two looks.
+    #[arg(long, value_name = "SECONDS", value_parser = pause, default_value_t = 1.0)]
+    interval: f64,
+    /// End after so many looks.
+    #[arg(long, value_name = "N")]
+    count: Option<u64>,
+    /// Count the new entries by the kernel's events. That costs the kernel a message for each.
+    #[arg(long)]
+    new: bool,
+}
+
+fn pause(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.1..=86_400.0).contains(&seconds) => Ok(seconds),
+        _ => Err("it is a number of seconds from 0.1 to 86400".to_owned()),
+    }
+}
+
+/// The entries that are read for the top: right to two points, and read in a few milliseconds.
+const SAMPLE: u64 = 8192;
+
+/// How many of the top are shown.
+const TOP: usize = 10;
+
+/// The looks that the history line remembers: as many as the widest terminal has columns.
+const HISTORY: usize = 1024;
+
+/// Answers `watch`: prints while it runs, and has nothing left to print at its end.
+#[must_use]
+pub fn watch(arguments: &WatchArgs, form: Form) -> Answer {
+    if !matches!(form, Form::Text | Form::Json) {
+        return refusal("`watch` answers in text or JSON");
+    }
+    restraint::only_look();
+    let dumb = std::env::var("TERM").is_ok_and(|terminal| terminal == "dumb");
+    let is_view = form == Form::Text && io::stdout().is_terminal() && !dumb;
+    let mut signal = None;
+    let watched = match is_view.then(Terminal::take).transpose() {
+        Ok(terminal) => {
+            let watched = run(arguments, form, terminal.as_ref());
+            signal = terminal.as_ref().and_then(Terminal::ended_by);
+            watched
+        }
+        Err(error) => Err(error),
+    };
+    if let Some(signal) = signal {
+        // The terminal has been given back: end as the signal means it, so that the caller sees why.
+        let _ = signal_hook::low_level::emulate_default_handler(signal);
+    }
+    match watched {
+        Ok(()) => Answer { text: String::new(), code: OK },
+        // Whoever read the lines has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Answer { text: String::new(), code: OK },
+        Err(error) => {
+            eprintln!("conntrack-sysctl: the watch ended: {error}");
+            Answer { text: String::new(), code: FAILED }
+        }
+    }
+}
+
+fn run(arguments: &WatchArgs, form: Form, terminal: Option<&Terminal>) -> io::Result<()> {
+    let pause = Duration::from_secs_f64(arguments.interval);
+    let new = if arguments.new { Some(NewEntries::listen()?) } else { None };
+    let mut history = VecDeque::new();
+    let mut before = reading::read();
+    let mut looks = 0;
+    let mut drawn: Option<(Look, Canvas)> = None;
+    let mut due = Instant::now() + pause;
+    loop {
+        let mut counted = new.as_ref().map(|_| New::default());
+        loop {
+            // Even where a look takes longer than the interval, keys and signals are heard.
+            let has_keys = wait(due.saturating_duration_since(Instant::now()), terminal, new.as_ref())?;
+            if let (Some(new), Some(counted)) = (&new, &mut counted) {
+                let (entries, or_more) = new.take()?;
+                counted.entries += entries;
+                counted.or_more |= or_more;
+            }
+            if let Some(terminal) = terminal {
+                if (has_keys && terminal.is_quit()) || terminal.ended_by().is_some() {
+                    return Ok(());
+                }
+                let was_away = terminal.stop_if_asked()?;
+                let canvas = terminal.canvas();
+                if let Some((look, _)) = drawn.as_ref().filter(|(_, before)| was_away || *before != canvas) {
+                    terminal.draw(&screen::frame(look, &history, canvas))?;
+                    drawn = Some((look.clone(), canvas));
+                }
+            }
+            if Instant::now() >= due {
+                break;
+            }
+        }
+        // A look that comes late does not make the next ones come early.
+        due = (due + pause).max(Instant::now());
+        let after = reading::read();
+        let look = look(&before, &after, counted);
+        before = after;
+        if history.len() == HISTORY {
+            history.pop_front();
+        }
+        history.push_back(look.fill_percent.unwrap_or(0.0));
+        match terminal.map(|terminal| (terminal, terminal.canvas())) {
+            Some((terminal, canvas)) => {
+                terminal.draw(&screen::frame(&look, &history, canvas))?;
+                drawn = Some((look, canvas));
+            }
+            None => print(&look, form)?,
+        }
+        looks += 1;
+        if arguments.count.is_some_and(|count| looks >= count) {
+            return Ok(());
+        }
+    }
+}
+
+/// Waits for a key, a signal, events, or the time. Returns whether there is a key to read.
+fn wait(left: Duration, terminal: Option<&Terminal>, new: Option<&NewEntries>) -> io::Result<bool> {
+    let stdin = io::stdin();
+    let mut sources = Vec::new();
+    let has_keys = terminal.is_some_and(Terminal::has_keys);
+    if has_keys {
+        sources.push(PollFd::new(&stdin, PollFlags::IN));
+    }
+    if let Some(new) = new {
+        sources.push(PollFd::new(new, PollFlags::IN));
+    }
+    let left = Timespec { tv_sec: left.as_secs().try_into().unwrap_or(i64::MAX), tv_nsec: left.subsec_nanos().into() };
+    match poll(&mut sources, Some(&left)) {
+        Ok(_) => Ok(has_keys && !sources[0].revents().is_empty()),
+        Err(rustix::io::Errno::INTR) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn look(before: &Reading, after: &Reading, new: Option<New>) -> Look {
+    let interval = interval(before, after);
+    let profile = top();
+    let items = |pick: fn(&Profile) -> &super::profile::Top| {
+        profile.iter().flat_map(|profile| pick(profile).items.iter().take(TOP).cloned()).collect()
+    };
+    let rate = interval.growth_per_second();
+    let room = after.count.zip(after.limit).filter(|(_, limit)| *limit > 0);
+    Look {
+        time: now(),
+        count: after.count,
+        limit: after.limit,
+        fill_percent: fill(after.count, after.limit),
+        seconds: interval.seconds,
+        growth: interval.growth,
+        new,
+        drop: interval.count("drop"),
+        early_drop: interval.count("early_drop"),
+        insert_failed: interval.count("insert_failed"),
+        invalid: interval.count("invalid"),
+        seconds_until_full: room
+            .filter(|_| rate > 0.0)
+            .map(|(count, limit)| to_u64(to_f64(limit.saturating_sub(count)) / rate)),
+        sources: items(|profile| &profile.sources),
+        ports: items(|profile| &profile.ports),
+        unread: after.unread.len() as u64 + u64::from(profile.is_none()),
+    }
+}
+
+/// The top of a sample of the table, if it can be read.
+fn top() -> Option<Profile> {
+    let mut tally = Tally::new(super::profile::Timeouts::new());
+    let dumped = socket::dump(|entry| {
+        tally.add(entry);
+        if tally.entries() >= SAMPLE { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    dumped.is_ok().then(|| tally.profile(None))
+}
+
+fn print(look: &Look, form: Form) -> io::Result<()> {
+    let line = match form {
+        Form::Text => screen::line(look),
+        _ => serde_json::to_string(look)?,
+    };
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(line.as_bytes())?;
+    stdout.write_all(b"\n")?;
+    stdout.flush()
+}

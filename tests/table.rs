@@ -1,0 +1,600 @@
+//! The parsers of the table on saved outputs, and what is concluded from them; nothing here needs root.
+
+mod support;
+
+use std::collections::VecDeque;
+use std::fs;
+use std::io::BufReader;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use conntrack_sysctl::table::counters::{self, Counters, Names};
+use conntrack_sysctl::table::diagnosis::{Diagnosis, Findings, Verdict, diagnose};
+use conntrack_sysctl::table::elsewhere::drops;
+use conntrack_sysctl::table::entry::{Entry, Marks, State};
+use conntrack_sysctl::table::heavy::Heavy;
+use conntrack_sysctl::table::kernel_log::Log;
+use conntrack_sysctl::table::profile::{Profile, Tally, Timeouts};
+use conntrack_sysctl::table::reading::{Elsewhere, Reading, Sizes, Unread};
+use conntrack_sysctl::table::screen::{Canvas, Look, frame};
+use conntrack_sysctl::table::{ctnetlink, diagnosis_text, log_reader, prometheus, saved, status, status_text, time};
+use proptest::prelude::*;
+use support::golden;
+
+fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/table")
+}
+
+fn entries(name: &str) -> (Vec<Entry>, saved::Saved) {
+    let text = fs::read(directory().join(name)).expect("the case is there");
+    let mut entries = Vec::new();
+    let saved = saved::read(&text[..], |entry| entries.push(entry.clone())).expect("it can be read");
+    (entries, saved)
+}
+
+/// The four forms were saved one after the other of one table, within a second; the time that remains may differ by it.
+#[test]
+fn one_table_in_four_forms() {
+    let (extended, saved) = entries("conntrack-L-extended.txt");
+    assert_eq!((extended.len(), saved.unread), (17, 0));
+    let established = extended.iter().filter(|entry| entry.state.is_some_and(|state| state.name() == "ESTABLISHED"));
+    assert_eq!(established.count(), 5);
+    assert!(extended.iter().all(|entry| entry.zone == 7 && entry.remaining.is_some()));
+    assert_eq!(extended.iter().filter(|entry| entry.marks.assured).count(), 8);
+    assert_eq!(extended.iter().filter(|entry| !entry.marks.replied).count(), 8);
+    assert_eq!(extended.iter().find(|entry| entry.protocol == 50).expect("ESP is there").port, None);
+    for form in ["conntrack-L.txt", "conntrack-L.xml", "proc-nf_conntrack.txt"] {
+        let (others, saved) = entries(form);
+        assert_eq!(saved.unread, 0, "{form}");
+        let bare = |entries: &[Entry]| {
+            let mut bare: Vec<String> =
+                entries.iter().map(|entry| format!("{:?}", Entry { remaining: None, ..entry.clone() })).collect();
+            bare.sort();
+            bare
+        };
+        assert_eq!(bare(&others), bare(&extended), "{form}");
+    }
+}
+
+#[test]
+fn the_table_of_an_old_kernel() {
+    let (entries, saved) = entries("ip_conntrack-2.6.18.txt");
+    assert_eq!((entries.len(), saved.unread), (8, 0));
+    let idle = &entries[0];
+    assert_eq!(
+        (idle.remaining, idle.port, idle.state.map(State::name)),
+        (Some(395_114), Some(80), Some("ESTABLISHED"))
+    );
+    assert_eq!(entries[6].state, None, "generic entries have none");
+}
+
+#[test]
+fn lines_that_are_no_entries_are_counted() {
+    let text = "conntrack v1.4.7 (conntrack-tools): 1 flow entries have been shown.\n\n\
+        udp 17 29 src=1.2.3.4 dst=5.6.7.8 sport=1 dport=53 src=5.6.7.8 dst=1.2.3.4 sport=53 dport=1 mark=0 use=1\n\
+        tcp 6 300 src=1.2.3.4 dst=nowhere sport=1 dport=2\n\
+        \u{1b}[31m rubbish\n\
+        tcp 6 src=1.2.3.4 dst=5.6.7.8 sport=1 dport=443 [OFFLOAD] mark=0 use=2";
+    let mut found = Vec::new();
+    let saved = saved::read(text.as_bytes(), |entry| found.push(entry.clone())).expect("memory can be read");
+    assert_eq!((found.len(), saved.unread, saved.first_unread), (2, 2, Some(4)));
+    assert!(found[1].marks.offloaded && found[1].remaining.is_none());
+}
+
+#[test]
+fn a_line_without_end_takes_no_memory() {
+    struct Endless(u64);
+    impl std::io::Read for Endless {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            let length = buffer.len().min(usize::try_from(self.0).unwrap_or(0));
+            buffer[..length].fill(b'x');
+            self.0 -= length as u64;
+            Ok(length)
+        }
+    }
+    let saved = saved::read(BufReader::new(Endless(200 << 20)), |_| {}).expect("it can be read");
+    assert_eq!(saved.unread, 1);
+}
+
+/// Statistics of kernels with other columns: each counter is found by its name.
+#[test]
+fn counters_by_name() {
+    for (name, expected) in [("stat-6.18.txt", 2), ("stat-5.10.txt", 2), ("stat-2.6.18.txt", 1)] {
+        let text = fs::read_to_string(directory().join(name)).expect("the case is there");
+        let counters = Counters::parse(&text).expect("it is such a text");
+        assert_eq!(counters.cpus.len(), expected, "{name}");
+    }
+    let text = fs::read_to_string(directory().join("stat-5.10.txt")).expect("the case is there");
+    let counters = Counters::parse(&text).expect("it is such a text");
+    assert_eq!(counters.entries, Some(0x1234));
+    let sum = counters.sum();
+    let value = |name: &str| sum.get(name).copied();
+    assert_eq!((value("drop"), value("early_drop"), value("search_restart")), (Some(0x30), Some(5), Some(7)));
+    assert_eq!((value("insert_failed"), value("new"), value("entries")), (Some(0x10), None, None));
+    assert_eq!(Counters::parse("nonsense"), None);
+    assert_eq!(Counters::parse("entries found\nxyz 1"), None);
+}
+
+#[test]
+fn counters_begin_again_at_zero() {
+    let counters = |drop: u64| Counters { entries: None, cpus: vec![Names::from([("drop".to_owned(), drop)])] };
+    assert_eq!(counters(3).since(&counters(0xffff_fffe))[0]["drop"], 5);
+    assert_eq!(counters(3).since(&counters(3))[0]["drop"], 0);
+}
+
+#[test]
+fn other_counters() {
+    let netstat = counters::parse_netstat("TcpExt: A ListenOverflows\nTcpExt: 1 22\nIp: MaxConn X\nIp: -1 3\n");
+    assert_eq!(
+        netstat,
+        Names::from([("TcpExt.A".into(), 1), ("TcpExt.ListenOverflows".into(), 22), ("Ip.X".into(), 3)])
+    );
+    let softnet = counters::parse_softnet("0000000f 00000002 00000001 0\n00000001 00000010 00000000 0\n");
+    assert_eq!(softnet, Names::from([("dropped".into(), 0x12), ("time_squeeze".into(), 1)]));
+    let dev = "Inter-|   Receive                                                |  Transmit\n \
+        face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier \
+        compressed\n    lo: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n eth0:1:1 2 0 0 0 0 0 0 9 10 0 0 0 0 0 0\n";
+    let interfaces = counters::parse_interfaces(dev);
+    assert_eq!((interfaces["lo.rx_drop"], interfaces["lo.tx_drop"], interfaces["lo.rx_errs"]), (4, 12, 3));
+    assert_eq!(interfaces["eth0:1.rx_drop"], 0);
+}
+
+/// Logs in all their forms, each with the messages that are found in it.
+#[test]
+fn logs() {
+    let mut cases: Vec<PathBuf> = fs::read_dir(directory().join("logs"))
+        .expect("there are cases")
+        .map(|item| item.expect("an item").path())
+        .collect();
+    cases.retain(|path| path.extension().is_some_and(|extension| extension == "log"));
+    cases.sort();
+    assert!(cases.len() >= 7);
+    for case in cases {
+        let log = log_reader::text(&fs::read(&case).expect("it can be read")[..], "log").expect("it can be read");
+        let found = serde_json::to_string_pretty(&log).expect("it has string keys") + "\n";
+        golden(&case.with_extension("json"), &found);
+    }
+}
+
+#[test]
+fn the_kernels_records() {
+    use conntrack_sysctl::table::kernel_log::kmsg_record;
+    let record = |prefix: &str, text: &str| kmsg_record(&format!("{prefix};{text}\n SUBSYSTEM=x\n"), 1_000_000_000);
+    let words = "nf_conntrack: nf_conntrack: table full in netns 4026532178, dropping packet";
+    let message = record("4,812,74000000,-", words).expect("it is one");
+    assert_eq!((message.namespace, message.since_boot), (Some(4_026_532_178), Some(74_000_000)));
+    assert_eq!((message.time.as_deref(), &*message.text), (Some("2001-09-09T01:47:54Z"), words));
+    // A program that writes to /dev/kmsg has another facility; one that quotes the message does not begin with it.
+    assert_eq!(record("12,812,74000000,-", words), None);
+    assert_eq!(record("4,812,74000000,-", &format!("someone said {words}")), None);
+    assert_eq!(record("4,812", words), None);
+    assert_eq!(record("4,1,2,-", "nf_conntrack: nf_conntrack: table full in netns x, dropping packet"), None);
+}
+
+fn findings(count: u64, limit: u64, profile: Option<Profile>) -> Findings {
+    let counters = Counters { entries: None, cpus: vec![Names::from([("drop".into(), 0), ("early_drop".into(), 0)])] };
+    let reading = Reading {
+        at: Instant::now(),
+        count: Some(count),
+        limit: Some(limit),
+        counters: Some(counters),
+        unread: Vec::new(),
+    };
+    let sizes = Sizes { buckets: Some(65_536), entry_bytes: (256, true), memory: Some(4 << 30), limit_is_ours: true };
+    let mut before = reading.clone();
+    before.at = reading.at.checked_sub(Duration::from_secs(1)).expect("the machine runs for longer");
+    let mut status = status::status("2012-06-07T08:09:10Z".into(), &reading, Some(&before), &sizes);
+    status.log = Some(Log::new("/dev/kmsg"));
+    let elsewhere = Some((Elsewhere::default(), Elsewhere::default()));
+    Findings { source: "a test".into(), status, profile, elsewhere, sizes, since_boot: Some(1 << 40) }
+}
+
+/// A table in which 6 of 10 entries are established and idle for ten hours.
+fn idle_profile(count: u64) -> Profile {
+    let timeouts = Timeouts::from([("net.netfilter.nf_conntrack_tcp_timeout_established".to_owned(), 432_000)]);
+    let mut tally = Tally::new(timeouts);
+    let address: IpAddr = [192, 0, 2, 1].into();
+    for number in 0..count {
+        let is_idle = number % 10 < 6;
+        tally.add(&Entry {
+            protocol: 6,
+            state: State::named(6, "ESTABLISHED"),
+            remaining: Some(if is_idle { 432_000 - 36_000 } else { 432_000 }),
+            source: address,
+            destination: address,
+            port: Some(443),
+            zone: 0,
+            marks: Marks { replied: true, assured: true, offloaded: false },
+        });
+    }
+    tally.profile(None)
+}
+
+fn checked(diagnosis: &Diagnosis, name: &str) {
+    golden(&directory().join(format!("diagnosis/{name}.txt")), &(diagnosis_text::text(diagnosis) + "\n"));
+    let json = serde_json::to_string(diagnosis).expect("it has string keys");
+    assert_eq!(serde_json::from_str::<Diagnosis>(&json).expect("it can be read back"), *diagnosis);
+    if let Some(request) = &diagnosis.proposal.request {
+        conntrack_sysctl::request::from_slice(request.to_string().as_bytes()).expect("it is a request");
+    }
+}
+
+#[test]
+fn a_full_table_of_idle_connections() {
+    let mut findings = findings(65_536, 65_536, Some(idle_profile(65_536)));
+    let counted = findings.status.interval.as_mut().and_then(|interval| interval.counted.as_mut()).expect("counted");
+    counted.total.insert("drop".into(), 1234);
+    let diagnosis = diagnose(findings);
+    assert_eq!(diagnosis.verdict, Verdict::Full);
+    let request = diagnosis.proposal.request.as_ref().expect("there is one");
+    assert_eq!(request["settings"]["net.netfilter.nf_conntrack_tcp_timeout_established"], 28_800);
+    // 26,214 stay; twice that is less than the limit, which is kept.
+    assert_eq!(request["at_least"]["net.netfilter.nf_conntrack_max"], 65_536);
+    checked(&diagnosis, "full-of-idle");
+}
+
+#[test]
+fn a_nearly_full_table_of_busy_connections() {
+    let mut findings = findings(60_000, 65_536, None);
+    findings.status.interval.as_mut().expect("it looked twice").growth = 100;
+    let diagnosis = diagnose(findings);
+    assert_eq!((diagnosis.verdict, diagnosis.seconds_until_full), (Verdict::Near, Some(55)));
+    assert_eq!((diagnosis.proposal.limit, diagnosis.proposal.buckets), (Some(131_072), Some(131_072)));
+    checked(&diagnosis, "near");
+}
+
+#[test]
+fn little_memory_bounds_the_limit() {
+    let mut findings = findings(65_536, 65_536, None);
+    findings.sizes.memory = Some(256 << 20);
+    let diagnosis = diagnose(findings);
+    assert_eq!(diagnosis.proposal.limit, Some(65_536), "131,072 entries and buckets would take more than 32 MiB");
+    checked(&diagnosis, "full-in-little-memory");
+}
+
+#[test]
+fn a_healthy_host_is_not_called_ill() {
+    let mut findings = findings(1000, 65_536, Some(idle_profile(1000)));
+    // What was dropped long ago, and what an interface drops now and then, is no illness of now.
+    findings.status.since_boot.as_mut().expect("counted").total.insert("drop".into(), 17);
+    let (_, after) = findings.elsewhere.as_mut().expect("both were read");
+    after.interfaces.insert("eth0.rx_drop".into(), 3);
+    findings.elsewhere.as_mut().expect("both").0.interfaces.insert("eth0.rx_drop".into(), 0);
+    let diagnosis = diagnose(findings);
+    assert_eq!(diagnosis.verdict, Verdict::Healthy);
+    assert!(diagnosis.proposal.timeouts.is_empty(), "nothing is pressing");
+    assert_eq!(diagnosis.proposal.limit, Some(65_536));
+    checked(&diagnosis, "healthy");
+}
+
+#[test]
+fn another_door_is_named() {
+    let mut findings = findings(1000, 65_536, None);
+    let (before, after) = findings.elsewhere.as_mut().expect("both were read");
+    before.network.insert("TcpExt.ListenOverflows".into(), 5);
+    after.network.insert("TcpExt.ListenOverflows".into(), 9);
+    before.softnet.insert("dropped".into(), 0);
+    after.softnet.insert("dropped".into(), 1);
+    let counted = findings.status.interval.as_mut().and_then(|interval| interval.counted.as_mut()).expect("counted");
+    counted.total.insert("insert_failed".into(), 2);
+    let diagnosis = diagnose(findings);
+    assert_eq!(diagnosis.verdict, Verdict::DroppingElsewhere);
+    let names: Vec<&str> = diagnosis.drops.iter().map(|drops| drops.counter.as_str()).collect();
+    assert_eq!(names, ["conntrack.insert_failed", "TcpExt.ListenOverflows", "softnet.dropped"]);
+    checked(&diagnosis, "dropping-elsewhere");
+}
+
+#[test]
+fn a_table_that_was_full_an_hour_ago() {
+    let words = "4,1,1000000000000,-;nf_conntrack: nf_conntrack: table full, dropping packet";
+    let message = conntrack_sysctl::table::kernel_log::kmsg_record(words, 1_339_000_000).expect("it is one");
+    let with = |since_boot: u64, dropped: u64| {
+        let mut findings = findings(1000, 65_536, None);
+        findings.status.since_boot.as_mut().expect("counted").total.insert("drop".into(), dropped);
+        findings.status.log.as_mut().expect("a log").push(message.clone());
+        findings.since_boot = Some(since_boot);
+        diagnose(findings)
+    };
+    let diagnosis = with(1_000_000_000_000 + 3_600_000_000, 5);
+    assert_eq!((diagnosis.verdict, diagnosis.proposal.limit), (Verdict::WasFull, Some(131_072)));
+    checked(&diagnosis, "was-full");
+    assert_eq!(with(1_000_000_000_000 + 48 * 3_600_000_000, 5).verdict, Verdict::Healthy, "that was the day before");
+    assert_eq!(
+        with(1_000_000_000_000 + 3_600_000_000, 0).verdict,
+        Verdict::Healthy,
+        "another namespace of that number"
+    );
+}
+
+#[test]
+fn a_table_without_limit_is_not_full() {
+    let diagnosis = diagnose(findings(1000, 0, None));
+    assert_eq!((diagnosis.verdict, diagnosis.proposal.request.as_ref()), (Verdict::Healthy, None));
+    checked(&diagnosis, "no-limit");
+}
+
+#[test]
+fn levels_of_a_monitoring_plugin() {
+    let level = |count: Option<u64>, limit: u64, dropped: u64| {
+        let mut status = findings(count.unwrap_or(0), limit, None).status;
+        status.count = count;
+        status.fill_percent = status::fill(count, Some(limit));
+        let counted = status.interval.as_mut().and_then(|interval| interval.counted.as_mut()).expect("counted");
+        counted.total.insert("drop".into(), dropped);
+        status::judge(&status, 75.0, 90.0).level.code()
+    };
+    assert_eq!(level(Some(74), 100, 0), 0);
+    assert_eq!(level(Some(75), 100, 0), 1);
+    assert_eq!(level(Some(90), 100, 0), 2);
+    assert_eq!(level(Some(1), 100, 1), 2);
+    assert_eq!(level(Some(1), 0, 0), 0);
+    assert_eq!(level(None, 100, 0), 3);
+}
+
+#[test]
+fn a_status_in_text_and_metrics() {
+    let mut status = findings(58_000, 65_536, None).status;
+    status.level = Some(status::judge(&status, 75.0, 90.0));
+    let json = serde_json::to_string(&status).expect("it has string keys");
+    assert_eq!(serde_json::from_str::<status::Status>(&json).expect("it can be read back"), status);
+    status.unread.push(Unread::new("x", "\u{1b}[2J"));
+    status.namespaces = ["a\"b\\c\nd", "two"].map(namespace).to_vec();
+    golden(&directory().join("status/text.txt"), &(status_text::text(&status) + "\n"));
+    golden(&directory().join("status/metrics.prom"), &(prometheus::metrics(&status) + "\n"));
+}
+
+fn namespace(name: &str) -> conntrack_sysctl::table::reading::Namespace {
+    conntrack_sysctl::table::reading::Namespace {
+        id: 1,
+        name: Some(name.into()),
+        program: None,
+        count: Some(7),
+        own: false,
+    }
+}
+
+/// What decides does no input or output of its own: a few files do, and they decide nothing.
+#[test]
+fn the_pure_files_are_pure() {
+    const TOUCHING: [&str; 5] = ["reading.rs", "socket.rs", "log_reader.rs", "terminal.rs", "watch.rs"];
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/table");
+    for item in fs::read_dir(directory).expect("it is there") {
+        let path = item.expect("an item").path();
+        let text = fs::read_to_string(&path).expect("it can be read");
+        let name = path.file_name().expect("it has a name").to_string_lossy().into_owned();
+        assert!(text.lines().count() < 500, "{name} is crowded");
+        if TOUCHING.contains(&name.as_str()) {
+            continue;
+        }
+        for word in ["std::fs", "std::env", "std::process", "std::thread", "rustix", "crate::host", "super::socket"] {
+            assert!(!text.contains(word), "{name} uses {word}");
+        }
+    }
+}
+
+/// The alerts and the dashboard ask for no metric that does not exist.
+#[test]
+fn the_metrics_that_the_alerts_ask_for() {
+    let metrics = fs::read_to_string(directory().join("status/metrics.prom")).expect("the case is there");
+    let known: Vec<&str> = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    for name in ["alerts.yml", "dashboard.json"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/prometheus").join(name);
+        let text = fs::read_to_string(&path).expect("it is there");
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let asked: Vec<&str> = words.filter(|word| word.starts_with("conntrack_")).collect();
+        assert!(asked.len() > 5, "{name}");
+        for metric in asked {
+            assert!(known.contains(&metric), "{name} asks for {metric}");
+        }
+        if name.ends_with(".json") {
+            serde_json::from_str::<serde_json::Value>(&text).expect("it is JSON");
+        }
+    }
+}
+
+#[test]
+fn drops_of_a_full_table_are_not_counted_twice() {
+    let counted = status::Counted { total: Names::from([("drop".into(), 9)]), cpus: Vec::new() };
+    let interval = status::Interval { seconds: 1.0, growth: 0, counted: Some(counted) };
+    let none = Elsewhere::default();
+    assert!(drops(&none, &none, Some(&interval), true).is_empty());
+    assert_eq!(drops(&none, &none, Some(&interval), false)[0].counter, "conntrack.drop");
+}
+
+#[test]
+fn times_and_sizes() {
+    assert_eq!(time::utc(0), "1970-01-01T00:00:00Z");
+    assert_eq!(time::utc(951_782_400), "2000-02-29T00:00:00Z");
+    assert_eq!(time::utc(1_339_056_550), "2012-06-07T08:09:10Z");
+    assert_eq!(time::utc(-1), "1969-12-31T23:59:59Z");
+    assert_eq!(
+        (time::grouped(0), time::grouped(999), time::grouped(1_234_567)),
+        ("0".into(), "999".into(), "1,234,567".into())
+    );
+    assert_eq!((time::size(1023), time::size(69_206_016)), ("1023 B".into(), "66.0 MiB".into()));
+}
+
+fn look(fill: f64) -> Look {
+    let item =
+        |name: &str, entries| conntrack_sysctl::table::profile::Item { name: name.into(), entries, percent: 40.0 };
+    Look {
+        time: "2012-06-07T08:09:10Z".into(),
+        count: Some(1000),
+        limit: Some(2000),
+        fill_percent: Some(fill),
+        seconds: 1.0,
+        growth: -5,
+        new: None,
+        drop: 3,
+        early_drop: 0,
+        insert_failed: 0,
+        invalid: 0,
+        seconds_until_full: None,
+        sources: vec![item("2001:db8:1111:2222:3333:4444:5555:6666", 400), item("192.0.2.1\u{1b}[2J", 400)],
+        ports: vec![item("tcp 443", 500), item("tcp 80", 1)],
+        unread: 0,
+    }
+}
+
+#[test]
+fn the_view_on_a_wide_and_a_narrow_terminal() {
+    let history: VecDeque<f64> = (0..200).map(|step| f64::from(step) / 2.0).collect();
+    let mut text = String::new();
+    for (width, height) in [(80, 24), (40, 12), (20, 5)] {
+        let canvas = Canvas { width, height, colour: false, unicode: false };
+        text += &format!("{width}x{height}\n{}\n", frame(&look(50.0), &history, canvas).join("\n"));
+    }
+    golden(&directory().join("view.txt"), &text);
+}
+
+proptest! {
+    /// No terminal is too small, and no line is longer or more than it has room for.
+    #[test]
+    fn the_view_fits(width in 1_usize..200, height in 1_usize..60, fill in 0.0..120.0, unicode: bool) {
+        let history: VecDeque<f64> = VecDeque::from([fill, 3.0]);
+        let lines = frame(&look(fill), &history, Canvas { width, height, colour: false, unicode });
+        prop_assert!(lines.len() <= height);
+        let fits = |line: &String| line.chars().count() <= width && !line.contains(char::is_control);
+        prop_assert!(lines.iter().all(fits));
+    }
+
+    /// A count is never too high, and too low by no more than it says and than the theorem says.
+    #[test]
+    fn heavy_hitters(items in proptest::collection::vec(0_u32..40, 0..400), most in 1_usize..20) {
+        let mut heavy = Heavy::new(most);
+        for item in &items {
+            heavy.add(*item);
+        }
+        let bound = items.len() as u64 / (most as u64 + 1);
+        prop_assert!(heavy.missing() <= bound);
+        let kept = heavy.top(usize::MAX);
+        prop_assert!(kept.len() <= most);
+        for item in 0..40 {
+            let real = items.iter().filter(|own| **own == item).count() as u64;
+            let found = kept.iter().find(|(own, _)| *own == item).map_or(0, |(_, count)| *count);
+            prop_assert!(found <= real && real - found <= heavy.missing(), "{item}: {found} of {real}");
+        }
+    }
+
+    #[test]
+    fn any_datagram_is_read_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..600), sequence in 0_u32..2) {
+        for message in ctnetlink::messages(&bytes, sequence) {
+            if let ctnetlink::Message::Data(attributes, _) = message {
+                let _ = (ctnetlink::entry(attributes.clone()), ctnetlink::counters(attributes.clone()));
+                let _ = ctnetlink::totals(attributes);
+            }
+        }
+    }
+
+    /// A right message with a wrong byte, or cut off, is read as far as it goes.
+    #[test]
+    fn a_broken_datagram_is_read_without_a_panic(entry in any_entry(), place: usize, byte: u8, cut: usize) {
+        let mut bytes = datagram(&entry);
+        let (place, cut) = (place % bytes.len(), cut % bytes.len());
+        bytes[place] = byte;
+        for bytes in [&bytes[..], &bytes[..cut]] {
+            for message in ctnetlink::messages(bytes, 1) {
+                if let ctnetlink::Message::Data(attributes, _) = message {
+                    let _ = ctnetlink::entry(attributes);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_kernel_would_send_is_read(entry in any_entry(), others in proptest::collection::vec(any_entry(), 0..3)) {
+        let mut bytes = datagram(&entry);
+        for other in &others {
+            bytes.extend(datagram(other));
+        }
+        let found: Vec<Entry> = ctnetlink::messages(&bytes, 1)
+            .filter_map(|message| match message {
+                ctnetlink::Message::Data(attributes, _) => ctnetlink::entry(attributes),
+                _ => None,
+            })
+            .collect();
+        let sent: Vec<Entry> = std::iter::once(entry).chain(others).collect();
+        prop_assert_eq!(found, sent);
+        prop_assert_eq!(ctnetlink::messages(&bytes, 2).count(), 0, "the answer to another request");
+    }
+
+    #[test]
+    fn any_text_is_read_without_a_panic(text in "\\PC{0,200}|([a-z0-9= \\[\\]<>/\"]{0,40}(src|dst|dport|<flow>|tcp 6 )){0,9}") {
+        let _ = saved::read(text.as_bytes(), |_| {});
+        let _ = saved::read(format!("<{text}").as_bytes(), |_| {});
+        let _ = log_reader::text(text.as_bytes(), "x");
+        let _ = log_reader::text(format!("[1.2] nf_conntrack: table full{text}").as_bytes(), "x");
+        let _ = (Counters::parse(&text), counters::parse_netstat(&text), counters::parse_interfaces(&text));
+        let _ = counters::parse_softnet(&text);
+    }
+}
+
+fn any_entry() -> impl Strategy<Value = Entry> {
+    let addresses = prop_oneof![
+        (any::<[u8; 4]>(), any::<[u8; 4]>()).prop_map(|(source, destination)| (source.into(), destination.into())),
+        (any::<[u8; 16]>(), any::<[u8; 16]>()).prop_map(|(source, destination)| (source.into(), destination.into())),
+    ];
+    let protocol = prop_oneof![Just(6_u8), Just(17), Just(132), Just(33), Just(1), Just(47), any::<u8>()];
+    (addresses, protocol, 0_u8..10, any::<u32>(), any::<u16>(), any::<u16>(), any::<[bool; 3]>()).prop_map(
+        |((source, destination), protocol, state, remaining, port, zone, [replied, assured, offloaded])| Entry {
+            protocol,
+            state: State::numbered(protocol, state),
+            remaining: (!offloaded).then_some(remaining),
+            source,
+            destination,
+            port: Some(port).filter(|_| ctnetlink::has_ports(protocol)),
+            zone,
+            marks: Marks { replied, assured, offloaded },
+        },
+    )
+}
+
+fn attribute(number: u16, value: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(value.len() + 4).expect("it is short");
+    let mut bytes = [length.to_ne_bytes(), number.to_ne_bytes()].concat();
+    bytes.extend(value);
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    bytes
+}
+
+/// A small builder of what the kernel sends for an entry.
+fn datagram(entry: &Entry) -> Vec<u8> {
+    const NESTED: u16 = 0x8000;
+    let (family, ip) = match (entry.source, entry.destination) {
+        (IpAddr::V4(source), IpAddr::V4(destination)) => {
+            (2, [attribute(1, &source.octets()), attribute(2, &destination.octets())].concat())
+        }
+        (IpAddr::V6(source), IpAddr::V6(destination)) => {
+            (10, [attribute(3, &source.octets()), attribute(4, &destination.octets())].concat())
+        }
+        _ => unreachable!("both are of one family"),
+    };
+    let mut protocol = attribute(1, &[entry.protocol]);
+    if let Some(port) = entry.port {
+        protocol.extend(attribute(2, &1_u16.to_be_bytes()));
+        protocol.extend(attribute(3, &port.to_be_bytes()));
+    }
+    let original = [attribute(1 | NESTED, &ip), attribute(2 | NESTED, &protocol)].concat();
+    let Marks { replied, assured, offloaded } = entry.marks;
+    let status = u32::from(replied) << 1 | u32::from(assured) << 2 | u32::from(offloaded) << 14;
+    let mut payload = vec![family, 0, 0, 0];
+    payload.extend(attribute(1 | NESTED, &original));
+    payload.extend(attribute(2 | NESTED, &original));
+    payload.extend(attribute(3, &status.to_be_bytes()));
+    payload.extend(entry.remaining.map(|remaining| attribute(7, &remaining.to_be_bytes())).unwrap_or_default());
+    if let Some(state) = entry.state {
+        let number = (0..10).find(|number| State::numbered(entry.protocol, *number) == Some(state)).expect("it is one");
+        let inner = attribute(1, &[number]);
+        payload.extend(attribute(4 | NESTED, &attribute(1 | NESTED, &inner)));
+    }
+    payload.extend(attribute(18, &entry.zone.to_be_bytes()));
+    let length = u32::try_from(payload.len() + 16).expect("it is short");
+    let mut bytes = length.to_ne_bytes().to_vec();
+    bytes.extend(256_u16.to_ne_bytes());
+    bytes.extend(2_u16.to_ne_bytes());
+    bytes.extend(1_u32.to_ne_bytes());
+    bytes.extend(0_u32.to_ne_bytes());
+    bytes.extend(payload);
+    bytes
+}

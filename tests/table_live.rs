@@ -1,0 +1,309 @@
+//! The table on the real kernel: what `status`, `diagnose` and `watch` say beside what conntrack(8) says, and the
+//! incident from the first dropped packet to the last, in a network namespace of its own.
+
+mod support;
+
+use conntrack_sysctl::table::diagnosis::{Diagnosis, Verdict};
+use conntrack_sysctl::table::status::{Level, Status};
+use support::world::{Ended, Limit, Network, World, is_root};
+
+/// Makes connection tracking look at all traffic of the namespace.
+const TRACKED: &str = "ip link set lo up
+    nft add table inet t
+    nft add chain inet t c '{ type filter hook output priority 0; }'
+    nft add rule inet t c ct state new
+    sysctl -qw net.netfilter.nf_conntrack_udp_timeout=300";
+
+fn tracked_world() -> World {
+    let world = World::new(Network::Private);
+    world.sh(TRACKED);
+    world
+}
+
+/// A script that sends a packet to each port from `first` on, `count` of them, from `address`.
+fn flood(address: &str, first: u32, count: u32) -> String {
+    format!(
+        "python3 - <<'END'
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(('{address}', 0))
+for port in range({first}, {first} + {count}):
+    try: s.sendto(b'x', ('127.0.0.1', port))
+    except OSError: pass
+END"
+    )
+}
+
+fn diagnosis(ended: &Ended) -> Diagnosis {
+    assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+    serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}\n{}", ended.stdout))
+}
+
+fn status(ended: &Ended) -> Status {
+    serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}\n{}{}", ended.stdout, ended.stderr))
+}
+
+fn number(text: &str) -> u64 {
+    text.trim().parse().unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[test]
+#[ignore = "needs root; run by tests/all"]
+fn the_numbers_are_those_of_conntrack() {
+    if !is_root("the_numbers_are_those_of_conntrack") {
+        return;
+    }
+    let _limit = Limit::borrow();
+    let world = tracked_world();
+    world.sh(&flood("127.0.0.5", 1000, 500));
+    world.sh(&flood("127.0.0.6", 1000, 1500));
+    let status = status(&world.try_sh("exec $BIN status", ""));
+    assert_eq!(status.count, Some(number(&world.sh("conntrack -C"))));
+    assert_eq!(status.count, Some(number(&world.sh("conntrack -L 2>/dev/null | wc -l"))));
+    assert_eq!(status.limit, Some(number(&world.sysctl("net.netfilter.nf_conntrack_max"))));
+    assert_eq!(status.buckets, Some(number(&world.sysctl("net.netfilter.nf_conntrack_buckets"))));
+    let own = status.namespaces.iter().find(|namespace| namespace.own).expect("it knows where it is");
+    assert_eq!(own.count, status.count);
+    assert_eq!(format!("net:[{}]\n", own.id), world.sh("readlink /proc/self/ns/net"));
+
+    let diagnosis = diagnosis(&world.try_sh("exec $BIN diagnose --interval 0.1", ""));
+    let profile = diagnosis.profile.expect("the table can be read");
+    assert_eq!((Some(profile.entries), profile.sample_of, profile.unreplied), (status.count, None, profile.entries));
+    let by_source: Vec<(&str, u64)> =
+        profile.sources.items.iter().map(|item| (item.name.as_str(), item.entries)).collect();
+    assert_eq!(by_source, [("127.0.0.6", 1500), ("127.0.0.5", 500)]);
+    assert_eq!(profile.timeouts[0].setting, "net.netfilter.nf_conntrack_udp_timeout");
+    assert_eq!((profile.timeouts[0].seconds, profile.timeouts[0].entries), (Some(300), 2000));
+
+    // The same table, saved in each of its forms, gives the same profile, whatever the clock did meanwhile.
+    world.sh("conntrack -L >/mnt/text 2>/dev/null; conntrack -L -o extended >/mnt/extended 2>/dev/null
+        conntrack -L -o xml >/mnt/xml 2>/dev/null; cat /proc/net/nf_conntrack >/mnt/proc");
+    for saved in ["text", "extended", "xml", "proc"] {
+        let ended = world.try_sh(&format!("exec $BIN diagnose --from /mnt/{saved} --limit 2400"), "");
+        let again = self::diagnosis(&ended);
+        assert_eq!(again.verdict, Verdict::Near, "{saved}");
+        let again = again.profile.expect("it is read");
+        assert_eq!(
+            (&again.classes, &again.sources, &again.ports),
+            (&profile.classes, &profile.sources, &profile.ports)
+        );
+    }
+}
+
+#[test]
+#[ignore = "needs root; run by tests/all"]
+fn a_sample_tells_of_the_whole() {
+    if !is_root("a_sample_tells_of_the_whole") {
+        return;
+    }
+    let _limit = Limit::borrow();
+    let world = tracked_world();
+    world.sh(&flood("127.0.0.5", 1, 60_000));
+    world.sh(&flood("127.0.0.6", 1, 20_000));
+    let profile = |arguments: &str| {
+        let ended = world.try_sh(&format!("exec $BIN diagnose --interval 0 {arguments}"), "");
+        diagnosis(&ended).profile.expect("the table can be read")
+    };
+    let (sample, whole) = (profile(""), profile("--all"));
+    assert_eq!((sample.entries, sample.sample_of), (16_384, Some(80_000)));
+    assert_eq!((whole.entries, whole.sample_of, whole.sources.items[0].percent), (80_000, None, 75.0));
+    let off = (sample.sources.items[0].percent - 75.0).abs();
+    // One run in a billion is six deviations off; the margin is two.
+    assert!(off < 3.0 * sample.margin_points, "{off} of {}", sample.margin_points);
+}
+
+#[test]
+#[ignore = "needs root; run by tests/all"]
+fn the_incident() {
+    if !is_root("the_incident") {
+        return;
+    }
+    let limit = Limit::borrow();
+    let world = tracked_world();
+    assert_eq!(diagnosis(&world.try_sh("exec $BIN diagnose --interval 0.2", "")).verdict, Verdict::Healthy);
+
+    limit.set(2000);
+    let flood_once = flood("127.0.0.5", 10_000, 3000);
+    world.sh(&format!("send() {{\n{flood_once}\n}}\n(for i in 1 2 3 4 5 6; do send; sleep 0.3; done; touch /mnt/done) >/dev/null 2>&1 &"));
+    // The limit holds for each namespace by itself: another one has room, whatever this one holds.
+    let other = tracked_world();
+    other.sh(&flood("127.0.0.5", 10_000, 1000));
+    let seen = status(&other.try_sh("exec $BIN status", ""));
+    assert_eq!((seen.count, seen.since_boot.map(|counted| counted.total["drop"])), (Some(1000), Some(0)));
+    drop(other);
+    // The kernel's messages are rationed: ten in five seconds, for all of networking.
+    let own =
+        world.sh("readlink /proc/self/ns/net").trim().trim_start_matches("net:[").trim_end_matches(']').to_owned();
+    let mut found = diagnosis(&world.try_sh("sleep 0.5; exec $BIN diagnose --interval 1", ""));
+    let is_logged = |found: &Diagnosis| found.status.log.as_ref().is_some_and(|log| log.namespaces.contains_key(&own));
+    let dropped_now = |found: &Diagnosis| found.status.interval.as_ref().is_some_and(|own| own.count("drop") > 0);
+    for _ in 0..5 {
+        if found.verdict == Verdict::Full && is_logged(&found) && dropped_now(&found) {
+            break;
+        }
+        world.sh(&flood("127.0.0.7", 20_000, 3000));
+        found = diagnosis(&world.try_sh(
+            &format!("( sleep 0.2; {}\n) & exec $BIN diagnose --interval 2", flood("127.0.0.8", 30_000, 3000)),
+            "",
+        ));
+    }
+    assert_eq!(found.verdict, Verdict::Full, "{found:#?}");
+    assert!(is_logged(&found), "{found:#?}");
+    assert!(dropped_now(&found), "{found:#?}");
+    assert!(!found.limit_is_ours, "a child namespace cannot set it");
+    let text = world.try_sh("exec $BIN diagnose --interval 0 --output text", "").stdout;
+    assert!(text.starts_with("FULL: the table is full (2,000 of 2,000 (100.00%))"), "{text}");
+    let plugin = world.try_sh("exec $BIN status --warn 75 --crit 90 --output text", "");
+    assert_eq!(plugin.code, 2);
+    assert!(plugin.stdout.starts_with("CONNTRACK CRITICAL - "), "{}", plugin.stdout);
+
+    world.sh("while [ ! -e /mnt/done ]; do sleep 0.1; done");
+
+    // What it proposes is a request, and what the request asks for ends the drops.
+    let request = world.try_sh("exec $BIN diagnose --interval 0 --output request", "");
+    let request: serde_json::Value = serde_json::from_str(&request.stdout).expect("a request is JSON");
+    assert!(conntrack_sysctl::request::from_slice(request.to_string().as_bytes()).is_ok(), "{request}");
+    let proposed = request["at_least"]["net.netfilter.nf_conntrack_max"].as_u64().expect("it asks for a limit");
+    assert_eq!(proposed, 4096);
+    // The limit belongs to the machine's own network; its files are private to this world.
+    let machine = World::new(Network::Machine);
+    let applied = machine.apply(&request.to_string()).report();
+    assert!(applied.in_sync && applied.changed, "{applied:#?}");
+    assert_eq!(machine.sysctl("net.netfilter.nf_conntrack_max"), "4096");
+    drop(machine);
+    let before = status(&world.try_sh("exec $BIN status", ""));
+    world.sh(&flood("127.0.0.9", 40_000, 1000));
+    let after = status(&world.try_sh("exec $BIN status", ""));
+    let dropped = |status: &Status| status.since_boot.as_ref().map(|counted| counted.total["drop"]);
+    assert!(dropped(&before) > Some(0), "the drops of before stay counted");
+    assert_eq!(dropped(&after), dropped(&before));
+    assert_eq!(after.count, Some(before.count.expect("it is known") + 1000));
+    let after = diagnosis(&world.try_sh("exec $BIN diagnose --interval 0.5", ""));
+    assert!(matches!(after.verdict, Verdict::WasFull | Verdict::Near), "{after:#?}");
+    drop(limit);
+    let after = diagnosis(&world.try_sh("exec $BIN diagnose --interval 0.2", ""));
+    assert_eq!(after.verdict, Verdict::WasFull, "{after:#?}");
+}
+
+#[test]
+#[ignore = "needs root; run by tests/all"]
+fn a_full_listen_queue_is_not_blamed_on_the_table() {
+    if !is_root("a_full_listen_queue_is_not_blamed_on_the_table") {
+        return;
+    }
+    let _limit = Limit::borrow();
+    let world = tracked_world();
+    let script = "python3 - <<'END' >/dev/null 2>&1 &
+import socket, time
+listener = socket.socket()
+listener.bind(('127.0.0.1', 7777))
+listener.listen(1)
+clients = []
+end = time.time() + 4
+while time.time() < end:
+    client = socket.socket()
+    client.setblocking(False)
+    try: client.connect(('127.0.0.1', 7777))
+    except OSError: pass
+    clients.append(client)
+    time.sleep(0.05)
+END
+exec $BIN diagnose --interval 2.5";
+    let found = diagnosis(&world.try_sh(script, ""));
+    assert_eq!(found.verdict, Verdict::DroppingElsewhere, "{found:#?}");
+    let overflows = found.drops.iter().find(|drops| drops.counter == "TcpExt.ListenOverflows").expect("it is named");
+    assert!(overflows.look.contains("ss -ltn"));
+    assert_eq!(found.proposal.timeouts.len(), 0, "there is nothing wrong with the table");
+    assert_eq!(found.proposal.buckets, None);
+}
+
+#[test]
+#[ignore = "needs root; run by tests/all"]
+fn what_cannot_be_read_is_named_and_the_rest_is_given() {
+    if !is_root("what_cannot_be_read_is_named_and_the_rest_is_given") {
+        return;
+    }
+    let _limit = Limit::borrow();
+    let world = tracked_world();
+    world.sh(&flood("127.0.0.5", 1000, 10));
+    world.sh("cp $BIN /mnt/binary; chmod 755 /mnt /mnt/binary");
+    let unread = |diagnosis: &Diagnosis| format!("{:?}", diagnosis.status.unread);
+
+    // A user other than root: no netlink, no table, but the counts.
+    let nobody = "exec setpriv --reuid 65534 --regid 65534 --clear-groups";
+    let found = diagnosis(&world.try_sh(&format!("{nobody} /mnt/binary diagnose --interval 0"), ""));
+    assert_eq!((found.verdict, found.status.count, &found.profile), (Verdict::Healthy, Some(10), &None));
+    assert!(unread(&found).contains("CAP_NET_ADMIN"), "{}", unread(&found));
+
+    // No keys under /proc/sys: the socket tells the rest.
+    world.sh("mount -t tmpfs none /proc/sys/net");
+    let found = diagnosis(&world.try_sh("exec $BIN diagnose --interval 0", ""));
+    assert_eq!((found.status.count, found.profile.map(|profile| profile.entries)), (Some(10), Some(10)));
+    assert!(found.status.limit.is_some());
+
+    // Neither: the counters in /proc/net/stat still have the number of entries.
+    let ended = world.try_sh(&format!("{nobody} /mnt/binary status --warn 75"), "");
+    let seen = status(&ended);
+    assert_eq!((ended.code, seen.level.map(|judged| judged.level), seen.limit), (3, Some(Level::Unknown), None));
+    assert_eq!(seen.count, Some(10));
+    assert!(seen.unread.iter().any(|unread| unread.what == "the limit"), "{:?}", seen.unread);
+}
+
+/// Runs `watch` in a real terminal of a size, and returns the screen while it runs, and after `end`.
+fn watched(world: &World, size: &str, environment: &str, end: &str) -> (String, String) {
+    let (width, height) = size.split_once('x').expect("a size");
+    let screens = world.sh(&format!(
+        "t() {{ tmux -L table-test-$$ -f /dev/null \"$@\"; }}
+        t new-session -d -x {width} -y {height} 'exec env PS1=\"prompt>\" sh -i'
+        t send-keys '{environment} $BIN watch --interval 0.3' Enter
+        sleep 2; t capture-pane -p -e; echo ----; {end}; sleep 0.7
+        t send-keys 'stty -a | grep -c -w -e -icanon -e -echo; echo ended' Enter; sleep 0.7
+        t capture-pane -p; t kill-server"
+    ));
+    let (during, after) = screens.split_once("----\n").expect("two screens");
+    (during.to_owned(), after.to_owned())
+}
+
+#[test]
+#[ignore = "needs root; run by tests/all"]
+fn the_view_in_a_real_terminal() {
+    if !is_root("the_view_in_a_real_terminal") {
+        return;
+    }
+    let _limit = Limit::borrow();
+    let world = tracked_world();
+    world.sh(&flood("127.0.0.5", 1000, 300));
+    let term = "kill -TERM $(pgrep -P $(t display-message -p '#{pane_pid}'))";
+    for (size, environment, end) in
+        [("80x24", "LC_ALL=C.UTF-8", "t send-keys q"), ("40x12", "NO_COLOR=1", "t send-keys C-c"), ("20x5", "", term)]
+    {
+        let (during, after) = watched(&world, size, environment, end);
+        assert!(during.starts_with("conntrack 300 of"), "{size}:\n{during}");
+        assert_eq!(during.contains("\u{1b}[32m"), environment != "NO_COLOR=1", "{size}:\n{during}");
+        assert!(during.contains("127.0.0.5") || size == "20x5", "{size}:\n{during}");
+        // The shell's screen is back, and so are its echo and its lines.
+        assert!(after.contains("ended") && !after.contains("TOP SOURCES"), "{size}:\n{after}");
+        assert!(after.lines().any(|line| line.trim() == "0"), "{size}:\n{after}");
+    }
+}
+
+#[test]
+#[ignore = "needs root; run by tests/all"]
+fn a_line_of_json_for_each_look() {
+    if !is_root("a_line_of_json_for_each_look") {
+        return;
+    }
+    let _limit = Limit::borrow();
+    let world = tracked_world();
+    let script =
+        format!("(sleep 0.5; {}\n) & exec $BIN watch --count 12 --interval 0.4 --new", flood("127.0.0.5", 1000, 300));
+    let ended = world.try_sh(&script, "");
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let looks: Vec<conntrack_sysctl::table::screen::Look> =
+        ended.stdout.lines().map(|line| serde_json::from_str(line).expect("a line is an object")).collect();
+    assert_eq!(looks.len(), 12);
+    let new = looks.iter().filter_map(|look| look.new);
+    assert_eq!((looks[11].count, new.map(|new| new.entries).sum::<u64>()), (Some(300), 300), "{looks:?}");
+    // A reader that has seen enough ends the watch.
+    assert_eq!(world.sh("timeout 10 $BIN watch --interval 0.1 | head -n 1 | wc -l").trim(), "1");
+}
