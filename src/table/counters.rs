@@ -68,7 +68,8 @@ impl Counters {
     pub fn sum(&self) -> Names {
         let mut sum = Names::new();
         for (name, value) in self.cpus.iter().flatten() {
-            *sum.entry(name.clone()).or_default() += value;
+            let total: &mut u64 = sum.entry(name.clone()).or_default();
+            *total = total.saturating_add(*value);
         }
         sum
     }
@@ -129,7 +130,7 @@ pub fn parse_softnet(text: &str) -> Names {
         // This file has no heads; its second and third column have kept their meaning since 2.6.
         for (name, word) in ["dropped", "time_squeeze"].iter().zip(line.split_whitespace().skip(1)) {
             if let (Some(sum), Ok(value)) = (names.get_mut(*name), u64::from_str_radix(word, 16)) {
-                *sum += value;
+                *sum = sum.saturating_add(value);
             }
         }
     }
