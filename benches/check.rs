@@ -24,22 +24,16 @@ const ROUNDS: usize = 100;
 
 fn main() {
     let keys: Vec<String> = SETTINGS.iter().map(|name| format!("net.netfilter.nf_conntrack_{name}")).collect();
-    let values = keys.iter().map(|key| {
-        let path = format!("/proc/sys/{}", key.replace('.', "/"));
-        let value = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-        format!("\"{key}\": {}", value.trim())
-    });
-    let values = values.collect::<Vec<_>>().join(", ");
-    let both = format!("{{\"settings\": {{{values}}}}}");
-    let live = format!("{{\"persist\": false, \"settings\": {{{values}}}}}");
+    let both = request(&keys);
+    let live = both.replacen('{', "{\"persist\": false, ", 1);
 
     let mut check = Vec::new();
     let mut check_live = Vec::new();
     let mut ten = Vec::new();
     let mut one = Vec::new();
     for _ in 0..ROUNDS {
-        check.push(timed(|| checked(&both)));
-        check_live.push(timed(|| checked(&live)));
+        check.push(timed(|| checked(&both, &[])));
+        check_live.push(timed(|| checked(&live, &[])));
         ten.push(timed(|| keys.iter().for_each(|key| sysctl(std::slice::from_ref(key)))));
         one.push(timed(|| sysctl(&keys)));
     }
@@ -49,6 +43,68 @@ fn main() {
     row("check (live only)", check_live, ten);
     row("ten `sysctl -n KEY`", ten, ten);
     row("one `sysctl -n KEY...`", one, ten);
+    all_settings();
+    growth();
+}
+
+/// A check of all settings that can be set, beside a `sysctl -n` of each and one of all.
+fn all_settings() {
+    let items = std::fs::read_dir("/proc/sys/net/netfilter").expect("there is connection tracking");
+    let names = items.flatten().map(|item| item.file_name().to_string_lossy().into_owned());
+    let mut keys: Vec<String> = names
+        .filter(|name| name.starts_with("nf_conntrack_") && name != "nf_conntrack_count")
+        .map(|name| format!("net.netfilter.{name}"))
+        .collect();
+    keys.sort();
+    let request = request(&keys);
+    let (mut check, mut each, mut one) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS / 2 {
+        check.push(timed(|| checked(&request, &[])));
+        each.push(timed(|| keys.iter().for_each(|key| sysctl(std::slice::from_ref(key)))));
+        one.push(timed(|| sysctl(&keys)));
+    }
+    let [check, each, one] = [check, each, one].map(median);
+    println!("\nall {} settings, median of {} rounds", keys.len(), ROUNDS / 2);
+    for (name, time) in
+        [("check (live and boot)", check), ("a `sysctl -n KEY` each", each), ("one `sysctl -n KEY...`", one)]
+    {
+        let ratio = time.as_secs_f64() / each.as_secs_f64();
+        println!("{name:<24} {:>8.2} ms   {ratio:.2} times a `sysctl -n` each", time.as_secs_f64() * 1e3);
+    }
+}
+
+/// How a check grows with the number of drop-ins, and with the lines of one: three settings, in an image.
+fn growth() {
+    println!("\na check of three settings in an image");
+    let request = r#"{"conflicts": "warn", "settings": {"nf_conntrack_max": 98000, "nf_conntrack_udp_timeout": 30,
+        "nf_conntrack_acct": 1}}"#;
+    for (files, lines) in [(1, 2), (10, 2), (100, 2), (1000, 2), (1, 100), (1, 1000), (1, 10_000)] {
+        let root = tempfile::tempdir().expect("a directory can be made");
+        let directory = root.path().join("etc/sysctl.d");
+        std::fs::create_dir_all(&directory).expect("a directory can be made");
+        for file in 0..files {
+            let text: String = (0..lines)
+                .map(|line| match line % 2 {
+                    0 => format!("net.ipv4.conf.eth{line}.rp_filter = 1\n"),
+                    _ => format!("net.netfilter.nf_conntrack_udp_timeout = {}\n", 10 + file),
+                })
+                .collect();
+            std::fs::write(directory.join(format!("{:05}.conf", 10_000 + file)), text).expect("a file can be written");
+        }
+        let root = root.path().to_str().expect("a temporary path is text").to_owned();
+        let times = (0..ROUNDS / 5).map(|_| timed(|| checked(request, &["--root", &root]))).collect();
+        println!("{files:>5} files of {lines:>6} lines {:>8.2} ms", median(times).as_secs_f64() * 1e3);
+    }
+}
+
+/// The request for what the keys are now.
+fn request(keys: &[String]) -> String {
+    let values = keys.iter().map(|key| {
+        let path = format!("/proc/sys/{}", key.replace('.', "/"));
+        let value = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        format!("\"{key}\": {}", value.trim())
+    });
+    format!("{{\"settings\": {{{}}}}}", values.collect::<Vec<_>>().join(", "))
 }
 
 fn row(name: &str, time: Duration, of: Duration) {
@@ -67,9 +123,10 @@ fn median(mut times: Vec<Duration>) -> Duration {
     times[times.len() / 2]
 }
 
-fn checked(request: &str) {
+fn checked(request: &str, options: &[&str]) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_conntrack-sysctl"))
         .args(["check", "--output", "json"])
+        .args(options)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .spawn()
