@@ -124,7 +124,11 @@ pub fn boot(snapshot: &Snapshot, loader: Loader) -> Boot {
 #[must_use]
 pub fn boot_arriving(snapshot: &Snapshot, loader: Loader, arrival: Arrival) -> Boot {
     let keys = keys(snapshot);
-    let read = sysctl_d::assignments(&snapshot.tree, loader);
+    let mut read = sysctl_d::assignments(&snapshot.tree, loader);
+    // Seen in real boots of Debian 11: to procps 3 a glob is the name of a key that there is not.
+    if loader == Loader::Procps && sources::PROCPS_3.iter().any(|library| snapshot.tree.get(library).is_some()) {
+        read.retain(|placed| !placed.assignment.is_glob());
+    }
     let mut play = Play { snapshot, outlooks: BTreeMap::new() };
     play.mention(&read);
     for write in kernel_options::writes(snapshot, &keys) {

@@ -79,6 +79,12 @@ impl Assignment {
         catalog::by_key(&self.dotted_key()?)
     }
 
+    /// Whether its key stands for several.
+    #[must_use]
+    pub fn is_glob(&self) -> bool {
+        glob::is_pattern(&self.path)
+    }
+
     /// The key with dots, as `sysctl` prints it. None: it is not text.
     #[must_use]
     pub fn dotted_key(&self) -> Option<String> {

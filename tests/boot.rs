@@ -96,6 +96,18 @@ fn a_rule_brings_what_its_prefix_covers() {
 }
 
 #[test]
+fn globs_are_nothing_to_procps_3() {
+    let glob = ("/etc/sysctl.d/a.conf", "net.netfilter.nf_conntrack_tcp_timeout_close* = 77");
+    let value = |files: &[(&str, &str)], loader| {
+        boot(&snapshot(files, Module::BuiltIn), loader).outlook("net.netfilter.nf_conntrack_tcp_timeout_close").value
+    };
+    let library = ("/lib/x86_64-linux-gnu/libprocps.so.8", "");
+    assert_eq!(value(&[glob], Loader::Procps), Some(77));
+    assert_eq!(value(&[glob, library], Loader::Procps), None);
+    assert_eq!(value(&[glob, library], Loader::Systemd), Some(77));
+}
+
+#[test]
 fn what_comes_late_is_lost() {
     let files = [("/etc/sysctl.d/a.conf", "net.nf_conntrack_max = 5\n")];
     let late = boot(&snapshot(&files, Module::Absent), Loader::Systemd).outlook(MAX);

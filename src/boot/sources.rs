@@ -74,9 +74,18 @@ pub const KUBERNETES: [&str; 4] = [
     "/etc/kubernetes/kubelet.conf",
 ];
 
+/// The library of procps 3, which has no globs and no exclusions; procps 4 has libproc2 instead.
+pub const PROCPS_3: [&str; 6] = [
+    "/lib/x86_64-linux-gnu/libprocps.so.8",
+    "/lib/aarch64-linux-gnu/libprocps.so.8",
+    "/usr/lib64/libprocps.so.8",
+    "/lib/x86_64-linux-gnu/libprocps.so.7",
+    "/lib/aarch64-linux-gnu/libprocps.so.7",
+    "/usr/lib64/libprocps.so.7",
+];
+
 /// Paths of which only the existence counts.
-pub const MARKERS: &[&str] =
-    &[SYSTEMD_RUNS, SYSTEMD_SYSCTL[0], SYSTEMD_SYSCTL[1], KUBERNETES[0], KUBERNETES[1], KUBERNETES[2], KUBERNETES[3]];
+pub const MARKERS: [&[&str]; 4] = [&[SYSTEMD_RUNS], &SYSTEMD_SYSCTL, &KUBERNETES, &PROCPS_3];
 
 /// Where tuned looks for profiles, the strongest first.
 const TUNED_PROFILES: [&str; 4] = ["/etc/tuned/profiles", "/etc/tuned", "/usr/lib/tuned/profiles", "/usr/lib/tuned"];

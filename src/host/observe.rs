@@ -142,7 +142,7 @@ fn tree(root: &Root, module: Module) -> Result<Tree, Failure> {
         tree.insert(&path, root.entry(&path).unwrap_or(Entry::Dangling));
         profiles = sources::tuned_profiles(&tree);
     }
-    for path in sources::MARKERS {
+    for path in sources::MARKERS.into_iter().flatten() {
         if root.exists(Path::new(path)) {
             tree.insert(*path, Entry::Program);
         }
