@@ -5,7 +5,7 @@ use std::io::{self, BufRead};
 /// The longest line that is read whole: 20 times the longest that conntrack(8) prints, and all of a kernel's message.
 const LONGEST: usize = 64 << 10;
 
-/// The lines of a text. What a line has beyond [`LONGEST`] is skipped.
+/// The lines of a text. What a line has beyond `LONGEST` is skipped.
 #[derive(Debug)]
 pub struct Lines<R> {
     source: R,
