@@ -6,9 +6,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, Kind};
-use crate::host::{Kernel, Replaced, Root, failure_kind, keep_copy, replace};
+use crate::host::{Kernel, Root, failure_kind, keep_copy, replace};
 use crate::plan::{Knob, Plan, Step};
 use crate::request::Aim;
+use crate::tree::Entry;
 
 /// What became of a plan.
 #[derive(Debug)]
@@ -33,7 +34,19 @@ enum Done {
     Module,
     Live { knob: Knob, before: i64 },
     Copy { copy: PathBuf, bytes: Vec<u8> },
-    File { path: PathBuf, before: Option<Vec<u8>>, after: Option<Vec<u8>>, directories: Vec<PathBuf> },
+    File(Replacement),
+}
+
+/// A file that was replaced, or may have been.
+#[derive(Debug)]
+struct Replacement {
+    path: PathBuf,
+    before: Option<Vec<u8>>,
+    after: Option<Vec<u8>>,
+    /// The directories that were made for it.
+    directories: Vec<PathBuf>,
+    /// Whether it came to its end without an error.
+    ended: bool,
 }
 
 /// Carries out `plan`.
@@ -107,14 +120,17 @@ fn carry_out(step: &Step, root: &Root, kernel: &mut dyn Kernel, applied: &mut Ap
             Ok(())
         }
         Step::ReplaceFile { path, before, after } => {
-            let Replaced { directories } = replace(root, path, before.as_deref(), after.as_deref())
-                .map_err(|error| cannot_replace(path, &error))?;
-            applied.done.push(Done::File {
+            let mut directories = Vec::new();
+            let result = replace(root, path, before.as_deref(), after.as_deref(), &mut directories);
+            // Noted whatever came of it: an error after the exchange of names leaves the new file.
+            applied.done.push(Done::File(Replacement {
                 path: path.clone(),
                 before: before.clone(),
                 after: after.clone(),
                 directories,
-            });
+                ended: result.is_ok(),
+            }));
+            result.map_err(|error| cannot_replace(path, &error))?;
             let found = root.entry(path);
             if found.as_ref().and_then(|entry| entry.bytes()) == after.as_deref() {
                 return Ok(());
@@ -149,15 +165,25 @@ fn undo(done: Done, root: &Root, kernel: &mut dyn Kernel, module_goes: bool) -> 
                 (_, Err(error)) => Err(format!("`{name}` was {before} and cannot be read now ({error})")),
             }
         }
-        Done::Copy { copy, bytes } => replace(root, &copy, Some(&bytes), None)
-            .map(drop)
+        Done::Copy { copy, bytes } => replace(root, &copy, Some(&bytes), None, &mut Vec::new())
             .map_err(|error| format!("`{}` was made and remains ({error})", copy.display())),
-        Done::File { path, before, after, directories } => {
-            let result = replace(root, &path, after.as_deref(), before.as_deref());
-            crate::host::remove_directories(root, &directories);
-            result.map(drop).map_err(|error| format!("`{}` is not as it was ({error})", path.display()))
-        }
+        Done::File(replacement) => undo_file(&replacement, root),
     }
+}
+
+fn undo_file(file: &Replacement, root: &Root) -> Result<(), String> {
+    let found = root.entry(&file.path);
+    let bytes = found.as_ref().and_then(Entry::bytes);
+    let result = if bytes == file.after.as_deref() {
+        replace(root, &file.path, file.after.as_deref(), file.before.as_deref(), &mut Vec::new())
+    } else if bytes == file.before.as_deref() || !file.ended {
+        // It never came to the exchange, or gave way to another writer, whose file it is now.
+        Ok(())
+    } else {
+        Err(io::Error::other("another writer has changed it since"))
+    };
+    crate::host::remove_directories(root, &file.directories);
+    result.map_err(|error| format!("`{}` is not as it was ({error})", file.path.display()))
 }
 
 fn number(kernel: &dyn Kernel, knob: &Knob) -> io::Result<i64> {

@@ -19,39 +19,30 @@ use super::root::{Root, Spot, read_at};
 /// The mode of a fresh file: readable for all, as every file of a sysctl.d directory is.
 const FRESH: u32 = 0o644;
 
-/// What a replacement made besides the file: what an undo has to take away again.
-#[derive(Debug, Default)]
-pub struct Replaced {
-    /// The directories that were made for it, the outermost first.
-    pub directories: Vec<PathBuf>,
-}
-
-/// Makes the file at `path` hold `after` (None: not be there), if it holds `before` (None: is not there).
-pub fn replace(root: &Root, path: &Path, before: Option<&[u8]>, after: Option<&[u8]>) -> io::Result<Replaced> {
-    let mut replaced = Replaced::default();
+/// Makes the file at `path` hold `after` (None: not be there), if it holds `before` (None: is not there). The
+/// `directories` that had to be made for it are added, the outermost first. After an error the file may be either: what
+/// failed may be what comes after the exchange.
+pub fn replace(
+    root: &Root,
+    path: &Path,
+    before: Option<&[u8]>,
+    after: Option<&[u8]>,
+    directories: &mut Vec<PathBuf>,
+) -> io::Result<()> {
     if after.is_some() {
-        replaced.directories = make_parents(root, path)?;
+        make_parents(root, path, directories)?;
     }
-    let swap = || {
-        let spot = root.find(path)?;
-        // The plan names the end of all links: where one has come since, it is another writer's. (A fresh file may lie
-        // below a directory that is a link.)
-        if before.is_some() && spot.path != path {
-            return Err(changed(path));
-        }
-        match (before, after) {
-            (None, None) => Ok(()),
-            (Some(before), None) => remove(&spot, before),
-            (None, Some(after)) => create(&spot, after),
-            (Some(before), Some(after)) => exchange(&spot, before, after),
-        }
-    };
-    match swap() {
-        Ok(()) => Ok(replaced),
-        Err(error) => {
-            remove_directories(root, &replaced.directories);
-            Err(error)
-        }
+    let spot = root.find(path)?;
+    // The plan names the end of all links: where one has come since, it is another writer's. (A fresh file may lie below
+    // a directory that is a link.)
+    if before.is_some() && spot.path != path {
+        return Err(changed(path));
+    }
+    match (before, after) {
+        (None, None) => Ok(()),
+        (Some(before), None) => remove(&spot, before),
+        (None, Some(after)) => create(&spot, after),
+        (Some(before), Some(after)) => exchange(&spot, before, after),
     }
 }
 
@@ -62,7 +53,12 @@ pub fn keep_copy(root: &Root, path: &Path, copy: &Path) -> io::Result<Vec<u8>> {
     let bytes = read_at(old.directory.as_fd(), &old.name)?;
     let fresh = Fresh::write(&spot, &bytes)?;
     take_over_attributes(&open_for_reading(&old)?, &fresh.file)?;
-    fresh.settle(&spot)?;
+    if let Err(error) = fresh.settle(&spot) {
+        if error.kind() != io::ErrorKind::ResourceBusy {
+            let _ = unlinkat(&spot.directory, &spot.name, AtFlags::empty());
+        }
+        return Err(error);
+    }
     Ok(bytes)
 }
 
@@ -264,27 +260,15 @@ fn sync_directory(spot: &Spot) -> io::Result<()> {
     File::from(openat(&spot.directory, ".", flags, Mode::empty())?).sync_all()
 }
 
-/// Makes the directories above `path` that are missing, and names them.
-fn make_parents(root: &Root, path: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut made = Vec::new();
+/// Makes the directories above `path` that are missing, and adds them to `made`.
+fn make_parents(root: &Root, path: &Path, made: &mut Vec<PathBuf>) -> io::Result<()> {
     let ancestors: Vec<&Path> = path.ancestors().skip(1).filter(|path| path.parent().is_some()).collect();
     for directory in ancestors.into_iter().rev() {
-        let spot = match root.find(directory) {
-            Ok(spot) => spot,
-            Err(error) => {
-                remove_directories(root, &made);
-                return Err(error);
-            }
-        };
-        if spot.stat.is_some() {
-            continue;
+        let spot = root.find(directory)?;
+        if spot.stat.is_none() {
+            rustix::fs::mkdirat(&spot.directory, &spot.name, Mode::from_raw_mode(0o755))?;
+            made.push(directory.to_owned());
         }
-        let make = rustix::fs::mkdirat(&spot.directory, &spot.name, Mode::from_raw_mode(0o755));
-        if let Err(error) = make {
-            remove_directories(root, &made);
-            return Err(error.into());
-        }
-        made.push(directory.to_owned());
     }
-    Ok(made)
+    Ok(())
 }
