@@ -9,7 +9,7 @@ mod later;
 mod loader;
 pub mod sources;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::catalog::{self, Access, CATALOG, Setting};
 use crate::kernel_reading::kernel_reading;
@@ -129,7 +129,7 @@ pub fn boot_arriving(snapshot: &Snapshot, loader: Loader, arrival: Arrival) -> B
     if loader == Loader::Procps && sources::PROCPS_3.iter().any(|library| snapshot.tree.get(library).is_some()) {
         read.retain(|placed| !placed.assignment.is_glob());
     }
-    let mut play = Play { snapshot, outlooks: BTreeMap::new() };
+    let mut play = Play { snapshot, outlooks: BTreeMap::new(), noted: HashSet::new() };
     play.mention(&read);
     for write in kernel_options::writes(snapshot, &keys) {
         play.tell(write);
@@ -153,6 +153,8 @@ pub fn boot_arriving(snapshot: &Snapshot, loader: Loader, arrival: Arrival) -> B
 struct Play<'a> {
     snapshot: &'a Snapshot,
     outlooks: BTreeMap<String, Outlook>,
+    /// Which assignments are noted, by setting: a thousand files may assign the same one.
+    noted: HashSet<(String, Place)>,
 }
 
 impl Play<'_> {
@@ -164,6 +166,7 @@ impl Play<'_> {
     fn mention(&mut self, read: &[Placed]) {
         for placed in read.iter().filter(|placed| placed.assignment.value.is_some()) {
             if let Some(setting) = placed.assignment.setting() {
+                self.noted.insert((setting.name.to_string(), placed.place.clone()));
                 let outlook = self.outlook(setting);
                 outlook.assignments.push(placed.place.clone());
                 outlook.lost = Some(Lost::NoSuchKey(placed.place.clone()));
@@ -192,8 +195,9 @@ impl Play<'_> {
 
     fn note(&mut self, write: Write, number: Option<i64>) {
         let Some(setting) = catalog::by_key(&write.key) else { return };
+        let is_new = self.noted.insert((setting.name.to_string(), write.place.clone()));
         let outlook = self.outlook(setting);
-        if !outlook.assignments.contains(&write.place) {
+        if is_new {
             outlook.assignments.push(write.place.clone());
         }
         match number {
