@@ -60,6 +60,10 @@ fn opened(tree: &Tree, path: &Path) -> Vec<PathBuf> {
 /// What the name at the end of `path` stands for as a glob with braces; itself where no file matches.
 fn expanded(tree: &Tree, path: &Path) -> Vec<PathBuf> {
     let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { return vec![path.to_owned()] };
+    // A plain name stands for itself; to compare each with all would take the square of their number.
+    if !name.as_bytes().iter().any(|byte| matches!(byte, b'*' | b'?' | b'[' | b'{' | b'\\')) {
+        return vec![path.to_owned()];
+    }
     let matching = |pattern: &[u8]| -> Vec<PathBuf> {
         let names = tree.in_directory(directory).filter_map(|(path, _)| path.file_name().map(|name| (path, name)));
         names.filter(|(_, name)| glob::matches(pattern, name.as_bytes())).map(|(path, _)| path.to_owned()).collect()
