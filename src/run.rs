@@ -19,7 +19,7 @@ pub fn check(desired: &Desired, root: &Path) -> Report {
     restraint::only_look();
     let observed = host::open_root(root).and_then(|root| host::observe(&root));
     match observed {
-        Ok(before) => predicted(Mode::Check, desired, &before),
+        Ok(before) => predicted(Mode::Check, desired, &before, plan(desired, &before)),
         Err(failure) => Report::refused(Mode::Check, failure),
     }
 }
@@ -37,8 +37,11 @@ fn changed(desired: &Desired, path: &Path) -> Result<Report, Failure> {
     let root = host::open_root(path)?;
     let before = host::observe(&root)?;
     // Most runs find nothing to do: they take no lock and open nothing for writing.
-    if before.strays.is_empty() && plan(desired, &before).map_or(true, |plan| plan.steps.is_empty()) {
-        return Ok(predicted(Mode::Apply, desired, &before));
+    if before.strays.is_empty() {
+        match plan(desired, &before) {
+            Ok(plan) if !plan.steps.is_empty() => {}
+            nothing => return Ok(predicted(Mode::Apply, desired, &before, nothing)),
+        }
     }
     let _lock = Lock::take(path)?;
     // Another run may have changed the machine while this one waited.
@@ -49,7 +52,7 @@ fn changed(desired: &Desired, path: &Path) -> Result<Report, Failure> {
     })?;
     let plan = match plan(desired, &before) {
         Ok(plan) if !plan.steps.is_empty() => plan,
-        _ => return Ok(predicted(Mode::Apply, desired, &before)),
+        nothing => return Ok(predicted(Mode::Apply, desired, &before, nothing)),
     };
     restraint::finish_what_is_begun().map_err(|error| {
         Failure::new(Kind::WriteFailed, format!("the signals that end a run cannot be held back: {error}"))
@@ -59,9 +62,9 @@ fn changed(desired: &Desired, path: &Path) -> Result<Report, Failure> {
     Ok(carried_out(desired, &before, &plan, &root, &mut MachineKernel))
 }
 
-/// The report of what a plan would do: for a check, and for an apply that has nothing to do or refuses to.
-fn predicted(mode: Mode, desired: &Desired, before: &Snapshot) -> Report {
-    match plan(desired, before) {
+/// The report of what `plan` would do: for a check, and for an apply that has nothing to do or refuses to.
+fn predicted(mode: Mode, desired: &Desired, before: &Snapshot, plan: Result<Plan, Failure>) -> Report {
+    match plan {
         Ok(plan) => Report::new(mode, desired, before, &plan.predict(before), &plan),
         Err(failure) => {
             let mut report = Report::new(mode, desired, before, before, &Plan::default());
