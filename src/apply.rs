@@ -2,11 +2,12 @@
 //!
 //! A step that is done is read back. The undo goes in reverse and is read back too; what cannot be undone is named.
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, Kind};
-use crate::host::{Kernel, Root, failure_kind, keep_copy, replace};
+use crate::host::{Kernel, Root, failure_kind, hold, keep_copy, put_back, replace};
 use crate::plan::{Knob, Plan, Step};
 use crate::request::Aim;
 use crate::tree::Entry;
@@ -43,6 +44,8 @@ struct Replacement {
     path: PathBuf,
     before: Option<Vec<u8>>,
     after: Option<Vec<u8>>,
+    /// The old file, where it was to be removed: it has the attributes still.
+    removed: Option<File>,
     /// The directories that were made for it.
     directories: Vec<PathBuf>,
     /// Whether it came to its end without an error.
@@ -120,6 +123,10 @@ fn carry_out(step: &Step, root: &Root, kernel: &mut dyn Kernel, applied: &mut Ap
             Ok(())
         }
         Step::ReplaceFile { path, before, after } => {
+            let removed = match (before, after) {
+                (Some(_), None) => Some(hold(root, path).map_err(|error| cannot_replace(path, &error))?),
+                _ => None,
+            };
             let mut directories = Vec::new();
             let result = replace(root, path, before.as_deref(), after.as_deref(), &mut directories);
             // Noted whatever came of it: an error after the exchange of names leaves the new file.
@@ -127,6 +134,7 @@ fn carry_out(step: &Step, root: &Root, kernel: &mut dyn Kernel, applied: &mut Ap
                 path: path.clone(),
                 before: before.clone(),
                 after: after.clone(),
+                removed,
                 directories,
                 ended: result.is_ok(),
             }));
@@ -175,7 +183,10 @@ fn undo_file(file: &Replacement, root: &Root) -> Result<(), String> {
     let found = root.entry(&file.path);
     let bytes = found.as_ref().and_then(Entry::bytes);
     let result = if bytes == file.after.as_deref() {
-        replace(root, &file.path, file.after.as_deref(), file.before.as_deref(), &mut Vec::new())
+        match (&file.before, &file.removed) {
+            (Some(before), Some(removed)) => put_back(root, &file.path, before, removed),
+            (before, _) => replace(root, &file.path, file.after.as_deref(), before.as_deref(), &mut Vec::new()),
+        }
     } else if bytes == file.before.as_deref() || !file.ended {
         // It never came to the exchange, or gave way to another writer, whose file it is now.
         Ok(())

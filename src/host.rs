@@ -15,7 +15,7 @@ pub use kernel::{Kernel, MachineKernel};
 pub use lock::Lock;
 pub use observe::observe;
 pub(crate) use replace::remove_directories;
-pub use replace::{keep_copy, replace, sweep};
+pub use replace::{hold, keep_copy, put_back, replace, sweep};
 pub use root::{Root, Spot};
 
 /// The root at `path`.

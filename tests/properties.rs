@@ -5,8 +5,10 @@ mod support;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use conntrack_sysctl::apply::{Outcome, apply};
 use conntrack_sysctl::boot::sources::SYSTEMD_SYSCTL;
 use conntrack_sysctl::catalog;
 use conntrack_sysctl::failure::Kind;
@@ -119,7 +121,7 @@ fn live() -> impl Strategy<Value = BTreeMap<String, Live>> {
 
 prop_compose! {
     fn snapshot()(tree in tree(), live in live(), module in select(vec![Module::BuiltIn, Module::Loaded])) -> Snapshot {
-        Snapshot { live: Some(live), tree, module, strays: Vec::new(), read_only: false, hashsize: None, time: 1, release: Some((6, 18)), page_size: 4096 }
+        Snapshot { live: Some(live), release: Some((6, 18)), ..Snapshot::image(tree, module) }
     }
 }
 
@@ -277,7 +279,9 @@ fn lay_out(root: &Path, snapshot: &Snapshot) {
     let put = |path: &Path, bytes: &[u8]| {
         let path = root.join(path.strip_prefix("/").expect("paths are absolute"));
         fs::create_dir_all(path.parent().expect("it has a parent")).expect("a directory can be made");
-        fs::write(path, bytes).expect("a file can be written");
+        fs::write(&path, bytes).expect("a file can be written");
+        // Not what a fresh file gets: an undo has to know it.
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("a file's mode can be set");
     };
     for (path, entry) in snapshot.tree.iter() {
         put(path, entry.bytes().unwrap_or_default());
@@ -341,4 +345,21 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_file_whose_removal_is_undone_has_its_mode_again() {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let path = Path::new("/etc/sysctl.d/90-conntrack.conf");
+    let mut before = Snapshot::image(Tree::default(), Module::Loaded);
+    let bytes = b"net.netfilter.nf_conntrack_acct = 1\n".to_vec();
+    before.tree.write(path, Some(&bytes));
+    lay_out(directory.path(), &before);
+    let files = describe(directory.path());
+    let root = host::open_root(directory.path()).expect("the root can be opened");
+    let removal = Step::ReplaceFile { path: path.into(), before: Some(bytes), after: None };
+    let plan = doomed(Plan { steps: vec![removal], ..Plan::default() });
+    let outcome = apply(&plan, &root, &mut kernel(&before, None));
+    assert!(matches!(&outcome, Outcome::RolledBack(failure) if failure.rolled_back == Some(true)), "{outcome:?}");
+    assert_eq!(describe(directory.path()), files);
 }

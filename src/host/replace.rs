@@ -41,7 +41,10 @@ pub fn replace(
     match (before, after) {
         (None, None) => Ok(()),
         (Some(before), None) => remove(&spot, before),
-        (None, Some(after)) => create(&spot, after),
+        (None, Some(after)) => {
+            create(&spot, after, None)?;
+            sync_directory(&spot)
+        }
         (Some(before), Some(after)) => exchange(&spot, before, after),
     }
 }
@@ -51,15 +54,23 @@ pub fn keep_copy(root: &Root, path: &Path, copy: &Path) -> io::Result<Vec<u8>> {
     let old = root.find(path)?;
     let spot = root.find(copy)?;
     let bytes = read_at(old.directory.as_fd(), &old.name)?;
-    let fresh = Fresh::write(&spot, &bytes)?;
-    take_over_attributes(&open_for_reading(&old)?, &fresh.file)?;
-    if let Err(error) = fresh.settle(&spot) {
-        if error.kind() != io::ErrorKind::ResourceBusy {
-            let _ = unlinkat(&spot.directory, &spot.name, AtFlags::empty());
-        }
-        return Err(error);
-    }
+    create(&spot, &bytes, Some(&open_for_reading(&old)?))?;
+    sync_directory(&spot).inspect_err(|_| {
+        let _ = unlinkat(&spot.directory, &spot.name, AtFlags::empty());
+    })?;
     Ok(bytes)
+}
+
+/// A handle on the file at `path`, which keeps its attributes when it is removed.
+pub fn hold(root: &Root, path: &Path) -> io::Result<File> {
+    open_for_reading(&root.find(path)?)
+}
+
+/// Puts back the file at `path` that was removed: `bytes`, with the attributes of `removed`.
+pub fn put_back(root: &Root, path: &Path, bytes: &[u8], removed: &File) -> io::Result<()> {
+    let spot = root.find(path)?;
+    create(&spot, bytes, Some(removed))?;
+    sync_directory(&spot)
 }
 
 /// Removes directories that [`replace`] made, where they are still empty.
@@ -78,9 +89,13 @@ fn changed(path: &Path) -> io::Error {
     io::Error::new(io::ErrorKind::ResourceBusy, message)
 }
 
-fn create(spot: &Spot, after: &[u8]) -> io::Result<()> {
-    let fresh = Fresh::write(spot, after)?;
-    fchmod(&fresh.file, Mode::from_raw_mode(FRESH))?;
+/// Makes a file where none stands yet, with the attributes of `like`. After an error there is none.
+fn create(spot: &Spot, bytes: &[u8], like: Option<&File>) -> io::Result<()> {
+    let fresh = Fresh::write(spot, bytes)?;
+    match like {
+        Some(like) => take_over_attributes(like, &fresh.file)?,
+        None => fchmod(&fresh.file, Mode::from_raw_mode(FRESH))?,
+    }
     fresh.settle(spot)
 }
 
@@ -172,7 +187,7 @@ impl<'a> Fresh<'a> {
             Err(error) => return Err(error.into()),
         }
         self.forget();
-        sync_directory(spot)
+        Ok(())
     }
 
     /// Leaves it: it has taken its place under another name.
