@@ -73,17 +73,8 @@ fn machine(mut tree: Tree, salt: usize) -> Snapshot {
         let text = if name.starts_with("frag6") { "3145728" } else { "1" };
         (format!("net.netfilter.nf_conntrack_{name}"), Live { text: text.into(), writable: true })
     });
-    Snapshot {
-        live: Some(live.collect()),
-        tree,
-        module: if salt % 3 == 0 { Module::Loaded } else { Module::BuiltIn },
-        strays: Vec::new(),
-        read_only: false,
-        hashsize: None,
-        time: 0,
-        release: None,
-        page_size: 4096,
-    }
+    let module = if salt % 3 == 0 { Module::Loaded } else { Module::BuiltIn };
+    Snapshot { live: Some(live.collect()), ..Snapshot::image(tree, module) }
 }
 
 fn promises(desired: &Desired, before: &Snapshot, steps: &Plan) {

@@ -59,6 +59,22 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// An image, of which nothing is known but its files and whether its kernels have connection tracking built in.
+    #[must_use]
+    pub fn image(tree: Tree, module: Module) -> Self {
+        Snapshot {
+            live: None,
+            tree,
+            module,
+            strays: Vec::new(),
+            read_only: false,
+            hashsize: None,
+            time: 0,
+            release: None,
+            page_size: 4096,
+        }
+    }
+
     /// The live key of `setting`, under the newest of its names that this kernel has.
     #[must_use]
     pub fn live_key<'a>(&'a self, setting: &'a Setting) -> Option<(&'a str, &'a Live)> {

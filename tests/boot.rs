@@ -14,17 +14,7 @@ fn tree(files: &[(&str, &str)]) -> Tree {
 }
 
 fn snapshot(files: &[(&str, &str)], module: Module) -> Snapshot {
-    Snapshot {
-        live: None,
-        tree: tree(files),
-        module,
-        strays: Vec::new(),
-        read_only: false,
-        hashsize: None,
-        time: 0,
-        release: None,
-        page_size: 4096,
-    }
+    Snapshot::image(tree(files), module)
 }
 
 const RULE: &str = "# comes late\nACTION==\"add\", SUBSYSTEM==\"module\", KERNEL==\"nf_conntrack\", \

@@ -129,17 +129,30 @@ fn assert_converges(world: &World, new: &State, point: &Point) {
     assert_eq!(lasting(&found), *new, "{point:?}");
 }
 
+/// A run to be disturbed: its system calls, and the files before it and after it.
+struct Scene {
+    world: World,
+    points: Vec<Point>,
+    old: State,
+    new: State,
+}
+
+fn scene() -> Scene {
+    let world = World::new(Network::Private);
+    let points = points(&world);
+    let new = lasting(&state(&world));
+    reset(&world);
+    let old = state(&world);
+    Scene { world, points, old, new }
+}
+
 #[test]
 #[ignore = "needs root; run by tests/all"]
 fn killed_at_each_system_call() {
     if !is_root("killed_at_each_system_call") {
         return;
     }
-    let world = World::new(Network::Private);
-    let points = points(&world);
-    let new = lasting(&state(&world));
-    reset(&world);
-    let old = state(&world);
+    let Scene { world, points, old, new } = scene();
     let mut killed = 0;
     for point in &points {
         reset(&world);
@@ -169,11 +182,7 @@ fn failed_at_each_system_call() {
     if !is_root("failed_at_each_system_call") {
         return;
     }
-    let world = World::new(Network::Private);
-    let points = points(&world);
-    let new = lasting(&state(&world));
-    reset(&world);
-    let old = state(&world);
+    let Scene { world, points, old, new } = scene();
     let (mut succeeded, mut failed, mut crashed) = (0, 0, 0);
     for point in points.iter().skip(skipped()) {
         for errno in ["ENOSPC", "EIO", "EROFS", "EACCES", "EINTR", "EMFILE"] {

@@ -16,17 +16,7 @@ fn machine(values: &[(&str, i64)]) -> Snapshot {
     let live = values.iter().map(|(name, value)| {
         (format!("net.netfilter.nf_conntrack_{name}"), Live { text: value.to_string(), writable: true })
     });
-    Snapshot {
-        live: Some(live.collect()),
-        tree: Tree::default(),
-        module: Module::Loaded,
-        strays: Vec::new(),
-        read_only: false,
-        hashsize: None,
-        time: 0,
-        release: Some((6, 18)),
-        page_size: 4096,
-    }
+    Snapshot { live: Some(live.collect()), release: Some((6, 18)), ..Snapshot::image(Tree::default(), Module::Loaded) }
 }
 
 fn planned(request: &str, machine: &Snapshot) -> Plan {
