@@ -34,6 +34,9 @@ struct Arguments {
     /// The directory of an image or a chroot: its files only, and no live kernel.
     #[arg(long, global = true, value_name = "DIR", default_value = "/")]
     root: PathBuf,
+    /// Of apply and check: print no report, the exit code tells; a failure is one line on standard error.
+    #[arg(long, global = true, conflicts_with = "output")]
+    quiet: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -183,6 +186,11 @@ fn command(arguments: Arguments) -> u8 {
         _ => Form::Json,
     };
     let root = &arguments.root;
+    let quiet = arguments.quiet;
+    if quiet && !matches!(arguments.command, Command::Apply { .. } | Command::Check { .. }) {
+        eprintln!("conntrack-sysctl: only apply and check have --quiet");
+        return FAILED;
+    }
     if arguments.command.is_of_the_table() && root != Path::new("/") {
         eprintln!("conntrack-sysctl: an image has no live table; leave --root out");
         return FAILED;
@@ -191,11 +199,11 @@ fn command(arguments: Arguments) -> u8 {
         Command::Apply { request } => {
             let report = report(Mode::Apply, request.as_deref(), |desired| run::apply(desired, root));
             let code = if report.failure.is_some() { FAILED } else { OK };
-            Answer { text: rendered(&report, output), code }
+            Answer { text: if quiet { hushed(&report) } else { rendered(&report, output) }, code }
         }
         Command::Check { request } => {
             let report = report(Mode::Check, request.as_deref(), |desired| run::check(desired, root));
-            Answer { text: rendered(&report, output), code: check_code(&report) }
+            Answer { text: if quiet { hushed(&report) } else { rendered(&report, output) }, code: check_code(&report) }
         }
         Command::Show => observed(root, |snapshot| {
             let inventory = show::inventory(snapshot);
@@ -282,6 +290,14 @@ fn report_of(path: &Path) -> Result<Report, String> {
 fn host_name(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     name.strip_suffix(".json").unwrap_or(&name).to_owned()
+}
+
+/// Nothing, for a caller that wants the exit code alone. A failure is not kept from whoever reads standard error.
+fn hushed(report: &Report) -> String {
+    if let Some(failure) = &report.failure {
+        eprintln!("conntrack-sysctl: {failure}");
+    }
+    String::new()
 }
 
 fn rendered(report: &Report, output: Output) -> String {
