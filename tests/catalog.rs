@@ -206,11 +206,11 @@ fn the_nearest_name_is_what_was_meant_or_nothing() {
     }
 }
 
-/// A request may be a megabyte of one name, and comparing that with every setting takes many seconds.
+/// A request has room for such a name, and to compare it with every setting would take many seconds.
 #[test]
 fn a_name_that_is_too_long_to_be_a_slip_is_answered_at_once() {
     let start = Instant::now();
-    assert_eq!(catalog::nearest(&"nf_conntrack_max".repeat(60_000)), None);
+    assert_eq!(catalog::nearest(&"nf_conntrack_max".repeat(20_000)), None);
     assert!(start.elapsed() < Duration::from_secs(2), "it took {:?}", start.elapsed());
 }
 
