@@ -7,7 +7,7 @@ use conntrack_sysctl::plan::{Knob, Plan, Step, plan};
 use conntrack_sysctl::report::{Mode, Report};
 use conntrack_sysctl::request;
 use conntrack_sysctl::snapshot::{Live, Module, Snapshot};
-use conntrack_sysctl::tree::Tree;
+use conntrack_sysctl::tree::{Entry, Tree};
 use conntrack_sysctl::verify::Verdict;
 use conntrack_sysctl::warning::Code;
 
@@ -148,4 +148,20 @@ fn settings_that_this_kernel_does_not_have() {
     // A newer kernel's setting works as a plain number.
     let plan = planned(r#"{"settings": {"nf_conntrack_new_thing": 7}}"#, &machine);
     assert_eq!((writes(&plan), codes(&plan)), (vec![("new_thing".to_owned(), 7)], vec![Code::Uncatalogued]));
+}
+
+#[test]
+fn a_setting_that_is_to_be_absent_drifts_while_our_file_assigns_it() {
+    let request = r#"{"settings": {"nf_conntrack_max": null, "nf_conntrack_acct": null}, "state": "absent"}"#;
+    let desired = request::from_slice(request.as_bytes()).expect("the request is well formed");
+    let mut machine = machine(&[("max", 262_144), ("acct", 0)]);
+    machine.tree.insert(desired.file.clone(), Entry::File(b"net.nf_conntrack_max = 98000\n".to_vec()));
+    let plan = planned(request, &machine);
+    let after = plan.predict(&machine);
+    let check = Report::new(Mode::Check, &desired, &machine, &after, &plan);
+    let verdict = |name: &str| check.settings.iter().find(|setting| setting.name.ends_with(name)).map(|s| s.verdict);
+    assert_eq!((verdict("_max"), verdict("_acct")), (Some(Verdict::BootDrift), Some(Verdict::InSync)));
+    assert!(!check.in_sync);
+    let apply = Report::new(Mode::Apply, &desired, &machine, &after, &plan);
+    assert!(apply.in_sync && apply.settings.iter().all(|setting| setting.verdict == Verdict::InSync));
 }

@@ -43,6 +43,18 @@ fn a_hundred_megabytes_are_refused_at_once() {
 }
 
 #[test]
+fn a_request_may_have_as_many_bytes_as_the_refusal_says() {
+    let root = tempfile::tempdir().expect("a directory can be made");
+    let failure = |length: usize| {
+        let mut request = br#"{"settings": {"nf_conntrack_max": 98000}}"#.to_vec();
+        request.resize(length, b' ');
+        Run::new(&["check"]).root(root.path()).input(request).report().0.failure.map(|failure| failure.message)
+    };
+    assert_eq!(failure(1_048_576), None);
+    assert_eq!(failure(1_048_577).as_deref(), Some("the request is larger than 1048576 bytes"));
+}
+
+#[test]
 fn a_request_file_that_is_not_there_is_named() {
     let (report, code) = Run::new(&["apply", "/nowhere/request.json"]).report();
     let failure = report.failure.expect("it is refused");

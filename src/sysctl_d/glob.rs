@@ -275,6 +275,37 @@ mod tests {
         }
     }
 
+    /// Spelt out as glibc's `fnmatch` has them.
+    #[test]
+    fn classes_have_the_members_of_the_c_locale() {
+        let lower = "abcdefghijklmnopqrstuvwxyz";
+        let upper = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+        let digit = "0123456789";
+        let punct = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
+        let control: String = (0..32_u8).chain([127]).map(char::from).collect();
+        let classes = [
+            ("alnum", [lower, upper, digit].concat()),
+            ("alpha", [lower, upper].concat()),
+            ("blank", " \t".to_owned()),
+            ("cntrl", control),
+            ("digit", digit.to_owned()),
+            ("graph", [lower, upper, digit, punct].concat()),
+            ("lower", lower.to_owned()),
+            ("print", [lower, upper, digit, punct, " "].concat()),
+            ("punct", punct.to_owned()),
+            ("space", " \t\n\x0b\x0c\r".to_owned()),
+            ("upper", upper.to_owned()),
+            ("xdigit", [digit, "abcdefABCDEF"].concat()),
+        ];
+        for (class, members) in classes {
+            let pattern = format!("x[[:{class}:]]");
+            for byte in 0..=u8::MAX {
+                let expected = members.as_bytes().contains(&byte);
+                assert_eq!(matches(pattern.as_bytes(), &[b'x', byte]), expected, "{pattern} against {byte:#04x}");
+            }
+        }
+    }
+
     #[test]
     fn braces_expand_as_in_the_c_library() {
         let cases: &[(&str, &[&str])] = &[
