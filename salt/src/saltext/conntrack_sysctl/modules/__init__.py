@@ -1,0 +1,1 @@
+"""The execution module ``conntrack_sysctl``."""

@@ -1,0 +1,1 @@
+"""The state module ``conntrack_sysctl``."""
