@@ -135,13 +135,10 @@ def _state(name: str, request: dict[str, Any]) -> dict[str, Any]:
     result: bool | None = report["failure"] is None
     if result and report["mode"] == "check" and report["changed"]:
         result = None
-    return {
-        "name": name,
-        "result": result,
-        "changes": _changes(report),
-        "comment": "\n".join(_comment(report)),
-        "warnings": [f"{warning['code']}: {warning['message']}" for warning in report["warnings"]],
-    }
+    outcome = {"name": name, "result": result, "changes": _changes(report), "comment": "\n".join(_comment(report))}
+    warnings = [f"{warning['code']}: {warning['message']}" for warning in report["warnings"]]
+    # Salt's summary counts a state that has the list as one that warns, were it empty.
+    return {**outcome, "warnings": warnings} if warnings else outcome
 
 
 def _changes(report: dict[str, Any]) -> dict[str, Any]:
