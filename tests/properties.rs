@@ -363,3 +363,18 @@ fn a_file_whose_removal_is_undone_has_its_mode_again() {
     assert!(matches!(&outcome, Outcome::RolledBack(failure) if failure.rolled_back == Some(true)), "{outcome:?}");
     assert_eq!(describe(directory.path()), files);
 }
+
+#[test]
+fn a_file_that_goes_before_its_removal_is_another_writers_doing() {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    fs::create_dir_all(directory.path().join("etc/sysctl.d")).expect("a directory can be made");
+    let root = host::open_root(directory.path()).expect("the root can be opened");
+    let bytes = b"net.netfilter.nf_conntrack_acct = 1\n".to_vec();
+    let removal =
+        Step::ReplaceFile { path: "/etc/sysctl.d/90-conntrack.conf".into(), before: Some(bytes), after: None };
+    let plan = Plan { steps: vec![removal], ..Plan::default() };
+    let outcome = apply(&plan, &root, &mut FakeKernel::default());
+    let Outcome::RolledBack(failure) = outcome else { panic!("{outcome:?}") };
+    assert!(failure.message.contains("another writer"), "{failure}");
+    assert_eq!(failure.hint.as_deref(), Some("run again"));
+}

@@ -63,7 +63,10 @@ pub fn keep_copy(root: &Root, path: &Path, copy: &Path) -> io::Result<Vec<u8>> {
 
 /// A handle on the file at `path`, which keeps its attributes when it is removed.
 pub fn hold(root: &Root, path: &Path) -> io::Result<File> {
-    open_for_reading(&root.find(path)?)
+    open_for_reading(&root.find(path)?).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => changed(path),
+        _ => error,
+    })
 }
 
 /// Puts back the file at `path` that was removed: `bytes`, with the attributes of `removed`.
