@@ -195,15 +195,16 @@ fn command(arguments: Arguments) -> u8 {
         eprintln!("conntrack-sysctl: an image has no live table; leave --root out");
         return FAILED;
     }
+    let said = |report: &Report| if quiet { hushed(report) } else { rendered(report, output) };
     let answer = match arguments.command {
         Command::Apply { request } => {
             let report = report(Mode::Apply, request.as_deref(), |desired| run::apply(desired, root));
             let code = if report.failure.is_some() { FAILED } else { OK };
-            Answer { text: if quiet { hushed(&report) } else { rendered(&report, output) }, code }
+            Answer { text: said(&report), code }
         }
         Command::Check { request } => {
             let report = report(Mode::Check, request.as_deref(), |desired| run::check(desired, root));
-            Answer { text: if quiet { hushed(&report) } else { rendered(&report, output) }, code: check_code(&report) }
+            Answer { text: said(&report), code: check_code(&report) }
         }
         Command::Show => observed(root, |snapshot| {
             let inventory = show::inventory(snapshot);

@@ -1,20 +1,22 @@
 //! What a shell script relies on: with `--quiet` nothing on standard output, and the exit code as without it.
 
-use std::io::Write;
-use std::process::{Command, Output, Stdio};
+mod support;
 
-/// The tool with `arguments`, and `request` on its standard input.
-fn run(arguments: &[&str], request: &str) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_conntrack-sysctl"))
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // A run that refuses its arguments reads no request, and may be gone before it is written.
-    let _ = child.stdin.take().unwrap().write_all(request.as_bytes());
-    child.wait_with_output().unwrap()
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use support::{Finished, Run};
+
+fn run(arguments: &[&str], request: &str) -> Finished {
+    Run::new(arguments).input(request).finish()
+}
+
+/// A check of the case `name` in tests/roots, as it is and quiet.
+fn checks(name: &str) -> [Finished; 2] {
+    let case: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/roots").join(name);
+    let request = fs::read_to_string(case.join("request.json")).expect("the case has a request");
+    let check = |arguments: &[&str]| Run::new(arguments).root(&case.join("before")).input(request.as_str()).finish();
+    [check(&["check"]), check(&["check", "--quiet"])]
 }
 
 #[test]
@@ -22,9 +24,9 @@ fn a_quiet_failure_is_one_line_on_standard_error() {
     for command in ["apply", "check"] {
         let loud = run(&[command], "not JSON");
         let quiet = run(&[command, "--quiet"], "not JSON");
-        assert_eq!((loud.status.code(), quiet.status.code()), (Some(1), Some(1)));
+        assert_eq!((loud.code, quiet.code), (1, 1));
         assert!(!loud.stdout.is_empty() && quiet.stdout.is_empty());
-        let said = String::from_utf8(quiet.stderr).unwrap();
+        let said = quiet.stderr;
         assert!(said.starts_with("conntrack-sysctl: ") && said.lines().count() == 1, "{said}");
     }
 }
@@ -33,18 +35,22 @@ fn a_quiet_failure_is_one_line_on_standard_error() {
 fn quiet_goes_with_apply_and_check_and_with_no_output() {
     for arguments in [&["show", "--quiet"][..], &["check", "--quiet", "--output", "json"]] {
         let refused = run(arguments, "{}");
-        assert_eq!(refused.status.code(), Some(1));
+        assert_eq!(refused.code, 1);
         assert!(refused.stdout.is_empty() && !refused.stderr.is_empty());
     }
 }
 
 #[test]
 fn quiet_keeps_the_code_of_a_drift_and_says_nothing() {
-    let case = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/roots/absent");
-    let root = format!("{case}/before");
-    let request = std::fs::read_to_string(format!("{case}/request.json")).unwrap();
-    let loud = run(&["check", "--root", &root], &request);
-    let quiet = run(&["check", "--root", &root, "--quiet"], &request);
-    assert_eq!((loud.status.code(), quiet.status.code()), (Some(2), Some(2)));
+    let [loud, quiet] = checks("absent");
+    assert_eq!((loud.code, quiet.code), (2, 2));
     assert!(!loud.stdout.is_empty() && quiet.stdout.is_empty() && quiet.stderr.is_empty());
+}
+
+#[test]
+fn quiet_tells_of_a_drift_that_apply_could_not_mend() {
+    let [loud, quiet] = checks("another-file-wins");
+    assert_eq!((loud.code, quiet.code), (2, 2));
+    assert!(loud.report().failure.is_some() && quiet.stdout.is_empty());
+    assert_eq!(quiet.stderr.lines().count(), 1, "{}", quiet.stderr);
 }
