@@ -48,11 +48,11 @@ fn first_number(text: &[u8], setting: &Setting, page_size: u64) -> Option<i128> 
         return None;
     }
     let magnitude = u64::from_str_radix(std::str::from_utf8(digits).ok()?, radix).ok()?;
-    match negative {
-        true if !is_signed(setting) => None,
-        true => Some(-i128::from(magnitude)),
-        false => Some(i128::from(magnitude)),
+    if negative && !is_signed(setting) {
+        return None;
     }
+    let sign = if negative { -1 } else { 1 };
+    Some(sign * i128::from(magnitude))
 }
 
 /// Whether the kernel reads a minus sign at all: the small levels, the switches and the sizes are unsigned.

@@ -577,7 +577,7 @@ fn datagram(entry: &Entry) -> Vec<u8> {
     }
     let original = [attribute(1 | NESTED, &ip), attribute(2 | NESTED, &protocol)].concat();
     let Marks { replied, assured, offloaded } = entry.marks;
-    let status = u32::from(replied) << 1 | u32::from(assured) << 2 | u32::from(offloaded) << 14;
+    let status = (u32::from(replied) << 1) | (u32::from(assured) << 2) | (u32::from(offloaded) << 14);
     let mut payload = vec![family, 0, 0, 0];
     payload.extend(attribute(1 | NESTED, &original));
     payload.extend(attribute(2 | NESTED, &original));
