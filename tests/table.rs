@@ -1,4 +1,4 @@
-//! The parsers of the table on saved outputs, and what is concluded from them; nothing here needs root.
+//! The parsers of the table on saved outputs, and what the view shows of them; nothing here needs root.
 
 mod support;
 
@@ -7,18 +7,12 @@ use std::fs;
 use std::io::BufReader;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use conntrack_sysctl::table::counters::{self, Counters, Names};
-use conntrack_sysctl::table::diagnosis::{Diagnosis, Findings, Verdict, diagnose};
-use conntrack_sysctl::table::elsewhere::drops;
 use conntrack_sysctl::table::entry::{Entry, Marks, State};
 use conntrack_sysctl::table::heavy::Heavy;
-use conntrack_sysctl::table::kernel_log::Log;
-use conntrack_sysctl::table::profile::{Profile, Tally, Timeouts};
-use conntrack_sysctl::table::reading::{Elsewhere, Reading, Sizes, Unread};
 use conntrack_sysctl::table::screen::{Canvas, Look, frame};
-use conntrack_sysctl::table::{ctnetlink, diagnosis_text, log_reader, prometheus, saved, status, status_text, time};
+use conntrack_sysctl::table::{ctnetlink, log_reader, saved, time};
 use proptest::prelude::*;
 use support::golden;
 
@@ -172,188 +166,6 @@ fn the_kernels_records() {
     assert_eq!(record("4,1,2,-", "nf_conntrack: nf_conntrack: table full in netns x, dropping packet"), None);
 }
 
-fn findings(count: u64, limit: u64, profile: Option<Profile>) -> Findings {
-    let counters = Counters { entries: None, cpus: vec![Names::from([("drop".into(), 0), ("early_drop".into(), 0)])] };
-    let reading = Reading {
-        at: Instant::now(),
-        count: Some(count),
-        limit: Some(limit),
-        counters: Some(counters),
-        unread: Vec::new(),
-    };
-    let sizes = Sizes { buckets: Some(65_536), entry_bytes: (256, true), memory: Some(4 << 30), limit_is_ours: true };
-    let mut before = reading.clone();
-    before.at = reading.at.checked_sub(Duration::from_secs(1)).expect("the machine runs for longer");
-    let mut status = status::status("2012-06-07T08:09:10Z".into(), &reading, Some(&before), &sizes);
-    status.log = Some(Log::new("/dev/kmsg"));
-    let elsewhere = Some((Elsewhere::default(), Elsewhere::default()));
-    Findings { source: "a test".into(), status, profile, elsewhere, sizes, since_boot: Some(1 << 40) }
-}
-
-/// A table in which 6 of 10 entries are established and idle for ten hours.
-fn idle_profile(count: u64) -> Profile {
-    let timeouts = Timeouts::from([("net.netfilter.nf_conntrack_tcp_timeout_established".to_owned(), 432_000)]);
-    let mut tally = Tally::new(timeouts);
-    let address: IpAddr = [192, 0, 2, 1].into();
-    for number in 0..count {
-        let is_idle = number % 10 < 6;
-        tally.add(&Entry {
-            protocol: 6,
-            state: State::named(6, "ESTABLISHED"),
-            remaining: Some(if is_idle { 432_000 - 36_000 } else { 432_000 }),
-            source: address,
-            destination: address,
-            port: Some(443),
-            zone: 0,
-            marks: Marks { replied: true, assured: true, offloaded: false },
-        });
-    }
-    tally.profile(None)
-}
-
-fn checked(diagnosis: &Diagnosis, name: &str) {
-    golden(&directory().join(format!("diagnosis/{name}.txt")), &(diagnosis_text::text(diagnosis) + "\n"));
-    let json = serde_json::to_string(diagnosis).expect("it has string keys");
-    assert_eq!(serde_json::from_str::<Diagnosis>(&json).expect("it can be read back"), *diagnosis);
-    if let Some(request) = &diagnosis.proposal.request {
-        conntrack_sysctl::request::from_slice(request.to_string().as_bytes()).expect("it is a request");
-    }
-}
-
-#[test]
-fn a_full_table_of_idle_connections() {
-    let mut findings = findings(65_536, 65_536, Some(idle_profile(65_536)));
-    let counted = findings.status.interval.as_mut().and_then(|interval| interval.counted.as_mut()).expect("counted");
-    counted.total.insert("drop".into(), 1234);
-    let diagnosis = diagnose(findings);
-    assert_eq!(diagnosis.verdict, Verdict::Full);
-    let request = diagnosis.proposal.request.as_ref().expect("there is one");
-    assert_eq!(request["settings"]["net.netfilter.nf_conntrack_tcp_timeout_established"], 28_800);
-    // 26,214 stay; twice that is less than the limit, which is kept.
-    assert_eq!(request["at_least"]["net.netfilter.nf_conntrack_max"], 65_536);
-    checked(&diagnosis, "full-of-idle");
-}
-
-#[test]
-fn a_nearly_full_table_of_busy_connections() {
-    let mut findings = findings(60_000, 65_536, None);
-    findings.status.interval.as_mut().expect("it looked twice").growth = 100;
-    let diagnosis = diagnose(findings);
-    assert_eq!((diagnosis.verdict, diagnosis.seconds_until_full), (Verdict::Near, Some(55)));
-    assert_eq!((diagnosis.proposal.limit, diagnosis.proposal.buckets), (Some(131_072), Some(131_072)));
-    checked(&diagnosis, "near");
-}
-
-#[test]
-fn little_memory_bounds_the_limit() {
-    let mut findings = findings(65_536, 65_536, None);
-    findings.sizes.memory = Some(256 << 20);
-    let diagnosis = diagnose(findings);
-    assert_eq!(diagnosis.proposal.limit, Some(65_536), "131,072 entries and buckets would take more than 32 MiB");
-    checked(&diagnosis, "full-in-little-memory");
-}
-
-#[test]
-fn a_healthy_host_is_not_called_ill() {
-    let mut findings = findings(1000, 65_536, Some(idle_profile(1000)));
-    // What was dropped long ago, and what an interface drops now and then, is no illness of now.
-    findings.status.since_boot.as_mut().expect("counted").total.insert("drop".into(), 17);
-    let (_, after) = findings.elsewhere.as_mut().expect("both were read");
-    after.interfaces.insert("eth0.rx_drop".into(), 3);
-    findings.elsewhere.as_mut().expect("both").0.interfaces.insert("eth0.rx_drop".into(), 0);
-    let diagnosis = diagnose(findings);
-    assert_eq!(diagnosis.verdict, Verdict::Healthy);
-    assert!(diagnosis.proposal.timeouts.is_empty(), "nothing is pressing");
-    assert_eq!(diagnosis.proposal.limit, Some(65_536));
-    checked(&diagnosis, "healthy");
-}
-
-#[test]
-fn another_door_is_named() {
-    let mut findings = findings(1000, 65_536, None);
-    let (before, after) = findings.elsewhere.as_mut().expect("both were read");
-    before.network.insert("TcpExt.ListenOverflows".into(), 5);
-    after.network.insert("TcpExt.ListenOverflows".into(), 9);
-    before.softnet.insert("dropped".into(), 0);
-    after.softnet.insert("dropped".into(), 1);
-    let counted = findings.status.interval.as_mut().and_then(|interval| interval.counted.as_mut()).expect("counted");
-    counted.total.insert("insert_failed".into(), 2);
-    let diagnosis = diagnose(findings);
-    assert_eq!(diagnosis.verdict, Verdict::DroppingElsewhere);
-    let names: Vec<&str> = diagnosis.drops.iter().map(|drops| drops.counter.as_str()).collect();
-    assert_eq!(names, ["conntrack.insert_failed", "TcpExt.ListenOverflows", "softnet.dropped"]);
-    checked(&diagnosis, "dropping-elsewhere");
-}
-
-#[test]
-fn a_table_that_was_full_an_hour_ago() {
-    let words = "4,1,1000000000000,-;nf_conntrack: nf_conntrack: table full, dropping packet";
-    let message = conntrack_sysctl::table::kernel_log::kmsg_record(words, 1_339_000_000).expect("it is one");
-    let with = |since_boot: u64, dropped: u64| {
-        let mut findings = findings(1000, 65_536, None);
-        findings.status.since_boot.as_mut().expect("counted").total.insert("drop".into(), dropped);
-        findings.status.log.as_mut().expect("a log").push(message.clone());
-        findings.since_boot = Some(since_boot);
-        diagnose(findings)
-    };
-    let diagnosis = with(1_000_000_000_000 + 3_600_000_000, 5);
-    assert_eq!((diagnosis.verdict, diagnosis.proposal.limit), (Verdict::WasFull, Some(131_072)));
-    checked(&diagnosis, "was-full");
-    assert_eq!(with(1_000_000_000_000 + 48 * 3_600_000_000, 5).verdict, Verdict::Healthy, "that was the day before");
-    assert_eq!(
-        with(1_000_000_000_000 + 3_600_000_000, 0).verdict,
-        Verdict::Healthy,
-        "another namespace of that number"
-    );
-}
-
-#[test]
-fn a_table_without_limit_is_not_full() {
-    let diagnosis = diagnose(findings(1000, 0, None));
-    assert_eq!((diagnosis.verdict, diagnosis.proposal.request.as_ref()), (Verdict::Healthy, None));
-    checked(&diagnosis, "no-limit");
-}
-
-#[test]
-fn levels_of_a_monitoring_plugin() {
-    let level = |count: Option<u64>, limit: u64, dropped: u64| {
-        let mut status = findings(count.unwrap_or(0), limit, None).status;
-        status.count = count;
-        status.fill_percent = status::fill(count, Some(limit));
-        let counted = status.interval.as_mut().and_then(|interval| interval.counted.as_mut()).expect("counted");
-        counted.total.insert("drop".into(), dropped);
-        status::judge(&status, 75.0, 90.0).level.code()
-    };
-    assert_eq!(level(Some(74), 100, 0), 0);
-    assert_eq!(level(Some(75), 100, 0), 1);
-    assert_eq!(level(Some(90), 100, 0), 2);
-    assert_eq!(level(Some(1), 100, 1), 2);
-    assert_eq!(level(Some(1), 0, 0), 0);
-    assert_eq!(level(None, 100, 0), 3);
-}
-
-#[test]
-fn a_status_in_text_and_metrics() {
-    let mut status = findings(58_000, 65_536, None).status;
-    status.level = Some(status::judge(&status, 75.0, 90.0));
-    let json = serde_json::to_string(&status).expect("it has string keys");
-    assert_eq!(serde_json::from_str::<status::Status>(&json).expect("it can be read back"), status);
-    status.unread.push(Unread::new("x", "\u{1b}[2J"));
-    status.namespaces = ["a\"b\\c\nd", "two"].map(namespace).to_vec();
-    golden(&directory().join("status/text.txt"), &(status_text::text(&status) + "\n"));
-    golden(&directory().join("status/metrics.prom"), &(prometheus::metrics(&status) + "\n"));
-}
-
-fn namespace(name: &str) -> conntrack_sysctl::table::reading::Namespace {
-    conntrack_sysctl::table::reading::Namespace {
-        id: 1,
-        name: Some(name.into()),
-        program: None,
-        count: Some(7),
-        own: false,
-    }
-}
-
 /// What decides does no input or output of its own: a few files do, and they decide nothing.
 #[test]
 fn the_pure_files_are_pure() {
@@ -391,15 +203,6 @@ fn the_metrics_that_the_alerts_ask_for() {
             serde_json::from_str::<serde_json::Value>(&text).expect("it is JSON");
         }
     }
-}
-
-#[test]
-fn drops_of_a_full_table_are_not_counted_twice() {
-    let counted = status::Counted { total: Names::from([("drop".into(), 9)]), cpus: Vec::new() };
-    let interval = status::Interval { seconds: 1.0, growth: 0, counted: Some(counted) };
-    let none = Elsewhere::default();
-    assert!(drops(&none, &none, Some(&interval), true).is_empty());
-    assert_eq!(drops(&none, &none, Some(&interval), false)[0].counter, "conntrack.drop");
 }
 
 #[test]
