@@ -155,7 +155,8 @@ pub fn find(name: &str) -> Result<Setting, UnknownName> {
 }
 
 fn by_last_part(name: &str) -> Option<Setting> {
-    let catalogued = CATALOG.iter().find(|setting| setting.keys().any(|key| last_part(key) == name));
+    let ends_in_it = |key: &str| key.strip_suffix(name).is_some_and(|before| before.ends_with('.'));
+    let catalogued = CATALOG.iter().find(|setting| setting.keys().any(ends_in_it));
     catalogued.cloned().or_else(|| by_key(&format!("net.netfilter.{name}")))
 }
 

@@ -42,7 +42,10 @@ impl<'a> KernelKeys<'a> {
             while let Some(slash) = path.iter().rposition(|byte| *byte == b'/') {
                 let name = path.split_off(slash + 1);
                 path.truncate(slash);
-                directories.entry(path.clone()).or_default().insert(name, entry.take());
+                // A directory that is known has known directories above it.
+                if directories.entry(path.clone()).or_default().insert(name, entry.take()).is_some() {
+                    break;
+                }
             }
         }
         KernelKeys { directories }
