@@ -5,6 +5,7 @@ mod diff;
 pub mod finding;
 pub mod github;
 pub mod junit;
+pub mod salt;
 pub mod sarif;
 pub mod text;
 

@@ -7,7 +7,7 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use conntrack_sysctl::report::{Report, github, junit, sarif};
+use conntrack_sysctl::report::{Report, github, junit, salt, sarif};
 use support::{Run, golden};
 
 fn outputs() -> PathBuf {
@@ -42,6 +42,11 @@ const ALL: [&str; 6] = ["web1", "web2", "web3", "web4", "web5", "web6"];
 #[test]
 fn junit_xml() {
     rendered("junit.xml", junit::report);
+}
+
+#[test]
+fn salt_states() {
+    rendered("salt.json", salt::report);
 }
 
 #[test]
