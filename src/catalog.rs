@@ -170,9 +170,16 @@ fn distinct_part(last_part: &str) -> Option<&str> {
 }
 
 /// How many letters `typed` is off from `own`, if so few that it is a slip: one, or one in six.
+///
+/// A distance takes time and space by the product of the lengths, and a request has room for very long names. It is never
+/// less than the difference of the lengths, so that only what is about as long as our own name is measured.
 fn slips(typed: &str, own: &str) -> Option<usize> {
+    let most = usize::max(1, own.len() / 6);
+    if typed.chars().count().abs_diff(own.len()) > most {
+        return None;
+    }
     let count = strsim::damerau_levenshtein(typed, own);
-    (count <= usize::max(1, own.len() / 6)).then_some(count)
+    (count <= most).then_some(count)
 }
 
 /// The catalogued name that `name` probably meant, compared by its last part.
@@ -182,10 +189,6 @@ fn slips(typed: &str, own: &str) -> Option<usize> {
 #[must_use]
 pub fn nearest(name: &str) -> Option<&'static str> {
     let typed = last_part(name).trim().to_lowercase();
-    // The comparison takes time and space by the product of the lengths; nothing this long is a slip of the hand.
-    if typed.len() > MAX_NAME {
-        return None;
-    }
     let slips_from = |setting: &Setting| {
         if let Some(distinct) = distinct_part(&typed) {
             return slips(distinct, distinct_part(last_part(&setting.name))?);

@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use crate::failure::{Failure, Kind};
-use crate::report::{Mode, Report, ansible, github, junit, sarif, text};
+use crate::report::{Mode, Report, ansible, github, junit, salt, sarif, text};
 use crate::request::{self, Desired};
 use crate::run;
 use crate::summarize::{self, Summary};
@@ -57,6 +57,8 @@ enum Output {
     Sarif,
     /// Annotations of GitHub Actions.
     Github,
+    /// What a Salt state returns, all but its name.
+    Salt,
     /// Markdown.
     Markdown,
     /// One HTML page that needs nothing else.
@@ -64,7 +66,8 @@ enum Output {
 }
 
 /// What the commands can print: those of a report, of a summary of reports, of the table, and the others.
-const REPORT: &[Output] = &[Output::Auto, Output::Json, Output::Text, Output::Junit, Output::Sarif, Output::Github];
+const REPORT: &[Output] =
+    &[Output::Auto, Output::Json, Output::Text, Output::Junit, Output::Sarif, Output::Github, Output::Salt];
 const SUMMARY: &[Output] = &[Output::Auto, Output::Json, Output::Text, Output::Markdown, Output::Html];
 const STATUS: &[Output] = &[Output::Auto, Output::Json, Output::Text, Output::Prometheus];
 const DIAGNOSIS: &[Output] = &[Output::Auto, Output::Json, Output::Text, Output::Request];
@@ -306,6 +309,7 @@ fn rendered(report: &Report, output: Output) -> String {
         Output::Junit => junit::report(report),
         Output::Sarif => sarif::report(report),
         Output::Github => github::report(report),
+        Output::Salt => salt::report(report),
         _ => render(report, output, text::report),
     }
 }

@@ -5,6 +5,7 @@ mod diff;
 pub mod finding;
 pub mod github;
 pub mod junit;
+pub mod salt;
 pub mod sarif;
 pub mod text;
 
@@ -70,7 +71,7 @@ pub struct SettingReport {
     pub boot: BootReport,
     /// Which of the three differs, as the run left the machine. (A check leaves it as it was.)
     pub verdict: Verdict,
-    /// The one thing to do, where the verdict is not `in_sync`.
+    /// The one thing to do, where the verdict is not `in_sync`. Null too where that were to apply, and the run failed.
     pub advice: Option<String>,
 }
 
@@ -227,6 +228,19 @@ impl Report {
             warnings: plan.warnings.clone(),
             failure: None,
         }
+    }
+
+    /// The report of the same run, if it failed. To apply is then no advice: that is what failed.
+    #[must_use]
+    pub fn failed(mut self, failure: Failure) -> Report {
+        for setting in &mut self.settings {
+            if matches!(setting.verdict, Verdict::LiveDrift | Verdict::BootDrift) {
+                setting.advice = None;
+            }
+        }
+        self.in_sync = false;
+        self.failure = Some(failure);
+        self
     }
 }
 

@@ -66,12 +66,7 @@ fn changed(desired: &Desired, path: &Path) -> Result<Report, Failure> {
 fn predicted(mode: Mode, desired: &Desired, before: &Snapshot, plan: Result<Plan, Failure>) -> Report {
     match plan {
         Ok(plan) => Report::new(mode, desired, before, &plan.predict(before), &plan),
-        Err(failure) => {
-            let mut report = Report::new(mode, desired, before, before, &Plan::default());
-            report.in_sync = false;
-            report.failure = Some(failure);
-            report
-        }
+        Err(failure) => Report::new(mode, desired, before, before, &Plan::default()).failed(failure),
     }
 }
 
@@ -91,9 +86,7 @@ pub fn carried_out(desired: &Desired, before: &Snapshot, plan: &Plan, root: &Roo
     let after = host::observe(root).unwrap_or_else(|_| before.clone());
     let mut report = Report::new(Mode::Apply, desired, before, &after, &Plan::default());
     report.changed = failure.kind == Kind::RollbackFailed;
-    report.in_sync = false;
-    report.failure = Some(failure);
-    report
+    report.failed(failure)
 }
 
 /// The machine after `plan`, if each setting is as the plan predicted.

@@ -7,7 +7,9 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use conntrack_sysctl::report::{Report, github, junit, sarif};
+use conntrack_sysctl::failure::{Failure, Kind};
+use conntrack_sysctl::report::{Change, FileAction, Mode, Report, github, junit, salt, sarif};
+use serde_json::{Value, json};
 use support::{Run, golden};
 
 fn outputs() -> PathBuf {
@@ -42,6 +44,47 @@ const ALL: [&str; 6] = ["web1", "web2", "web3", "web4", "web5", "web6"];
 #[test]
 fn junit_xml() {
     rendered("junit.xml", junit::report);
+}
+
+#[test]
+fn salt_states() {
+    rendered("salt.json", salt::report);
+}
+
+#[test]
+fn a_salt_state_tells_of_modules_files_and_copies() {
+    let mut report = report("web3.json");
+    let file = report.diff[0].before_header.clone();
+    report.mode = Mode::Apply;
+    report.changes = vec![
+        Change::Module { name: "nf_conntrack".to_owned() },
+        Change::File { path: PathBuf::from(&file), action: FileAction::Removed },
+    ];
+    report.diff[0].after_header = "/dev/null".to_owned();
+    report.backup_files = vec![PathBuf::from("/etc/sysctl.d/old~")];
+    let state: Value = serde_json::from_str(&salt::report(&report)).expect("it is JSON");
+    assert_eq!(state["result"], true);
+    assert_eq!(state["changes"]["module nf_conntrack"], json!({"old": "not loaded", "new": "loaded"}));
+    let diff = state["changes"][&file]["diff"].as_str().expect("a file has a diff");
+    assert!(diff.starts_with(&format!("--- {file}\n+++ /dev/null\n@@ ")), "{diff}");
+    assert!(
+        state["comment"].as_str().is_some_and(|comment| comment.ends_with("\nkept: /etc/sysctl.d/old~")),
+        "{state}"
+    );
+}
+
+#[test]
+fn a_salt_state_that_could_not_be_undone_has_what_is_still_changed() {
+    let mut report = report("web3.json");
+    (report.mode, report.changes, report.diff) = (Mode::Apply, Vec::new(), Vec::new());
+    let mut failure = Failure::new(Kind::RollbackFailed, "it failed");
+    (failure.rolled_back, failure.remains) = (Some(false), vec!["a file".to_owned()]);
+    let state: Value = serde_json::from_str(&salt::report(&report.failed(failure))).expect("it is JSON");
+    assert_eq!(state["result"], false);
+    let boot = json!({"boot": {"old": 241, "new": 240}});
+    assert_eq!(state["changes"], json!({"net.netfilter.nf_conntrack_tcp_timeout_close_wait": boot}));
+    let comment = state["comment"].as_str().expect("a state has a comment");
+    assert!(comment.starts_with("failed: it failed\n  remains: a file\nnot all could be undone\n"), "{comment}");
 }
 
 #[test]

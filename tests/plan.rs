@@ -1,6 +1,8 @@
 //! Plans that need a live kernel of a certain kind: read-only buckets, thresholds that bound each other, sizes that a
 //! user should know of, a module that is not there.
 
+use std::path::PathBuf;
+
 use conntrack_sysctl::catalog::{BUCKETS, COUNT, MAX};
 use conntrack_sysctl::failure::Kind;
 use conntrack_sysctl::plan::{Knob, Plan, Step, plan};
@@ -136,6 +138,28 @@ fn a_module_that_is_not_there() {
     let desired = request::from_slice(files_only.as_bytes()).expect("the request is well formed");
     let report = Report::new(Mode::Apply, &desired, &bare, &plan.predict(&bare), &plan);
     assert_eq!((report.in_sync, report.settings[0].verdict), (false, Verdict::LostAtBoot));
+}
+
+#[test]
+fn a_run_that_fails_does_not_advise_to_apply() {
+    let request = r#"{"settings": {"nf_conntrack_acct": 1, "nf_conntrack_max": 98000, "nf_conntrack_tcp_loose": 1}}"#;
+    let desired = request::from_slice(request.as_bytes()).expect("the request is well formed");
+    let mut machine = machine(&[("acct", 0), ("max", 98000), ("tcp_loose", 1)]);
+    machine.module = Module::BuiltIn;
+    let vendor = Entry::File(b"net.netfilter.nf_conntrack_max = 5\n".to_vec());
+    machine.tree.insert(PathBuf::from("/etc/sysctl.d/95-vendor.conf"), vendor);
+    let failure = plan(&desired, &machine).expect_err("another file wins");
+    let report = Report::new(Mode::Check, &desired, &machine, &machine, &Plan::default());
+    let told = |report: &Report| -> Vec<(Verdict, Option<String>)> {
+        report.settings.iter().map(|setting| (setting.verdict, setting.advice.clone())).collect()
+    };
+    let apply = || Some("apply the request".to_owned());
+    let [acct, max, loose] = &told(&report)[..] else { panic!("it has three settings") };
+    assert_eq!([acct, loose], [&(Verdict::LiveDrift, apply()), &(Verdict::BootDrift, apply())]);
+    let failed = report.clone().failed(failure);
+    assert_eq!(told(&failed), [(Verdict::LiveDrift, None), max.clone(), (Verdict::BootDrift, None)]);
+    assert_eq!(max.0, Verdict::Shadowed);
+    assert!(!failed.in_sync);
 }
 
 #[test]

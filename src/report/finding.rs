@@ -129,7 +129,7 @@ fn failure(failure: &Failure) -> Finding {
 }
 
 /// The stable name of a verdict, a kind or a code: as in JSON.
-fn name<T: Serialize>(value: &T) -> String {
+pub(super) fn name<T: Serialize>(value: &T) -> String {
     match serde_json::to_value(value) {
         Ok(Value::String(name)) => name,
         _ => unreachable!("it is an enum without content"),

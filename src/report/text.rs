@@ -1,6 +1,7 @@
 //! Renders what a run found as text for people. No control character of a file or a request reaches the terminal.
 
 use std::borrow::Cow;
+use std::path::Path;
 
 use super::diff::unified;
 use super::{Change, FileAction, Mode, Report, Rule, SettingReport};
@@ -27,7 +28,7 @@ pub fn report(report: &Report) -> String {
         text += &format!("warning: {}\n", printable(&warning.message));
     }
     for file in &report.backup_files {
-        text += &format!("kept: {}\n", printable(&file.to_string_lossy()));
+        text += &format!("{}\n", kept(file));
     }
     if let Some(failure) = &report.failure {
         text += &self::failure(failure);
@@ -77,7 +78,13 @@ fn change(change: &Change) -> String {
     }
 }
 
-fn failure(failure: &Failure) -> String {
+/// The copy of a file's old content, in one line.
+pub(super) fn kept(copy: &Path) -> String {
+    format!("kept: {}", printable(&copy.to_string_lossy()))
+}
+
+/// Why a run failed and what to do, with a line end at its end.
+pub(super) fn failure(failure: &Failure) -> String {
     let mut text = format!("failed: {}\n", printable(&failure.message));
     if let Some(pointer) = failure.pointer.as_deref().filter(|pointer| !pointer.is_empty()) {
         text += &format!("  at: {}\n", printable(pointer));
@@ -223,7 +230,7 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
 }
 
 /// The same for text of several lines.
-fn printable_lines(text: &str) -> String {
+pub(super) fn printable_lines(text: &str) -> String {
     text.split_inclusive('\n')
         .map(|line| match line.strip_suffix('\n') {
             Some(line) => printable(line).into_owned() + "\n",

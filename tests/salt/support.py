@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 BINARY = ROOT / "target/x86_64-unknown-linux-gnu/release/conntrack-sysctl"
-VENV = ROOT / "target/venv/salt/bin"
+# A test runs in the virtual environment of the Salt that it is to test.
+VENV = Path(sys.executable).parent
 NET = "net.netfilter."
 CLOSE_WAIT = NET + "nf_conntrack_tcp_timeout_close_wait"
 ESTABLISHED = NET + "nf_conntrack_tcp_timeout_established"

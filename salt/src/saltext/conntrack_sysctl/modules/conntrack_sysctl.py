@@ -63,6 +63,19 @@ def apply(request: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any
     return _report("apply", request, fields)
 
 
+def state(request: dict[str, Any], test: bool = False) -> dict[str, Any]:
+    """
+    Apply a request, or with ``test`` check it, and return what a state returns, all but its name. The states call this.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' conntrack_sysctl.state '{settings: {nf_conntrack_max: 98000}}' test=True
+    """
+    return _answer(["check" if test else "apply"], _text(request), output="salt")[0]
+
+
 def show() -> dict[str, Any]:
     """
     List all settings: the live value, what the next boot makes of it, and the line that decides.
@@ -122,13 +135,17 @@ def _report(command: str, request: dict[str, Any] | None, fields: dict[str, Any]
         request = salt.utils.args.clean_kwargs(**fields)
     elif salt.utils.args.clean_kwargs(**fields):
         raise CommandExecutionError("give the request whole or by its fields, not both")
-    # What YAML knows and JSON does not, such as a date, is handed over as text.
-    report, code = _answer([command], json.dumps(request, default=str))
+    report, code = _answer([command], _text(request))
     __context__["retcode"] = code
     return report
 
 
-def _answer(arguments: list[str], request: str = "") -> tuple[dict[str, Any], int]:
+def _text(request: dict[str, Any]) -> str:
+    """The request as JSON. What YAML knows and JSON does not, such as a date, is handed over as text."""
+    return json.dumps(request, default=str)
+
+
+def _answer(arguments: list[str], request: str = "", output: str = "json") -> tuple[dict[str, Any], int]:
     """What the binary prints, and its exit code."""
     binary = __opts__.get("conntrack_sysctl.binary", "conntrack-sysctl")
     path = salt.utils.path.which(binary)
@@ -140,7 +157,7 @@ def _answer(arguments: list[str], request: str = "") -> tuple[dict[str, Any], in
     # No shell, and no `cmd.run`, which would turn the two characters `\n` in the request into a line end.
     try:
         done = subprocess.run(
-            [path, "--output", "json", *arguments], input=request, capture_output=True, encoding="utf-8", check=False
+            [path, "--output", output, *arguments], input=request, capture_output=True, encoding="utf-8", check=False
         )
         answer = json.loads(done.stdout)
     except (OSError, ValueError) as error:

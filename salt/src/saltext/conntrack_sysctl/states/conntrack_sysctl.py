@@ -16,7 +16,6 @@ binary checks and changes nothing.
 
 from __future__ import annotations
 
-import difflib
 from typing import Any
 
 from salt.exceptions import CommandExecutionError
@@ -26,7 +25,7 @@ __virtualname__ = "conntrack_sysctl"
 
 def __virtual__() -> str | tuple[bool, str]:
     """Load where the execution module does."""
-    if "conntrack_sysctl.apply" in __salt__:
+    if "conntrack_sysctl.state" in __salt__:
         return __virtualname__
     return False, "conntrack_sysctl: the execution module is not loaded"
 
@@ -126,74 +125,9 @@ def managed(name: str, request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _state(name: str, request: dict[str, Any]) -> dict[str, Any]:
-    """The outcome of a request in Salt's form."""
-    command = "check" if __opts__["test"] else "apply"
+    """The outcome of a request, as the binary tells it."""
     try:
-        report = __salt__[f"conntrack_sysctl.{command}"](request=request)
+        outcome = __salt__["conntrack_sysctl.state"](request, test=__opts__["test"])
     except CommandExecutionError as error:
-        return {"name": name, "result": False, "changes": {}, "comment": str(error)}
-    result: bool | None = report["failure"] is None
-    if result and report["mode"] == "check" and report["changed"]:
-        result = None
-    outcome = {"name": name, "result": result, "changes": _changes(report), "comment": "\n".join(_comment(report))}
-    warnings = [f"{warning['code']}: {warning['message']}" for warning in report["warnings"]]
-    # Salt's summary counts a state that has the list as one that warns, were it empty.
-    return {**outcome, "warnings": warnings} if warnings else outcome
-
-
-def _changes(report: dict[str, Any]) -> dict[str, Any]:
-    """What differs before and after, by setting and by file; after a failed rollback, what is still changed."""
-    changes: dict[str, Any] = {}
-    for setting in report["settings"]:
-        sides = {side: {"old": setting[side]["before"], "new": setting[side]["after"]} for side in ("live", "boot")}
-        sides = {side: values for side, values in sides.items() if values["old"] != values["new"]}
-        if sides:
-            changes[setting["name"]] = sides
-    for change in report["changes"]:
-        if change["kind"] == "module":
-            changes[f"module {change['name']}"] = {"old": "not loaded", "new": "loaded"}
-    files = {change["path"] for change in report["changes"] if change["kind"] == "file"}
-    for diff in report["diff"]:
-        headers = (diff["before_header"], diff["after_header"])
-        texts = (diff["before"].splitlines(), diff["after"].splitlines())
-        for path in files.intersection(headers):
-            changes[path] = {"diff": "\n".join(difflib.unified_diff(*texts, *headers, lineterm=""))}
-    return changes
-
-
-def _comment(report: dict[str, Any]) -> list[str]:
-    """The lines that a person reads first: what happened, then each setting with its verdict."""
-    failure = report["failure"]
-    if failure is not None:
-        where = f" (at {failure['pointer']})" if failure["pointer"] else ""
-        lines = [f"{failure['kind']}: {failure['message']}{where}"]
-        if failure["hint"]:
-            lines.append(f"What to do: {failure['hint']}")
-        if failure["rolled_back"]:
-            lines.append("All that had been changed is as it was before.")
-        lines += [f"Still changed: {what}" for what in failure["remains"]]
-    elif report["changed"]:
-        lines = ["Would be changed:" if report["mode"] == "check" else "Changed:"]
-    elif report["in_sync"]:
-        lines = ["In sync, nothing to change:"]
-    else:
-        lines = ["Nothing to change within this request, and yet not in sync:"]
-    lines += [_line(setting) for setting in report["settings"]]
-    return lines + [f"Old content kept: {path}" for path in report["backup_files"]]
-
-
-def _line(setting: dict[str, Any]) -> str:
-    """A setting in one line."""
-    sides = [f"{side} {_values(setting[side])}" for side in ("live", "boot")]
-    winner = setting["boot"]["winner"]
-    if winner is not None:
-        sides[1] += f" by {winner['file']}:{winner['line']}"
-    advice = f"; {setting['advice']}" if setting["advice"] else ""
-    return f"{setting['name']}: {setting['verdict']}, {', '.join(sides)}{advice}"
-
-
-def _values(side: dict[str, Any]) -> str:
-    """A value before and after, once where the two are equal."""
-    before, after = ("none" if side[when] is None else str(side[when]) for when in ("before", "after"))
-    human = f" ({side['human']})" if side["human"] else ""
-    return f"{after}{human}" if before == after else f"{before} -> {after}{human}"
+        outcome = {"result": False, "changes": {}, "comment": str(error)}
+    return {"name": name, **outcome}

@@ -1,0 +1,75 @@
+//! Renders a report as what a Salt state returns, all but its name.
+
+use serde_json::{Map, Value, json};
+
+use super::diff::unified;
+use super::finding;
+use super::{Change, Mode, Report, text};
+
+/// One JSON object. `result` is true where all that was asked for is done or nothing is to do, false where the run
+/// failed, and null where a check found that apply would change something.
+#[must_use]
+pub fn report(report: &Report) -> String {
+    let result = match (&report.failure, report.mode) {
+        (Some(_), _) => Some(false),
+        (None, Mode::Check) if report.changed => None,
+        (None, _) => Some(true),
+    };
+    let mut outcome = json!({"result": result, "changes": changes(report), "comment": comment(report)});
+    // Salt counts a state that has the list as one that warns, were it empty.
+    if !report.warnings.is_empty() {
+        let line = |code, message| format!("{}: {}", finding::name(code), text::printable(message));
+        outcome["warnings"] = report.warnings.iter().map(|warning| line(&warning.code, &warning.message)).collect();
+    }
+    crate::cli::json(&outcome)
+}
+
+/// What differs before and after, by setting, file and module; after a failed rollback, what is still changed.
+fn changes(report: &Report) -> Map<String, Value> {
+    let mut changes = Map::new();
+    // Salt takes a state for changed where this is not empty, whoever changed something meanwhile.
+    if !report.changed {
+        return changes;
+    }
+    for setting in &report.settings {
+        let (live, boot) = (&setting.live, &setting.boot);
+        let sides: Map<String, Value> = [("live", live.before, live.after), ("boot", boot.before, boot.after)]
+            .into_iter()
+            .filter(|(_, old, new)| old != new)
+            .map(|(side, old, new)| (side.to_owned(), json!({"old": old, "new": new})))
+            .collect();
+        if !sides.is_empty() {
+            changes.insert(setting.name.clone(), sides.into());
+        }
+    }
+    for change in &report.changes {
+        match change {
+            Change::Module { name } => {
+                changes.insert(format!("module {name}"), json!({"old": "not loaded", "new": "loaded"}));
+            }
+            // It is among the settings.
+            Change::Live { .. } => {}
+            Change::File { path, .. } => {
+                let path = path.to_string_lossy();
+                // A file that was not there, or is no more, is named on one side only.
+                let diffs = report.diff.iter().filter(|diff| diff.before_header == path || diff.after_header == path);
+                let diff: String = diffs.map(|diff| text::printable_lines(&unified(diff))).collect();
+                changes.insert(text::printable(&path).into_owned(), json!({"diff": diff}));
+            }
+        }
+    }
+    changes
+}
+
+/// What happened, or why it failed and what to do; then each setting that is not as desired.
+fn comment(report: &Report) -> String {
+    let mut comment = report.failure.as_ref().map(text::failure).unwrap_or_default();
+    comment += &text::summary(report);
+    for finding in report.settings.iter().filter_map(|setting| finding::setting(setting, report.mode)) {
+        comment += &format!("\n{}", finding.message);
+    }
+    for file in &report.backup_files {
+        comment += &format!("\n{}", text::kept(file));
+    }
+    comment
+}
