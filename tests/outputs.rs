@@ -4,10 +4,11 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use conntrack_sysctl::report::{Report, github, junit, sarif};
+use conntrack_sysctl::report::{Report, dsc, github, junit, sarif};
 use support::{Run, golden};
 
 fn outputs() -> PathBuf {
@@ -47,6 +48,19 @@ fn junit_xml() {
 #[test]
 fn sarif_json() {
     rendered("sarif.json", sarif::report);
+}
+
+#[test]
+fn dsc_lines() {
+    rendered("dsc.txt", |report| match &report.failure {
+        Some(failure) if report.settings.is_empty() => dsc::refusal(failure).trim_end().to_owned(),
+        _ => format!("{}\n{}\n{}", dsc::tested(report), dsc::set(report), dsc::messages(report).trim_end()),
+    });
+    // DSC takes a message out of its JSON and prints it on a terminal.
+    for line in dsc::messages(&report("web5.json")).lines() {
+        let message: BTreeMap<String, String> = serde_json::from_str(line).expect("it is a level and a text");
+        assert!(message.values().flat_map(|text| text.chars()).all(|c| !c.is_control()), "{line}");
+    }
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Renders a report, and an inventory, as Microsoft DSC wants the answers of a resource.
 //!
 //! An answer is the instance, JSON on one line; for test, set and what-if the names of the properties that differ follow
-//! on a second line. What else is to be known goes to standard error: a JSON object a line, whose key is the level. DSC
-//! documents this in docs/reference/schemas/resource/stdout, and what it does with the level in its CHANGELOG for v3.
+//! on a second line. What else is to be known goes to standard error: a JSON object a line, whose key is the level. The
+//! source is PowerShell/DSC, docs/reference/schemas/resource/stdout and docs/concepts/resources/anatomy.md.
 
 use std::collections::{BTreeMap, BTreeSet};
 
