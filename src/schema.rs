@@ -31,11 +31,17 @@ pub fn text(of: Of) -> String {
 
 /// The schema of the DSC resource's instances, as JSON on one line. An instance is a request; in an answer, each setting
 /// is what it is in place of what it is to be.
+///
+/// DSC looks at the schema before it calls the resource, and then says neither where a value stands nor what it should be.
+/// So the form of a value is left to the request's own reading, which says both.
 #[must_use]
 pub fn of_instances() -> String {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
     let forms = [generator.subschema_for::<WireValue>(), generator.subschema_for::<Actual>()];
     let mut schema = generator.into_root_schema_for::<Request>().to_value();
+    if let Some(value) = schema["$defs"]["Value"].as_object_mut() {
+        value.remove("pattern");
+    }
     schema["properties"]["settings"]["additionalProperties"] = json!({"anyOf": forms});
     schema["properties"]["_inDesiredState"] = json!({
         "description": "Whether the settings are as desired. Only an answer to test says so.",
