@@ -29,11 +29,11 @@ pub fn text(of: Of) -> String {
     crate::cli::json(&schema)
 }
 
-/// The schema of the DSC resource's instances, as JSON on one line. An instance is a request; in an answer, each setting
-/// is what it is in place of what it is to be.
+/// The schema of the DSC resource's instances, as JSON on one line. An instance is a request; in an answer, each
+/// setting is what it is in place of what it is to be.
 ///
-/// DSC looks at the schema before it calls the resource, and then says neither where a value stands nor what it should be.
-/// So the form of a value is left to the request's own reading, which says both.
+/// DSC looks at the schema before it calls the resource, and then says neither where a value stands nor what it should
+/// be. So the form of a value is left to the request's own reading, which says both.
 #[must_use]
 pub fn of_instances() -> String {
     let mut generator = SchemaSettings::draft2020_12().into_generator();

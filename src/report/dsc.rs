@@ -1,14 +1,12 @@
 //! Renders a report, and an inventory, as Microsoft DSC wants the answers of a resource.
 //!
-//! An answer is the instance, JSON on one line; for test, set and what-if the names of the properties that differ follow
+//! An answer is the instance, JSON on one line; for test, set and what-if the names of the properties that differ are
 //! on a second line. What else is to be known goes to standard error: a JSON object a line, whose key is the level. The
 //! source is PowerShell/DSC, docs/reference/schemas/resource/stdout and docs/concepts/resources/anatomy.md.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::text::{printable, summary};
 use super::{Report, Rule, SettingReport};
@@ -64,7 +62,7 @@ pub fn set(report: &Report) -> String {
     instance(settings, None) + "\n" + &properties(changes.map(|_| "settings"), report.changed)
 }
 
-/// The answer to export: an instance of what is live, and one of what the next boot makes. Each holds here as it stands.
+/// The answer to export: an instance of what is live, and one of what the next boot makes. Each holds here as it is.
 #[must_use]
 pub fn exported(inventory: &Inventory) -> String {
     let live = requestable(inventory, |setting| setting.live);
@@ -97,14 +95,17 @@ fn message(level: &str, text: &str) -> String {
 }
 
 fn instance<'a>(settings: impl Iterator<Item = (&'a str, Actual)>, in_desired_state: Option<bool>) -> String {
-    json!({"settings": settings.collect::<BTreeMap<_, _>>(), "_inDesiredState": in_desired_state}).to_string()
+    let settings = map(settings.map(|(name, actual)| (name.to_owned(), json!(actual))));
+    json!({"settings": settings, "_inDesiredState": in_desired_state}).to_string()
 }
 
 /// The properties `names`. Where no setting is another although something is, it is the lines of `file`.
 fn properties<'a>(names: impl Iterator<Item = &'a str>, something: bool) -> String {
-    let mut names: BTreeSet<&str> = names.collect();
+    let mut names: Vec<&str> = names.collect();
+    names.sort_unstable();
+    names.dedup();
     if names.is_empty() && something {
-        names.insert("file");
+        names.push("file");
     }
     json!(names).to_string()
 }
@@ -119,11 +120,19 @@ fn after(setting: &SettingReport) -> Actual {
 
 /// The settings with the number that `side` picks, as far as a request may ask for it: not for a reading, nor for a
 /// number that makes no sense, although the kernel has it.
-fn requestable(inventory: &Inventory, side: impl Fn(&Overview) -> Option<i64>) -> BTreeMap<&str, Value> {
-    let is_accepted = |name: &str, number: i64| {
-        let settings = [(name.to_owned(), WireValue::Integer(number.into()))].into();
-        request::desired(&Request { settings, ..Request::default() }).is_ok()
-    };
-    let numbers = inventory.settings.iter().filter_map(|setting| Some((setting.name.as_str(), side(setting)?)));
-    numbers.filter(|(name, number)| is_accepted(name, *number)).map(|(name, number)| (name, number.into())).collect()
+fn requestable(inventory: &Inventory, side: fn(&Overview) -> Option<i64>) -> Map<String, Value> {
+    let numbers = inventory.settings.iter().filter_map(|setting| Some((setting.name.clone(), side(setting)?)));
+    let accepted = numbers.filter(|(name, number)| {
+        let mut request = Request::default();
+        request.settings.insert(name.clone(), WireValue::Integer((*number).into()));
+        request::desired(&request).is_ok()
+    });
+    map(accepted.map(|(name, number)| (name, number.into())))
+}
+
+/// A map is not collected: that sorts first, and the code of a sort weighs more than all the rest here.
+fn map(members: impl Iterator<Item = (String, Value)>) -> Map<String, Value> {
+    let mut map = Map::new();
+    map.extend(members);
+    map
 }

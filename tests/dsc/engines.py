@@ -16,8 +16,8 @@ import jsonschema
 
 LEVELS = {"error", "warn", "info", "debug", "trace"}
 
-# What a manifest has to be, as far as the driver uses it. The source is PowerShell/DSC, docs/reference/schemas/resource/
-# manifest, for v3.1; an operation whose input is neither on standard input nor in an argument would never get it.
+# What a manifest has to be, as far as the driver uses it. The source is PowerShell/DSC, docs/reference/schemas of v3.1,
+# resource/manifest. An operation whose input is neither on standard input nor in an argument would never get it.
 COMMAND = {
     "type": "object",
     "required": ["executable", "args", "input"],
@@ -196,7 +196,7 @@ class Dsc:
     def __init__(self, resource: str) -> None:
         """Name the type of the resource."""
         self.resource = resource
-        self.name = subprocess.run(["dsc", "--version"], capture_output=True, encoding="utf-8", check=True).stdout.strip()
+        self.name = subprocess.check_output(["dsc", "--version"], encoding="utf-8").strip()
 
     def run(self, *arguments: str, instance: object = None) -> Any:
         """What a call of `dsc` prints, as JSON."""
