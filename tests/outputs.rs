@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use conntrack_sysctl::failure::{Failure, Kind};
 use conntrack_sysctl::report::{Report, dsc, github, junit, sarif};
 use support::{Run, golden};
 
@@ -61,6 +62,9 @@ fn dsc_lines() {
         let message: BTreeMap<String, String> = serde_json::from_str(line).expect("it is a level and a text");
         assert!(message.values().flat_map(|text| text.chars()).all(|c| !c.is_control()), "{line}");
     }
+    let mut failure = Failure::new(Kind::RollbackFailed, "one");
+    failure.remains.push("two".into());
+    assert_eq!(dsc::refusal(&failure), "{\"error\":\"one\"}\n{\"error\":\"still changed: two\"}\n");
 }
 
 #[test]

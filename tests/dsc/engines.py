@@ -6,7 +6,6 @@ Both give the same answers to the same calls, so that the tests do not know whic
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 from pathlib import Path
@@ -56,6 +55,11 @@ MANIFEST = {
 }
 
 
+def given(text: str | None) -> dict[str, Any]:
+    """The standard input of a run: a text, or nothing at all."""
+    return {"stdin": subprocess.DEVNULL} if text is None else {"input": text}
+
+
 class Refused(Exception):
     """The resource said no, by its exit code and its messages."""
 
@@ -100,7 +104,7 @@ class Driver:
         text = instance if instance is None or isinstance(instance, str) else json.dumps(instance)
         done = subprocess.run(
             [command["executable"], *command["args"]], cwd=self.directory, capture_output=True, check=False,
-            encoding="utf-8", **({"stdin": subprocess.DEVNULL} if text is None else {"input": text}))
+            encoding="utf-8", **given(text))
         self.messages = [self.message(line) for line in done.stderr.splitlines()]
         errors = [message["error"] for message in self.messages if "error" in message]
         if str(done.returncode) not in self.manifest["exitCodes"]:
@@ -200,10 +204,10 @@ class Dsc:
 
     def run(self, *arguments: str, instance: object = None) -> Any:
         """What a call of `dsc` prints, as JSON."""
-        given = [] if instance is None else ["--file", "-"]
+        text, file = (None, []) if instance is None else (json.dumps(instance), ["--file", "-"])
         done = subprocess.run(
-            ["dsc", "--trace-format", "plaintext", *arguments, *given, "--output-format", "json"], check=False,
-            input=json.dumps(instance), capture_output=True, encoding="utf-8", env=os.environ | {"NO_COLOR": "1"})
+            ["dsc", "--trace-format", "plaintext", *arguments, *file, "--output-format", "json"], check=False,
+            capture_output=True, encoding="utf-8", **given(text))
         if done.returncode != 0:
             raise Refused(done.stderr)
         return json.loads(done.stdout)
