@@ -13,7 +13,7 @@ use crate::request::{self, Desired};
 use crate::run;
 use crate::summarize::{self, Summary};
 use crate::table::{self, Form};
-use crate::{host, schema, show};
+use crate::{dsc, host, schema, show};
 
 /// The run did what it was to do; a check found desired = live = boot.
 pub const OK: u8 = 0;
@@ -103,6 +103,12 @@ enum Command {
     Module {
         /// Which of the modules.
         name: ansible::Module,
+    },
+    /// Do an operation of the DSC resource, whose request stands on standard input as JSON.
+    #[command(hide = true)]
+    Dsc {
+        /// Which of the operations.
+        operation: dsc::Operation,
     },
     /// Print the JSON Schema of the request or of the report.
     Schema {
@@ -227,6 +233,7 @@ fn command(arguments: Arguments) -> u8 {
             Answer { text, code: summary.code() }
         }
         Command::Module { name } => ansible::run(name, read(None)),
+        Command::Dsc { operation } => dsc::run(operation, || read(None), root),
         Command::Schema { of } => Answer { text: schema::text(of), code: OK },
         Command::Status(arguments) => table::status(&arguments, form),
         Command::Diagnose(arguments) => table::diagnose(&arguments, form),

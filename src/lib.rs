@@ -28,6 +28,7 @@ pub mod apply;
 pub mod boot;
 pub mod catalog;
 pub mod cli;
+pub mod dsc;
 pub mod failure;
 pub mod host;
 pub mod kernel_reading;

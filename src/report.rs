@@ -2,6 +2,7 @@
 
 pub mod ansible;
 mod diff;
+pub mod dsc;
 pub mod finding;
 pub mod github;
 pub mod junit;

@@ -1,10 +1,14 @@
 //! Prints the JSON Schemas of the request and of the report, made from their types. `schemas/` holds the same.
 
 use clap::ValueEnum;
+use schemars::generate::SchemaSettings;
 use schemars::schema_for;
+use serde_json::json;
 
 use crate::report::Report;
+use crate::report::dsc::Actual;
 use crate::request::Request;
+use crate::value::WireValue;
 
 /// What a schema is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -23,4 +27,26 @@ pub fn text(of: Of) -> String {
         Of::Report => schema_for!(Report),
     };
     crate::cli::json(&schema)
+}
+
+/// The schema of the DSC resource's instances, as JSON on one line. An instance is a request; in an answer, each
+/// setting is what it is in place of what it is to be.
+///
+/// DSC looks at the schema before it calls the resource, and then says neither where a value stands nor what it should
+/// be. So the form of a value is left to the request's own reading, which says both.
+#[must_use]
+pub fn of_instances() -> String {
+    let mut generator = SchemaSettings::draft2020_12().into_generator();
+    let forms = [generator.subschema_for::<WireValue>(), generator.subschema_for::<Actual>()];
+    let mut schema = generator.into_root_schema_for::<Request>().to_value();
+    if let Some(value) = schema["$defs"]["Value"].as_object_mut() {
+        value.remove("pattern");
+    }
+    schema["properties"]["settings"]["additionalProperties"] = json!({"anyOf": forms});
+    schema["properties"]["_inDesiredState"] = json!({
+        "description": "Whether the settings are as desired. Only an answer to test says so.",
+        "type": ["boolean", "null"],
+        "readOnly": true,
+    });
+    schema.to_string()
 }

@@ -4,11 +4,12 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use conntrack_sysctl::failure::{Failure, Kind};
-use conntrack_sysctl::report::{Change, FileAction, Mode, Report, github, junit, salt, sarif};
+use conntrack_sysctl::report::{Change, FileAction, Mode, Report, dsc, github, junit, salt, sarif};
 use serde_json::{Value, json};
 use support::{Run, golden};
 
@@ -90,6 +91,22 @@ fn a_salt_state_that_could_not_be_undone_has_what_is_still_changed() {
 #[test]
 fn sarif_json() {
     rendered("sarif.json", sarif::report);
+}
+
+#[test]
+fn dsc_lines() {
+    rendered("dsc.txt", |report| match &report.failure {
+        Some(failure) if report.settings.is_empty() => dsc::refusal(failure).trim_end().to_owned(),
+        _ => format!("{}\n{}\n{}", dsc::tested(report), dsc::set(report), dsc::messages(report).trim_end()),
+    });
+    // DSC takes a message out of its JSON and prints it on a terminal.
+    for line in dsc::messages(&report("web5.json")).lines() {
+        let message: BTreeMap<String, String> = serde_json::from_str(line).expect("it is a level and a text");
+        assert!(message.values().flat_map(|text| text.chars()).all(|c| !c.is_control()), "{line}");
+    }
+    let mut failure = Failure::new(Kind::RollbackFailed, "one");
+    failure.remains.push("two".into());
+    assert_eq!(dsc::refusal(&failure), "{\"error\":\"one\"}\n{\"error\":\"still changed: two\"}\n");
 }
 
 #[test]

@@ -1,0 +1,74 @@
+//! The operations of the DSC resource on every case of tests/roots, and what its manifest says of the binary.
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+use support::{Finished, Run, cases, copy_tree, describe};
+
+fn dsc(operation: &str, root: &Path, request: &str) -> Finished {
+    Run::new(&["dsc", operation]).root(root).input(request).finish()
+}
+
+/// The state on the first line of an answer, and the properties on the second.
+fn lines(answer: &Finished) -> (Value, Vec<String>) {
+    let (state, names) = answer.stdout.trim_end().split_once('\n').expect("there are two lines");
+    let parsed = |text| serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    (parsed(state), serde_json::from_value(parsed(names)).expect("the second has names"))
+}
+
+#[test]
+fn set_does_what_what_if_says_and_no_more() {
+    let (mut done, mut refused) = (0, 0);
+    for case in cases("roots") {
+        let request = fs::read_to_string(case.join("request.json")).expect("the case has a request");
+        let directory = tempfile::tempdir().expect("a directory can be made");
+        let root = directory.path();
+        copy_tree(&case.join("before"), root);
+        let untouched = describe(root);
+        let told = dsc("what-if", root, &request);
+        assert_eq!(describe(root), untouched, "{}", case.display());
+        let found = dsc("set", root, &request);
+        assert_eq!((found.code, &found.stdout), (told.code, &told.stdout), "{}", case.display());
+        if found.code == 1 {
+            assert_eq!((describe(root), found.stdout), (untouched, String::new()), "{}", case.display());
+            assert!(found.stderr.starts_with(r#"{"error":"#), "{}: {}", case.display(), found.stderr);
+            refused += 1;
+            continue;
+        }
+        let (left, names) = lines(&found);
+        assert_eq!(names.is_empty(), describe(root) == untouched, "{}: {names:?}", case.display());
+        let (tested, _) = lines(&dsc("test", root, &request));
+        assert_eq!(tested["settings"], left["settings"], "{}", case.display());
+        let (again, names) = lines(&dsc("set", root, &request));
+        assert_eq!((again, names), (left, Vec::new()), "{}", case.display());
+        done += 1;
+    }
+    assert!(done > 20 && refused > 4, "{done} were done, {refused} refused");
+}
+
+#[test]
+fn what_export_tells_holds() {
+    let mut count = 0;
+    for case in cases("roots") {
+        let root = case.join("before");
+        let exported = dsc("export", &root, "");
+        assert_eq!(exported.code, 0, "{}: {}", case.display(), exported.stderr);
+        for instance in exported.stdout.lines() {
+            let (state, names) = lines(&dsc("test", &root, instance));
+            assert_eq!((&state["_inDesiredState"], names), (&true.into(), vec![]), "{}: {instance}", case.display());
+            count += 1;
+        }
+    }
+    assert!(count > 10, "only {count} instances were exported");
+}
+
+#[test]
+fn the_manifest_has_the_version_of_the_binary() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("dsc/conntrack-sysctl.dsc.resource.json");
+    let manifest = fs::read_to_string(path).expect("the manifest can be read");
+    let manifest: Value = serde_json::from_str(&manifest).expect("the manifest is JSON");
+    assert_eq!(manifest["version"], env!("CARGO_PKG_VERSION"));
+}
