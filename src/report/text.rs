@@ -91,6 +91,14 @@ fn failure(failure: &Failure) -> String {
     text
 }
 
+/// A failure for who wants no report: one line, and one more for each thing that an undo could not put back.
+#[must_use]
+pub fn failure_alone(failure: &Failure) -> String {
+    let remains = failure.remains.iter().map(|remains| format!("remains: {remains}"));
+    let lines = std::iter::once(failure.to_string()).chain(remains);
+    lines.map(|line| format!("conntrack-sysctl: {}\n", printable(&line))).collect()
+}
+
 fn setting_row(setting: &SettingReport) -> Vec<String> {
     vec![
         short(&setting.name).to_owned(),
