@@ -95,8 +95,11 @@ fn failure(failure: &Failure) -> String {
 #[must_use]
 pub fn failure_alone(failure: &Failure) -> String {
     let remains = failure.remains.iter().map(|remains| format!("remains: {remains}"));
-    let lines = std::iter::once(failure.to_string()).chain(remains);
-    lines.map(|line| format!("conntrack-sysctl: {}\n", printable(&line))).collect()
+    let mut text = String::new();
+    for line in std::iter::once(failure.to_string()).chain(remains) {
+        text += &format!("conntrack-sysctl: {}\n", printable(&line));
+    }
+    text
 }
 
 fn setting_row(setting: &SettingReport) -> Vec<String> {
