@@ -81,25 +81,49 @@ fn manual(page: &Command) -> String {
 /// Lets a page write an apostrophe that troff does not turn into a quote.
 const APOSTROPHE: &str = ".ie \\n(.g .ds Aq \\(aq\n.el .ds Aq '\n";
 
-/// The completions for a shell, without what is not for people. `explain` takes any name of a setting; the catalog's are
-/// offered.
-fn completions(shell: impl Generator) -> String {
-    let names =
-        PossibleValuesParser::new(CATALOG.iter().map(|setting| setting.name.trim_start_matches("net.netfilter.")));
+/// The command line as completions offer it, without what is not for people. The common options are offered after a
+/// command alone, where it is known which of their values that command has.
+fn offered() -> Command {
+    // `explain` takes any name of a setting; the catalog's are offered.
+    let names = CATALOG.iter().map(|setting| setting.name.trim_start_matches("net.netfilter."));
+    let names = PossibleValuesParser::new(names);
     let whole = cli::command()
         .mut_subcommand("explain", |explain| explain.mut_arg("setting", |setting| setting.value_parser(names)));
+    let commands = whole.get_subcommands().filter(|command| !command.is_hide_set()).map(|command| {
+        let options = command.get_arguments().filter(|option| !option.is_hide_set()).cloned();
+        Command::new(command.get_name().to_owned().leak() as &'static str)
+            .about(command.get_about().cloned().unwrap_or_default())
+            .args(options.map(|option| option.global(false)))
+    });
+    Command::new(NAME).version(env!("CARGO_PKG_VERSION")).subcommands(commands)
+}
+
+fn completions(shell: impl Generator) -> String {
     let mut text = Vec::new();
-    generate(shell, &mut visible(&whole).version(env!("CARGO_PKG_VERSION")), NAME, &mut text);
+    generate(shell, &mut offered(), NAME, &mut text);
     String::from_utf8(text).expect("completions are UTF-8")
 }
 
-/// `command` without its hidden options and commands. No option is passed on: each command has its own already.
-fn visible(command: &Command) -> Command {
-    let options = command.get_arguments().filter(|option| !option.is_hide_set()).cloned();
-    Command::new(command.get_name().to_owned().leak() as &'static str)
-        .about(command.get_about().cloned().unwrap_or_default())
-        .args(options.map(|option| option.global(false)))
-        .subcommands(command.get_subcommands().filter(|command| !command.is_hide_set()).map(visible))
+/// A hyphen in the program's name is written in one way where a command is found, and in another where its options are
+/// looked up: without this, no command's own options would be offered.
+fn bash() -> String {
+    completions(shells::Bash).replace("conntrack__subcmd__sysctl", "conntrack__sysctl")
+}
+
+/// What an argument can be, where it is no option, has to be added.
+fn fish() -> String {
+    let mut text = completions(shells::Fish);
+    for command in offered().get_subcommands() {
+        for argument in command.get_positionals() {
+            let values: Vec<String> =
+                argument.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
+            if !values.is_empty() {
+                let condition = format!("__fish_conntrack_sysctl_using_subcommand {}", command.get_name());
+                text += &format!("complete -c {NAME} -n \"{condition}\" -f -a \"{}\"\n", values.join(" "));
+            }
+        }
+    }
+    text
 }
 
 /// What `share` holds.
@@ -107,9 +131,9 @@ fn files() -> BTreeMap<PathBuf, String> {
     let pages = pages();
     let manuals = pages.iter().map(|page| (format!("man/man8/{}.8", page_name(page)), manual(page)));
     let completions = [
-        (format!("completions/bash/{NAME}"), completions(shells::Bash)),
+        (format!("completions/bash/{NAME}"), bash()),
         (format!("completions/zsh/_{NAME}"), completions(shells::Zsh)),
-        (format!("completions/fish/{NAME}.fish"), completions(shells::Fish)),
+        (format!("completions/fish/{NAME}.fish"), fish()),
     ];
     manuals.chain(completions).map(|(path, text)| (project().join("share").join(path), text)).collect()
 }

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_conntrack_sysctl_global_optspecs
-    string join \n output= root= quiet h/help V/version
+    string join \n h/help V/version
 end
 
 function __fish_conntrack_sysctl_needs_command
@@ -24,19 +24,7 @@ function __fish_conntrack_sysctl_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -l output -d 'What to print: text on a terminal and JSON otherwise, unless this says so' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
-json\t'JSON, one object'
-text\t'Text for people'
-prometheus\t'Prometheus\' text format'
-request\t'A request that `apply` takes'
-junit\t'JUnit XML: each setting is a test'
-sarif\t'SARIF 2.1.0, for code scanners'
-github\t'Annotations of GitHub Actions'
-markdown\t'Markdown'
-html\t'One HTML page that needs nothing else'"
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -l root -d 'The directory of an image or a chroot: its files only, and no live kernel' -r -F
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -l quiet -d 'Of apply and check: print no report, the exit code tells; a failure is one line on standard error'
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -s h -l help -d 'Print help'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -s V -l version -d 'Print version'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "apply" -d 'Make the machine as the request says'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "check" -d 'Say what differs and what apply would change'
@@ -122,3 +110,5 @@ complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; 
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show summarize schema status diagnose watch explain help" -f -a "watch" -d 'Watch the table: a live view on a terminal, otherwise a line of JSON for each look'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show summarize schema status diagnose watch explain help" -f -a "explain" -d 'Tell the whole story of one setting: every line that assigns it, in boot order, and who wins'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show summarize schema status diagnose watch explain help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand schema" -f -a "request report"
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand explain" -f -a "nf_conntrack_acct nf_conntrack_buckets nf_conntrack_checksum nf_conntrack_count nf_conntrack_dccp_loose nf_conntrack_dccp_timeout_closereq nf_conntrack_dccp_timeout_closing nf_conntrack_dccp_timeout_open nf_conntrack_dccp_timeout_partopen nf_conntrack_dccp_timeout_request nf_conntrack_dccp_timeout_respond nf_conntrack_dccp_timeout_timewait nf_conntrack_default_on nf_conntrack_events nf_conntrack_events_retry_timeout nf_conntrack_expect_max nf_conntrack_frag6_high_thresh nf_conntrack_frag6_low_thresh nf_conntrack_frag6_timeout nf_conntrack_generic_timeout nf_conntrack_gre_timeout nf_conntrack_gre_timeout_stream nf_conntrack_helper nf_conntrack_icmp_timeout nf_conntrack_icmpv6_timeout nf_conntrack_log_invalid nf_conntrack_max nf_conntrack_sctp_timeout_closed nf_conntrack_sctp_timeout_cookie_echoed nf_conntrack_sctp_timeout_cookie_wait nf_conntrack_sctp_timeout_established nf_conntrack_sctp_timeout_heartbeat_acked nf_conntrack_sctp_timeout_heartbeat_sent nf_conntrack_sctp_timeout_shutdown_ack_sent nf_conntrack_sctp_timeout_shutdown_recd nf_conntrack_sctp_timeout_shutdown_sent nf_conntrack_tcp_be_liberal nf_conntrack_tcp_ignore_invalid_rst nf_conntrack_tcp_loose nf_conntrack_tcp_max_retrans nf_conntrack_tcp_timeout_close nf_conntrack_tcp_timeout_close_wait nf_conntrack_tcp_timeout_established nf_conntrack_tcp_timeout_fin_wait nf_conntrack_tcp_timeout_last_ack nf_conntrack_tcp_timeout_max_retrans nf_conntrack_tcp_timeout_syn_recv nf_conntrack_tcp_timeout_syn_sent nf_conntrack_tcp_timeout_time_wait nf_conntrack_tcp_timeout_unacknowledged nf_conntrack_timestamp nf_conntrack_udp_timeout nf_conntrack_udp_timeout_stream nf_conntrack_udplite_timeout nf_conntrack_udplite_timeout_stream"
