@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use crate::failure::{Failure, Kind};
@@ -51,7 +52,7 @@ enum Output {
     Prometheus,
     /// A request that `apply` takes.
     Request,
-    /// `JUnit` XML: each setting is a test.
+    /// JUnit XML: each setting is a test.
     Junit,
     /// SARIF 2.1.0, for code scanners.
     Sarif,
@@ -65,34 +66,36 @@ enum Output {
     Html,
 }
 
-/// What the commands can print: those of a report, of a summary of reports, of the table, and the others.
-const REPORT: &[Output] =
-    &[Output::Auto, Output::Json, Output::Text, Output::Junit, Output::Sarif, Output::Github, Output::Salt];
-const SUMMARY: &[Output] = &[Output::Auto, Output::Json, Output::Text, Output::Markdown, Output::Html];
-const STATUS: &[Output] = &[Output::Auto, Output::Json, Output::Text, Output::Prometheus];
-const DIAGNOSIS: &[Output] = &[Output::Auto, Output::Json, Output::Text, Output::Request];
-const OTHER: &[Output] = &[Output::Auto, Output::Json, Output::Text];
-
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make the machine as the request says. Exit code: 0 done, 1 failed.
+    /// Make the machine as the request says.
+    ///
+    /// Exit code: 0 done, 1 failed.
     Apply {
         /// The request, a JSON file; `-` or nothing for standard input.
         request: Option<PathBuf>,
     },
-    /// Say what differs and what apply would change. Exit code: 0 in sync, 2 drift, 1 could not tell.
+    /// Say what differs and what apply would change.
+    ///
+    /// Exit code: 0 in sync, 2 drift, 1 could not tell.
     Check {
         /// The request, a JSON file; `-` or nothing for standard input.
         request: Option<PathBuf>,
     },
     /// List all conntrack settings: the live value, what the next boot makes of it, and the line that decides.
+    ///
+    /// Exit code: 0 done, 1 could not tell.
     Show,
     /// Tell the whole story of one setting: every line that assigns it, in boot order, and who wins.
+    ///
+    /// Exit code: 0 done, 1 could not tell.
     Explain {
         /// Any name of the setting, such as nf_conntrack_max.
         setting: String,
     },
-    /// Say what the reports of many hosts say together. Exit code: 0 all in sync, 2 drift, 1 could not tell of each.
+    /// Say what the reports of many hosts say together.
+    ///
+    /// Exit code: 0 all in sync, 2 drift, 1 could not tell of each.
     Summarize {
         /// Reports of check or apply, a JSON file for each host, named after it.
         #[arg(required = true)]
@@ -111,35 +114,66 @@ enum Command {
         operation: dsc::Operation,
     },
     /// Print the JSON Schema of the request or of the report.
+    ///
+    /// Exit code: 0.
     Schema {
         /// Which of the two.
         of: schema::Of,
     },
-    /// Say how full the connection tracking table is, and what was dropped. Exit code: 0, 1 could not tell; with --warn
-    /// or --crit that of a monitoring plugin.
+    /// Say how full the connection tracking table is, and what was dropped.
+    ///
+    /// Exit code: 0 done, 1 could not tell; with --warn or --crit that of a monitoring plugin.
     Status(table::StatusArgs),
     /// Say what fills the table, why packets are dropped, and what to set.
+    ///
+    /// Exit code: 0 done, whatever is found, 1 could not tell.
     Diagnose(table::DiagnoseArgs),
     /// Watch the table: a live view on a terminal, otherwise a line of JSON for each look.
+    ///
+    /// Exit code: 0 done, 1 could not tell.
     Watch(table::watch::WatchArgs),
 }
 
-impl Command {
-    /// What the command can print.
-    fn outputs(&self) -> &'static [Output] {
-        match self {
-            Command::Apply { .. } | Command::Check { .. } => REPORT,
-            Command::Summarize { .. } => SUMMARY,
-            Command::Status(_) => STATUS,
-            Command::Diagnose(_) => DIAGNOSIS,
-            _ => OTHER,
-        }
-    }
+/// Which of the options that all commands have in common mean something to a command.
+struct Common {
+    outputs: &'static [Output],
+    root: bool,
+    quiet: bool,
+}
 
-    /// Whether it looks at the live table and at nothing else.
-    fn is_of_the_table(&self) -> bool {
-        matches!(self, Command::Status(_) | Command::Diagnose(_) | Command::Watch(_))
-    }
+/// What the command of that name has of the common options.
+fn common(command: &str) -> Common {
+    use Output::{Auto, Github, Html, Json, Junit, Markdown, Prometheus, Request, Salt, Sarif, Text};
+    let (outputs, root): (&[Output], bool) = match command {
+        "apply" | "check" => (&[Auto, Json, Text, Junit, Sarif, Github, Salt], true),
+        "show" | "explain" | "dsc" => (&[Auto, Json, Text], true),
+        "summarize" => (&[Auto, Json, Text, Markdown, Html], false),
+        "status" => (&[Auto, Json, Text, Prometheus], false),
+        "diagnose" => (&[Auto, Json, Text, Request], false),
+        _ => (&[Auto, Json, Text], false),
+    };
+    Common { outputs, root, quiet: matches!(command, "apply" | "check") }
+}
+
+/// The command line. Each command shows, of the common options and of their values, those that it has: in `--help`, and
+/// in the manual pages and the completions, which are made of this.
+#[must_use]
+pub fn command() -> clap::Command {
+    let whole = Arguments::command();
+    let options: Vec<clap::Arg> = whole.get_arguments().filter(|option| option.is_global_set()).cloned().collect();
+    whole.mut_subcommands(|command| {
+        let Common { outputs, root, quiet } = common(command.get_name());
+        command.args(options.iter().cloned().map(|option| match option.get_id().as_str() {
+            "output" => option.value_parser(one_of(outputs)),
+            "root" => option.hide(!root),
+            _ => option.hide(!quiet),
+        }))
+    })
+}
+
+fn one_of(outputs: &[Output]) -> impl TypedValueParser<Value = Output> + use<> {
+    let names = PossibleValuesParser::new(outputs.iter().filter_map(ValueEnum::to_possible_value));
+    names.map(|name| Output::from_str(&name, false).expect("the names are those of outputs"))
 }
 
 /// Runs the command that `arguments` name, and returns its exit code.
@@ -154,14 +188,16 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
             return print(&ansible::run(ansible::Module::of(program), read(Some(Path::new(task)))));
         }
     }
-    match Arguments::try_parse_from(arguments) {
-        Ok(arguments) => command(arguments),
-        Err(error) => {
-            let asked_for = !error.use_stderr();
-            let _ = error.print();
-            if asked_for { OK } else { FAILED }
-        }
+    match command().try_get_matches_from(arguments) {
+        Ok(matches) => answered(&common(matches.subcommand_name().unwrap_or_default()), &matches),
+        Err(error) => usage(&error),
     }
+}
+
+/// Prints what clap has to say: the help or the version that was asked for, or what is wrong with the arguments.
+fn usage(error: &clap::Error) -> u8 {
+    let _ = error.print();
+    if error.use_stderr() { FAILED } else { OK }
 }
 
 /// What a command prints and how it ends.
@@ -172,18 +208,28 @@ pub struct Answer {
     pub code: u8,
 }
 
-fn command(arguments: Arguments) -> u8 {
-    // What cannot be printed must not be done first.
-    let outputs = arguments.command.outputs();
-    if !outputs.contains(&arguments.output) {
-        let names = outputs.iter().filter_map(ValueEnum::to_possible_value).map(|value| value.get_name().to_owned());
-        eprintln!(
-            "conntrack-sysctl: this command has no such --output; it has: {}",
-            names.collect::<Vec<_>>().join(", ")
-        );
+fn answered(common: &Common, matches: &ArgMatches) -> u8 {
+    let arguments = match Arguments::from_arg_matches(matches) {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
+    let Arguments { command, output, root, quiet } = arguments;
+    // What cannot be done or printed is refused before anything is done: the options may stand before the command too,
+    // where clap knows nothing of it.
+    let refusal = if !common.outputs.contains(&output) {
+        Some("this command has no such --output; its --help lists those that it has")
+    } else if quiet && !common.quiet {
+        Some("only apply and check have --quiet")
+    } else if root != Path::new("/") && !common.root {
+        Some("only apply, check, show and explain look at an image; leave --root out")
+    } else {
+        None
+    };
+    if let Some(refusal) = refusal {
+        eprintln!("conntrack-sysctl: {refusal}");
         return FAILED;
     }
-    let output = match arguments.output {
+    let output = match output {
         Output::Auto if io::stdout().is_terminal() => Output::Text,
         Output::Auto => Output::Json,
         output => output,
@@ -194,18 +240,9 @@ fn command(arguments: Arguments) -> u8 {
         Output::Request => Form::Request,
         _ => Form::Json,
     };
-    let root = &arguments.root;
-    let quiet = arguments.quiet;
-    if quiet && !matches!(arguments.command, Command::Apply { .. } | Command::Check { .. }) {
-        eprintln!("conntrack-sysctl: only apply and check have --quiet");
-        return FAILED;
-    }
-    if arguments.command.is_of_the_table() && root != Path::new("/") {
-        eprintln!("conntrack-sysctl: an image has no live table; leave --root out");
-        return FAILED;
-    }
+    let root = &root;
     let said = |report: &Report| if quiet { hushed(report) } else { rendered(report, output) };
-    let answer = match arguments.command {
+    let answer = match command {
         Command::Apply { request } => {
             let report = report(Mode::Apply, request.as_deref(), |desired| run::apply(desired, root));
             let code = if report.failure.is_some() { FAILED } else { OK };
@@ -306,7 +343,7 @@ fn host_name(path: &Path) -> String {
 /// Nothing, for a caller that wants the exit code alone. A failure is not kept from whoever reads standard error.
 fn hushed(report: &Report) -> String {
     if let Some(failure) = &report.failure {
-        eprintln!("conntrack-sysctl: {failure}");
+        eprint!("{}", text::failure_alone(failure));
     }
     String::new()
 }

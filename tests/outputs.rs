@@ -151,6 +151,25 @@ fn an_output_that_a_command_does_not_have_is_refused_before_anything_is_done() {
     for arguments in [["apply", "--output", "html"], ["check", "--output", "markdown"], ["show", "--output", "junit"]] {
         let finished = Run::new(&arguments).input("{}").finish();
         assert_eq!((finished.code, finished.stdout.as_str()), (1, ""));
-        assert!(finished.stderr.contains("it has: auto, json, text"), "{}", finished.stderr);
+        assert!(finished.stderr.contains("[possible values: auto, json, text"), "{}", finished.stderr);
+        // Before the command, too.
+        let [command, output, value] = arguments;
+        let finished = Run::new(&[output, value, command]).input("{}").finish();
+        assert_eq!((finished.code, finished.stdout.as_str()), (1, ""));
+        assert!(finished.stderr.contains("no such --output"), "{}", finished.stderr);
     }
+}
+
+#[test]
+fn an_option_means_the_same_before_and_after_the_command() {
+    let before = Run::new(&["--output", "text", "schema", "request"]).finish();
+    let root = outputs().display().to_string();
+    let [first, last] =
+        [["--root", root.as_str(), "show", "--output", "json"], ["show", "--output", "json", "--root", root.as_str()]]
+            .map(|arguments| Run::new(&arguments).finish());
+    assert_eq!((before.code, first.code, last.code), (0, 0, 0), "{}", first.stderr);
+    assert_eq!(first.stdout, last.stdout);
+    let refused = Run::new(&["status", "--root", &root]).finish();
+    assert_eq!((refused.code, refused.stdout.as_str()), (1, ""));
+    assert!(refused.stderr.contains("leave --root out"), "{}", refused.stderr);
 }

@@ -5,6 +5,8 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use conntrack_sysctl::failure::{Failure, Kind};
+use conntrack_sysctl::report::text;
 use support::{Finished, Run};
 
 fn run(arguments: &[&str], request: &str) -> Finished {
@@ -53,4 +55,14 @@ fn quiet_tells_of_a_drift_that_apply_could_not_mend() {
     assert_eq!((loud.code, quiet.code), (2, 2));
     assert!(loud.report().failure.is_some() && quiet.stdout.is_empty());
     assert_eq!(quiet.stderr.lines().count(), 1, "{}", quiet.stderr);
+}
+
+#[test]
+fn a_quiet_failure_tells_what_remains_changed_and_writes_control_characters_out() {
+    let mut failure = Failure::new(Kind::RollbackFailed, "`net.netfilter.nf_conntrack_acct` could not be undone");
+    failure.remains = vec!["nf_conntrack_acct is 1".to_owned(), "/etc/sysctl.d/90-\u{1b}[2J.conf".to_owned()];
+    let said = "conntrack-sysctl: `net.netfilter.nf_conntrack_acct` could not be undone\n\
+                conntrack-sysctl: remains: nf_conntrack_acct is 1\n\
+                conntrack-sysctl: remains: /etc/sysctl.d/90-\\u{1b}[2J.conf\n";
+    assert_eq!(text::failure_alone(&failure), said);
 }

@@ -98,6 +98,17 @@ pub(super) fn failure(failure: &Failure) -> String {
     text
 }
 
+/// A failure for who wants no report: one line, and one more for each thing that an undo could not put back.
+#[must_use]
+pub fn failure_alone(failure: &Failure) -> String {
+    let remains = failure.remains.iter().map(|remains| format!("remains: {remains}"));
+    let mut text = String::new();
+    for line in std::iter::once(failure.to_string()).chain(remains) {
+        text += &format!("conntrack-sysctl: {}\n", printable(&line));
+    }
+    text
+}
+
 fn setting_row(setting: &SettingReport) -> Vec<String> {
     vec![
         short(&setting.name).to_owned(),
