@@ -226,7 +226,7 @@ fn answered(common: &Common, matches: &ArgMatches) -> u8 {
         None
     };
     if let Some(refusal) = refusal {
-        eprintln!("conntrack-sysctl: {refusal}");
+        complain(&format!("conntrack-sysctl: {refusal}\n"));
         return FAILED;
     }
     let output = match output {
@@ -294,7 +294,7 @@ fn observed(root: &Path, answer: impl FnOnce(&crate::snapshot::Snapshot) -> Resu
     match text {
         Ok(text) => Answer { text, code: OK },
         Err(failure) => {
-            eprintln!("conntrack-sysctl: {failure}");
+            complain(&format!("conntrack-sysctl: {failure}\n"));
             Answer { text: String::new(), code: FAILED }
         }
     }
@@ -343,7 +343,7 @@ fn host_name(path: &Path) -> String {
 /// Nothing, for a caller that wants the exit code alone. A failure is not kept from whoever reads standard error.
 fn hushed(report: &Report) -> String {
     if let Some(failure) = &report.failure {
-        eprint!("{}", text::failure_alone(failure));
+        complain(&text::failure_alone(failure));
     }
     String::new()
 }
@@ -367,6 +367,11 @@ pub(crate) fn json<T: Serialize>(value: &T) -> String {
     serde_json::to_string_pretty(value).expect("a report has string keys only")
 }
 
+/// Writes to standard error. Where that cannot be written either, the exit code has to do: `eprintln!` would panic.
+pub(crate) fn complain(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
 /// Prints the answer. Where nobody reads standard output any more, the exit code must not say that all is well.
 fn print(answer: &Answer) -> u8 {
     if answer.text.is_empty() {
@@ -377,8 +382,7 @@ fn print(answer: &Answer) -> u8 {
     match printed.and_then(|()| stdout.flush()) {
         Ok(()) => answer.code,
         Err(error) => {
-            let _ =
-                writeln!(io::stderr(), "conntrack-sysctl: the run is over, but its report cannot be printed: {error}");
+            complain(&format!("conntrack-sysctl: the run is over, but its report cannot be printed: {error}\n"));
             FAILED
         }
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use clap::ValueEnum;
 
-use crate::cli::{Answer, FAILED, OK};
+use crate::cli::{Answer, FAILED, OK, complain};
 use crate::failure::{Failure, Kind};
 use crate::report::dsc;
 use crate::show::{self, Inventory};
@@ -39,7 +39,7 @@ pub fn run(operation: Operation, input: impl FnOnce() -> Result<Vec<u8>, Failure
     match answer {
         Ok(text) => Answer { text, code: OK },
         Err(failure) => {
-            eprint!("{}", dsc::refusal(&failure));
+            complain(&dsc::refusal(&failure));
             Answer { text: String::new(), code: FAILED }
         }
     }
@@ -66,7 +66,7 @@ fn answer(operation: Operation, request: &[u8], root: &Path) -> Result<String, F
     if operation == Operation::Get {
         return Ok(dsc::got(&report));
     }
-    eprint!("{}", dsc::messages(&report));
+    complain(&dsc::messages(&report));
     Ok(if operation == Operation::Test { dsc::tested(&report) } else { dsc::set(&report) })
 }
 

@@ -23,6 +23,8 @@
 //! # Ok::<(), conntrack_sysctl::failure::Failure>(())
 //! ```
 #![deny(missing_docs)]
+// They panic where the stream is full or gone; `cli` has the ways that do not.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod apply;
 pub mod boot;

@@ -35,7 +35,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 
-use crate::cli::{Answer, FAILED, OK, json};
+use crate::cli::{Answer, FAILED, OK, complain, json};
 use crate::host::restraint;
 use diagnosis::Findings;
 use kernel_log::Log;
@@ -291,6 +291,6 @@ fn now() -> String {
 }
 
 fn refusal(why: &str) -> Answer {
-    eprintln!("conntrack-sysctl: {why}");
+    complain(&format!("conntrack-sysctl: {why}\n"));
     Answer { text: String::new(), code: FAILED }
 }

@@ -4,6 +4,7 @@ mod support;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use conntrack_sysctl::failure::{Failure, Kind};
 use conntrack_sysctl::report::text;
@@ -65,4 +66,14 @@ fn a_quiet_failure_tells_what_remains_changed_and_writes_control_characters_out(
                 conntrack-sysctl: remains: nf_conntrack_acct is 1\n\
                 conntrack-sysctl: remains: /etc/sysctl.d/90-\\u{1b}[2J.conf\n";
     assert_eq!(text::failure_alone(&failure), said);
+}
+
+#[test]
+fn a_standard_error_that_cannot_be_written_does_not_change_the_code() {
+    for arguments in ["apply --quiet /none", "--root /none dsc get", "--root /none show", "--root /none status", "none"]
+    {
+        let script = format!("exec {} {arguments} 2>/dev/full >/dev/null", env!("CARGO_BIN_EXE_conntrack-sysctl"));
+        let code = Command::new("sh").args(["-c", &script]).status().expect("sh runs").code();
+        assert_eq!(code, Some(1), "{arguments}");
+    }
 }

@@ -16,7 +16,7 @@ use super::status::{fill, interval};
 use super::terminal::Terminal;
 use super::time::{to_f64, to_u64};
 use super::{Form, now, refusal};
-use crate::cli::{Answer, FAILED, OK};
+use crate::cli::{Answer, FAILED, OK, complain};
 use crate::host::restraint;
 
 /// The arguments of `watch`.
@@ -76,7 +76,7 @@ pub fn watch(arguments: &WatchArgs, form: Form) -> Answer {
         // Whoever read the lines has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Answer { text: String::new(), code: OK },
         Err(error) => {
-            eprintln!("conntrack-sysctl: the watch ended: {error}");
+            complain(&format!("conntrack-sysctl: the watch ended: {error}\n"));
             Answer { text: String::new(), code: FAILED }
         }
     }
