@@ -66,6 +66,16 @@ fn links_between_documents_lead_somewhere() {
     }
 }
 
+#[test]
+fn the_book_has_every_page() {
+    let summary = text(&project().join("docs/SUMMARY.md"));
+    for document in documents() {
+        let name = document.file_name().and_then(|name| name.to_str()).expect("it has a name");
+        let is_in = summary.contains(&format!("({name})"));
+        assert!(is_in || ["README.md", "SUMMARY.md"].contains(&name), "docs/SUMMARY.md does not have {name}");
+    }
+}
+
 /// The names of an enum in the schema of `of`.
 fn names(of: &str, definition: &str) -> BTreeSet<String> {
     let schema: Value = serde_json::from_str(&Run::new(&["schema", of]).finish().stdout).expect("a schema is JSON");

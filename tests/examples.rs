@@ -12,7 +12,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::sync::Mutex;
 
-use support::documents::{blocks, documents, text, with_blocks};
+use support::documents::{blocks, documents, project, text, with_blocks};
 use support::golden;
 use support::world::{Network, World, is_root};
 
@@ -102,11 +102,20 @@ fn examples_that_need_no_root() {
 const ROOT_PAGE: &str = "
 mount -t tmpfs none /usr/local/sbin
 cp /mnt/conntrack-sysctl /usr/local/sbin
-mkdir -p /mnt/bin /etc/modules-load.d
+mount -t tmpfs none /var/lib
+mkdir -p /mnt/bin /etc/modules-load.d /var/lib/node_exporter
 echo nf_conntrack > /etc/modules-load.d/firewall.conf
 cat > /mnt/bin/conntrack-sysctl
 chmod +x /mnt/bin/conntrack-sysctl
 ";
+
+/// A world in which the pages for root are played.
+fn world() -> World {
+    let world = World::new(Network::Private);
+    let prepared = world.try_sh(ROOT_PAGE, &on_a_terminal("/usr/local/sbin/conntrack-sysctl"));
+    assert_eq!(prepared.code, 0, "{}", prepared.stderr);
+    world
+}
 
 #[test]
 #[ignore = "needs root; run by tests/all"]
@@ -115,12 +124,67 @@ fn examples_that_need_root() {
         return;
     }
     play("# ", || {
-        let world = World::new(Network::Private);
-        let prepared = world.try_sh(ROOT_PAGE, &on_a_terminal("/usr/local/sbin/conntrack-sysctl"));
-        assert_eq!(prepared.code, 0, "{}", prepared.stderr);
+        let world = world();
         Box::new(move |command| {
             let script = format!("exec 2>&1\ncd /mnt\nPATH=/mnt/bin:$PATH\n{command}");
             world.try_sh(&script, "").stdout
         })
     });
+}
+
+/// The pages whose scripts are run as they stand; each must succeed, what they print is the machine's own.
+const SCRIPTS: [&str; 3] = ["docs/faq.md", "docs/sizing.md", "docs/table.md"];
+
+#[test]
+#[ignore = "needs root; run by tests/all"]
+fn scripts_that_need_root() {
+    if !is_root("scripts_that_need_root") {
+        return;
+    }
+    for page in SCRIPTS {
+        let world = world();
+        for (_, script) in blocks(&text(&project().join(page))).iter().filter(|(info, _)| info == "sh") {
+            let ended = world.try_sh(&format!("set -e\nPATH=/mnt/bin:$PATH\n{script}"), "");
+            assert_eq!(ended.code, 0, "{page}: {script}\n{}{}", ended.stdout, ended.stderr);
+        }
+    }
+}
+
+/// Who runs the other blocks, by page and by what is written behind the fence.
+const RUN_BY: &[(&str, &str, &str)] = &[
+    ("README.md", "sh", "tests/all"),
+    ("README.md", "text", "tests/docs.rs"),
+    ("docs/ansible.md", "sh", "tests/ansible/prepare"),
+    ("docs/ansible.md", "yaml", "tests/ansible/examples"),
+    ("docs/benchmarks.md", "", "benches/run"),
+    ("docs/ci.md", "crontab", "tests/ansible/pipeline"),
+    ("docs/ci.md", "ini", "tests/ansible/pipeline"),
+    ("docs/ci.md", "sh", "tests/ansible/pipeline"),
+    ("docs/ci.md", "yaml", "tests/ansible/pipeline"),
+    ("docs/migrating-from-ansible-posix.md", "yaml", "tests/ansible/examples"),
+    ("docs/packages.md", "sh", "tests/packages/run"),
+    ("docs/request.md", "json", "tests/docs.rs"),
+    ("docs/salt.md", "sh", "tests/salt/examples"),
+    ("docs/salt.md", "yaml", "tests/salt/examples"),
+    ("docs/start.md", "sh", "tests/salt/prepare"),
+    ("docs/troubleshooting.md", "text", "tests/troubleshooting.rs"),
+];
+
+#[test]
+fn every_example_is_run_by_a_test() {
+    let mut unused: Vec<_> = RUN_BY.to_vec();
+    for page in documents() {
+        let name = page.strip_prefix(project()).expect("it is in the project").to_str().expect("it is UTF-8");
+        for (info, block) in blocks(&text(&page)) {
+            let is_played = info == "console" && (block.starts_with("$ ") || block.starts_with("# "));
+            let is_run = info == "sh" && SCRIPTS.contains(&name);
+            let run_by = RUN_BY.iter().find(|run| (run.0, run.1) == (name, info.as_str()));
+            assert!(is_played || is_run || run_by.is_some(), "{name}: nothing runs this:\n{block}");
+            unused.retain(|run| Some(run) != run_by);
+        }
+    }
+    assert!(unused.is_empty(), "there is no such block: {unused:?}");
+    for (page, _, by) in RUN_BY {
+        assert!(project().join(by).exists(), "{page} is not run by {by}: there is no such file");
+    }
 }
