@@ -19,7 +19,7 @@ use support::world::{Network, World, is_root};
 /// The program as a terminal has it, in front of the one at `binary`.
 fn on_a_terminal(binary: &str) -> String {
     format!(
-        "#!/bin/sh\ncase \"$1 $*\" in\n    *--output* | *--quiet* | *--version*) exec {binary} \"$@\" ;;\n    \
+        "#!/bin/sh\ncase \"$*\" in\n    *--output* | *--quiet* | *--version*) exec {binary} \"$@\" ;;\n    \
          *) exec {binary} \"$@\" --output text ;;\nesac\n"
     )
 }
@@ -97,8 +97,8 @@ fn examples_that_need_no_root() {
     });
 }
 
-/// What the pages for root find: the program in a /usr/local/sbin of their own, and connection tracking that comes early at boot, as it does
-/// where it is part of the kernel, so that the answer is the same on every machine.
+/// What the pages for root find: the program in a /usr/local/sbin of their own, and connection tracking that comes early
+/// at boot, as it does where it is part of the kernel, so that the answer is the same on every machine.
 const ROOT_PAGE: &str = "
 mount -t tmpfs none /usr/local/sbin
 cp /mnt/conntrack-sysctl /usr/local/sbin
