@@ -150,7 +150,8 @@ fn scripts_that_need_root() {
     }
 }
 
-/// Who runs the other blocks, by page and by what is written behind the fence.
+/// Who runs the other blocks, by page and by what is written behind the fence; or, of what builds and installs, does the
+/// same in a place of its own.
 const RUN_BY: &[(&str, &str, &str)] = &[
     ("README.md", "sh", "tests/all"),
     ("README.md", "text", "tests/docs.rs"),
