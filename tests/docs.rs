@@ -8,38 +8,8 @@ use std::path::{Path, PathBuf};
 
 use conntrack_sysctl::request;
 use serde_json::Value;
+use support::documents::{blocks, documents, project, text};
 use support::{Run, copy_tree};
-
-fn project() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// The documents for people.
-fn documents() -> Vec<PathBuf> {
-    let docs = fs::read_dir(project().join("docs")).expect("docs can be read");
-    let docs =
-        docs.map(|item| item.expect("docs can be read").path()).filter(|path| path.extension() == Some("md".as_ref()));
-    docs.chain([project().join("README.md")]).collect()
-}
-
-fn text(path: &Path) -> String {
-    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-/// The fenced blocks of a document, each with what is written behind its opening fence.
-fn blocks(text: &str) -> Vec<(String, String)> {
-    let mut blocks = Vec::new();
-    let mut open: Option<(String, String)> = None;
-    for line in text.lines() {
-        match (&mut open, line.strip_prefix("```")) {
-            (None, Some(info)) => open = Some((info.to_owned(), String::new())),
-            (Some(_), Some(_)) => blocks.extend(open.take()),
-            (Some((_, block)), None) => *block += &format!("{line}\n"),
-            (None, None) => {}
-        }
-    }
-    blocks
-}
 
 /// The requests in a document: blocks of JSON with settings, and what shell examples hand to the program.
 fn requests(text: &str) -> Vec<String> {
@@ -47,8 +17,9 @@ fn requests(text: &str) -> Vec<String> {
     for (info, block) in blocks(text) {
         if info == "json" {
             requests.push(block);
-        } else if let Some((_, rest)) = block.split_once("<<'END'\n") {
-            requests.extend(rest.split_once("END\n").map(|(request, _)| request.to_owned()));
+        } else {
+            let handed = block.split("<<'END'\n").skip(1).filter_map(|rest| rest.split_once("END\n"));
+            requests.extend(handed.map(|(text, _)| text.to_owned()).filter(|text| text.starts_with('{')));
         }
     }
     requests
@@ -92,6 +63,16 @@ fn links_between_documents_lead_somewhere() {
                 assert!(target.exists(), "{}: {link}", document.display());
             }
         }
+    }
+}
+
+#[test]
+fn the_book_has_every_page() {
+    let summary = text(&project().join("docs/SUMMARY.md"));
+    for document in documents() {
+        let name = document.file_name().and_then(|name| name.to_str()).expect("it has a name");
+        let is_in = summary.contains(&format!("({name})"));
+        assert!(is_in || ["README.md", "SUMMARY.md"].contains(&name), "docs/SUMMARY.md does not have {name}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the tests share: a run of the binary, trees of files, and golden files.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 
+pub mod documents;
 pub mod world;
 
 use std::collections::BTreeMap;
