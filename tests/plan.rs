@@ -163,6 +163,41 @@ fn a_run_that_fails_does_not_advise_to_apply() {
 }
 
 #[test]
+fn the_advice_on_a_line_that_wins_is_what_helps() {
+    let cases = [
+        // Ours would be read later, so that nothing is in the way.
+        ("fail", "/etc/sysctl.d/50-vendor.conf", "net.netfilter.nf_conntrack_max = 5", "apply overrules it"),
+        ("comment_out", "/etc/sysctl.d/95-vendor.conf", "net.netfilter.nf_conntrack_max = 5", "apply overrules it"),
+        ("fail", "/etc/sysctl.d/95-vendor.conf", "net.netfilter.nf_conntrack_max = 5", "set `conflicts`"),
+        ("warn", "/etc/sysctl.d/95-vendor.conf", "net.netfilter.nf_conntrack_max = 5", "set `conflicts`"),
+        ("fail", "/usr/lib/sysctl.d/95-vendor.conf", "net.netfilter.nf_conntrack_max = 5", "or mask that file"),
+        ("comment_out", "/usr/lib/sysctl.d/95-vendor.conf", "net.netfilter.nf_conntrack_max = 5", "or mask that file"),
+        ("comment_out", "/etc/sysctl.d/95-vendor.conf", "net.nf_conntrack_ma* = 5", "or mask that file"),
+    ];
+    for (conflicts, file, line, expected) in cases {
+        let request = format!(r#"{{"settings": {{"nf_conntrack_max": 98000}}, "conflicts": "{conflicts}"}}"#);
+        let desired = request::from_slice(request.as_bytes()).expect("the request is well formed");
+        let mut machine = machine(&[("max", 98000)]);
+        machine.module = Module::BuiltIn;
+        machine.tree.insert(PathBuf::from(file), Entry::File(format!("{line}\n").into_bytes()));
+        let (report, hint) = match plan(&desired, &machine) {
+            Ok(plan) => (Report::new(Mode::Check, &desired, &machine, &plan.predict(&machine), &plan), None),
+            Err(failure) => {
+                let report = Report::new(Mode::Check, &desired, &machine, &machine, &Plan::default());
+                let hint = failure.hint.clone();
+                (report.failed(failure), hint)
+            }
+        };
+        let setting = &report.settings[0];
+        let advice = setting.advice.as_deref().expect("there is advice");
+        assert_eq!(setting.verdict, Verdict::Shadowed, "{conflicts} {file} {line}");
+        assert!(advice.starts_with(&format!("`{file}:1` wins at boot; ")), "{conflicts} {file} {line}: {advice}");
+        assert!(advice.contains(expected), "{conflicts} {file} {line}: {advice}");
+        assert!(hint.is_none_or(|hint| hint.contains(expected)), "{conflicts} {file} {line}");
+    }
+}
+
+#[test]
 fn settings_that_this_kernel_does_not_have() {
     let machine = machine(&[("max", 262_144), ("new_thing", 1)]);
     let of = |name: &str| format!(r#"{{"settings": {{"{name}": 1}}}}"#);

@@ -17,7 +17,7 @@ use crate::request::{Aim, Conflicts, Desired, ModulePolicy, Want};
 use crate::snapshot::{Module, Snapshot};
 use crate::sysctl_d::{self, Assignment, Document, Loader};
 use crate::tree::{Entry, Place, Tree};
-use crate::verify::satisfies;
+use crate::verify::{commentable, remedy, satisfies};
 use crate::warning::{Code, Warning};
 
 /// What a line of another file that loses its force is kept as: a comment that says who did it.
@@ -267,29 +267,18 @@ impl Editor<'_> {
         let Some(winner) = outlook.winner.clone() else { return Err(hopeless(want)) };
         let value = outlook.value.map(|value| value.to_string()).unwrap_or_default();
         let message = format!("at boot `{winner}` makes `{name}` {value}, whatever {} says", self.file().display());
+        let refuse = |hint: String| Failure::new(Kind::Conflict, &message).key(name).at(&want.pointer).hint(hint);
+        let remedy = remedy(&self.after, &winner, &want.setting);
         match self.desired.conflicts {
-            Conflicts::Fail => Err(Failure::new(Kind::Conflict, message)
-                .key(name)
-                .at(&want.pointer)
-                .hint("remove that line, or set `conflicts` to comment_out, or choose a `file` that is read later")),
+            Conflicts::Fail => Err(refuse(remedy.to_owned())),
             Conflicts::Warn => {
                 self.warnings.push(Warning::new(Code::Shadowed, message).key(name));
                 Ok(false)
             }
             Conflicts::CommentOut => {
-                let real = self.after.tree.real(&winner.file).to_owned();
-                let assignment = self.loaders.iter().find_map(|loader| {
-                    let read = sysctl_d::parse(self.after.tree.bytes(&winner.file).unwrap_or_default(), *loader);
-                    read.into_iter().rfind(|assignment| {
-                        assignment.line == winner.line
-                            && assignment.setting().is_some_and(|setting| setting.name == want.setting.name)
-                    })
-                });
-                let Some(assignment) = assignment.filter(|_| real.starts_with("/etc")) else {
-                    return Err(Failure::new(Kind::Conflict, message).key(name).at(&want.pointer).hint(
-                        "comment_out changes lines of this one setting in files under /etc only; choose a `file` that \
-                         is read later, or mask that file by one of the same name in /etc/sysctl.d",
-                    ));
+                let Some(assignment) = commentable(&self.after.tree, &winner, &want.setting) else {
+                    let bound = "comment_out changes lines of this one setting in files under /etc only";
+                    return Err(refuse(format!("{bound}; {remedy}")));
                 };
                 let mut document = self.document(&winner.file);
                 document.comment_out(&assignment, NOTE);
