@@ -13,7 +13,7 @@ use crate::catalog::{self, BUCKETS};
 use crate::failure::Failure;
 use crate::request::{Aim, Desired};
 use crate::snapshot::{Live, Module, Snapshot};
-use crate::tree::{Entry, Tree};
+use crate::tree::Tree;
 use crate::warning::Warning;
 
 /// What a live step writes to.
@@ -154,9 +154,4 @@ fn path_of(step: &Step) -> Option<&Path> {
         Step::ReplaceFile { path, .. } => Some(path),
         _ => None,
     }
-}
-
-/// Whether a run could write what stands at a path: a file, or nothing yet.
-fn is_writable(entry: Option<&Entry>) -> bool {
-    matches!(entry, None | Some(Entry::File(_) | Entry::Link { .. }))
 }

@@ -224,3 +224,17 @@ fn a_setting_that_is_to_be_absent_drifts_while_our_file_assigns_it() {
     let apply = Report::new(Mode::Apply, &desired, &machine, &after, &plan);
     assert!(apply.in_sync && apply.settings.iter().all(|setting| setting.verdict == Verdict::InSync));
 }
+
+#[test]
+fn our_file_is_read_or_nothing_is_said_of_it() {
+    for request in [
+        r#"{"settings": {"nf_conntrack_max": null}, "state": "absent"}"#,
+        r#"{"settings": {"nf_conntrack_max": 98000}, "exclusive": true}"#,
+    ] {
+        let mut machine = machine(&[("max", 98000)]);
+        machine.module = Module::BuiltIn;
+        machine.tree.insert("/etc/sysctl.d/50-a.conf", Entry::File(b"net.netfilter.nf_conntrack_max = 98000\n".into()));
+        machine.tree.insert("/etc/sysctl.d/90-conntrack.conf", Entry::Unreadable("Permission denied".to_owned()));
+        assert_eq!(failure(request, &machine), Kind::Permission, "{request}");
+    }
+}

@@ -7,7 +7,6 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::is_writable;
 use super::live::not_on_this_kernel;
 use crate::boot::{self, Arrival, Boot, HASHSIZE_FILE, Outlook};
 use crate::catalog::BUCKETS;
@@ -60,6 +59,10 @@ struct Editor<'a> {
 impl Editor<'_> {
     fn edit(&mut self) -> Result<(), Failure> {
         self.is_read()?;
+        // What cannot be read may assign anything.
+        if let Some(Entry::Unreadable(_)) = self.after.tree.get(self.file()) {
+            self.may_edit(self.file())?;
+        }
         if self.desired.exclusive {
             self.remove(|wants, name| !wants.contains_key(name))?;
         }
@@ -324,27 +327,35 @@ impl Editor<'_> {
 
     /// Puts `document` into the file at `path`, if a run may write there.
     fn put(&mut self, path: &Path, document: &Document) -> Result<(), Failure> {
-        let refuse = |kind, why: &str| {
-            let failure = Failure::new(kind, format!("`{}` cannot be edited: {why}", path.display()));
-            if path == self.file() { failure.at("/file") } else { failure }
-        };
-        let entry = self.after.tree.get(path);
-        if !is_writable(entry) {
-            return Err(match entry {
-                Some(Entry::Null) => refuse(Kind::BadRequest, "it is masked by a link to /dev/null"),
-                Some(Entry::Dangling) => refuse(Kind::BadRequest, "it is a link that leads nowhere"),
-                Some(Entry::Directory) => refuse(Kind::BadRequest, "it is a directory"),
-                Some(Entry::Unreadable(why)) => refuse(Kind::Permission, why),
-                _ => refuse(Kind::BadRequest, "it is not a file"),
-            });
-        }
-        let real = self.after.tree.real(path);
-        if !real.starts_with("/etc") {
-            let why = format!("it is a link to `{}`, which is not under /etc", real.display());
-            return Err(refuse(Kind::BadRequest, &why));
-        }
+        self.may_edit(path)?;
         self.write(path, Some(document.as_bytes()));
         Ok(())
+    }
+
+    /// Refuses what stands at `path` where it is no file to edit.
+    fn may_edit(&self, path: &Path) -> Result<(), Failure> {
+        let refuse = |kind, why: &str| {
+            let failure = Failure::new(kind, format!("`{}` cannot be edited: {why}", path.display()));
+            if path == self.file() {
+                Err(failure.at("/file").hint("put a regular file there, or name another `file`"))
+            } else {
+                Err(failure.hint("put a regular file there"))
+            }
+        };
+        match self.after.tree.get(path) {
+            None | Some(Entry::File(_)) => Ok(()),
+            Some(Entry::Link { target, .. }) if target.starts_with("/etc") => Ok(()),
+            Some(Entry::Link { target, .. }) => {
+                let why = format!("it is a link to `{}`, which is not under /etc", target.display());
+                refuse(Kind::BadRequest, &why)
+            }
+            Some(Entry::Null) => refuse(Kind::BadRequest, "it is masked by a link to /dev/null"),
+            Some(Entry::Dangling) => refuse(Kind::BadRequest, "it is a link that leads nowhere"),
+            Some(Entry::Directory) => refuse(Kind::BadRequest, "it is a directory"),
+            Some(Entry::Program) => refuse(Kind::BadRequest, "it is a program"),
+            Some(Entry::Unreadable(why)) => refuse(Kind::Permission, why)
+                .map_err(|failure| failure.hint("run as root, and look at what stands there")),
+        }
     }
 
     /// Refuses our file where the boot does not read it: the loaders differ in /etc/sysctl.conf.
