@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use conntrack_sysctl::catalog::{BUCKETS, COUNT, MAX};
 use conntrack_sysctl::failure::Kind;
 use conntrack_sysctl::plan::{Knob, Plan, Step, plan};
-use conntrack_sysctl::report::{Mode, Report};
+use conntrack_sysctl::report::{Mode, Report, text};
 use conntrack_sysctl::request;
 use conntrack_sysctl::snapshot::{Live, Module, Snapshot};
 use conntrack_sysctl::tree::{Entry, Tree};
@@ -237,4 +237,41 @@ fn our_file_is_read_or_nothing_is_said_of_it() {
         machine.tree.insert("/etc/sysctl.d/90-conntrack.conf", Entry::Unreadable("Permission denied".to_owned()));
         assert_eq!(failure(request, &machine), Kind::Permission, "{request}");
     }
+}
+
+#[test]
+fn a_summary_says_what_is_equal_and_no_more() {
+    let line = || Entry::File(b"net.netfilter.nf_conntrack_max = 98000\n".into());
+    let cases = [
+        (r#"{"settings": {"nf_conntrack_max": 98000}}"#, Some(98000), "ok: desired = live = boot"),
+        (r#"{"settings": {"nf_conntrack_max": 98000}}"#, None, "ok: desired = boot"),
+        (
+            r#"{"settings": {"nf_conntrack_max": 98000}, "live": false}"#,
+            Some(5),
+            "ok: what the request manages is as desired",
+        ),
+        (
+            r#"{"settings": {"nf_conntrack_max": 5}, "persist": false}"#,
+            Some(5),
+            "ok: what the request manages is as desired",
+        ),
+        (
+            r#"{"settings": {"nf_conntrack_acct": null}, "state": "absent"}"#,
+            Some(98000),
+            "ok: what the request manages is as desired",
+        ),
+    ];
+    for (request, live, expected) in cases {
+        let desired = request::from_slice(request.as_bytes()).expect("the request is well formed");
+        let mut machine = live.map_or_else(
+            || Snapshot::image(Tree::default(), Module::BuiltIn),
+            |live| Snapshot { module: Module::BuiltIn, ..machine(&[("max", live), ("acct", 0)]) },
+        );
+        machine.tree.insert("/etc/sysctl.d/90-conntrack.conf", line());
+        let plan = planned(request, &machine);
+        let report = Report::new(Mode::Check, &desired, &machine, &plan.predict(&machine), &plan);
+        assert_eq!(text::summary(&report), expected, "{request} {live:?}");
+    }
+    let nothing = r#"{"settings": {"nf_conntrack_max": 5}, "persist": false}"#;
+    assert_eq!(failure(nothing, &Snapshot::image(Tree::default(), Module::BuiltIn)), Kind::BadRequest);
 }
