@@ -10,10 +10,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::catalog::{self, BUCKETS};
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::request::{Aim, Desired};
 use crate::snapshot::{Live, Module, Snapshot};
-use crate::tree::{Entry, Tree};
+use crate::tree::Tree;
 use crate::warning::Warning;
 
 /// What a live step writes to.
@@ -74,6 +74,10 @@ pub struct Plan {
 
 /// What makes `snapshot` as `desired`.
 pub fn plan(desired: &Desired, snapshot: &Snapshot) -> Result<Plan, Failure> {
+    if snapshot.live.is_none() && !desired.persist {
+        let message = "an image has no live kernel, and `persist` is false, so nothing would be managed";
+        return Err(Failure::new(Kind::BadRequest, message).at("/persist").hint("leave `persist` out, or --root"));
+    }
     let mut steps = live::steps(desired, snapshot)?;
     let persistent = files::persistent(desired, snapshot)?;
     for step in replacements(&snapshot.tree, &persistent.tree) {
@@ -154,9 +158,4 @@ fn path_of(step: &Step) -> Option<&Path> {
         Step::ReplaceFile { path, .. } => Some(path),
         _ => None,
     }
-}
-
-/// Whether a run could write what stands at a path: a file, or nothing yet.
-fn is_writable(entry: Option<&Entry>) -> bool {
-    matches!(entry, None | Some(Entry::File(_) | Entry::Link { .. }))
 }

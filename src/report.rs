@@ -21,7 +21,7 @@ use crate::request::{Aim, Desired, Want};
 use crate::snapshot::Snapshot;
 use crate::tree::Place;
 use crate::value;
-use crate::verify::{Judgement, Verdict, boots, judge};
+use crate::verify::{Judgement, Verdict, boots, judge, overruled};
 use crate::warning::Warning;
 
 /// Whether a run may change the machine.
@@ -252,6 +252,12 @@ fn setting_report(want: &Want, before: &Judgement, after: Judgement, left: Judge
         Aim::AtLeast(number) => (Rule::AtLeast, Some(number)),
         Aim::Absent => (Rule::Absent, None),
     };
+    let advice = match &left.outlook.winner {
+        Some(winner) if left.verdict == Verdict::Shadowed && after.verdict == Verdict::InSync => {
+            Some(overruled(winner))
+        }
+        _ => left.advice,
+    };
     SettingReport {
         name: want.setting.name.to_string(),
         desired: DesiredReport { rule, value: number, human: human(number) },
@@ -265,7 +271,7 @@ fn setting_report(want: &Want, before: &Judgement, after: Judgement, left: Judge
             winner: after.outlook.winner,
         },
         verdict: left.verdict,
-        advice: left.advice,
+        advice,
     }
 }
 

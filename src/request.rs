@@ -237,6 +237,11 @@ pub fn desired(request: &Request) -> Result<Desired, Failure> {
             .at("/live")
             .hint("leave out one of the two; use check to observe only"));
     }
+    if !request.persist && (request.exclusive || request.state == State::Absent) {
+        let what = if request.exclusive { "`exclusive`" } else { "`state` absent" };
+        let message = format!("{what} is about the lines of `file`, and `persist` is false");
+        return Err(Failure::new(Kind::BadRequest, message).at("/persist").hint("leave `persist` out"));
+    }
     Ok(Desired {
         wants,
         live: request.live && request.state == State::Present,

@@ -58,7 +58,7 @@ fn changed(desired: &Desired, path: &Path) -> Result<Report, Failure> {
         Failure::new(Kind::WriteFailed, format!("the signals that end a run cannot be held back: {error}"))
             .hint("see the limits of this process")
     })?;
-    restraint::only_carry_out(&plan, path);
+    restraint::only_carry_out(&plan, &root);
     Ok(carried_out(desired, &before, &plan, &root, &mut MachineKernel))
 }
 

@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 use crate::boot::{self, Arrival, Boot, Lost, Outlook};
 use crate::catalog::{BUCKETS, MAX, Setting};
 use crate::kernel_reading::rounded_buckets;
-use crate::request::{Aim, Desired, Want};
+use crate::request::{Aim, Conflicts, Desired, Want};
 use crate::snapshot::{Module, Snapshot};
-use crate::sysctl_d;
+use crate::sysctl_d::{self, Assignment, Loader};
+use crate::tree::{Place, Tree};
 
 /// What is to be said of one setting, the gravest thing first. The names are stable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -87,7 +88,7 @@ pub fn judge(want: &Want, desired: &Desired, snapshot: &Snapshot, boots: &[Boot]
         _ if boot_drifts => boot_verdict(desired, snapshot, &outlook),
         _ => Verdict::InSync,
     };
-    let advice = advice(verdict, desired, snapshot, &outlook, boot);
+    let advice = advice(verdict, want, desired, snapshot, &outlook, boot);
     Judgement { verdict, advice, live, outlook }
 }
 
@@ -123,8 +124,35 @@ fn boot_verdict(desired: &Desired, snapshot: &Snapshot, outlook: &Outlook) -> Ve
     }
 }
 
+/// What can be done about a line of another file that wins, where apply does not overrule it.
+#[must_use]
+pub fn remedy(snapshot: &Snapshot, winner: &Place, setting: &Setting) -> &'static str {
+    match commentable(&snapshot.tree, winner, setting) {
+        Some(_) => "remove that line, or set `conflicts` to comment_out, or choose a `file` that is read later",
+        None => "choose a `file` that is read later, or mask that file by one of the same name in /etc/sysctl.d",
+    }
+}
+
+/// The advice on a line of another file that wins until the request is applied.
+#[must_use]
+pub fn overruled(winner: &Place) -> String {
+    format!("`{winner}` wins at boot; apply overrules it")
+}
+
+/// The assignment at `winner`, if `comment_out` may make a comment of it: of this one setting, in a file under /etc.
+#[must_use]
+pub fn commentable(tree: &Tree, winner: &Place, setting: &Setting) -> Option<Assignment> {
+    let bytes = tree.bytes(&winner.file).filter(|_| tree.real(&winner.file).starts_with("/etc"))?;
+    [Loader::Systemd, Loader::Procps].into_iter().find_map(|loader| {
+        sysctl_d::parse(bytes, loader).into_iter().rfind(|assignment| {
+            assignment.line == winner.line && assignment.setting().is_some_and(|own| own.name == setting.name)
+        })
+    })
+}
+
 fn advice(
     verdict: Verdict,
+    want: &Want,
     desired: &Desired,
     snapshot: &Snapshot,
     outlook: &Outlook,
@@ -149,8 +177,13 @@ fn advice(
             None => "apply the request".to_owned(),
         },
         Verdict::Shadowed => {
-            let winner = outlook.winner.as_ref().map(ToString::to_string).unwrap_or_default();
-            format!("`{winner}` wins at boot; remove that line, or set `conflicts` to comment_out")
+            let winner = outlook.winner.as_ref()?;
+            let is_commentable = commentable(&snapshot.tree, winner, &want.setting).is_some();
+            if desired.conflicts == Conflicts::CommentOut && is_commentable {
+                overruled(winner)
+            } else {
+                format!("`{winner}` wins at boot; {}", remedy(snapshot, winner, &want.setting))
+            }
         }
         Verdict::NotOnThisKernel => "leave it out of the request for this kernel".to_owned(),
         Verdict::NotHere => "run in the initial network namespace of the machine".to_owned(),

@@ -48,6 +48,8 @@ fn when_the_module_comes() {
             "/etc/modules-load.d/a.conf:1",
         ),
         (&[("/etc/modules", "loop\nnf_conntrack hashsize=4\n")], "-", "/etc/modules:2"),
+        // systemd looks for a module whose name has a blank in it, and finds none.
+        (&[("/etc/modules-load.d/a.conf", "nf_conntrack hashsize=4")], "-", "/etc/modules-load.d/a.conf:1"),
         (&[("/proc/cmdline", "quiet modules_load=loop,nf_conntrack ro")], "/proc/cmdline:1", "/proc/cmdline:1"),
         (&[("/proc/cmdline", "quiet rd.modules-load=xt_conntrack")], "/proc/cmdline:1", "/proc/cmdline:1"),
         (
@@ -57,6 +59,14 @@ fn when_the_module_comes() {
             "/etc/modules-load.d/a.conf:1",
         ),
         (&[("/etc/modules", "nf_conntrack"), ("/etc/modprobe.d/b.conf", "install nf_conntrack /bin/false")], "-", "-"),
+        (
+            &[
+                ("/etc/modules-load.d/a.conf", "nf_conntrack"),
+                ("/etc/modprobe.d/b.conf", "install nf-conntrack /usr/bin/true # hardened"),
+            ],
+            "-",
+            "-",
+        ),
         (&[("/etc/udev/rules.d/90-ct.rules", RULE)], "~/etc/udev/rules.d/90-ct.rules:2", "-"),
     ];
     for (files, systemd, procps) in cases {

@@ -168,10 +168,11 @@ fn a_user_other_than_root() {
         return;
     }
     let world = World::new(Network::Private);
-    world.sh("chmod 755 /mnt");
+    world.sh("chmod 755 /mnt; chmod 1777 /run/lock");
     let ended: Ended = world.try_sh("exec setpriv --reuid 65534 --clear-groups $BIN apply", STORY);
     let failure = ended.report().failure.expect("it is refused");
     assert_eq!((failure.kind, ended.code), (Kind::Permission, 1), "{}", ended.stdout);
+    assert_eq!(world.sh("ls /run/lock"), "", "a lock that is not root's would be in root's way");
     let checked = world.try_sh("exec setpriv --reuid 65534 --clear-groups $BIN check", STORY);
     assert_eq!(checked.code, 2, "{}", checked.stdout);
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use conntrack_sysctl::catalog::{BUCKETS, COUNT, MAX};
 use conntrack_sysctl::failure::Kind;
 use conntrack_sysctl::plan::{Knob, Plan, Step, plan};
-use conntrack_sysctl::report::{Mode, Report};
+use conntrack_sysctl::report::{Mode, Report, text};
 use conntrack_sysctl::request;
 use conntrack_sysctl::snapshot::{Live, Module, Snapshot};
 use conntrack_sysctl::tree::{Entry, Tree};
@@ -163,6 +163,41 @@ fn a_run_that_fails_does_not_advise_to_apply() {
 }
 
 #[test]
+fn the_advice_on_a_line_that_wins_is_what_helps() {
+    let cases = [
+        // Ours would be read later, so that nothing is in the way.
+        ("fail", "/etc/sysctl.d/50-vendor.conf", "net.netfilter.nf_conntrack_max = 5", "apply overrules it"),
+        ("comment_out", "/etc/sysctl.d/95-vendor.conf", "net.netfilter.nf_conntrack_max = 5", "apply overrules it"),
+        ("fail", "/etc/sysctl.d/95-vendor.conf", "net.netfilter.nf_conntrack_max = 5", "set `conflicts`"),
+        ("warn", "/etc/sysctl.d/95-vendor.conf", "net.netfilter.nf_conntrack_max = 5", "set `conflicts`"),
+        ("fail", "/usr/lib/sysctl.d/95-vendor.conf", "net.netfilter.nf_conntrack_max = 5", "or mask that file"),
+        ("comment_out", "/usr/lib/sysctl.d/95-vendor.conf", "net.netfilter.nf_conntrack_max = 5", "or mask that file"),
+        ("comment_out", "/etc/sysctl.d/95-vendor.conf", "net.nf_conntrack_ma* = 5", "or mask that file"),
+    ];
+    for (conflicts, file, line, expected) in cases {
+        let request = format!(r#"{{"settings": {{"nf_conntrack_max": 98000}}, "conflicts": "{conflicts}"}}"#);
+        let desired = request::from_slice(request.as_bytes()).expect("the request is well formed");
+        let mut machine = machine(&[("max", 98000)]);
+        machine.module = Module::BuiltIn;
+        machine.tree.insert(PathBuf::from(file), Entry::File(format!("{line}\n").into_bytes()));
+        let (report, hint) = match plan(&desired, &machine) {
+            Ok(plan) => (Report::new(Mode::Check, &desired, &machine, &plan.predict(&machine), &plan), None),
+            Err(failure) => {
+                let report = Report::new(Mode::Check, &desired, &machine, &machine, &Plan::default());
+                let hint = failure.hint.clone();
+                (report.failed(failure), hint)
+            }
+        };
+        let setting = &report.settings[0];
+        let advice = setting.advice.as_deref().expect("there is advice");
+        assert_eq!(setting.verdict, Verdict::Shadowed, "{conflicts} {file} {line}");
+        assert!(advice.starts_with(&format!("`{file}:1` wins at boot; ")), "{conflicts} {file} {line}: {advice}");
+        assert!(advice.contains(expected), "{conflicts} {file} {line}: {advice}");
+        assert!(hint.is_none_or(|hint| hint.contains(expected)), "{conflicts} {file} {line}");
+    }
+}
+
+#[test]
 fn settings_that_this_kernel_does_not_have() {
     let machine = machine(&[("max", 262_144), ("new_thing", 1)]);
     let of = |name: &str| format!(r#"{{"settings": {{"{name}": 1}}}}"#);
@@ -188,4 +223,55 @@ fn a_setting_that_is_to_be_absent_drifts_while_our_file_assigns_it() {
     assert!(!check.in_sync);
     let apply = Report::new(Mode::Apply, &desired, &machine, &after, &plan);
     assert!(apply.in_sync && apply.settings.iter().all(|setting| setting.verdict == Verdict::InSync));
+}
+
+#[test]
+fn our_file_is_read_or_nothing_is_said_of_it() {
+    for request in [
+        r#"{"settings": {"nf_conntrack_max": null}, "state": "absent"}"#,
+        r#"{"settings": {"nf_conntrack_max": 98000}, "exclusive": true}"#,
+    ] {
+        let mut machine = machine(&[("max", 98000)]);
+        machine.module = Module::BuiltIn;
+        machine.tree.insert("/etc/sysctl.d/50-a.conf", Entry::File(b"net.netfilter.nf_conntrack_max = 98000\n".into()));
+        machine.tree.insert("/etc/sysctl.d/90-conntrack.conf", Entry::Unreadable("Permission denied".to_owned()));
+        assert_eq!(failure(request, &machine), Kind::Permission, "{request}");
+    }
+}
+
+#[test]
+fn a_summary_says_what_is_equal_and_no_more() {
+    let line = || Entry::File(b"net.netfilter.nf_conntrack_max = 98000\n".into());
+    let cases = [
+        (r#"{"settings": {"nf_conntrack_max": 98000}}"#, Some(98000), "ok: desired = live = boot"),
+        (r#"{"settings": {"nf_conntrack_max": 98000}}"#, None, "ok: desired = boot"),
+        (
+            r#"{"settings": {"nf_conntrack_max": 98000}, "live": false}"#,
+            Some(5),
+            "ok: what the request manages is as desired",
+        ),
+        (
+            r#"{"settings": {"nf_conntrack_max": 5}, "persist": false}"#,
+            Some(5),
+            "ok: what the request manages is as desired",
+        ),
+        (
+            r#"{"settings": {"nf_conntrack_acct": null}, "state": "absent"}"#,
+            Some(98000),
+            "ok: what the request manages is as desired",
+        ),
+    ];
+    for (request, live, expected) in cases {
+        let desired = request::from_slice(request.as_bytes()).expect("the request is well formed");
+        let mut machine = live.map_or_else(
+            || Snapshot::image(Tree::default(), Module::BuiltIn),
+            |live| Snapshot { module: Module::BuiltIn, ..machine(&[("max", live), ("acct", 0)]) },
+        );
+        machine.tree.insert("/etc/sysctl.d/90-conntrack.conf", line());
+        let plan = planned(request, &machine);
+        let report = Report::new(Mode::Check, &desired, &machine, &plan.predict(&machine), &plan);
+        assert_eq!(text::summary(&report), expected, "{request} {live:?}");
+    }
+    let nothing = r#"{"settings": {"nf_conntrack_max": 5}, "persist": false}"#;
+    assert_eq!(failure(nothing, &Snapshot::image(Tree::default(), Module::BuiltIn)), Kind::BadRequest);
 }

@@ -100,6 +100,26 @@ fn one_run_at_a_time() {
 
 #[test]
 #[ignore = "needs root; run by tests/all"]
+fn another_users_lock_does_not_hold_a_run_up() {
+    if !is_root("another_users_lock_does_not_hold_a_run_up") {
+        return;
+    }
+    for make in ["mkfifo", "touch"] {
+        let world = World::new(Network::Private);
+        let script = format!(
+            "chmod 1777 /run/lock && setpriv --reuid 65534 --clear-groups {make} /run/lock/conntrack-sysctl.lock || exit 9
+             timeout 5 $BIN apply"
+        );
+        let ended = world.try_sh(&script, &request(240));
+        let failure = ended.report().failure.expect("it is refused");
+        assert_eq!((failure.kind, ended.code), (Kind::Permission, 1), "{make}: {failure}");
+        assert!(failure.message.contains("/run/lock/conntrack-sysctl.lock"), "{failure}");
+        assert_eq!(world.sysctl(CLOSE_WAIT), "60", "{make}");
+    }
+}
+
+#[test]
+#[ignore = "needs root; run by tests/all"]
 fn a_signal_in_mid_run_does_not_stop_it_half_done() {
     if !is_root("a_signal_in_mid_run_does_not_stop_it_half_done") {
         return;

@@ -91,9 +91,10 @@ fn early(tree: &Tree, loader: Loader) -> Option<Place> {
     if loader == Loader::Procps && tree.get(MODULES).is_some() {
         files.push(MODULES.into());
     }
-    let names_it = |line: &str| {
-        // Parameters may follow the name in /etc/modules.
-        line.split_whitespace().next().is_some_and(brings_conntrack)
+    let names_it = |line: &str| match loader {
+        // systemd takes the whole line for the name; the init scripts take what follows for parameters.
+        Loader::Systemd => brings_conntrack(line),
+        Loader::Procps => line.split_whitespace().next().is_some_and(brings_conntrack),
     };
     let in_files = files.into_iter().find_map(|file| line_where(tree, &file, names_it));
     in_files.or_else(|| {
@@ -117,15 +118,22 @@ fn brings_conntrack(module: &str) -> bool {
 fn is_barred(tree: &Tree, loader: Loader) -> bool {
     drop_ins(tree, &MODPROBE, ".conf").into_iter().any(|file| {
         line_where(tree, &file, |line| {
-            let words: Vec<_> = line.split_whitespace().collect();
-            match words[..] {
-                ["blacklist", "nf_conntrack"] => loader == Loader::Systemd,
-                ["install", "nf_conntrack", "/bin/false" | "/bin/true"] => true,
-                _ => false,
-            }
+            let mut words = line.split_whitespace();
+            let (command, module) = (words.next(), words.next().unwrap_or_default());
+            module.replace('-', "_") == "nf_conntrack"
+                && match command {
+                    Some("blacklist") => loader == Loader::Systemd,
+                    Some("install") => words.next().is_some_and(does_nothing),
+                    _ => false,
+                }
         })
         .is_some()
     })
+}
+
+/// Whether a command in the place of loading is one of those that hardening guides put there.
+fn does_nothing(command: &str) -> bool {
+    matches!(command, "/bin/false" | "/bin/true" | "/usr/bin/false" | "/usr/bin/true" | "false" | "true" | ":")
 }
 
 /// A udev rule that runs the loader again when the module is added. systemd only: it is systemd's program that it runs.

@@ -29,13 +29,25 @@ impl Lock {
         let path = if is_machine { Path::new(MACHINE) } else { root };
         let refuse = |error: io::Error| {
             Failure::new(failure_kind(&error), format!("the lock `{}` cannot be taken: {error}", path.display()))
-                .hint("apply needs root, and /run/lock")
+                .hint("/run/lock must be there, and what another user has put in the lock's place must go")
         };
+        let user = rustix::process::geteuid();
+        // Everybody may make files in /run/lock: a lock that this run left there would be in root's way.
+        if is_machine && !user.is_root() {
+            let message = "only root can change this machine, and this run is another user's";
+            return Err(Failure::new(Kind::Permission, message).hint("run as root, or check"));
+        }
         // Nobody but root may open the machine's, so that nobody else can hold a run up. An image is locked by its own
-        // directory, so that nothing is left in it.
+        // directory, so that nothing is left in it. Without NONBLOCK, a FIFO in the place of the lock would do that.
         let kind = if is_machine { OFlags::CREATE | OFlags::NOFOLLOW } else { OFlags::DIRECTORY };
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | kind;
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | kind;
         let file = rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR).map_err(|errno| refuse(errno.into()))?;
+        // Whoever owns it could hold it.
+        let owner = rustix::fs::fstat(&file).map_err(|errno| refuse(errno.into()))?.st_uid;
+        if is_machine && owner != user.as_raw() {
+            let error = io::Error::new(io::ErrorKind::PermissionDenied, format!("it belongs to the user {owner}"));
+            return Err(refuse(error));
+        }
         let start = Instant::now();
         loop {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {

@@ -33,9 +33,8 @@ pub fn replace(
         make_parents(root, path, directories)?;
     }
     let spot = root.find(path)?;
-    // The plan names the end of all links: where one has come since, it is another writer's. (A fresh file may lie below
-    // a directory that is a link.)
-    if before.is_some() && spot.path != path {
+    // The plan names the end of all links: where one has come since, it is another writer's. (The directory may be a link.)
+    if before.is_some() && is_link(root, path, &spot)? {
         return Err(changed(path));
     }
     match (before, after) {
@@ -47,6 +46,14 @@ pub fn replace(
         }
         (Some(before), Some(after)) => exchange(&spot, before, after),
     }
+}
+
+/// Whether the name at the end of `path`, which leads to `spot`, is a link.
+fn is_link(root: &Root, path: &Path, spot: &Spot) -> io::Result<bool> {
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { return Ok(false) };
+    // Without a parent of its own, the directory is the root.
+    let directory = if directory.parent().is_some() { root.find(directory)?.path } else { directory.to_owned() };
+    Ok(spot.path != directory.join(name))
 }
 
 /// Copies the file at `path`, with its attributes, to `copy` in the same directory, and returns its bytes.

@@ -5,13 +5,14 @@
 //! run goes on without: it is a second wall, not the first.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use landlock::{ABI, AccessFs, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
+use super::root::Root;
 use crate::plan::{Knob, Plan, Step};
 
 /// The kernel interface that the rules are written for; an older one enforces what it knows of them.
@@ -22,15 +23,14 @@ pub fn only_look() {
     only_write_below(&[]);
 }
 
-/// Bars the process from changing anything but what `plan` changes in the root at `root`.
+/// Bars the process from changing anything but what `plan` changes in `root`.
 ///
 /// A plan that loads the module is left alone: modprobe runs what an administrator wrote into modprobe.d, which may be
 /// anything.
-pub fn only_carry_out(plan: &Plan, root: &Path) {
+pub fn only_carry_out(plan: &Plan, root: &Root) {
     if plan.steps.contains(&Step::LoadModule) {
         return;
     }
-    let below_root = |path: &Path| root.join(path.strip_prefix("/").unwrap_or(path));
     let mut writable: Vec<PathBuf> = Vec::new();
     for step in &plan.steps {
         match step {
@@ -39,8 +39,7 @@ pub fn only_carry_out(plan: &Plan, root: &Path) {
             Step::SetLive { knob: Knob::Hashsize, .. } => writable.push(super::kernel::HASHSIZE.into()),
             Step::KeepCopy { path, .. } | Step::ReplaceFile { path, .. } => {
                 // The directory, because a file is replaced by a new one; or the nearest one that is there yet.
-                let directory = path.ancestors().skip(1).map(below_root).find(|directory| directory.is_dir());
-                writable.extend(directory);
+                writable.extend(path.ancestors().skip(1).find_map(|directory| root.directory_outside(directory)));
             }
         }
     }

@@ -129,11 +129,24 @@ impl Root {
         Ok(openat(&spot.directory, &spot.name, flags, Mode::empty())?)
     }
 
+    /// The directory at `path` as the rest of the machine names it, if there is one.
+    pub(super) fn directory_outside(&self, path: &Path) -> Option<PathBuf> {
+        let inside = match path.parent() {
+            None => PathBuf::from("/"),
+            Some(_) => self.find(path).ok().filter(is_directory)?.path,
+        };
+        Some(self.path.join(inside.strip_prefix("/").unwrap_or(&inside)))
+    }
+
     /// What the link at `path` says, if it is one.
     fn link(&self, path: &Path) -> Option<Vec<u8>> {
         let directory = self.directory(path.parent()?).ok()?;
         readlinkat(&directory, path.file_name()?, Vec::new()).ok().map(CString::into_bytes)
     }
+}
+
+fn is_directory(spot: &Spot) -> bool {
+    spot.stat.as_ref().is_some_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
 }
 
 /// The walk down a path.

@@ -7,7 +7,6 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::is_writable;
 use super::live::not_on_this_kernel;
 use crate::boot::{self, Arrival, Boot, HASHSIZE_FILE, Outlook};
 use crate::catalog::BUCKETS;
@@ -17,7 +16,7 @@ use crate::request::{Aim, Conflicts, Desired, ModulePolicy, Want};
 use crate::snapshot::{Module, Snapshot};
 use crate::sysctl_d::{self, Assignment, Document, Loader};
 use crate::tree::{Entry, Place, Tree};
-use crate::verify::satisfies;
+use crate::verify::{commentable, remedy, satisfies};
 use crate::warning::{Code, Warning};
 
 /// What a line of another file that loses its force is kept as: a comment that says who did it.
@@ -60,6 +59,10 @@ struct Editor<'a> {
 impl Editor<'_> {
     fn edit(&mut self) -> Result<(), Failure> {
         self.is_read()?;
+        // What cannot be read may assign anything.
+        if let Some(Entry::Unreadable(_)) = self.after.tree.get(self.file()) {
+            self.may_edit(self.file())?;
+        }
         if self.desired.exclusive {
             self.remove(|wants, name| !wants.contains_key(name))?;
         }
@@ -267,29 +270,18 @@ impl Editor<'_> {
         let Some(winner) = outlook.winner.clone() else { return Err(hopeless(want)) };
         let value = outlook.value.map(|value| value.to_string()).unwrap_or_default();
         let message = format!("at boot `{winner}` makes `{name}` {value}, whatever {} says", self.file().display());
+        let refuse = |hint: String| Failure::new(Kind::Conflict, &message).key(name).at(&want.pointer).hint(hint);
+        let remedy = remedy(&self.after, &winner, &want.setting);
         match self.desired.conflicts {
-            Conflicts::Fail => Err(Failure::new(Kind::Conflict, message)
-                .key(name)
-                .at(&want.pointer)
-                .hint("remove that line, or set `conflicts` to comment_out, or choose a `file` that is read later")),
+            Conflicts::Fail => Err(refuse(remedy.to_owned())),
             Conflicts::Warn => {
                 self.warnings.push(Warning::new(Code::Shadowed, message).key(name));
                 Ok(false)
             }
             Conflicts::CommentOut => {
-                let real = self.after.tree.real(&winner.file).to_owned();
-                let assignment = self.loaders.iter().find_map(|loader| {
-                    let read = sysctl_d::parse(self.after.tree.bytes(&winner.file).unwrap_or_default(), *loader);
-                    read.into_iter().rfind(|assignment| {
-                        assignment.line == winner.line
-                            && assignment.setting().is_some_and(|setting| setting.name == want.setting.name)
-                    })
-                });
-                let Some(assignment) = assignment.filter(|_| real.starts_with("/etc")) else {
-                    return Err(Failure::new(Kind::Conflict, message).key(name).at(&want.pointer).hint(
-                        "comment_out changes lines of this one setting in files under /etc only; choose a `file` that \
-                         is read later, or mask that file by one of the same name in /etc/sysctl.d",
-                    ));
+                let Some(assignment) = commentable(&self.after.tree, &winner, &want.setting) else {
+                    let bound = "comment_out changes lines of this one setting in files under /etc only";
+                    return Err(refuse(format!("{bound}; {remedy}")));
                 };
                 let mut document = self.document(&winner.file);
                 document.comment_out(&assignment, NOTE);
@@ -335,27 +327,35 @@ impl Editor<'_> {
 
     /// Puts `document` into the file at `path`, if a run may write there.
     fn put(&mut self, path: &Path, document: &Document) -> Result<(), Failure> {
-        let refuse = |kind, why: &str| {
-            let failure = Failure::new(kind, format!("`{}` cannot be edited: {why}", path.display()));
-            if path == self.file() { failure.at("/file") } else { failure }
-        };
-        let entry = self.after.tree.get(path);
-        if !is_writable(entry) {
-            return Err(match entry {
-                Some(Entry::Null) => refuse(Kind::BadRequest, "it is masked by a link to /dev/null"),
-                Some(Entry::Dangling) => refuse(Kind::BadRequest, "it is a link that leads nowhere"),
-                Some(Entry::Directory) => refuse(Kind::BadRequest, "it is a directory"),
-                Some(Entry::Unreadable(why)) => refuse(Kind::Permission, why),
-                _ => refuse(Kind::BadRequest, "it is not a file"),
-            });
-        }
-        let real = self.after.tree.real(path);
-        if !real.starts_with("/etc") {
-            let why = format!("it is a link to `{}`, which is not under /etc", real.display());
-            return Err(refuse(Kind::BadRequest, &why));
-        }
+        self.may_edit(path)?;
         self.write(path, Some(document.as_bytes()));
         Ok(())
+    }
+
+    /// Refuses what stands at `path` where it is no file to edit.
+    fn may_edit(&self, path: &Path) -> Result<(), Failure> {
+        let refuse = |kind, why: &str| {
+            let failure = Failure::new(kind, format!("`{}` cannot be edited: {why}", path.display()));
+            if path == self.file() {
+                Err(failure.at("/file").hint("put a regular file there, or name another `file`"))
+            } else {
+                Err(failure.hint("put a regular file there"))
+            }
+        };
+        match self.after.tree.get(path) {
+            None | Some(Entry::File(_)) => Ok(()),
+            Some(Entry::Link { target, .. }) if target.starts_with("/etc") => Ok(()),
+            Some(Entry::Link { target, .. }) => {
+                let why = format!("it is a link to `{}`, which is not under /etc", target.display());
+                refuse(Kind::BadRequest, &why)
+            }
+            Some(Entry::Null) => refuse(Kind::BadRequest, "it is masked by a link to /dev/null"),
+            Some(Entry::Dangling) => refuse(Kind::BadRequest, "it is a link that leads nowhere"),
+            Some(Entry::Directory) => refuse(Kind::BadRequest, "it is a directory"),
+            Some(Entry::Program) => refuse(Kind::BadRequest, "it is a program"),
+            Some(Entry::Unreadable(why)) => refuse(Kind::Permission, why)
+                .map_err(|failure| failure.hint("run as root, and look at what stands there")),
+        }
     }
 
     /// Refuses our file where the boot does not read it: the loaders differ in /etc/sysctl.conf.

@@ -54,9 +54,25 @@ pub fn summary(report: &Report) -> String {
     match (report.mode, report.changed, report.in_sync) {
         (Mode::Apply, true, true) => format!("ok, changed: {}", changes.join(", ")),
         (Mode::Apply, true, false) => format!("changed, but not in sync: {}", changes.join(", ")),
-        (_, false, true) => "ok: desired = live = boot".to_owned(),
+        (_, false, true) => format!("ok: {}", equal(&report.settings)),
         (_, false, false) => "not in sync, and apply has nothing to change".to_owned(),
         (Mode::Check, true, _) => format!("drift; apply would change: {}", changes.join(", ")),
+    }
+}
+
+/// What is equal where all is in sync. What the request does not manage may differ, and an image has no live side.
+fn equal(settings: &[SettingReport]) -> &'static str {
+    let all = |holds: fn(&SettingReport) -> bool| {
+        settings
+            .iter()
+            .all(|setting| setting.desired.rule != Rule::Absent && setting.boot.after.is_some() && holds(setting))
+    };
+    if all(|setting| setting.live.after == setting.boot.after) {
+        "desired = live = boot"
+    } else if all(|setting| setting.live.after.is_none()) {
+        "desired = boot"
+    } else {
+        "what the request manages is as desired"
     }
 }
 
