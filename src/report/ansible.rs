@@ -51,7 +51,10 @@ struct Task {
 #[must_use]
 pub fn run(module: Module, arguments: Result<Vec<u8>, Failure>) -> Answer {
     let arguments = arguments.and_then(|bytes| match request::strict_json(&bytes)? {
-        Value::Object(arguments) => Ok(arguments),
+        Value::Object(arguments) if arguments.keys().any(|name| is_ansibles(name)) => Ok(arguments),
+        // `conntrack-sysctl /root/request.json`, where `check` was forgotten, must not be an apply.
+        Value::Object(_) => Err(Failure::new(Kind::BadRequest, "these are not the arguments of an Ansible task")
+            .hint("say what to do with a request: `apply FILE` or `check FILE`")),
         _ => Err(Failure::new(Kind::BadRequest, "the task's arguments are not a JSON object").at("")),
     });
     let (failed, result) = match module {
@@ -183,7 +186,12 @@ fn task(arguments: Map<String, Value>) -> Task {
 /// The options that the task gives. Ansible leaves out what a playbook omits; what is null was given as `option:`
 /// without a value.
 fn own(arguments: Map<String, Value>) -> Map<String, Value> {
-    arguments.into_iter().filter(|(name, value)| !name.starts_with("_ansible_") && !value.is_null()).collect()
+    arguments.into_iter().filter(|(name, value)| !is_ansibles(name) && !value.is_null()).collect()
+}
+
+/// Whether an argument is Ansible's own: it gives every task some.
+fn is_ansibles(name: &str) -> bool {
+    name.starts_with("_ansible_")
 }
 
 fn switch(value: Value) -> Value {
