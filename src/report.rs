@@ -19,7 +19,7 @@ use crate::failure::Failure;
 use crate::plan::{Knob, Plan, Step};
 use crate::request::{Aim, Desired, Want};
 use crate::snapshot::Snapshot;
-use crate::tree::Place;
+use crate::tree::{Place, lossy, lossy_each};
 use crate::value;
 use crate::verify::{Judgement, Verdict, boots, judge, overruled};
 use crate::warning::Warning;
@@ -51,6 +51,7 @@ pub struct Report {
     /// The same as text before and after: one for the live values, one for each file.
     pub diff: Vec<Diff>,
     /// Copies of the old content of changed files, where the request asks for them.
+    #[serde(serialize_with = "lossy_each")]
     pub backup_files: Vec<PathBuf>,
     /// What the user should know although nothing failed.
     pub warnings: Vec<Warning>,
@@ -151,6 +152,7 @@ pub enum Change {
     /// A file was written or removed.
     File {
         /// The file.
+        #[serde(serialize_with = "lossy")]
         path: PathBuf,
         /// What was done to it.
         action: FileAction,

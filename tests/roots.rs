@@ -5,7 +5,9 @@
 
 mod support;
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use conntrack_sysctl::report::Report;
@@ -47,6 +49,37 @@ fn a_root_becomes_as_the_request_says() {
         assert_eq!(checked_again.in_sync, again.in_sync, "{name}");
         assert_eq!(code == 0, again.in_sync, "{name}");
     }
+}
+
+#[test]
+fn a_name_that_is_no_text_is_shown_as_far_as_it_is() {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let root = directory.path();
+    let drop_ins = root.join("etc/sysctl.d");
+    fs::create_dir_all(&drop_ins).expect("a directory can be made");
+    let name = OsStr::from_bytes(b"99-\xff.conf");
+    fs::write(drop_ins.join(name), "net.netfilter.nf_conntrack_max = 5\n").expect("a file can be written");
+    fs::create_dir_all(root.join("etc/modules-load.d")).expect("a directory can be made");
+    fs::write(root.join("etc/modules-load.d/a.conf"), "nf_conntrack\n").expect("a file can be written");
+    let request = r#"{"settings": {"nf_conntrack_max": 7}, "conflicts": "comment_out", "backup": true}"#;
+    for arguments in [
+        &["check"][..],
+        &["check", "--output", "text"],
+        &["check", "--output", "junit"],
+        &["check", "--output", "sarif"],
+        &["check", "--output", "github"],
+        &["check", "--output", "salt"],
+        &["show"],
+        &["explain", "nf_conntrack_max"],
+        &["dsc", "test"],
+    ] {
+        let shown = Run::new(arguments).root(root).input(request).finish();
+        assert!(shown.stdout.contains('\u{fffd}') || shown.stdout.contains("%FF"), "{arguments:?}: {}", shown.stdout);
+    }
+    let (report, code) = Run::new(&["apply"]).root(root).input(request).report();
+    assert!(report.in_sync && code == 0, "{report:?}");
+    let text = fs::read_to_string(drop_ins.join(name)).expect("the file is there");
+    assert_eq!(text, "# conntrack-sysctl: net.netfilter.nf_conntrack_max = 5\n");
 }
 
 /// A check predicts exactly what apply then does.
