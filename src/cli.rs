@@ -14,7 +14,7 @@ use crate::request::{self, Desired};
 use crate::run;
 use crate::summarize::{self, Summary};
 use crate::table::{self, Form};
-use crate::{dsc, host, schema, show};
+use crate::{dsc, schema, show};
 
 /// The run did what it was to do; a check found desired = live = boot.
 pub const OK: u8 = 0;
@@ -290,8 +290,7 @@ pub fn check_code(report: &Report) -> u8 {
 }
 
 fn observed(root: &Path, answer: impl FnOnce(&crate::snapshot::Snapshot) -> Result<String, Failure>) -> Answer {
-    let text = host::open_root(root).and_then(|root| host::observe(&root)).and_then(|snapshot| answer(&snapshot));
-    match text {
+    match run::look(root).and_then(|snapshot| answer(&snapshot)) {
         Ok(text) => Answer { text, code: OK },
         Err(failure) => {
             complain(&format!("conntrack-sysctl: {failure}\n"));

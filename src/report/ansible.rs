@@ -16,7 +16,7 @@ use crate::cli::{Answer, FAILED, OK};
 use crate::failure::{Failure, Kind};
 use crate::show::Inventory;
 use crate::verify::Verdict;
-use crate::{host, request, run, show};
+use crate::{request, run, show};
 
 /// The modules that the binary is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -81,8 +81,7 @@ fn manage(arguments: Result<Map<String, Value>, Failure>) -> (bool, Value) {
 
 fn tell(arguments: Result<Map<String, Value>, Failure>) -> (bool, Value) {
     let inventory = arguments.and_then(named).and_then(|names| {
-        host::restraint::only_look();
-        let snapshot = host::open_root(Path::new("/")).and_then(|root| host::observe(&root))?;
+        let snapshot = run::look(Path::new("/"))?;
         match names {
             Some(names) => show::named(&names, &snapshot),
             None => Ok(show::inventory(&snapshot)),
