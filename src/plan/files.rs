@@ -195,10 +195,12 @@ impl Editor<'_> {
             .at("/module")
             .hint(format!("name nf_conntrack in {}, or set `module` to load", boot::MODULE_FILE))),
             ModulePolicy::Ignore => {
-                self.warnings.push(Warning::new(
-                    Code::BootNotGuaranteed,
-                    "nothing loads nf_conntrack early at boot: what the files say is lost then",
-                ));
+                let message = format!(
+                    "nothing loads nf_conntrack early at boot: what the files say is lost then; name it in {}, or set \
+                     `module` to load",
+                    boot::MODULE_FILE
+                );
+                self.warnings.push(Warning::new(Code::BootNotGuaranteed, message));
                 Ok(())
             }
         }
