@@ -9,12 +9,12 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, Value
 use serde::Serialize;
 
 use crate::failure::{Failure, Kind};
-use crate::report::{Mode, Report, ansible, github, junit, salt, sarif, text};
+use crate::report::{Mode, Report, github, junit, salt, sarif, text};
 use crate::request::{self, Desired};
 use crate::run;
 use crate::summarize::{self, Summary};
 use crate::table::{self, Form};
-use crate::{dsc, schema, show};
+use crate::{ansible, dsc, schema, show};
 
 /// The run did what it was to do; a check found desired = live = boot.
 pub const OK: u8 = 0;

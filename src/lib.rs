@@ -26,6 +26,7 @@
 // They panic where the stream is full or gone; `cli` has the ways that do not.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
+pub mod ansible;
 pub mod apply;
 pub mod boot;
 pub mod catalog;
