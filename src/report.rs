@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::catalog;
 use crate::failure::Failure;
 use crate::plan::{Knob, Plan, Step};
 use crate::request::{Aim, Desired, Want};
@@ -225,8 +226,8 @@ impl Report {
             in_sync: settings.iter().all(|setting| setting.verdict == Verdict::InSync)
                 && (mode == Mode::Apply || plan.steps.is_empty()),
             settings,
-            changes: plan.steps.iter().filter_map(change).collect(),
-            diff: diffs(plan),
+            changes: plan.steps.iter().filter_map(|step| change(step, after)).collect(),
+            diff: diffs(plan, after),
             backup_files: plan.steps.iter().filter_map(kept_copy).collect(),
             warnings: plan.warnings.clone(),
             failure: None,
@@ -284,12 +285,17 @@ fn kept_copy(step: &Step) -> Option<PathBuf> {
     }
 }
 
-fn change(step: &Step) -> Option<Change> {
+/// The number that `setting` has in `after`. It is `planned`, but for a floor that a module just loaded meets by itself.
+fn number_left(setting: &str, planned: i64, after: &Snapshot) -> i64 {
+    catalog::by_key(setting).and_then(|setting| after.live_value(&setting)).unwrap_or(planned)
+}
+
+fn change(step: &Step, found: &Snapshot) -> Option<Change> {
     Some(match step {
         Step::KeepCopy { .. } => return None,
         Step::LoadModule => Change::Module { name: "nf_conntrack".into() },
         Step::SetLive { setting, before, after, .. } => {
-            Change::Live { name: setting.clone(), before: *before, after: *after }
+            Change::Live { name: setting.clone(), before: *before, after: number_left(setting, *after, found) }
         }
         Step::ReplaceFile { path, before, after } => {
             let action = match (before, after) {
@@ -302,7 +308,7 @@ fn change(step: &Step) -> Option<Change> {
     })
 }
 
-fn diffs(plan: &Plan) -> Vec<Diff> {
+fn diffs(plan: &Plan, found: &Snapshot) -> Vec<Diff> {
     let mut live = Diff {
         before_header: "live sysctls".into(),
         after_header: "live sysctls".into(),
@@ -322,7 +328,7 @@ fn diffs(plan: &Plan) -> Vec<Diff> {
                 if let Some(before) = before {
                     live.before += &format!("{name} = {before}\n");
                 }
-                live.after += &format!("{name} = {after}\n");
+                live.after += &format!("{name} = {}\n", number_left(setting, *after, found));
             }
             Step::ReplaceFile { path, before, after } => {
                 let text = |bytes: &Option<Vec<u8>>| {

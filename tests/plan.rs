@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use conntrack_sysctl::catalog::{BUCKETS, COUNT, MAX};
 use conntrack_sysctl::failure::Kind;
 use conntrack_sysctl::plan::{Knob, Plan, Step, plan};
-use conntrack_sysctl::report::{Mode, Report, text};
+use conntrack_sysctl::report::{Change, Mode, Report, text};
 use conntrack_sysctl::request;
 use conntrack_sysctl::snapshot::{Live, Module, Snapshot};
 use conntrack_sysctl::tree::{Entry, Tree};
@@ -274,6 +274,20 @@ fn a_summary_says_what_is_equal_and_no_more() {
     }
     let nothing = r#"{"settings": {"nf_conntrack_max": 5}, "persist": false}"#;
     assert_eq!(failure(nothing, &Snapshot::image(Tree::default(), Module::BuiltIn)), Kind::BadRequest);
+}
+
+#[test]
+fn a_floor_that_a_loaded_module_meets_is_not_told_as_set() {
+    let mut absent = machine(&[]);
+    absent.module = Module::Absent;
+    let request = r#"{"at_least": {"nf_conntrack_max": 1024}, "persist": false}"#;
+    let desired = request::from_slice(request.as_bytes()).expect("the request is well formed");
+    let plan = planned(request, &absent);
+    let loaded = machine(&[("max", 262_144)]);
+    let report = Report::new(Mode::Apply, &desired, &absent, &loaded, &plan);
+    let told = Change::Live { name: MAX.to_owned(), before: None, after: 262_144 };
+    assert_eq!(report.changes.last(), Some(&told));
+    assert_eq!(report.diff[0].after, format!("module nf_conntrack\n{MAX} = 262144\n"));
 }
 
 /// What a request plans the first time, and what is left to do once that is done.
