@@ -13,6 +13,7 @@ use crate::report::{Mode, Report, github, junit, salt, sarif, text};
 use crate::request::{self, Desired};
 use crate::run;
 use crate::summarize::{self, Summary};
+use crate::table::status::Level;
 use crate::table::{self, Form};
 use crate::{ansible, dsc, schema, show};
 
@@ -188,16 +189,24 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
             return print(&ansible::run(ansible::Module::of(program), read(Some(Path::new(task)))));
         }
     }
-    match command().try_get_matches_from(arguments) {
+    match command().try_get_matches_from(&arguments) {
         Ok(matches) => answered(&common(matches.subcommand_name().unwrap_or_default()), &matches),
-        Err(error) => usage(&error),
+        Err(error) => usage(&error, if is_plugin(&arguments) { Level::Unknown.code() } else { FAILED }),
     }
 }
 
-/// Prints what clap has to say: the help or the version that was asked for, or what is wrong with the arguments.
-fn usage(error: &clap::Error) -> u8 {
+/// Whether a monitoring system calls, to which 1 is a warning about the table.
+fn is_plugin(arguments: &[OsString]) -> bool {
+    let begins = |argument: &OsString, with: &str| argument.to_str().is_some_and(|text| text.starts_with(with));
+    arguments.iter().any(|argument| argument == "status")
+        && arguments.iter().any(|argument| begins(argument, "--warn") || begins(argument, "--crit"))
+}
+
+/// Prints what clap has to say: the help or the version that was asked for, or what is wrong with the arguments, which
+/// ends with `wrong`.
+fn usage(error: &clap::Error, wrong: u8) -> u8 {
     let _ = error.print();
-    if error.use_stderr() { FAILED } else { OK }
+    if error.use_stderr() { wrong } else { OK }
 }
 
 /// What a command prints and how it ends.
@@ -211,7 +220,7 @@ pub struct Answer {
 fn answered(common: &Common, matches: &ArgMatches) -> u8 {
     let arguments = match Arguments::from_arg_matches(matches) {
         Ok(arguments) => arguments,
-        Err(error) => return usage(&error),
+        Err(error) => return usage(&error, FAILED),
     };
     let Arguments { command, output, root, quiet } = arguments;
     // What cannot be done or printed is refused before anything is done: the options may stand before the command too,

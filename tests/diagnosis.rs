@@ -221,3 +221,12 @@ fn no_limit_is_too_large_to_be_reckoned_with() {
     let refused = Run::new(&arguments).input("").finish();
     assert!(refused.code == 1 && refused.stderr.contains("is not in 0..=2147483647"), "{}", refused.stderr);
 }
+
+#[test]
+fn arguments_that_mean_nothing_are_no_warning_to_a_monitoring_system() {
+    let code = |arguments: &[&str]| Run::new(arguments).finish().code;
+    assert_eq!(code(&["status", "--warn", "101"]), 3);
+    assert_eq!(code(&["status", "--warn=80", "--critt", "90"]), 3);
+    assert_eq!(code(&["status", "--intervall", "1"]), 1);
+    assert_eq!(code(&["check", "--warn", "80"]), 1);
+}
