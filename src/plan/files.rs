@@ -116,7 +116,7 @@ impl Editor<'_> {
     }
 
     fn document(&self, path: &Path) -> Document {
-        Document::parse(self.after.tree.bytes(path).unwrap_or_default().to_vec())
+        Document::new(self.after.tree.bytes(path).unwrap_or_default().to_vec())
     }
 
     /// The assignments of our file for which `picks` is true, as every loader reads them.
