@@ -66,7 +66,7 @@ fn what_is_no_file_to_read_is_named_and_holds_nobody_up() {
     let made = Command::new("mkfifo").arg(drop_ins.join("10-fifo.conf")).status().expect("mkfifo starts");
     assert!(made.success());
     let huge = fs::File::create(drop_ins.join("20-huge.conf")).expect("a file can be made");
-    huge.set_len(17 << 20).expect("it can have a hole");
+    huge.set_len((1 << 20) + 1).expect("it can have a hole");
     let request = r#"{"settings": {"nf_conntrack_max": 7}}"#;
     let (report, code) = Run::new(&["apply"]).root(root).input(request).report();
     assert!(report.in_sync && code == 0, "{report:?}");
