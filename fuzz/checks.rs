@@ -12,11 +12,11 @@ use conntrack_sysctl::verify::Verdict;
 
 /// Any file can be read, printed as it is, and edited so that exactly the intended assignment changes.
 pub(crate) fn document(bytes: &[u8]) {
-    assert_eq!(Document::parse(bytes.to_vec()).as_bytes(), bytes);
+    assert_eq!(Document::new(bytes.to_vec()).as_bytes(), bytes);
     for loader in [Loader::Systemd, Loader::Procps] {
         let before = parse(bytes, loader);
         for (index, assignment) in before.iter().enumerate().filter(|(_, assignment)| assignment.value.is_some()) {
-            let mut edited = Document::parse(bytes.to_vec());
+            let mut edited = Document::new(bytes.to_vec());
             edited.set_value(assignment, "98000");
             let after = parse(edited.as_bytes(), loader);
             assert_eq!(after.len(), before.len());
@@ -24,11 +24,11 @@ pub(crate) fn document(bytes: &[u8]) {
                 let value = if other == index { Some(&b"98000"[..]) } else { old.value.as_deref() };
                 assert_eq!((old.line, &old.key, value), (new.line, &new.key, new.value.as_deref()));
             }
-            let mut edited = Document::parse(bytes.to_vec());
+            let mut edited = Document::new(bytes.to_vec());
             edited.comment_out(assignment, "note: ");
             assert_eq!(parse(edited.as_bytes(), loader).len(), before.len() - 1);
         }
-        let mut edited = Document::parse(bytes.to_vec());
+        let mut edited = Document::new(bytes.to_vec());
         edited.append("net.netfilter.nf_conntrack_max = 98000");
         let last = parse(edited.as_bytes(), loader).pop().expect("it has been added");
         assert_eq!(last.value.as_deref(), Some(&b"98000"[..]));

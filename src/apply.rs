@@ -205,9 +205,11 @@ fn number(kernel: &dyn Kernel, knob: &Knob) -> io::Result<i64> {
 fn cannot_set(setting: &str, write: i64, error: &io::Error) -> Failure {
     // EINVAL: the value lies outside of what this kernel takes. ENOMEM: a table of that size finds no memory.
     let (kind, hint) = match error.kind() {
-        io::ErrorKind::InvalidInput => (Kind::OutOfRange, "this kernel takes less; see docs/request.md for the bounds"),
+        io::ErrorKind::InvalidInput => (Kind::OutOfRange, "this kernel has narrower bounds; choose another value"),
         io::ErrorKind::OutOfMemory => (Kind::OutOfRange, "there is no memory for a table of that size"),
         io::ErrorKind::PermissionDenied => (Kind::Permission, "run as root, with CAP_NET_ADMIN"),
+        // Of a module that was not loaded yet, nobody knew what it has.
+        io::ErrorKind::NotFound => (Kind::UnknownSetting, "this kernel does not have it: leave it out of the request"),
         io::ErrorKind::ReadOnlyFilesystem => (Kind::ReadOnly, "run on the machine itself, not in a container"),
         _ => (Kind::WriteFailed, "see `dmesg`"),
     };

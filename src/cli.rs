@@ -9,12 +9,13 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, Value
 use serde::Serialize;
 
 use crate::failure::{Failure, Kind};
-use crate::report::{Mode, Report, ansible, github, junit, salt, sarif, text};
+use crate::report::{Mode, Report, github, junit, salt, sarif, text};
 use crate::request::{self, Desired};
 use crate::run;
 use crate::summarize::{self, Summary};
+use crate::table::status::Level;
 use crate::table::{self, Form};
-use crate::{dsc, host, schema, show};
+use crate::{ansible, dsc, schema, show};
 
 /// The run did what it was to do; a check found desired = live = boot.
 pub const OK: u8 = 0;
@@ -188,16 +189,24 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
             return print(&ansible::run(ansible::Module::of(program), read(Some(Path::new(task)))));
         }
     }
-    match command().try_get_matches_from(arguments) {
+    match command().try_get_matches_from(&arguments) {
         Ok(matches) => answered(&common(matches.subcommand_name().unwrap_or_default()), &matches),
-        Err(error) => usage(&error),
+        Err(error) => usage(&error, if is_plugin(&arguments) { Level::Unknown.code() } else { FAILED }),
     }
 }
 
-/// Prints what clap has to say: the help or the version that was asked for, or what is wrong with the arguments.
-fn usage(error: &clap::Error) -> u8 {
+/// Whether a monitoring system calls, to which 1 is a warning about the table.
+fn is_plugin(arguments: &[OsString]) -> bool {
+    let begins = |argument: &OsString, with: &str| argument.to_str().is_some_and(|text| text.starts_with(with));
+    arguments.iter().any(|argument| argument == "status")
+        && arguments.iter().any(|argument| begins(argument, "--warn") || begins(argument, "--crit"))
+}
+
+/// Prints what clap has to say: the help or the version that was asked for, or what is wrong with the arguments, which
+/// ends with `wrong`.
+fn usage(error: &clap::Error, wrong: u8) -> u8 {
     let _ = error.print();
-    if error.use_stderr() { FAILED } else { OK }
+    if error.use_stderr() { wrong } else { OK }
 }
 
 /// What a command prints and how it ends.
@@ -211,7 +220,7 @@ pub struct Answer {
 fn answered(common: &Common, matches: &ArgMatches) -> u8 {
     let arguments = match Arguments::from_arg_matches(matches) {
         Ok(arguments) => arguments,
-        Err(error) => return usage(&error),
+        Err(error) => return usage(&error, FAILED),
     };
     let Arguments { command, output, root, quiet } = arguments;
     // What cannot be done or printed is refused before anything is done: the options may stand before the command too,
@@ -290,8 +299,7 @@ pub fn check_code(report: &Report) -> u8 {
 }
 
 fn observed(root: &Path, answer: impl FnOnce(&crate::snapshot::Snapshot) -> Result<String, Failure>) -> Answer {
-    let text = host::open_root(root).and_then(|root| host::observe(&root)).and_then(|snapshot| answer(&snapshot));
-    match text {
+    match run::look(root).and_then(|snapshot| answer(&snapshot)) {
         Ok(text) => Answer { text, code: OK },
         Err(failure) => {
             complain(&format!("conntrack-sysctl: {failure}\n"));

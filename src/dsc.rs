@@ -10,7 +10,7 @@ use crate::cli::{Answer, FAILED, OK, complain};
 use crate::failure::{Failure, Kind};
 use crate::report::dsc;
 use crate::show::{self, Inventory};
-use crate::{host, request, run, schema};
+use crate::{request, run, schema};
 
 /// What DSC asks of a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -71,7 +71,5 @@ fn answer(operation: Operation, request: &[u8], root: &Path) -> Result<String, F
 }
 
 fn inventory(root: &Path) -> Result<Inventory, Failure> {
-    host::restraint::only_look();
-    let snapshot = host::open_root(root).and_then(|root| host::observe(&root))?;
-    Ok(show::inventory(&snapshot))
+    Ok(show::inventory(&run::look(root)?))
 }

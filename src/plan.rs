@@ -21,7 +21,7 @@ use crate::warning::Warning;
 pub enum Knob {
     /// A sysctl, by its dotted key.
     Sysctl(String),
-    /// The module parameter `hashsize`: the number of buckets, where its sysctl is read-only (kernels before 4.7).
+    /// The module parameter `hashsize`: the number of buckets, where its sysctl is read-only (kernels before 4.8).
     Hashsize,
 }
 

@@ -15,11 +15,12 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::catalog;
 use crate::failure::Failure;
 use crate::plan::{Knob, Plan, Step};
 use crate::request::{Aim, Desired, Want};
 use crate::snapshot::Snapshot;
-use crate::tree::Place;
+use crate::tree::{Place, lossy, lossy_each};
 use crate::value;
 use crate::verify::{Judgement, Verdict, boots, judge, overruled};
 use crate::warning::Warning;
@@ -51,6 +52,7 @@ pub struct Report {
     /// The same as text before and after: one for the live values, one for each file.
     pub diff: Vec<Diff>,
     /// Copies of the old content of changed files, where the request asks for them.
+    #[serde(serialize_with = "lossy_each")]
     pub backup_files: Vec<PathBuf>,
     /// What the user should know although nothing failed.
     pub warnings: Vec<Warning>,
@@ -151,6 +153,7 @@ pub enum Change {
     /// A file was written or removed.
     File {
         /// The file.
+        #[serde(serialize_with = "lossy")]
         path: PathBuf,
         /// What was done to it.
         action: FileAction,
@@ -223,8 +226,8 @@ impl Report {
             in_sync: settings.iter().all(|setting| setting.verdict == Verdict::InSync)
                 && (mode == Mode::Apply || plan.steps.is_empty()),
             settings,
-            changes: plan.steps.iter().filter_map(change).collect(),
-            diff: diffs(plan),
+            changes: plan.steps.iter().filter_map(|step| change(step, after)).collect(),
+            diff: diffs(plan, after),
             backup_files: plan.steps.iter().filter_map(kept_copy).collect(),
             warnings: plan.warnings.clone(),
             failure: None,
@@ -282,12 +285,17 @@ fn kept_copy(step: &Step) -> Option<PathBuf> {
     }
 }
 
-fn change(step: &Step) -> Option<Change> {
+/// The number that `setting` has in `after`. It is `planned`, but for a floor that a module just loaded meets by itself.
+fn number_left(setting: &str, planned: i64, after: &Snapshot) -> i64 {
+    catalog::by_key(setting).and_then(|setting| after.live_value(&setting)).unwrap_or(planned)
+}
+
+fn change(step: &Step, found: &Snapshot) -> Option<Change> {
     Some(match step {
         Step::KeepCopy { .. } => return None,
         Step::LoadModule => Change::Module { name: "nf_conntrack".into() },
         Step::SetLive { setting, before, after, .. } => {
-            Change::Live { name: setting.clone(), before: *before, after: *after }
+            Change::Live { name: setting.clone(), before: *before, after: number_left(setting, *after, found) }
         }
         Step::ReplaceFile { path, before, after } => {
             let action = match (before, after) {
@@ -300,7 +308,7 @@ fn change(step: &Step) -> Option<Change> {
     })
 }
 
-fn diffs(plan: &Plan) -> Vec<Diff> {
+fn diffs(plan: &Plan, found: &Snapshot) -> Vec<Diff> {
     let mut live = Diff {
         before_header: "live sysctls".into(),
         after_header: "live sysctls".into(),
@@ -320,7 +328,7 @@ fn diffs(plan: &Plan) -> Vec<Diff> {
                 if let Some(before) = before {
                     live.before += &format!("{name} = {before}\n");
                 }
-                live.after += &format!("{name} = {after}\n");
+                live.after += &format!("{name} = {}\n", number_left(setting, *after, found));
             }
             Step::ReplaceFile { path, before, after } => {
                 let text = |bytes: &Option<Vec<u8>>| {

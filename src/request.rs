@@ -336,5 +336,11 @@ fn persistent_file(file: &Path) -> Result<PathBuf, Failure> {
     if name.chars().any(char::is_control) {
         return refuse("its name holds a control character");
     }
+    // No file system of today has names of more than 255 bytes.
+    if name.len() > 200 {
+        return Err(Failure::new(Kind::BadRequest, "the name of `file` is longer than 200 bytes")
+            .at("/file")
+            .hint("name a shorter one: while it is written, its name has some 30 bytes more"));
+    }
     Ok(file)
 }

@@ -16,12 +16,16 @@ use crate::verify::{Verdict, boots, judge};
 /// What a check of `desired` finds in the machine at `root`. Nothing is opened for writing.
 #[must_use]
 pub fn check(desired: &Desired, root: &Path) -> Report {
-    restraint::only_look();
-    let observed = host::open_root(root).and_then(|root| host::observe(&root));
-    match observed {
+    match look(root) {
         Ok(before) => predicted(Mode::Check, desired, &before, plan(desired, &before)),
         Err(failure) => Report::refused(Mode::Check, failure),
     }
+}
+
+/// What the machine at `root` is, for a run that changes nothing: the process bars itself from writing first.
+pub fn look(root: &Path) -> Result<Snapshot, Failure> {
+    restraint::only_look();
+    host::open_root(root).and_then(|root| host::observe(&root))
 }
 
 /// What becomes of applying `desired` to the machine at `root`.

@@ -40,6 +40,7 @@ use crate::host::restraint;
 use diagnosis::Findings;
 use kernel_log::Log;
 use profile::{Tally, Timeouts};
+use proposal::LARGEST;
 use reading::{Reading, Sizes, Unread};
 
 /// The forms that the commands of this module can answer in.
@@ -87,7 +88,7 @@ pub struct DiagnoseArgs {
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
     /// With --from: the limit that the table had.
-    #[arg(long, value_name = "ENTRIES", requires = "from")]
+    #[arg(long, value_name = "ENTRIES", requires = "from", value_parser = clap::value_parser!(u64).range(..=LARGEST))]
     limit: Option<u64>,
     /// A saved log to search for messages of a full table, instead of the kernel's own: dmesg, syslog, journalctl.
     #[arg(long, value_name = "FILE")]

@@ -8,16 +8,27 @@ use std::fmt;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// A line of a file: where an assignment stands.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Place {
     /// The path as the loader names it, inside the root.
+    #[serde(serialize_with = "lossy")]
     pub file: PathBuf,
     /// The line, counted from 1.
     pub line: usize,
+}
+
+/// Serializes a path. What of it is no UTF-8 is replaced: JSON has no form for that, and a report must not fail for it.
+pub fn lossy<S: Serializer>(path: &impl AsRef<Path>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.as_ref().display())
+}
+
+/// The same for several paths.
+pub fn lossy_each<S: Serializer>(paths: &[PathBuf], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(paths.iter().map(|path| path.to_string_lossy()))
 }
 
 impl fmt::Display for Place {

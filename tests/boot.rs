@@ -1,6 +1,7 @@
 //! What the next boot makes of a machine, beyond the drop-ins: when the module comes, its options, the kernel command
 //! line, and who writes later. A case is a few files and what is expected of them.
 
+use conntrack_sysctl::boot::sources::tuned_profiles;
 use conntrack_sysctl::boot::{Arrival, Lost, arrival, boot, default_loader, later_writers};
 use conntrack_sysctl::catalog::{BUCKETS, MAX};
 use conntrack_sysctl::snapshot::{Module, Snapshot};
@@ -197,4 +198,12 @@ fn which_program_reads_the_files() {
     sysvinit.insert("/sbin/init", link("/usr/sbin/init"));
     sysvinit.insert("/lib/systemd/systemd-sysctl", Entry::Program);
     assert_eq!(default_loader(&sysvinit), Loader::Procps);
+}
+
+#[test]
+fn profiles_without_end_come_to_an_end() {
+    let many: Vec<String> = (0..20_000).map(|number| format!("p{number}")).collect();
+    let profile = format!("[main]\ninclude={}\n", many.join(","));
+    let files = [("/etc/tuned/active_profile", "a"), ("/etc/tuned/a/tuned.conf", profile.as_str())];
+    assert!(tuned_profiles(&tree(&files)).len() <= 4 * 64);
 }

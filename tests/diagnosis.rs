@@ -14,7 +14,7 @@ use conntrack_sysctl::table::kernel_log::Log;
 use conntrack_sysctl::table::profile::{Profile, Tally, Timeouts};
 use conntrack_sysctl::table::reading::{Elsewhere, Reading, Sizes, Unread};
 use conntrack_sysctl::table::{diagnosis_text, prometheus, status, status_text};
-use support::golden;
+use support::{Run, golden};
 
 fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/table")
@@ -209,4 +209,24 @@ fn drops_of_a_full_table_are_not_counted_twice() {
     let none = Elsewhere::default();
     assert!(drops(&none, &none, Some(&interval), true).is_empty());
     assert_eq!(drops(&none, &none, Some(&interval), false)[0].counter, "conntrack.drop");
+}
+
+#[test]
+fn no_limit_is_too_large_to_be_reckoned_with() {
+    let mut findings = findings(1000, u64::MAX, None);
+    findings.sizes.buckets = None;
+    let diagnosis = diagnose(findings);
+    assert_eq!(diagnosis.proposal.memory, Some(u64::MAX));
+    let arguments = ["diagnose", "--from", "-", "--limit", "2147483648"];
+    let refused = Run::new(&arguments).input("").finish();
+    assert!(refused.code == 1 && refused.stderr.contains("is not in 0..=2147483647"), "{}", refused.stderr);
+}
+
+#[test]
+fn arguments_that_mean_nothing_are_no_warning_to_a_monitoring_system() {
+    let code = |arguments: &[&str]| Run::new(arguments).finish().code;
+    assert_eq!(code(&["status", "--warn", "101"]), 3);
+    assert_eq!(code(&["status", "--warn=80", "--critt", "90"]), 3);
+    assert_eq!(code(&["status", "--intervall", "1"]), 1);
+    assert_eq!(code(&["check", "--warn", "80"]), 1);
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use conntrack_sysctl::catalog::{BUCKETS, COUNT, MAX};
 use conntrack_sysctl::failure::Kind;
 use conntrack_sysctl::plan::{Knob, Plan, Step, plan};
-use conntrack_sysctl::report::{Mode, Report, text};
+use conntrack_sysctl::report::{Change, Mode, Report, text};
 use conntrack_sysctl::request;
 use conntrack_sysctl::snapshot::{Live, Module, Snapshot};
 use conntrack_sysctl::tree::{Entry, Tree};
@@ -274,4 +274,54 @@ fn a_summary_says_what_is_equal_and_no_more() {
     }
     let nothing = r#"{"settings": {"nf_conntrack_max": 5}, "persist": false}"#;
     assert_eq!(failure(nothing, &Snapshot::image(Tree::default(), Module::BuiltIn)), Kind::BadRequest);
+}
+
+#[test]
+fn a_floor_that_a_loaded_module_meets_is_not_told_as_set() {
+    let mut absent = machine(&[]);
+    absent.module = Module::Absent;
+    let request = r#"{"at_least": {"nf_conntrack_max": 1024}, "persist": false}"#;
+    let desired = request::from_slice(request.as_bytes()).expect("the request is well formed");
+    let plan = planned(request, &absent);
+    let loaded = machine(&[("max", 262_144)]);
+    let report = Report::new(Mode::Apply, &desired, &absent, &loaded, &plan);
+    let told = Change::Live { name: MAX.to_owned(), before: None, after: 262_144 };
+    assert_eq!(report.changes.last(), Some(&told));
+    assert_eq!(report.diff[0].after, format!("module nf_conntrack\n{MAX} = 262144\n"));
+}
+
+/// What a request plans the first time, and what is left to do once that is done.
+fn planned_twice(request: &str, machine: &Snapshot) -> Result<(Plan, Plan), Kind> {
+    let desired = request::from_slice(request.as_bytes()).expect("the request is well formed");
+    let first = plan(&desired, machine).map_err(|failure| failure.kind)?;
+    let second = plan(&desired, &first.predict(machine)).map_err(|failure| failure.kind)?;
+    Ok((first, second))
+}
+
+#[test]
+fn a_line_that_does_not_help_is_not_written_again_and_again() {
+    let mut old = machine(&[("max", 65536), ("buckets", 16384)]);
+    old.live.as_mut().and_then(|live| live.get_mut(BUCKETS)).expect("it has buckets").writable = false;
+    old.hashsize = Some(16384);
+    old.tree.insert("/etc/modprobe.d/zz.conf", Entry::File(b"options nf_conntrack hashsize=4096\n".into()));
+    let request = r#"{"settings": {"nf_conntrack_buckets": 60000}, "live": false}"#;
+    assert_eq!(planned_twice(request, &old), Err(Kind::Conflict));
+
+    let mut barred = machine(&[("acct", 0), ("max", 65536)]);
+    barred.tree.insert("/usr/lib/systemd/systemd-sysctl", Entry::Program);
+    barred.tree.insert("/etc/modprobe.d/b.conf", Entry::File(b"blacklist nf_conntrack\n".into()));
+    let rule = |prefix: &str| {
+        let rule =
+            format!("SUBSYSTEM==\"module\", KERNEL==\"nf_conntrack\", RUN+=\"systemd-sysctl --prefix={prefix}\"\n");
+        Entry::File(rule.into_bytes())
+    };
+    barred.tree.insert("/etc/udev/rules.d/90-ct.rules", rule("/net/ipv4"));
+    let request = r#"{"settings": {"nf_conntrack_acct": 1}}"#;
+    assert_eq!(planned_twice(request, &barred), Err(Kind::ModuleAbsent));
+    // A rule that brings it needs no help.
+    barred.tree.insert("/etc/udev/rules.d/90-ct.rules", rule("/net/netfilter"));
+    let request = r#"{"settings": {"nf_conntrack_acct": 1, "nf_conntrack_max": 98000}}"#;
+    let (first, second) = planned_twice(request, &barred).expect("it can be done");
+    let files = first.steps.iter().filter(|step| matches!(step, Step::ReplaceFile { .. })).count();
+    assert_eq!((files, second.steps.len()), (1, 0), "{first:?} {second:?}");
 }

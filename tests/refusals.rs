@@ -61,3 +61,14 @@ fn a_request_file_that_is_not_there_is_named() {
     assert_eq!(code, 1);
     assert!(failure.message.contains("/nowhere/request.json"), "{}", failure.message);
 }
+
+#[test]
+fn a_request_without_a_command_is_not_applied() {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let request = directory.path().join("request.json");
+    // A reading, which nobody can set, so that this cannot change the machine whatever comes of it.
+    fs::write(&request, r#"{"settings": {"nf_conntrack_count": 1}}"#).expect("a file can be written");
+    let ended = Run::new(&[request.to_str().expect("its path is text")]).finish();
+    assert_eq!(ended.code, 1);
+    assert!(ended.stdout.contains("not the arguments of an Ansible task"), "{}", ended.stdout);
+}

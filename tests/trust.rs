@@ -246,7 +246,7 @@ fn the_process_bars_itself_from_what_it_does_not_need() {
         assert_ne!(world.try_sh(&script, &request(240)).code, 1);
         world.sh("cat /mnt/trace")
     };
-    for command in ["check", "apply"] {
+    for command in ["check", "apply", "show", "explain nf_conntrack_max", "dsc get"] {
         let trace = traced(command);
         assert!(trace.contains("PR_SET_NO_NEW_PRIVS"), "{command}: {trace}");
         let restricts = |line: &str| line.starts_with("landlock_restrict_self") && line.ends_with("= 0");

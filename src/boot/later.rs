@@ -33,10 +33,14 @@ fn ufw_enabled(tree: &Tree) -> Option<Place> {
 #[must_use]
 pub fn later_writers(tree: &Tree, keys: &[&str]) -> Vec<Warning> {
     let mut warnings = Vec::new();
-    if let Some(place) = assignments(tree).into_iter().find(|placed| concerns(placed, keys)).map(|placed| placed.place)
-    {
-        let message = format!("ufw is enabled and writes `{place}` after the boot's loader");
-        warnings.push(Warning::new(Code::Ufw, message));
+    let of_ufw = assignments(tree).into_iter().find_map(|placed| {
+        let name = placed.assignment.setting()?.name;
+        keys.contains(&name.as_ref()).then_some((name, placed.place))
+    });
+    if let Some((name, place)) = of_ufw {
+        let message =
+            format!("ufw is enabled and sets `{name}` after the boot's loader: `{place}`; make the two agree");
+        warnings.push(Warning::new(Code::Ufw, message).key(name));
     }
     warnings.extend(tuned(tree, keys));
     let writes_here = |key: &&str| KUBE_PROXY.contains(key);
@@ -61,17 +65,17 @@ const KUBE_PROXY: [&str; 5] = [
     "net.netfilter.nf_conntrack_udp_timeout_stream",
 ];
 
-fn concerns(placed: &Placed, keys: &[&str]) -> bool {
-    placed.assignment.setting().is_some_and(|setting| keys.contains(&setting.name.as_ref()))
-}
-
 /// A line of tuned's active profile, or of one that it includes, that sets one of `keys`.
 fn tuned(tree: &Tree, keys: &[&str]) -> Option<Warning> {
-    let sets_it = |line: &str| {
-        let setting = line.split_once('=').and_then(|(key, _)| catalog::find(key.trim()).ok());
-        setting.is_some_and(|setting| keys.contains(&setting.name.as_ref()))
+    let profiles = tuned_profiles(tree);
+    let line_of = |name: &str| {
+        let sets_it = |line: &str| {
+            let setting = line.split_once('=').and_then(|(key, _)| catalog::find(key.trim()).ok());
+            setting.is_some_and(|setting| setting.name == name)
+        };
+        profiles.iter().find_map(|file| line_where(tree, file, sets_it))
     };
-    let place = tuned_profiles(tree).iter().find_map(|file| line_where(tree, file, sets_it))?;
-    let message = format!("tuned's active profile sets it as tuned starts, after the boot's loader: `{place}`");
-    Some(Warning::new(Code::Tuned, message))
+    let (name, place) = keys.iter().find_map(|name| Some((*name, line_of(name)?)))?;
+    let message = format!("tuned sets `{name}` as it starts, after the boot's loader: `{place}`; make the two agree");
+    Some(Warning::new(Code::Tuned, message).key(name))
 }

@@ -90,6 +90,9 @@ pub const MARKERS: [&[&str]; 4] = [&[SYSTEMD_RUNS], &SYSTEMD_SYSCTL, &KUBERNETES
 /// Where tuned looks for profiles, the strongest first.
 const TUNED_PROFILES: [&str; 4] = ["/etc/tuned/profiles", "/etc/tuned", "/usr/lib/tuned/profiles", "/usr/lib/tuned"];
 
+/// How many profiles are followed: a real one includes two or three, and a file of an image may name a million.
+const MOST_PROFILES: usize = 64;
+
 /// The sysctl file that ufw names in [`UFW_DEFAULTS`].
 #[must_use]
 pub fn ufw_file(tree: &Tree) -> Option<PathBuf> {
@@ -113,7 +116,7 @@ pub fn tuned_profiles(tree: &Tree) -> Vec<PathBuf> {
         for text in places.iter().filter_map(|path| tree.get(path).and_then(Entry::bytes)) {
             for name in includes(&String::from_utf8_lossy(text)) {
                 // Each profile once, so that a circle ends.
-                if !names.contains(&name) {
+                if names.len() < MOST_PROFILES && !names.contains(&name) {
                     names.push(name);
                 }
             }

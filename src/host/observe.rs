@@ -10,6 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::StatVfsMountFlags;
 
+use super::failure_kind;
 use super::kernel::{HASHSIZE, read_sysctl};
 use super::replace::is_under_way;
 use super::root::Root;
@@ -18,8 +19,6 @@ use crate::catalog;
 use crate::failure::Failure;
 use crate::snapshot::{Live, Module, Snapshot};
 use crate::tree::{Entry, Tree};
-
-use super::failure_kind;
 
 /// Where the kernel has conntrack keys, below `/proc/sys`, as the prefix of their dotted names.
 const LIVE_DIRECTORIES: [&str; 4] = ["net.netfilter", "net", "net.ipv4.netfilter", "net.ipv4"];

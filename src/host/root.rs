@@ -15,8 +15,9 @@ use rustix::io::Errno;
 
 use crate::tree::Entry;
 
-/// The most bytes that a file may have to be read: 1,000 times the largest drop-in that anybody wrote by hand.
-const LARGEST: u64 = 16 << 20;
+/// The most bytes that a file may have to be read: some 50 times the largest drop-in that anybody wrote by hand. A tree
+/// is kept several times over, and files of an image may be all hole.
+const LARGEST: u64 = 1 << 20;
 
 /// The links that the kernel follows in one path at most (path_resolution(7)).
 const MOST_LINKS: usize = 40;

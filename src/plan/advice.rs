@@ -40,7 +40,10 @@ pub(super) fn warnings(desired: &Desired, before: &Snapshot, after: &Snapshot) -
         warnings.extend(boot::later_writers(&after.tree, &names));
         warnings.extend(after.tree.iter().filter_map(|(path, entry)| match entry {
             Entry::Unreadable(why) => {
-                let message = format!("`{}` cannot be read here ({why}), but the boot reads it", path.display());
+                let message = format!(
+                    "`{}` cannot be read here ({why}), but the boot reads it: what it assigns is not known",
+                    path.display()
+                );
                 Some(Warning::new(Code::Unreadable, message))
             }
             _ => None,

@@ -116,7 +116,7 @@ impl Editor<'_> {
     }
 
     fn document(&self, path: &Path) -> Document {
-        Document::parse(self.after.tree.bytes(path).unwrap_or_default().to_vec())
+        Document::new(self.after.tree.bytes(path).unwrap_or_default().to_vec())
     }
 
     /// The assignments of our file for which `picks` is true, as every loader reads them.
@@ -157,11 +157,16 @@ impl Editor<'_> {
         }
     }
 
-    /// Whether the module comes after what a loader writes for `want`, which then is lost.
+    /// Whether the module comes after what a loader writes for `want`, which then is lost: by the key that a fresh line
+    /// has, or by that of a line of ours.
     fn comes_too_late(&self, want: &Want) -> bool {
         let keys = boot::keys(&self.after);
-        let is_lost =
-            |boot: &Boot| want.setting.keys().filter(|key| keys.contains(*key)).any(|key| !boot.arrival.brings(key));
+        let fresh = want.setting.keys().find(|key| keys.contains(*key)).map(str::to_owned);
+        let is_lost = |boot: &Boot| {
+            let own = self.ours(boot.loader, |_, name| name == want.setting.name);
+            let own = own.iter().filter_map(Assignment::dotted_key).filter(|key| keys.contains(key));
+            own.chain(fresh.clone()).any(|key| !boot.arrival.brings(&key))
+        };
         self.unsatisfied(want, self.boots()).is_some() && self.boots().iter().any(is_lost)
     }
 
@@ -173,7 +178,7 @@ impl Editor<'_> {
                 let mut document = self.document(file);
                 document.append("nf_conntrack");
                 self.put(file, &document)?;
-                if self.boots().iter().any(|boot| boot.arrival == Arrival::Late) {
+                if self.boots().iter().any(|boot| !matches!(boot.arrival, Arrival::BuiltIn | Arrival::Early(_))) {
                     return Err(Failure::new(
                         Kind::ModuleAbsent,
                         "a line in modprobe.d (blacklist or install) keeps nf_conntrack from being loaded early at boot",
@@ -190,10 +195,12 @@ impl Editor<'_> {
             .at("/module")
             .hint(format!("name nf_conntrack in {}, or set `module` to load", boot::MODULE_FILE))),
             ModulePolicy::Ignore => {
-                self.warnings.push(Warning::new(
-                    Code::BootNotGuaranteed,
-                    "nothing loads nf_conntrack early at boot: what the files say is lost then",
-                ));
+                let message = format!(
+                    "nothing loads nf_conntrack early at boot: what the files say is lost then; name it in {}, or set \
+                     `module` to load",
+                    boot::MODULE_FILE
+                );
+                self.warnings.push(Warning::new(Code::BootNotGuaranteed, message));
                 Ok(())
             }
         }
@@ -319,10 +326,22 @@ impl Editor<'_> {
                 "add nf_conntrack.hashsize={buckets} to the kernel command line, or set `persist` to false"
             )));
         }
+        let without = self.after.tree.bytes(file).map(<[u8]>::to_vec);
         let mut document = self.document(file);
         // modprobe takes the last one, so that an older line may stay.
         document.append(&line);
-        self.put(file, &document)
+        self.put(file, &document)?;
+        let Some((_, outlook)) = self.unsatisfied(want, self.boots_in_time()) else { return Ok(()) };
+        // A line that does not help is not left there: the next run would add another.
+        self.write(file, without.as_deref());
+        let winner = outlook.winner.map(|winner| winner.to_string()).unwrap_or_default();
+        let message = format!("at boot `{winner}` decides `{BUCKETS}`, whatever {HASHSIZE_FILE} says");
+        if self.desired.conflicts == Conflicts::Warn {
+            self.warnings.push(Warning::new(Code::Shadowed, message).key(BUCKETS));
+            return Ok(());
+        }
+        let failure = Failure::new(Kind::Conflict, message).key(BUCKETS).at(&want.pointer);
+        Err(failure.hint("remove that line, or set `conflicts` to warn"))
     }
 
     /// Puts `document` into the file at `path`, if a run may write there.

@@ -43,15 +43,24 @@ fn step(want: &Want, snapshot: &Snapshot) -> Result<Option<Step>, Failure> {
     }
     let (Aim::Exactly(number) | Aim::AtLeast(number)) = want.aim else { return Ok(None) };
     let knob = match snapshot.live_key(setting) {
-        Some(_) if snapshot.read_only => return Err(read_only(want, "/proc/sys is mounted read-only here")),
+        Some(_) if snapshot.read_only => {
+            return Err(read_only(
+                want,
+                "/proc/sys is mounted read-only here",
+                "run on the machine itself, not in a container or a confined unit",
+            ));
+        }
         Some(_) if is_out_of_reach(snapshot, setting) => {
             return Err(read_only(
                 want,
                 "it is one number for the whole machine, and this is a network namespace within it",
+                "run in the initial network namespace of the machine",
             ));
         }
         Some((_, live)) if !live.writable && setting.name == BUCKETS && snapshot.hashsize.is_some() => Knob::Hashsize,
-        Some((_, live)) if !live.writable => return Err(read_only(want, "this kernel has it read-only")),
+        Some((_, live)) if !live.writable => {
+            return Err(read_only(want, "this kernel has it read-only", "leave it out of the request for this kernel"));
+        }
         Some((key, _)) => Knob::Sysctl(key.to_owned()),
         // The module is loaded by the first step; today's kernels have the canonical name.
         None => Knob::Sysctl(setting.name.to_string()),
@@ -81,11 +90,11 @@ pub(super) fn not_on_this_kernel(want: &Want) -> Failure {
     failure.key(name.as_ref()).at(&want.pointer).hint(hint)
 }
 
-fn read_only(want: &Want, why: &str) -> Failure {
+fn read_only(want: &Want, why: &str, remedy: &str) -> Failure {
     Failure::new(Kind::ReadOnly, format!("`{}` cannot be written: {why}", want.setting.name))
         .key(want.setting.name.as_ref())
         .at(&want.pointer)
-        .hint("run in the initial network namespace of the machine, or set `live` to false")
+        .hint(format!("{remedy}, or set `live` to false"))
 }
 
 /// The kernel refuses a low threshold above the high one at each write: to lower both, the low one goes first.

@@ -1,120 +1,47 @@
-//! The envelopes around a report and around an inventory that make the binary two Ansible modules.
-//!
-//! Ansible hands over a task's arguments as JSON, its own among them under names that begin with `_ansible_`, and reads
-//! one JSON object from standard output. The collection's action plugin sends them to standard input; Ansible itself,
-//! where the binary stands among a collection's modules, names a file that has them.
+//! Renders a report, and an inventory, as the one JSON object that Ansible reads of a module.
 
-use std::ffi::OsStr;
-use std::path::Path;
-
-use clap::ValueEnum;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::{Mode, Report, text};
-use crate::cli::{Answer, FAILED, OK};
-use crate::failure::{Failure, Kind};
+use super::{Report, text};
+use crate::failure::Failure;
 use crate::show::Inventory;
 use crate::verify::Verdict;
-use crate::{host, request, run, show};
 
-/// The modules that the binary is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "snake_case")]
-pub enum Module {
-    /// Makes the settings as the task says.
-    Settings,
-    /// Tells what the settings are.
-    SettingsInfo,
-}
-
-impl Module {
-    /// The module that a program of this name is: Ansible puts words of its own before the name of the file.
-    #[must_use]
-    pub fn of(program: &OsStr) -> Module {
-        let is_info = program.to_str().is_some_and(|program| program.ends_with("settings_info"));
-        if is_info { Module::SettingsInfo } else { Module::Settings }
-    }
-}
-
-/// The request's switches, which older versions of Ansible pass as words where a playbook has a template.
-const SWITCHES: [&str; 4] = ["live", "persist", "exclusive", "backup"];
-
-/// What Ansible wants of the run besides the request.
-struct Task {
-    mode: Mode,
-    wants_diff: bool,
-    request: Value,
-}
-
-/// Does a task of `module`, whose arguments are the JSON text `arguments`.
+/// The object that Ansible reads of a report; `wants_diff` is the task's `diff`.
 #[must_use]
-pub fn run(module: Module, arguments: Result<Vec<u8>, Failure>) -> Answer {
-    let arguments = arguments.and_then(|bytes| match request::strict_json(&bytes)? {
-        Value::Object(arguments) => Ok(arguments),
-        _ => Err(Failure::new(Kind::BadRequest, "the task's arguments are not a JSON object").at("")),
-    });
-    let (failed, result) = match module {
-        Module::Settings => manage(arguments),
-        Module::SettingsInfo => tell(arguments),
+pub fn report(report: &Report, wants_diff: bool) -> Value {
+    let message = match &report.failure {
+        Some(failure) => failure.to_string(),
+        None => text::summary(report),
     };
-    Answer { text: result.to_string(), code: if failed { FAILED } else { OK } }
-}
-
-fn manage(arguments: Result<Map<String, Value>, Failure>) -> (bool, Value) {
-    let report = arguments.map(task).map_err(|failure| (Mode::Apply, failure)).and_then(|task| {
-        let desired = request::from_value(task.request)
-            .and_then(|request| request::desired(&request))
-            .map_err(|failure| (task.mode, failure))?;
-        let report = match task.mode {
-            Mode::Apply => run::apply(&desired, Path::new("/")),
-            Mode::Check => run::check(&desired, Path::new("/")),
-        };
-        Ok((report, task.wants_diff))
+    let warnings: Vec<&str> = report.warnings.iter().map(|warning| warning.message.as_str()).collect();
+    let mut result = json!({
+        "changed": report.changed,
+        "failed": report.failure.is_some(),
+        "msg": message,
+        "in_sync": report.in_sync,
+        "settings": value(&report.settings),
+        "changes": value(&report.changes),
+        "warnings": warnings,
+        "warning_codes": report.warnings.iter().map(|warning| value(&warning.code)).collect::<Vec<_>>(),
+        "failure": value(&report.failure),
     });
-    let (report, wants_diff) = report.unwrap_or_else(|(mode, failure)| (Report::refused(mode, failure), false));
-    (report.failure.is_some(), envelope(&report, wants_diff))
-}
-
-fn tell(arguments: Result<Map<String, Value>, Failure>) -> (bool, Value) {
-    let inventory = arguments.and_then(named).and_then(|names| {
-        host::restraint::only_look();
-        let snapshot = host::open_root(Path::new("/")).and_then(|root| host::observe(&root))?;
-        match names {
-            Some(names) => show::named(&names, &snapshot),
-            None => Ok(show::inventory(&snapshot)),
-        }
-    });
-    match inventory {
-        Ok(inventory) => (false, info(&inventory)),
-        Err(failure) => {
-            let message = failure.to_string();
-            (true, json!({"changed": false, "failed": true, "msg": message, "failure": value(&failure)}))
-        }
+    if wants_diff {
+        result["diff"] = value(&report.diff);
     }
-}
-
-/// The settings that a task asks about; none: all.
-fn named(arguments: Map<String, Value>) -> Result<Option<Vec<String>>, Failure> {
-    let refuse = |message: &str, pointer: &str| Err(Failure::new(Kind::BadRequest, message).at(pointer));
-    let mut own = own(arguments);
-    let names = own.remove("settings");
-    if let Some(unknown) = own.keys().next() {
-        return refuse(&format!("`{unknown}` is no option of this module: it has `settings` only"), "");
+    let kept: Vec<_> = report.backup_files.iter().map(|file| file.to_string_lossy()).collect();
+    if let Some(file) = kept.first() {
+        // The name of Ansible's own modules, which know of one file; and all of them.
+        result["backup_file"] = json!(file);
+        result["backup_files"] = json!(kept);
     }
-    match names {
-        None => Ok(None),
-        Some(Value::Array(names)) if names.is_empty() => Ok(None),
-        Some(Value::Array(names)) if names.iter().all(Value::is_string) => {
-            Ok(Some(names.iter().filter_map(Value::as_str).map(str::to_owned).collect()))
-        }
-        Some(Value::String(names)) => Ok(Some(names.split(',').map(|name| name.trim().to_owned()).collect())),
-        Some(_) => refuse("`settings` is not a list of names", "/settings"),
-    }
+    result
 }
 
 /// The object that Ansible reads of an inventory.
-fn info(inventory: &Inventory) -> Value {
+#[must_use]
+pub fn inventory(inventory: &Inventory) -> Value {
     let differ: Vec<&str> = inventory
         .settings
         .iter()
@@ -136,60 +63,12 @@ fn info(inventory: &Inventory) -> Value {
     })
 }
 
-/// The object that Ansible reads.
-fn envelope(report: &Report, wants_diff: bool) -> Value {
-    let message = match &report.failure {
-        Some(failure) => failure.to_string(),
-        None => text::summary(report),
-    };
-    let warnings: Vec<&str> = report.warnings.iter().map(|warning| warning.message.as_str()).collect();
-    let mut result = json!({
-        "changed": report.changed,
-        "failed": report.failure.is_some(),
-        "msg": message,
-        "in_sync": report.in_sync,
-        "settings": value(&report.settings),
-        "changes": value(&report.changes),
-        "warnings": warnings,
-        "warning_codes": report.warnings.iter().map(|warning| value(&warning.code)).collect::<Vec<_>>(),
-        "failure": value(&report.failure),
-    });
-    if wants_diff {
-        result["diff"] = value(&report.diff);
-    }
-    if let Some(file) = report.backup_files.first() {
-        result["backup_file"] = value(file);
-    }
-    result
+/// The object that Ansible reads where there is neither.
+#[must_use]
+pub fn refusal(failure: &Failure) -> Value {
+    json!({"changed": false, "failed": true, "msg": failure.to_string(), "failure": value(failure)})
 }
 
 fn value<T: Serialize>(value: &T) -> Value {
     serde_json::to_value(value).expect("a report has string keys only")
-}
-
-fn task(arguments: Map<String, Value>) -> Task {
-    let is_set = |name: &str| arguments.get(name).and_then(Value::as_bool).unwrap_or(false);
-    let mode = if is_set("_ansible_check_mode") { Mode::Check } else { Mode::Apply };
-    let wants_diff = is_set("_ansible_diff");
-    let mut own = own(arguments);
-    for (name, value) in &mut own {
-        if SWITCHES.contains(&name.as_str()) {
-            *value = switch(value.take());
-        }
-    }
-    Task { mode, wants_diff, request: Value::Object(own) }
-}
-
-/// The options that the task gives. Ansible leaves out what a playbook omits; what is null was given as `option:`
-/// without a value.
-fn own(arguments: Map<String, Value>) -> Map<String, Value> {
-    arguments.into_iter().filter(|(name, value)| !name.starts_with("_ansible_") && !value.is_null()).collect()
-}
-
-fn switch(value: Value) -> Value {
-    match value.as_str().map(str::to_ascii_lowercase).as_deref() {
-        Some("true" | "yes" | "on") => true.into(),
-        Some("false" | "no" | "off") => false.into(),
-        _ => value,
-    }
 }

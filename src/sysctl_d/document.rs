@@ -16,7 +16,7 @@ pub struct Document {
 impl Document {
     /// Takes any bytes.
     #[must_use]
-    pub fn parse(bytes: Vec<u8>) -> Document {
+    pub fn new(bytes: Vec<u8>) -> Document {
         Document { bytes }
     }
 
@@ -172,7 +172,7 @@ mod tests {
             let index = pick.index(read.len());
             let mut expected = meaning(&bytes, loader);
             expected[index].1 = read[index].value.as_ref().map(|_| b"77".to_vec());
-            let mut document = Document::parse(bytes);
+            let mut document = Document::new(bytes);
             document.set_value(&read[index], "77");
             prop_assert_eq!(meaning(document.as_bytes(), loader), expected);
         }
@@ -184,10 +184,10 @@ mod tests {
             let index = pick.index(read.len());
             let mut expected = meaning(&bytes, loader);
             expected.remove(index);
-            let mut removed = Document::parse(bytes.clone());
+            let mut removed = Document::new(bytes.clone());
             removed.remove_line(&read[index]);
             prop_assert_eq!(meaning(removed.as_bytes(), loader), expected.clone());
-            let mut commented = Document::parse(bytes.clone());
+            let mut commented = Document::new(bytes.clone());
             commented.comment_out(&read[index], "note: ");
             prop_assert_eq!(meaning(commented.as_bytes(), loader), expected);
             let at = commented.as_bytes().windows(8).position(|eight| eight == b"# note: ").expect("it has the note");
@@ -197,7 +197,7 @@ mod tests {
 
         #[test]
         fn a_new_line_changes_no_other(bytes in file(), line in 0_usize..8) {
-            let mut inserted = Document::parse(bytes.clone());
+            let mut inserted = Document::new(bytes.clone());
             inserted.insert_after_line(line, "new = 1");
             for loader in [Loader::Systemd, Loader::Procps] {
                 let new = (b"new".to_vec(), Some(b"1".to_vec()));
@@ -206,7 +206,7 @@ mod tests {
                 prop_assert!(at.is_some());
                 found.remove(at.unwrap_or_default());
                 prop_assert_eq!(found, meaning(&bytes, loader));
-                let mut appended = Document::parse(bytes.clone());
+                let mut appended = Document::new(bytes.clone());
                 appended.append("new = 1");
                 let mut found = meaning(appended.as_bytes(), loader);
                 prop_assert_eq!(found.pop(), Some(new));
@@ -233,7 +233,7 @@ mod tests {
         ];
         for (before, edit, expected) in cases {
             let first = parse(before.as_bytes(), Loader::Systemd).remove(0);
-            let mut document = Document::parse(before.as_bytes().to_vec());
+            let mut document = Document::new(before.as_bytes().to_vec());
             edit(&mut document, &first);
             assert_eq!(String::from_utf8_lossy(document.as_bytes()), *expected);
         }
@@ -252,7 +252,7 @@ mod tests {
         ];
         let keys = ["net/netfilter/nf_conntrack_max".to_owned(), "net/nf_conntrack_max".to_owned()];
         for (text, expected) in cases {
-            let document = Document::parse(text.as_bytes().to_vec());
+            let document = Document::new(text.as_bytes().to_vec());
             assert_eq!(document.commented_twin(&keys), *expected, "{text}");
         }
     }

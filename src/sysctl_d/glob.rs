@@ -202,16 +202,34 @@ fn class(name: &[u8]) -> Option<fn(&u8) -> bool> {
     })
 }
 
+/// How many paths a pattern is followed to. A file may have a pattern that stands for more than there is memory, and a
+/// kernel has some fifty keys; what such a file does to a boot is no question of values.
+pub(super) const MOST: usize = 4096;
+
+/// A longer pattern is not taken apart: no path has so many bytes (`PATH_MAX`).
+const LONGEST: usize = 4096;
+
 /// The patterns that `pattern` stands for when `{a,b}` is expanded in it; itself where there is no whole brace.
 pub(super) fn braces(pattern: &[u8]) -> Vec<Vec<u8>> {
-    let Some((open, commas, close)) = first_brace(pattern) else { return vec![pattern.to_vec()] };
-    let starts = std::iter::once(open).chain(commas.iter().copied());
-    let ends = commas.iter().copied().chain(std::iter::once(close));
-    let alternatives = starts.zip(ends).map(|(start, end)| {
-        let whole = [&pattern[..open], &pattern[start + 1..end], &pattern[close + 1..]].concat();
-        braces(&whole)
-    });
-    alternatives.flatten().collect()
+    let mut expanded = Vec::new();
+    let mut left = vec![pattern.to_vec()];
+    for _ in 0..MOST {
+        let Some(pattern) = left.pop() else { break };
+        let brace = if pattern.len() > LONGEST { None } else { first_brace(&pattern) };
+        let Some((open, commas, close)) = brace else {
+            expanded.push(pattern);
+            continue;
+        };
+        let starts = std::iter::once(open).chain(commas.iter().copied());
+        let ends = commas.iter().copied().chain(std::iter::once(close));
+        let alternative =
+            |(start, end): (usize, usize)| [&pattern[..open], &pattern[start + 1..end], &pattern[close + 1..]].concat();
+        // The last one first, so that the first is the next to be looked at.
+        let mut alternatives: Vec<_> = starts.zip(ends).map(alternative).collect();
+        alternatives.reverse();
+        left.append(&mut alternatives);
+    }
+    expanded
 }
 
 /// Where the first brace opens, where its own commas stand, and where it closes.
@@ -303,6 +321,13 @@ mod tests {
                 let expected = members.as_bytes().contains(&byte);
                 assert_eq!(matches(pattern.as_bytes(), &[b'x', byte]), expected, "{pattern} against {byte:#04x}");
             }
+        }
+    }
+
+    #[test]
+    fn braces_without_end_come_to_an_end() {
+        for pattern in ["{a,b}".repeat(40), "{a}".repeat(30_000), "{".repeat(2000) + &"}".repeat(2000)] {
+            assert!(braces(pattern.as_bytes()).len() <= MOST, "{}", &pattern[..10]);
         }
     }
 

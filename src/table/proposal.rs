@@ -70,7 +70,7 @@ const ESTABLISHED: [u32; 3] = [86_400, 28_800, 7440];
 const MEMORY_SHARE: u64 = 8;
 
 /// The most that the kernel accepts as a limit.
-const LARGEST: u64 = 2_147_483_647;
+pub const LARGEST: u64 = 2_147_483_647;
 
 /// The proposal for a table.
 #[must_use]
@@ -150,7 +150,8 @@ fn size_up(proposal: &mut Proposal, facts: &Facts<'_>, limit: u64, gone: u64) {
             grouped(proposed)
         ));
     }
-    let full = |limit: u64, buckets: u64| limit.saturating_mul(facts.entry_bytes).saturating_add(buckets * 8);
+    let full =
+        |limit: u64, buckets: u64| limit.saturating_mul(facts.entry_bytes).saturating_add(buckets.saturating_mul(8));
     if let Some(memory) = facts.memory {
         let most = memory / MEMORY_SHARE;
         let wanted = proposed;

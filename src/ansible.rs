@@ -1,0 +1,142 @@
+//! Does the tasks of the two Ansible modules that the binary is.
+//!
+//! Ansible hands over a task's arguments as JSON, its own among them under names that begin with `_ansible_`, and reads
+//! one JSON object from standard output. The collection's action plugin sends them to standard input; Ansible itself,
+//! where the binary stands among a collection's modules, names a file that has them.
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use clap::ValueEnum;
+use serde_json::{Map, Value};
+
+use crate::cli::{Answer, FAILED, OK};
+use crate::failure::{Failure, Kind};
+use crate::report::{Mode, Report, ansible};
+use crate::{request, run, show};
+
+/// The modules that the binary is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum Module {
+    /// Makes the settings as the task says.
+    Settings,
+    /// Tells what the settings are.
+    SettingsInfo,
+}
+
+impl Module {
+    /// The module that a program of this name is: Ansible puts words of its own before the name of the file.
+    #[must_use]
+    pub fn of(program: &OsStr) -> Module {
+        let is_info = program.to_str().is_some_and(|program| program.ends_with("settings_info"));
+        if is_info { Module::SettingsInfo } else { Module::Settings }
+    }
+}
+
+/// The request's switches, which older versions of Ansible pass as words where a playbook has a template.
+const SWITCHES: [&str; 4] = ["live", "persist", "exclusive", "backup"];
+
+/// What Ansible wants of the run besides the request.
+struct Task {
+    mode: Mode,
+    wants_diff: bool,
+    request: Value,
+}
+
+/// Does a task of `module`, whose arguments are the JSON text `arguments`.
+#[must_use]
+pub fn run(module: Module, arguments: Result<Vec<u8>, Failure>) -> Answer {
+    let arguments = arguments.and_then(|bytes| match request::strict_json(&bytes)? {
+        Value::Object(arguments) if arguments.keys().any(|name| is_ansibles(name)) => Ok(arguments),
+        // `conntrack-sysctl /root/request.json`, where `check` was forgotten, must not be an apply.
+        Value::Object(_) => Err(Failure::new(Kind::BadRequest, "these are not the arguments of an Ansible task")
+            .hint("say what to do with a request: `apply FILE` or `check FILE`")),
+        _ => Err(Failure::new(Kind::BadRequest, "the task's arguments are not a JSON object").at("")),
+    });
+    let (failed, result) = match module {
+        Module::Settings => manage(arguments),
+        Module::SettingsInfo => tell(arguments),
+    };
+    Answer { text: result.to_string(), code: if failed { FAILED } else { OK } }
+}
+
+fn manage(arguments: Result<Map<String, Value>, Failure>) -> (bool, Value) {
+    let report = arguments.map(task).map_err(|failure| (Mode::Apply, failure)).and_then(|task| {
+        let desired = request::from_value(task.request)
+            .and_then(|request| request::desired(&request))
+            .map_err(|failure| (task.mode, failure))?;
+        let report = match task.mode {
+            Mode::Apply => run::apply(&desired, Path::new("/")),
+            Mode::Check => run::check(&desired, Path::new("/")),
+        };
+        Ok((report, task.wants_diff))
+    });
+    let (report, wants_diff) = report.unwrap_or_else(|(mode, failure)| (Report::refused(mode, failure), false));
+    (report.failure.is_some(), ansible::report(&report, wants_diff))
+}
+
+fn tell(arguments: Result<Map<String, Value>, Failure>) -> (bool, Value) {
+    let inventory = arguments.and_then(named).and_then(|names| {
+        let snapshot = run::look(Path::new("/"))?;
+        match names {
+            Some(names) => show::named(&names, &snapshot),
+            None => Ok(show::inventory(&snapshot)),
+        }
+    });
+    match inventory {
+        Ok(inventory) => (false, ansible::inventory(&inventory)),
+        Err(failure) => (true, ansible::refusal(&failure)),
+    }
+}
+
+/// The settings that a task asks about; none: all.
+fn named(arguments: Map<String, Value>) -> Result<Option<Vec<String>>, Failure> {
+    let refuse = |message: &str, pointer: &str| Err(Failure::new(Kind::BadRequest, message).at(pointer));
+    let mut own = own(arguments);
+    let names = own.remove("settings");
+    if let Some(unknown) = own.keys().next() {
+        return refuse(&format!("`{unknown}` is no option of this module: it has `settings` only"), "");
+    }
+    match names {
+        None => Ok(None),
+        Some(Value::Array(names)) if names.is_empty() => Ok(None),
+        Some(Value::Array(names)) if names.iter().all(Value::is_string) => {
+            Ok(Some(names.iter().filter_map(Value::as_str).map(str::to_owned).collect()))
+        }
+        Some(Value::String(names)) => Ok(Some(names.split(',').map(|name| name.trim().to_owned()).collect())),
+        Some(_) => refuse("`settings` is not a list of names", "/settings"),
+    }
+}
+
+fn task(arguments: Map<String, Value>) -> Task {
+    let is_set = |name: &str| arguments.get(name).and_then(Value::as_bool).unwrap_or(false);
+    let mode = if is_set("_ansible_check_mode") { Mode::Check } else { Mode::Apply };
+    let wants_diff = is_set("_ansible_diff");
+    let mut own = own(arguments);
+    for (name, value) in &mut own {
+        if SWITCHES.contains(&name.as_str()) {
+            *value = switch(value.take());
+        }
+    }
+    Task { mode, wants_diff, request: Value::Object(own) }
+}
+
+/// The options that the task gives. Ansible leaves out what a playbook omits; what is null was given as `option:`
+/// without a value.
+fn own(arguments: Map<String, Value>) -> Map<String, Value> {
+    arguments.into_iter().filter(|(name, value)| !is_ansibles(name) && !value.is_null()).collect()
+}
+
+/// Whether an argument is Ansible's own: it gives every task some.
+fn is_ansibles(name: &str) -> bool {
+    name.starts_with("_ansible_")
+}
+
+fn switch(value: Value) -> Value {
+    match value.as_str().map(str::to_ascii_lowercase).as_deref() {
+        Some("true" | "yes" | "on") => true.into(),
+        Some("false" | "no" | "off") => false.into(),
+        _ => value,
+    }
+}
