@@ -102,6 +102,7 @@ fn sizes_that_a_user_should_know_of() {
     let machine = machine(&[("max", 262_144), ("buckets", 262_144), ("count", 50_000)]);
     let warnings = |request: &str| planned(request, &machine).warnings;
     assert_eq!(warnings(r#"{"settings": {"nf_conntrack_max": 98000}}"#), []);
+    assert_eq!(warnings(r#"{"settings": {"nf_conntrack_max": 50000}}"#), []);
     let below = warnings(r#"{"settings": {"nf_conntrack_max": 40000}}"#);
     assert_eq!(below.len(), 1);
     assert_eq!(below[0].code, Code::LimitBelowCount);
@@ -111,13 +112,17 @@ fn sizes_that_a_user_should_know_of() {
     let long = warnings(r#"{"settings": {"nf_conntrack_max": 1048576}}"#);
     assert_eq!((long.len(), long[0].code), (1, Code::LongChains));
     assert!(long[0].message.contains("chains of 8 ") && long[0].message.contains("256.0 MiB"), "{}", long[0].message);
-    assert_eq!(warnings(r#"{"settings": {"nf_conntrack_max": 0}}"#)[0].code, Code::NoLimit);
+    assert_eq!(codes(&planned(r#"{"settings": {"nf_conntrack_max": 0}}"#, &machine)), [Code::NoLimit]);
     assert_eq!(warnings(r#"{"settings": {"nf_conntrack_max": 1048576, "nf_conntrack_buckets": 1048576}}"#), []);
     // Kernels before 5.15 have four entries a bucket by themselves.
     let mut old = machine.clone();
     old.release = Some((5, 10));
     assert_eq!(codes(&planned(r#"{"settings": {"nf_conntrack_max": 1048576}}"#, &old)), []);
-    assert_eq!(codes(&planned(r#"{"settings": {"nf_conntrack_max": 1048577}}"#, &old)), [Code::LongChains]);
+    let long = planned(r#"{"settings": {"nf_conntrack_max": 1048577}}"#, &old).warnings;
+    assert_eq!((long.len(), long[0].code), (1, Code::LongChains));
+    assert!(long[0].message.contains("default has 8; nf_conntrack_buckets 262144 takes"), "{}", long[0].message);
+    old.release = Some((5, 15));
+    assert_eq!(codes(&planned(r#"{"settings": {"nf_conntrack_max": 1048576}}"#, &old)), [Code::LongChains]);
     assert_eq!((MAX, COUNT), ("net.netfilter.nf_conntrack_max", "net.netfilter.nf_conntrack_count"));
 }
 
@@ -172,6 +177,32 @@ fn settings_that_this_kernel_does_not_have() {
     // A newer kernel's setting works as a plain number.
     let plan = planned(r#"{"settings": {"nf_conntrack_new_thing": 7}}"#, &machine);
     assert_eq!((writes(&plan), codes(&plan)), (vec![("new_thing".to_owned(), 7)], vec![Code::Uncatalogued]));
+}
+
+#[test]
+fn a_file_that_only_the_boot_can_read_is_named() {
+    let mut machine = machine(&[("max", 98000)]);
+    machine.tree.insert("/etc/sysctl.d/95-vendor.conf", Entry::Unreadable("permission denied".into()));
+    let request = r#"{"settings": {"nf_conntrack_max": 98000}}"#;
+    assert_eq!(codes(&planned(request, &machine)), [Code::Unreadable]);
+}
+
+#[test]
+fn a_copy_is_kept_of_a_file_before_it_changes() {
+    let request = |backup: bool| format!(r#"{{"settings": {{"nf_conntrack_max": 98000}}, "backup": {backup}}}"#);
+    let ours = PathBuf::from("/etc/sysctl.d/90-conntrack.conf");
+    let mut machine = machine(&[("max", 98000)]);
+    machine.module = Module::BuiltIn;
+    machine.time = 1_795_572_000_123;
+    let is_kept = |plan: Plan| plan.steps.iter().any(|step| matches!(step, Step::KeepCopy { .. }));
+    // There is nothing to keep of a file that is not there yet.
+    assert!(!is_kept(planned(&request(true), &machine)));
+    machine.tree.insert(ours.clone(), Entry::File(b"net.netfilter.nf_conntrack_max = 5\n".to_vec()));
+    assert!(!is_kept(planned(&request(false), &machine)));
+    let copy = PathBuf::from("/etc/sysctl.d/90-conntrack.conf.1795572000123~");
+    let steps = planned(&request(true), &machine).steps;
+    assert_eq!(steps[0], Step::KeepCopy { path: ours, copy });
+    assert!(matches!(steps[1..], [Step::ReplaceFile { .. }]));
 }
 
 #[test]
