@@ -1,10 +1,10 @@
 //! Plans that need a live kernel of a certain kind: read-only buckets, thresholds that bound each other, sizes that a
 //! user should know of, a module that is not there.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use conntrack_sysctl::catalog::{BUCKETS, COUNT, MAX};
-use conntrack_sysctl::failure::Kind;
+use conntrack_sysctl::failure::{Failure, Kind};
 use conntrack_sysctl::plan::{Knob, Plan, Step, plan};
 use conntrack_sysctl::report::{Mode, Report};
 use conntrack_sysctl::request;
@@ -26,9 +26,13 @@ fn planned(request: &str, machine: &Snapshot) -> Plan {
     plan(&desired, machine).unwrap_or_else(|failure| panic!("{failure}"))
 }
 
-fn failure(request: &str, machine: &Snapshot) -> Kind {
+fn refusal(request: &str, machine: &Snapshot) -> Failure {
     let desired = request::from_slice(request.as_bytes()).expect("the request is well formed");
-    plan(&desired, machine).expect_err("it cannot be planned").kind
+    plan(&desired, machine).expect_err("it cannot be planned")
+}
+
+fn failure(request: &str, machine: &Snapshot) -> Kind {
+    refusal(request, machine).kind
 }
 
 /// The live writes of a plan, in order.
@@ -84,6 +88,79 @@ fn buckets_of_a_kernel_that_has_them_read_only() {
 }
 
 #[test]
+fn buckets_that_a_sysctl_sets_need_no_option_of_the_module() {
+    let request = r#"{"settings": {"nf_conntrack_buckets": 16384}}"#;
+    let mut today = machine(&[("max", 65536), ("buckets", 16384)]);
+    today.hashsize = Some(16384);
+    today.module = Module::BuiltIn;
+    // In a namespace within the machine both are read-only, but the boot does not happen there.
+    let mut child = today.clone();
+    child.live.iter_mut().flatten().for_each(|(_, live)| live.writable = false);
+    for machine in [&today, &child] {
+        let [Step::ReplaceFile { path, .. }] = &planned(request, machine).steps[..] else { panic!("it is one file") };
+        assert_eq!(path, Path::new("/etc/sysctl.d/90-conntrack.conf"));
+    }
+    let more = r#"{"settings": {"nf_conntrack_buckets": 32768}}"#;
+    assert_eq!(writes(&planned(more, &today)), [("buckets".to_owned(), 32768)]);
+}
+
+#[test]
+fn a_setting_that_cannot_be_written_is_refused_with_the_reason() {
+    let mut machine = machine(&[("max", 65536), ("buckets", 16384), ("acct", 0)]);
+    machine.hashsize = Some(16384);
+    let mut message = |name: &str| {
+        let key = format!("net.netfilter.{name}");
+        machine.live.as_mut().and_then(|live| live.get_mut(&key)).expect("it has the key").writable = false;
+        let failure = refusal(&format!(r#"{{"settings": {{"{name}": 1}}}}"#), &machine);
+        assert_eq!(failure.kind, Kind::ReadOnly);
+        failure.message
+    };
+    let acct = message("nf_conntrack_acct");
+    assert!(acct.ends_with("this kernel has it read-only"), "{acct}");
+    // By this a run knows that it stands in a network namespace within the machine.
+    let max = message("nf_conntrack_max");
+    assert!(
+        max.ends_with("it is one number for the whole machine, and this is a network namespace within it"),
+        "{max}"
+    );
+}
+
+#[test]
+fn a_floor_keeps_what_the_kernel_has_above_it() {
+    let mut machine = machine(&[("max", 262_144)]);
+    machine.module = Module::BuiltIn;
+    let line = |floor: i64| match &planned(&format!(r#"{{"at_least": {{"nf_conntrack_max": {floor}}}}}"#), &machine)
+        .steps[..]
+    {
+        [.., Step::ReplaceFile { after: Some(after), .. }] => String::from_utf8_lossy(after).into_owned(),
+        other => panic!("it writes our file: {other:?}"),
+    };
+    assert_eq!(line(98_000), "net.netfilter.nf_conntrack_max = 262144\n");
+    assert_eq!(line(300_000), "net.netfilter.nf_conntrack_max = 300000\n");
+}
+
+#[test]
+fn a_limit_of_zero_is_above_every_floor_and_no_other_zero_is() {
+    let machine = machine(&[("max", 0), ("expect_max", 0)]);
+    let floor = |name: &str| writes(&planned(&format!(r#"{{"at_least": {{"{name}": 10}}}}"#), &machine));
+    assert_eq!(floor("nf_conntrack_max"), []);
+    assert_eq!(floor("nf_conntrack_expect_max"), [("expect_max".to_owned(), 10)]);
+}
+
+#[test]
+fn a_file_that_cannot_be_edited_is_refused_with_the_reason() {
+    let refusal = |entry: Entry| {
+        let mut machine = machine(&[("max", 98000)]);
+        machine.tree.insert("/etc/sysctl.d/90-conntrack.conf", entry);
+        let failure = refusal(r#"{"settings": {"nf_conntrack_max": 98000}}"#, &machine);
+        (failure.kind, failure.message)
+    };
+    let because = |why: &str| format!("`/etc/sysctl.d/90-conntrack.conf` cannot be edited: {why}");
+    assert_eq!(refusal(Entry::Dangling), (Kind::BadRequest, because("it is a link that leads nowhere")));
+    assert_eq!(refusal(Entry::Unreadable("no access".into())), (Kind::Permission, because("no access")));
+}
+
+#[test]
 fn thresholds_are_written_in_the_order_that_the_kernel_takes() {
     let machine = machine(&[("frag6_high_thresh", 4_194_304), ("frag6_low_thresh", 3_145_728)]);
     let order = |high: i64, low: i64| {
@@ -135,6 +212,9 @@ fn a_module_that_is_not_there() {
     assert_eq!(plan.steps[0], Step::LoadModule);
     assert_eq!(writes(&plan), [("max".to_owned(), 98000)]);
     assert!(planned(&request("load"), &plan.predict(&bare)).steps.is_empty());
+    let desired = request::from_slice(request("load").as_bytes()).expect("the request is well formed");
+    let report = Report::new(Mode::Check, &desired, &bare, &bare, &plan);
+    assert_eq!(report.settings[0].advice.as_deref(), Some("connection tracking is not loaded; apply loads it"));
     assert_eq!(failure(&request("require"), &bare), Kind::ModuleAbsent);
     assert_eq!(failure(&request("ignore"), &bare), Kind::ModuleAbsent);
     let files_only = r#"{"settings": {"nf_conntrack_max": 98000}, "module": "ignore", "live": false}"#;
@@ -153,6 +233,7 @@ fn a_run_that_fails_does_not_advise_to_apply() {
     machine.module = Module::BuiltIn;
     let vendor = Entry::File(b"net.netfilter.nf_conntrack_max = 5\n".to_vec());
     machine.tree.insert(PathBuf::from("/etc/sysctl.d/95-vendor.conf"), vendor);
+    machine.tree.insert(desired.file.clone(), Entry::File(b"net.netfilter.nf_conntrack_tcp_loose = 0\n".to_vec()));
     let failure = plan(&desired, &machine).expect_err("another file wins");
     let report = Report::new(Mode::Check, &desired, &machine, &machine, &Plan::default());
     let told = |report: &Report| -> Vec<(Verdict, Option<String>)> {
@@ -168,11 +249,24 @@ fn a_run_that_fails_does_not_advise_to_apply() {
 }
 
 #[test]
+fn what_cannot_be_had_here_has_a_verdict_of_its_own() {
+    let request = r#"{"settings": {"nf_conntrack_dccp_loose": 1, "nf_conntrack_max": 98000}}"#;
+    let desired = request::from_slice(request.as_bytes()).expect("the request is well formed");
+    let mut machine = machine(&[("max", 65536)]);
+    machine.live.as_mut().and_then(|live| live.get_mut(MAX)).expect("it has a limit").writable = false;
+    let report = Report::new(Mode::Check, &desired, &machine, &machine, &Plan::default());
+    let verdicts: Vec<Verdict> = report.settings.iter().map(|setting| setting.verdict).collect();
+    assert_eq!(verdicts, [Verdict::NotOnThisKernel, Verdict::NotHere]);
+}
+
+#[test]
 fn settings_that_this_kernel_does_not_have() {
     let machine = machine(&[("max", 262_144), ("new_thing", 1)]);
     let of = |name: &str| format!(r#"{{"settings": {{"{name}": 1}}}}"#);
     assert_eq!(failure(&of("nf_conntrack_dccp_loose"), &machine), Kind::RemovedInKernel);
-    assert_eq!(failure(&of("nf_conntrack_acct"), &machine), Kind::UnknownSetting);
+    let acct = refusal(&of("nf_conntrack_acct"), &machine);
+    assert_eq!(acct.kind, Kind::UnknownSetting);
+    assert!(acct.message.ends_with("kernels from 2.6.27 on can have it"), "{}", acct.message);
     assert_eq!(failure(&of("nf_conntrack_mox"), &machine), Kind::UnknownSetting);
     // A newer kernel's setting works as a plain number.
     let plan = planned(r#"{"settings": {"nf_conntrack_new_thing": 7}}"#, &machine);
@@ -207,7 +301,8 @@ fn a_copy_is_kept_of_a_file_before_it_changes() {
 
 #[test]
 fn a_setting_that_is_to_be_absent_drifts_while_our_file_assigns_it() {
-    let request = r#"{"settings": {"nf_conntrack_max": null, "nf_conntrack_acct": null}, "state": "absent"}"#;
+    let request = r#"{"settings": {"nf_conntrack_max": null, "nf_conntrack_acct": null,
+                                      "nf_conntrack_dccp_loose": null}, "state": "absent"}"#;
     let desired = request::from_slice(request.as_bytes()).expect("the request is well formed");
     let mut machine = machine(&[("max", 262_144), ("acct", 0)]);
     machine.tree.insert(desired.file.clone(), Entry::File(b"net.nf_conntrack_max = 98000\n".to_vec()));
@@ -216,6 +311,7 @@ fn a_setting_that_is_to_be_absent_drifts_while_our_file_assigns_it() {
     let check = Report::new(Mode::Check, &desired, &machine, &after, &plan);
     let verdict = |name: &str| check.settings.iter().find(|setting| setting.name.ends_with(name)).map(|s| s.verdict);
     assert_eq!((verdict("_max"), verdict("_acct")), (Some(Verdict::BootDrift), Some(Verdict::InSync)));
+    assert_eq!(verdict("_dccp_loose"), Some(Verdict::InSync));
     assert!(!check.in_sync);
     let apply = Report::new(Mode::Apply, &desired, &machine, &after, &plan);
     assert!(apply.in_sync && apply.settings.iter().all(|setting| setting.verdict == Verdict::InSync));
