@@ -1,11 +1,11 @@
 //! What the next boot makes of a machine, beyond the drop-ins: when the module comes, its options, the kernel command
 //! line, and who writes later. A case is a few files and what is expected of them.
 
-use conntrack_sysctl::boot::{Arrival, Lost, arrival, boot, default_loader, later_writers};
+use conntrack_sysctl::boot::{Arrival, FRAG6_HIGH, FRAG6_LOW, Lost, arrival, boot, default_loader, later_writers};
 use conntrack_sysctl::catalog::{BUCKETS, MAX};
 use conntrack_sysctl::snapshot::{Module, Snapshot};
 use conntrack_sysctl::sysctl_d::Loader;
-use conntrack_sysctl::tree::{Entry, Tree};
+use conntrack_sysctl::tree::{Entry, Place, Tree};
 use conntrack_sysctl::warning::Code;
 
 fn tree(files: &[(&str, &str)]) -> Tree {
@@ -17,7 +17,12 @@ fn snapshot(files: &[(&str, &str)], module: Module) -> Snapshot {
     Snapshot::image(tree(files), module)
 }
 
-const RULE: &str = "# comes late\nACTION==\"add\", SUBSYSTEM==\"module\", KERNEL==\"nf_conntrack\", \
+/// As distributions have it for bridges: it does not run the loader for our module.
+const OTHER_RULE: &str = "ACTION==\"add\", SUBSYSTEM==\"module\", KERNEL==\"br_netfilter\", \
+                          RUN+=\"/usr/lib/systemd/systemd-sysctl --prefix=/net/bridge\"\n";
+
+const RULE: &str = "# The \"module\" nf_conntrack comes late: systemd-sysctl runs again\n\
+                    ACTION==\"add\", SUBSYSTEM==\"module\", KERNEL==\"nf_conntrack\", \
                     RUN+=\"/usr/lib/systemd/systemd-sysctl --prefix=/net/netfilter\"\n";
 
 #[test]
@@ -58,6 +63,7 @@ fn when_the_module_comes() {
         ),
         (&[("/etc/modules", "nf_conntrack"), ("/etc/modprobe.d/b.conf", "install nf_conntrack /bin/false")], "-", "-"),
         (&[("/etc/udev/rules.d/90-ct.rules", RULE)], "~/etc/udev/rules.d/90-ct.rules:2", "-"),
+        (&[("/usr/lib/udev/rules.d/99-bridge.rules", OTHER_RULE)], "-", "-"),
     ];
     for (files, systemd, procps) in cases {
         for (loader, expected) in [(Loader::Systemd, systemd), (Loader::Procps, procps)] {
@@ -116,21 +122,45 @@ fn names_and_values_that_no_kernel_of_today_takes() {
 }
 
 #[test]
+fn thresholds_are_taken_as_far_as_they_bound_each_other() {
+    let values = |lines: &[(&str, i64)], release| {
+        let text: String = lines.iter().map(|(name, mebibytes)| format!("{name} = {}\n", mebibytes << 20)).collect();
+        let machine = Snapshot { release, ..snapshot(&[("/etc/sysctl.d/a.conf", &text)], Module::BuiltIn) };
+        let boot = boot(&machine, Loader::Systemd);
+        [FRAG6_LOW, FRAG6_HIGH].map(|name| boot.outlook(name).value.map(|bytes| bytes >> 20))
+    };
+    // A boot starts from 3 and 4 MiB.
+    assert_eq!(values(&[(FRAG6_LOW, 4)], None), [Some(4), None]);
+    assert_eq!(values(&[(FRAG6_LOW, 5)], None), [None, None]);
+    assert_eq!(values(&[(FRAG6_HIGH, 3)], None), [None, Some(3)]);
+    assert_eq!(values(&[(FRAG6_HIGH, 2)], None), [None, None]);
+    assert_eq!(values(&[(FRAG6_HIGH, 8), (FRAG6_LOW, 5)], None), [Some(5), Some(8)]);
+    assert_eq!(values(&[(FRAG6_LOW, 1), (FRAG6_HIGH, 2)], None), [Some(1), Some(2)]);
+    // On 5.10 the high one falls and never rises.
+    for (release, high) in [((5, 10), None), ((5, 11), Some(8))] {
+        assert_eq!(values(&[(FRAG6_HIGH, 8)], Some(release)), [None, high], "{release:?}");
+        assert_eq!(values(&[(FRAG6_HIGH, 4)], Some(release)), [None, Some(4)], "{release:?}");
+    }
+}
+
+#[test]
 fn the_modules_options_come_before_the_loader_even_when_late() {
-    let options = ("/etc/modprobe.d/a.conf", "options nf-conntrack hashsize=10000\n");
+    let options = ("/etc/modprobe.d/a.conf", "options nf-conntrack hashsize=10000\noptions nf_other hashsize=5\n");
     let late = boot(&snapshot(&[options], Module::Absent), Loader::Systemd);
     assert_eq!(late.outlook(BUCKETS).value, Some(10240));
     // What the kernel derives from it (measured by real boots): 65536 buckets make a limit of 524288.
     assert_eq!(late.outlook(MAX).value, Some(81920));
     assert_eq!(late.outlook("net.netfilter.nf_conntrack_expect_max").value, Some(160));
-    let switches = ("/etc/modprobe.d/a.conf", "options nf_conntrack acct=1 tstamp=Y\n");
+    let switches = ("/etc/modprobe.d/a.conf", "options nf_conntrack acct=1 tstamp=Y nf_conntrack_helper=N\n");
     let switched = boot(&snapshot(&[switches], Module::Absent), Loader::Systemd);
     assert_eq!(switched.outlook("net.netfilter.nf_conntrack_acct").value, Some(1));
     assert_eq!(switched.outlook("net.netfilter.nf_conntrack_timestamp").value, Some(1));
+    assert_eq!(switched.outlook("net.netfilter.nf_conntrack_helper").value, Some(0));
     let file = ("/etc/sysctl.d/a.conf", "net.netfilter.nf_conntrack_buckets = 2048");
     let early = ("/etc/modules-load.d/a.conf", "nf_conntrack");
     let both = boot(&snapshot(&[options, file, early], Module::Absent), Loader::Systemd).outlook(BUCKETS);
-    assert_eq!((both.value, both.shadowed().len()), (Some(2048), 1));
+    assert_eq!(both.value, Some(2048));
+    assert_eq!(both.shadowed(), [Place { file: "/etc/modprobe.d/a.conf".into(), line: 1 }]);
 }
 
 #[test]
