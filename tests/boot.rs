@@ -194,9 +194,12 @@ fn later_writers_are_named_where_they_write_what_is_wanted() {
         ("/usr/lib/tuned/fast/tuned.conf", "[main]\ninclude = base, fast\n"),
         ("/usr/lib/tuned/profiles/base/tuned.conf", "[sysctl]\nnet.netfilter.nf_conntrack_max=5\n"),
         ("/var/lib/kubelet/config.yaml", ""),
+        ("/etc/default/ufw", "IPT_SYSCTL=/etc/ufw/sysctl.conf"),
+        ("/etc/ufw/sysctl.conf", "net/netfilter/nf_conntrack_max=5"),
+        ("/etc/ufw/ufw.conf", "ENABLED=yes"),
     ];
     let codes = |keys: &[&str]| later_writers(&tree(&files), keys).into_iter().map(|w| w.code).collect::<Vec<_>>();
-    assert_eq!(codes(&[MAX]), [Code::Tuned, Code::KubeProxy]);
+    assert_eq!(codes(&[MAX]), [Code::Ufw, Code::Tuned, Code::KubeProxy]);
     assert_eq!(codes(&[BUCKETS]), []);
 }
 
