@@ -1,6 +1,7 @@
 //! What the next boot makes of a machine, beyond the drop-ins: when the module comes, its options, the kernel command
 //! line, and who writes later. A case is a few files and what is expected of them.
 
+use conntrack_sysctl::boot::sources::tuned_profiles;
 use conntrack_sysctl::boot::{Arrival, FRAG6_HIGH, FRAG6_LOW, Lost, arrival, boot, default_loader, later_writers};
 use conntrack_sysctl::catalog::{BUCKETS, MAX};
 use conntrack_sysctl::snapshot::{Module, Snapshot};
@@ -101,6 +102,8 @@ fn globs_are_nothing_to_procps_3() {
     assert_eq!(value(&[glob], Loader::Procps), Some(77));
     assert_eq!(value(&[glob, library], Loader::Procps), None);
     assert_eq!(value(&[glob, library], Loader::Systemd), Some(77));
+    let plain = ("/etc/sysctl.d/a.conf", "net.netfilter.nf_conntrack_tcp_timeout_close = 77");
+    assert_eq!(value(&[plain, library], Loader::Procps), Some(77));
 }
 
 #[test]
@@ -201,6 +204,14 @@ fn later_writers_are_named_where_they_write_what_is_wanted() {
     let codes = |keys: &[&str]| later_writers(&tree(&files), keys).into_iter().map(|w| w.code).collect::<Vec<_>>();
     assert_eq!(codes(&[MAX]), [Code::Ufw, Code::Tuned, Code::KubeProxy]);
     assert_eq!(codes(&[BUCKETS]), []);
+}
+
+#[test]
+fn a_tuned_profile_is_a_name_and_not_a_path() {
+    let active = |names| tuned_profiles(&tree(&[("/etc/tuned/active_profile", names)]));
+    assert_eq!(active("fast").len(), 4);
+    assert!(active("fast").contains(&"/usr/lib/tuned/fast/tuned.conf".into()));
+    assert!(active("../fast /fast fast/er .fast").is_empty());
 }
 
 #[test]
