@@ -55,7 +55,7 @@ fn codes(plan: &Plan) -> Vec<Code> {
 fn buckets_of_a_kernel_that_has_them_read_only() {
     let mut old = machine(&[("max", 65536), ("buckets", 16384)]);
     old.live.as_mut().and_then(|live| live.get_mut(BUCKETS)).expect("it has buckets").writable = false;
-    old.hashsize = Some(16384);
+    old.has_hashsize = true;
     old.release = Some((4, 4));
     let request = r#"{"settings": {"nf_conntrack_buckets": 60000}}"#;
     let plan = planned(request, &old);
@@ -83,7 +83,7 @@ fn buckets_of_a_kernel_that_has_them_read_only() {
     old.module = Module::BuiltIn;
     assert_eq!(failure(request, &old), Kind::ReadOnly);
     old.module = Module::Loaded;
-    old.hashsize = None;
+    old.has_hashsize = false;
     assert_eq!(failure(request, &old), Kind::ReadOnly);
 }
 
@@ -91,7 +91,7 @@ fn buckets_of_a_kernel_that_has_them_read_only() {
 fn buckets_that_a_sysctl_sets_need_no_option_of_the_module() {
     let request = r#"{"settings": {"nf_conntrack_buckets": 16384}}"#;
     let mut today = machine(&[("max", 65536), ("buckets", 16384)]);
-    today.hashsize = Some(16384);
+    today.has_hashsize = true;
     today.module = Module::BuiltIn;
     // In a namespace within the machine both are read-only, but the boot does not happen there.
     let mut child = today.clone();
@@ -107,7 +107,7 @@ fn buckets_that_a_sysctl_sets_need_no_option_of_the_module() {
 #[test]
 fn a_setting_that_cannot_be_written_is_refused_with_the_reason() {
     let mut machine = machine(&[("max", 65536), ("buckets", 16384), ("acct", 0)]);
-    machine.hashsize = Some(16384);
+    machine.has_hashsize = true;
     let mut message = |name: &str| {
         let key = format!("net.netfilter.{name}");
         machine.live.as_mut().and_then(|live| live.get_mut(&key)).expect("it has the key").writable = false;

@@ -314,7 +314,7 @@ impl Editor<'_> {
 
     fn buckets_are_read_only(&self) -> bool {
         let live = self.after.live.as_ref().and_then(|live| live.get(BUCKETS));
-        live.is_some_and(|live| !live.writable) && !self.after.in_child_namespace() && self.after.hashsize.is_some()
+        live.is_some_and(|live| !live.writable) && !self.after.in_child_namespace() && self.after.has_hashsize
     }
 
     /// Sets the number of buckets by the module's option, where its sysctl cannot be written.

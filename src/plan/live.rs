@@ -50,7 +50,7 @@ fn step(want: &Want, snapshot: &Snapshot) -> Result<Option<Step>, Failure> {
                 "it is one number for the whole machine, and this is a network namespace within it",
             ));
         }
-        Some((_, live)) if !live.writable && setting.name == BUCKETS && snapshot.hashsize.is_some() => Knob::Hashsize,
+        Some((_, live)) if !live.writable && setting.name == BUCKETS && snapshot.has_hashsize => Knob::Hashsize,
         Some((_, live)) if !live.writable => return Err(read_only(want, "this kernel has it read-only")),
         Some((key, _)) => Knob::Sysctl(key.to_owned()),
         // The module is loaded by the first step; today's kernels have the canonical name.
