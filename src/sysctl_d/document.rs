@@ -26,12 +26,6 @@ impl Document {
         &self.bytes
     }
 
-    /// The bytes of the file, taken out.
-    #[must_use]
-    pub fn into_bytes(self) -> Vec<u8> {
-        self.bytes
-    }
-
     /// Puts `text`, which holds no line end, where the value of `assignment` stands. A key without `=` has no such
     /// place and stays as it is.
     pub fn set_value(&mut self, assignment: &Assignment, text: &str) {
