@@ -223,6 +223,7 @@ mod tests {
             ("a = 1\nx\n", |document, _| document.insert_after_line(1, "b = 2"), "a = 1\nb = 2\nx\n"),
             ("\t a = 1\n", |document, first| document.comment_out(first, "by us: "), "# by us: \t a = 1\n"),
             ("x\na = 1\ny\n", |document, first| document.remove_line(first), "x\ny\n"),
+            ("a = 1\n\ny\n", |document, first| document.remove_line(first), "\ny\n"),
             ("x\na = 1", |document, first| document.remove_line(first), "x\n"),
         ];
         for (before, edit, expected) in cases {
