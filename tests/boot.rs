@@ -127,7 +127,9 @@ fn names_and_values_that_no_kernel_of_today_takes() {
 #[test]
 fn thresholds_are_taken_as_far_as_they_bound_each_other() {
     let values = |lines: &[(&str, i64)], release| {
-        let text: String = lines.iter().map(|(name, mebibytes)| format!("{name} = {}\n", mebibytes << 20)).collect();
+        let lines: Vec<String> =
+            lines.iter().map(|(name, mebibytes)| format!("{name} = {}", mebibytes << 20)).collect();
+        let text = lines.join("\n");
         let machine = Snapshot { release, ..snapshot(&[("/etc/sysctl.d/a.conf", &text)], Module::BuiltIn) };
         let boot = boot(&machine, Loader::Systemd);
         [FRAG6_LOW, FRAG6_HIGH].map(|name| boot.outlook(name).value.map(|bytes| bytes >> 20))
