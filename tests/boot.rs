@@ -3,7 +3,7 @@
 
 use conntrack_sysctl::boot::sources::tuned_profiles;
 use conntrack_sysctl::boot::{Arrival, FRAG6_HIGH, FRAG6_LOW, Lost, arrival, boot, default_loader, later_writers};
-use conntrack_sysctl::catalog::{BUCKETS, MAX};
+use conntrack_sysctl::catalog::{BUCKETS, COUNT, MAX};
 use conntrack_sysctl::snapshot::{Module, Snapshot};
 use conntrack_sysctl::sysctl_d::Loader;
 use conntrack_sysctl::tree::{Entry, Place, Tree};
@@ -118,10 +118,14 @@ fn what_comes_late_is_lost() {
 
 #[test]
 fn names_and_values_that_no_kernel_of_today_takes() {
-    let files = [("/etc/sysctl.d/a.conf", "net.ipv4.ip_conntrack_max = 5\nnet.netfilter.nf_conntrack_buckets = abc\n")];
+    let text = "net.ipv4.ip_conntrack_max = 5\nnet.netfilter.nf_conntrack_buckets = abc\n\
+                net.netfilter.nf_conntrack_count = 5\n";
+    let files = [("/etc/sysctl.d/a.conf", text)];
     let boot = boot(&snapshot(&files, Module::BuiltIn), Loader::Procps);
     assert!(matches!(boot.outlook(MAX).lost, Some(Lost::NoSuchKey(place)) if place.line == 1));
     assert!(matches!(boot.outlook(BUCKETS).lost, Some(Lost::Refused(place)) if place.line == 2));
+    // A reading, which nobody writes.
+    assert!(matches!(boot.outlook(COUNT).lost, Some(Lost::Refused(place)) if place.line == 3));
 }
 
 #[test]
