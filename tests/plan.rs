@@ -123,6 +123,10 @@ fn a_setting_that_cannot_be_written_is_refused_with_the_reason() {
         max.ends_with("it is one number for the whole machine, and this is a network namespace within it"),
         "{max}"
     );
+    machine.read_only = true;
+    let failure = refusal(r#"{"settings": {"nf_conntrack_buckets": 1}}"#, &machine);
+    assert_eq!(failure.kind, Kind::ReadOnly);
+    assert!(failure.message.ends_with("/proc/sys is mounted read-only here"), "{}", failure.message);
 }
 
 #[test]
