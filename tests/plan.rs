@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use conntrack_sysctl::catalog::{BUCKETS, COUNT, MAX};
 use conntrack_sysctl::failure::{Failure, Kind};
 use conntrack_sysctl::plan::{Knob, Plan, Step, plan};
-use conntrack_sysctl::report::{Mode, Report};
+use conntrack_sysctl::report::{Change, FileAction, Mode, Report};
 use conntrack_sysctl::request;
 use conntrack_sysctl::snapshot::{Live, Module, Snapshot};
 use conntrack_sysctl::tree::{Entry, Tree};
@@ -298,9 +298,13 @@ fn a_copy_is_kept_of_a_file_before_it_changes() {
     machine.tree.insert(ours.clone(), Entry::File(b"net.netfilter.nf_conntrack_max = 5\n".to_vec()));
     assert!(!is_kept(planned(&request(false), &machine)));
     let copy = PathBuf::from("/etc/sysctl.d/90-conntrack.conf.1795572000123~");
-    let steps = planned(&request(true), &machine).steps;
-    assert_eq!(steps[0], Step::KeepCopy { path: ours, copy });
-    assert!(matches!(steps[1..], [Step::ReplaceFile { .. }]));
+    let plan = planned(&request(true), &machine);
+    assert_eq!(plan.steps[0], Step::KeepCopy { path: ours.clone(), copy: copy.clone() });
+    assert!(matches!(plan.steps[1..], [Step::ReplaceFile { .. }]));
+    let desired = request::from_slice(request(true).as_bytes()).expect("the request is well formed");
+    let report = Report::new(Mode::Apply, &desired, &machine, &plan.predict(&machine), &plan);
+    assert_eq!(report.backup_files, [copy]);
+    assert_eq!(report.changes, [Change::File { path: ours, action: FileAction::Edited }]);
 }
 
 #[test]
