@@ -36,7 +36,7 @@ fn first_number(text: &[u8], setting: &Setting, page_size: u64) -> Option<i128> 
         rest => (false, rest),
     };
     let (radix, digits) = match unsigned {
-        [b'0', b'x' | b'X', rest @ ..] if rest.first().is_some_and(u8::is_ascii_hexdigit) => (16, rest),
+        [b'0', b'x' | b'X', rest @ ..] => (16, rest),
         [b'0', ..] => (8, unsigned),
         rest => (10, rest),
     };

@@ -9,7 +9,7 @@ mod live;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::catalog::{self, BUCKETS};
+use crate::catalog;
 use crate::failure::{Failure, Kind};
 use crate::request::{Aim, Desired};
 use crate::snapshot::{Live, Module, Snapshot};
@@ -108,9 +108,6 @@ impl Plan {
 }
 
 fn set_live(snapshot: &mut Snapshot, knob: &Knob, name: &str, number: i64) {
-    if name == BUCKETS {
-        snapshot.hashsize = snapshot.hashsize.map(|_| number);
-    }
     let Some(live) = &mut snapshot.live else { return };
     if let Knob::Sysctl(key) = knob {
         live.entry(key.clone()).or_insert(Live { text: String::new(), writable: true });

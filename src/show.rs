@@ -202,3 +202,52 @@ fn arrival_text(arrival: &Arrival) -> String {
         Arrival::Late => "loaded late at boot, after the files are read: what they say is lost".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::MAX;
+    use crate::snapshot::{Live, Module};
+    use crate::tree::Entry;
+
+    /// A machine with a limit of 65536 and a drop-in.
+    fn machine(drop_in: &str, module: Module) -> Snapshot {
+        let mut tree = Tree::default();
+        tree.insert("/etc/sysctl.d/a.conf", Entry::File(drop_in.into()));
+        let live = Live { text: "65536".into(), writable: true };
+        Snapshot { live: Some([(MAX.to_owned(), live)].into()), ..Snapshot::image(tree, module) }
+    }
+
+    fn told(drop_in: &str, module: Module) -> Story {
+        story("nf_conntrack_max", &machine(drop_in, module)).expect("it is a setting")
+    }
+
+    #[test]
+    fn the_inventory_has_what_is_live_and_what_is_assigned() {
+        let machine = machine("net.netfilter.nf_conntrack_acct = 1", Module::BuiltIn);
+        let names: Vec<String> = inventory(&machine).settings.into_iter().map(|setting| setting.name).collect();
+        assert_eq!(names, ["net.netfilter.nf_conntrack_acct", MAX]);
+    }
+
+    #[test]
+    fn a_story_says_what_becomes_of_each_line() {
+        use Role::{Lost, Shadowed, Wins};
+        let right = "net.netfilter.nf_conntrack_max = 65536";
+        let cases: &[(&[&str], &[Role], Verdict)] = &[
+            (&[right], &[Wins], Verdict::InSync),
+            (&["net.nf_conntrack_max = 5"], &[Wins], Verdict::BootDrift),
+            (&["net.nf_conntrack_max = 5", right], &[Shadowed, Wins], Verdict::InSync),
+            (&[right, "net.nf_conntrack_max = none"], &[Wins, Lost], Verdict::LostAtBoot),
+            (&["net.ipv4.ip_conntrack_max = 5"], &[Lost], Verdict::LostAtBoot),
+            (&["net.ipv4.ip_conntrack_max = 5", right], &[Shadowed, Wins], Verdict::InSync),
+        ];
+        for (lines, roles, verdict) in cases {
+            let story = told(&lines.join("\n"), Module::BuiltIn);
+            let (texts, found): (Vec<_>, Vec<_>) = story.assignments.iter().map(|it| (&it.text[..], it.role)).unzip();
+            assert_eq!((&texts[..], &found[..], story.overview.verdict), (*lines, *roles, *verdict));
+        }
+        let late = told(right, Module::Loaded).overview;
+        assert_eq!(late.verdict, Verdict::LostAtBoot);
+        assert!(late.advice.is_some_and(|advice| advice.contains("before the module is loaded")));
+    }
+}

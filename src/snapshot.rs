@@ -48,8 +48,8 @@ pub struct Snapshot {
     pub strays: Vec<PathBuf>,
     /// Whether `/proc/sys` is mounted read-only, as in most containers.
     pub read_only: bool,
-    /// The number of buckets that the module parameter `hashsize` names, where the kernel shows it.
-    pub hashsize: Option<i64>,
+    /// Whether the kernel has the module parameter `hashsize`, the other way to set the number of buckets.
+    pub has_hashsize: bool,
     /// When it was observed, in milliseconds since 1970.
     pub time: u128,
     /// The running kernel's release, the first two numbers of it. None: an image.
@@ -68,7 +68,7 @@ impl Snapshot {
             module,
             strays: Vec::new(),
             read_only: false,
-            hashsize: None,
+            has_hashsize: false,
             time: 0,
             release: None,
             page_size: 4096,

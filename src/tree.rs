@@ -154,3 +154,30 @@ impl FromIterator<(PathBuf, Entry)> for Tree {
         Tree { entries: entries.into_iter().collect() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_shows_through_its_own_links() {
+        let file = |text: &str| Entry::File(text.into());
+        let link = |target: &str, text: &str| Entry::Link { target: target.into(), bytes: text.into() };
+        let entries = [
+            ("/etc/a", file("a")),
+            ("/etc/b", file("b")),
+            ("/etc/to-a", link("/etc/a", "a")),
+            ("/etc/to-b", link("/etc/b", "b")),
+            ("/etc/to-c", link("/srv/c", "c")),
+        ];
+        let mut tree: Tree = entries.into_iter().map(|(path, entry)| (path.into(), entry)).collect();
+        tree.write(Path::new("/etc/to-a"), Some(b"new"));
+        assert_eq!([tree.bytes("/etc/a"), tree.bytes("/etc/to-a")], [Some(&b"new"[..]); 2]);
+        assert_eq!([tree.bytes("/etc/b"), tree.bytes("/etc/to-b")], [Some(&b"b"[..]); 2]);
+        tree.write(Path::new("/etc/a"), None);
+        assert_eq!((tree.get("/etc/a"), tree.get("/etc/to-a")), (None, Some(&Entry::Dangling)));
+        assert_eq!(tree.bytes("/etc/to-b"), Some(&b"b"[..]));
+        tree.write(Path::new("/etc/to-c"), Some(b"new"));
+        assert_eq!((tree.get("/srv/c"), tree.bytes("/etc/to-c")), (None, Some(&b"new"[..])));
+    }
+}

@@ -199,3 +199,48 @@ pub fn excerpt(text: &str) -> String {
     }
     text.chars().take(40).chain("...".chars()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::find;
+
+    #[test]
+    fn values_mean_these_numbers() {
+        let text = |text: &str| WireValue::Text(text.to_owned());
+        let cases = [
+            ("nf_conntrack_acct", WireValue::Boolean(true), 1),
+            ("nf_conntrack_acct", WireValue::Boolean(false), 0),
+            ("nf_conntrack_acct", text("Yes"), 1),
+            ("nf_conntrack_acct", text("off"), 0),
+            ("nf_conntrack_acct", text("0"), 0),
+            ("nf_conntrack_max", WireValue::Integer(0), 0),
+            ("nf_conntrack_max", text("98000"), 98_000),
+            ("nf_conntrack_udp_timeout", text("30"), 30),
+            ("nf_conntrack_udp_timeout", text("1h30m"), 5400),
+            ("nf_conntrack_udp_timeout", text("2w1d1s"), 1_296_001),
+        ];
+        for (name, value, expected) in cases {
+            let setting = find(name).expect("it is a setting");
+            assert_eq!(number(&value, &setting), Ok(expected), "{name}: {value:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_read_as_a_person_says_them() {
+        let cases = [
+            (0, Kind::Seconds, None),
+            (59, Kind::Seconds, None),
+            (60, Kind::Seconds, Some("1m")),
+            (5401, Kind::Seconds, Some("1h30m1s")),
+            (604_800, Kind::Seconds, Some("7d")),
+            (0, Kind::Boolean, Some("off")),
+            (1, Kind::Boolean, Some("on")),
+            (98_000, Kind::Integer, None),
+        ];
+        for (number, kind, expected) in cases {
+            assert_eq!(human(number, kind).as_deref(), expected, "{number}");
+        }
+        assert_eq!(duration_text(0), "0s");
+    }
+}

@@ -2,11 +2,11 @@
 //! line, and who writes later. A case is a few files and what is expected of them.
 
 use conntrack_sysctl::boot::sources::tuned_profiles;
-use conntrack_sysctl::boot::{Arrival, Lost, arrival, boot, default_loader, later_writers};
-use conntrack_sysctl::catalog::{BUCKETS, MAX};
+use conntrack_sysctl::boot::{Arrival, FRAG6_HIGH, FRAG6_LOW, Lost, arrival, boot, default_loader, later_writers};
+use conntrack_sysctl::catalog::{BUCKETS, COUNT, MAX};
 use conntrack_sysctl::snapshot::{Module, Snapshot};
 use conntrack_sysctl::sysctl_d::Loader;
-use conntrack_sysctl::tree::{Entry, Tree};
+use conntrack_sysctl::tree::{Entry, Place, Tree};
 use conntrack_sysctl::warning::Code;
 
 fn tree(files: &[(&str, &str)]) -> Tree {
@@ -18,8 +18,17 @@ fn snapshot(files: &[(&str, &str)], module: Module) -> Snapshot {
     Snapshot::image(tree(files), module)
 }
 
-const RULE: &str = "# comes late\nACTION==\"add\", SUBSYSTEM==\"module\", KERNEL==\"nf_conntrack\", \
+/// As distributions have it for bridges: it does not run the loader for our module.
+const OTHER_RULE: &str = "ACTION==\"add\", SUBSYSTEM==\"module\", KERNEL==\"br_netfilter\", \
+                          RUN+=\"/usr/lib/systemd/systemd-sysctl --prefix=/net/bridge\"\n";
+
+const RULE: &str = "# The \"module\" nf_conntrack comes late: systemd-sysctl runs again\n\
+                    ACTION==\"add\", SUBSYSTEM==\"module\", KERNEL==\"nf_conntrack\", \
                     RUN+=\"/usr/lib/systemd/systemd-sysctl --prefix=/net/netfilter\"\n";
+
+/// udev refuses a line that begins so.
+const SWITCHED_OFF: &str = "; ACTION==\"add\", SUBSYSTEM==\"module\", KERNEL==\"nf_conntrack\", \
+                            RUN+=\"/usr/lib/systemd/systemd-sysctl --prefix=/net/netfilter\"\n";
 
 #[test]
 fn when_the_module_comes() {
@@ -69,6 +78,8 @@ fn when_the_module_comes() {
             "-",
         ),
         (&[("/etc/udev/rules.d/90-ct.rules", RULE)], "~/etc/udev/rules.d/90-ct.rules:2", "-"),
+        (&[("/usr/lib/udev/rules.d/99-bridge.rules", OTHER_RULE)], "-", "-"),
+        (&[("/etc/udev/rules.d/90-ct.rules", SWITCHED_OFF)], "-", "-"),
     ];
     for (files, systemd, procps) in cases {
         for (loader, expected) in [(Loader::Systemd, systemd), (Loader::Procps, procps)] {
@@ -106,6 +117,8 @@ fn globs_are_nothing_to_procps_3() {
     assert_eq!(value(&[glob], Loader::Procps), Some(77));
     assert_eq!(value(&[glob, library], Loader::Procps), None);
     assert_eq!(value(&[glob, library], Loader::Systemd), Some(77));
+    let plain = ("/etc/sysctl.d/a.conf", "net.netfilter.nf_conntrack_tcp_timeout_close = 77");
+    assert_eq!(value(&[plain, library], Loader::Procps), Some(77));
 }
 
 #[test]
@@ -120,28 +133,58 @@ fn what_comes_late_is_lost() {
 
 #[test]
 fn names_and_values_that_no_kernel_of_today_takes() {
-    let files = [("/etc/sysctl.d/a.conf", "net.ipv4.ip_conntrack_max = 5\nnet.netfilter.nf_conntrack_buckets = abc\n")];
+    let text = "net.ipv4.ip_conntrack_max = 5\nnet.netfilter.nf_conntrack_buckets = abc\n\
+                net.netfilter.nf_conntrack_count = 5\n";
+    let files = [("/etc/sysctl.d/a.conf", text)];
     let boot = boot(&snapshot(&files, Module::BuiltIn), Loader::Procps);
     assert!(matches!(boot.outlook(MAX).lost, Some(Lost::NoSuchKey(place)) if place.line == 1));
     assert!(matches!(boot.outlook(BUCKETS).lost, Some(Lost::Refused(place)) if place.line == 2));
+    // A reading, which nobody writes.
+    assert!(matches!(boot.outlook(COUNT).lost, Some(Lost::Refused(place)) if place.line == 3));
+}
+
+#[test]
+fn thresholds_are_taken_as_far_as_they_bound_each_other() {
+    let values = |lines: &[(&str, i64)], release| {
+        let lines: Vec<String> =
+            lines.iter().map(|(name, mebibytes)| format!("{name} = {}", mebibytes << 20)).collect();
+        let text = lines.join("\n");
+        let machine = Snapshot { release, ..snapshot(&[("/etc/sysctl.d/a.conf", &text)], Module::BuiltIn) };
+        let boot = boot(&machine, Loader::Systemd);
+        [FRAG6_LOW, FRAG6_HIGH].map(|name| boot.outlook(name).value.map(|bytes| bytes >> 20))
+    };
+    // A boot starts from 3 and 4 MiB.
+    assert_eq!(values(&[(FRAG6_LOW, 4)], None), [Some(4), None]);
+    assert_eq!(values(&[(FRAG6_LOW, 5)], None), [None, None]);
+    assert_eq!(values(&[(FRAG6_HIGH, 3)], None), [None, Some(3)]);
+    assert_eq!(values(&[(FRAG6_HIGH, 2)], None), [None, None]);
+    assert_eq!(values(&[(FRAG6_HIGH, 8), (FRAG6_LOW, 5)], None), [Some(5), Some(8)]);
+    assert_eq!(values(&[(FRAG6_LOW, 1), (FRAG6_HIGH, 2)], None), [Some(1), Some(2)]);
+    // On 5.10 the high one falls and never rises.
+    for (release, high) in [((5, 10), None), ((5, 11), Some(8))] {
+        assert_eq!(values(&[(FRAG6_HIGH, 8)], Some(release)), [None, high], "{release:?}");
+        assert_eq!(values(&[(FRAG6_HIGH, 4)], Some(release)), [None, Some(4)], "{release:?}");
+    }
 }
 
 #[test]
 fn the_modules_options_come_before_the_loader_even_when_late() {
-    let options = ("/etc/modprobe.d/a.conf", "options nf-conntrack hashsize=10000\n");
+    let options = ("/etc/modprobe.d/a.conf", "options nf-conntrack hashsize=10000\noptions nf_other hashsize=5\n");
     let late = boot(&snapshot(&[options], Module::Absent), Loader::Systemd);
     assert_eq!(late.outlook(BUCKETS).value, Some(10240));
     // What the kernel derives from it (measured by real boots): 65536 buckets make a limit of 524288.
     assert_eq!(late.outlook(MAX).value, Some(81920));
     assert_eq!(late.outlook("net.netfilter.nf_conntrack_expect_max").value, Some(160));
-    let switches = ("/etc/modprobe.d/a.conf", "options nf_conntrack acct=1 tstamp=Y\n");
+    let switches = ("/etc/modprobe.d/a.conf", "options nf_conntrack acct=1 tstamp=Y nf_conntrack_helper=N\n");
     let switched = boot(&snapshot(&[switches], Module::Absent), Loader::Systemd);
     assert_eq!(switched.outlook("net.netfilter.nf_conntrack_acct").value, Some(1));
     assert_eq!(switched.outlook("net.netfilter.nf_conntrack_timestamp").value, Some(1));
+    assert_eq!(switched.outlook("net.netfilter.nf_conntrack_helper").value, Some(0));
     let file = ("/etc/sysctl.d/a.conf", "net.netfilter.nf_conntrack_buckets = 2048");
     let early = ("/etc/modules-load.d/a.conf", "nf_conntrack");
     let both = boot(&snapshot(&[options, file, early], Module::Absent), Loader::Systemd).outlook(BUCKETS);
-    assert_eq!((both.value, both.shadowed().len()), (Some(2048), 1));
+    assert_eq!(both.value, Some(2048));
+    assert_eq!(both.shadowed(), [Place { file: "/etc/modprobe.d/a.conf".into(), line: 1 }]);
 }
 
 #[test]
@@ -175,10 +218,21 @@ fn later_writers_are_named_where_they_write_what_is_wanted() {
         ("/usr/lib/tuned/fast/tuned.conf", "[main]\ninclude = base, fast\n"),
         ("/usr/lib/tuned/profiles/base/tuned.conf", "[sysctl]\nnet.netfilter.nf_conntrack_max=5\n"),
         ("/var/lib/kubelet/config.yaml", ""),
+        ("/etc/default/ufw", "IPT_SYSCTL=/etc/ufw/sysctl.conf"),
+        ("/etc/ufw/sysctl.conf", "net/netfilter/nf_conntrack_max=5"),
+        ("/etc/ufw/ufw.conf", "ENABLED=yes"),
     ];
     let codes = |keys: &[&str]| later_writers(&tree(&files), keys).into_iter().map(|w| w.code).collect::<Vec<_>>();
-    assert_eq!(codes(&[MAX]), [Code::Tuned, Code::KubeProxy]);
+    assert_eq!(codes(&[MAX]), [Code::Ufw, Code::Tuned, Code::KubeProxy]);
     assert_eq!(codes(&[BUCKETS]), []);
+}
+
+#[test]
+fn a_tuned_profile_is_a_name_and_not_a_path() {
+    let active = |names| tuned_profiles(&tree(&[("/etc/tuned/active_profile", names)]));
+    assert_eq!(active("fast").len(), 4);
+    assert!(active("fast").contains(&"/usr/lib/tuned/fast/tuned.conf".into()));
+    assert!(active("../fast /fast fast/er .fast").is_empty());
 }
 
 #[test]

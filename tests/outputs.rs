@@ -9,7 +9,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use conntrack_sysctl::failure::{Failure, Kind};
+use conntrack_sysctl::report::finding::{Level, findings};
 use conntrack_sysctl::report::{Change, FileAction, Mode, Report, dsc, github, junit, salt, sarif};
+use conntrack_sysctl::warning::{Code, Warning};
 use serde_json::{Value, json};
 use support::{Run, golden};
 
@@ -41,6 +43,20 @@ fn summarize(output: &str, hosts: &[&str]) -> (String, i32) {
 }
 
 const ALL: [&str; 6] = ["web1", "web2", "web3", "web4", "web5", "web6"];
+
+#[test]
+fn a_warning_is_left_out_where_the_finding_of_its_setting_says_it() {
+    let mut report = report("web2.json");
+    let shadowed = "net.netfilter.nf_conntrack_tcp_timeout_established";
+    report.warnings = vec![
+        Warning::new(Code::Shadowed, "said").key(shadowed),
+        Warning::new(Code::Shadowed, "of a setting without a finding").key("net.netfilter.nf_conntrack_acct"),
+        Warning::new(Code::Uncatalogued, "of another kind").key(shadowed),
+    ];
+    let warnings = findings(&report).into_iter().filter(|finding| finding.level == Level::Warning);
+    let messages: Vec<String> = warnings.map(|finding| finding.message).collect();
+    assert_eq!(messages, ["of a setting without a finding", "of another kind"]);
+}
 
 #[test]
 fn junit_xml() {

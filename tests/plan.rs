@@ -1,12 +1,12 @@
 //! Plans that need a live kernel of a certain kind: read-only buckets, thresholds that bound each other, sizes that a
 //! user should know of, a module that is not there.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use conntrack_sysctl::catalog::{BUCKETS, COUNT, MAX};
-use conntrack_sysctl::failure::Kind;
+use conntrack_sysctl::failure::{Failure, Kind};
 use conntrack_sysctl::plan::{Knob, Plan, Step, plan};
-use conntrack_sysctl::report::{Change, Mode, Report, text};
+use conntrack_sysctl::report::{Change, FileAction, Mode, Report, text};
 use conntrack_sysctl::request;
 use conntrack_sysctl::snapshot::{Live, Module, Snapshot};
 use conntrack_sysctl::tree::{Entry, Tree};
@@ -26,9 +26,13 @@ fn planned(request: &str, machine: &Snapshot) -> Plan {
     plan(&desired, machine).unwrap_or_else(|failure| panic!("{failure}"))
 }
 
-fn failure(request: &str, machine: &Snapshot) -> Kind {
+fn refusal(request: &str, machine: &Snapshot) -> Failure {
     let desired = request::from_slice(request.as_bytes()).expect("the request is well formed");
-    plan(&desired, machine).expect_err("it cannot be planned").kind
+    plan(&desired, machine).expect_err("it cannot be planned")
+}
+
+fn failure(request: &str, machine: &Snapshot) -> Kind {
+    refusal(request, machine).kind
 }
 
 /// The live writes of a plan, in order.
@@ -51,7 +55,7 @@ fn codes(plan: &Plan) -> Vec<Code> {
 fn buckets_of_a_kernel_that_has_them_read_only() {
     let mut old = machine(&[("max", 65536), ("buckets", 16384)]);
     old.live.as_mut().and_then(|live| live.get_mut(BUCKETS)).expect("it has buckets").writable = false;
-    old.hashsize = Some(16384);
+    old.has_hashsize = true;
     old.release = Some((4, 4));
     let request = r#"{"settings": {"nf_conntrack_buckets": 60000}}"#;
     let plan = planned(request, &old);
@@ -79,8 +83,85 @@ fn buckets_of_a_kernel_that_has_them_read_only() {
     old.module = Module::BuiltIn;
     assert_eq!(failure(request, &old), Kind::ReadOnly);
     old.module = Module::Loaded;
-    old.hashsize = None;
+    old.has_hashsize = false;
     assert_eq!(failure(request, &old), Kind::ReadOnly);
+}
+
+#[test]
+fn buckets_that_a_sysctl_sets_need_no_option_of_the_module() {
+    let request = r#"{"settings": {"nf_conntrack_buckets": 16384}}"#;
+    let mut today = machine(&[("max", 65536), ("buckets", 16384)]);
+    today.has_hashsize = true;
+    today.module = Module::BuiltIn;
+    // In a namespace within the machine both are read-only, but the boot does not happen there.
+    let mut child = today.clone();
+    child.live.iter_mut().flatten().for_each(|(_, live)| live.writable = false);
+    for machine in [&today, &child] {
+        let [Step::ReplaceFile { path, .. }] = &planned(request, machine).steps[..] else { panic!("it is one file") };
+        assert_eq!(path, Path::new("/etc/sysctl.d/90-conntrack.conf"));
+    }
+    let more = r#"{"settings": {"nf_conntrack_buckets": 32768}}"#;
+    assert_eq!(writes(&planned(more, &today)), [("buckets".to_owned(), 32768)]);
+}
+
+#[test]
+fn a_setting_that_cannot_be_written_is_refused_with_the_reason() {
+    let mut machine = machine(&[("max", 65536), ("buckets", 16384), ("acct", 0)]);
+    machine.has_hashsize = true;
+    let mut message = |name: &str| {
+        let key = format!("net.netfilter.{name}");
+        machine.live.as_mut().and_then(|live| live.get_mut(&key)).expect("it has the key").writable = false;
+        let failure = refusal(&format!(r#"{{"settings": {{"{name}": 1}}}}"#), &machine);
+        assert_eq!(failure.kind, Kind::ReadOnly);
+        failure.message
+    };
+    let acct = message("nf_conntrack_acct");
+    assert!(acct.ends_with("this kernel has it read-only"), "{acct}");
+    // By this a run knows that it stands in a network namespace within the machine.
+    let max = message("nf_conntrack_max");
+    assert!(
+        max.ends_with("it is one number for the whole machine, and this is a network namespace within it"),
+        "{max}"
+    );
+    machine.read_only = true;
+    let failure = refusal(r#"{"settings": {"nf_conntrack_buckets": 1}}"#, &machine);
+    assert_eq!(failure.kind, Kind::ReadOnly);
+    assert!(failure.message.ends_with("/proc/sys is mounted read-only here"), "{}", failure.message);
+}
+
+#[test]
+fn a_floor_keeps_what_the_kernel_has_above_it() {
+    let mut machine = machine(&[("max", 262_144)]);
+    machine.module = Module::BuiltIn;
+    let line = |floor: i64| match &planned(&format!(r#"{{"at_least": {{"nf_conntrack_max": {floor}}}}}"#), &machine)
+        .steps[..]
+    {
+        [.., Step::ReplaceFile { after: Some(after), .. }] => String::from_utf8_lossy(after).into_owned(),
+        other => panic!("it writes our file: {other:?}"),
+    };
+    assert_eq!(line(98_000), "net.netfilter.nf_conntrack_max = 262144\n");
+    assert_eq!(line(300_000), "net.netfilter.nf_conntrack_max = 300000\n");
+}
+
+#[test]
+fn a_limit_of_zero_is_above_every_floor_and_no_other_zero_is() {
+    let machine = machine(&[("max", 0), ("expect_max", 0)]);
+    let floor = |name: &str| writes(&planned(&format!(r#"{{"at_least": {{"{name}": 10}}}}"#), &machine));
+    assert_eq!(floor("nf_conntrack_max"), []);
+    assert_eq!(floor("nf_conntrack_expect_max"), [("expect_max".to_owned(), 10)]);
+}
+
+#[test]
+fn a_file_that_cannot_be_edited_is_refused_with_the_reason() {
+    let refusal = |entry: Entry| {
+        let mut machine = machine(&[("max", 98000)]);
+        machine.tree.insert("/etc/sysctl.d/90-conntrack.conf", entry);
+        let failure = refusal(r#"{"settings": {"nf_conntrack_max": 98000}}"#, &machine);
+        (failure.kind, failure.message)
+    };
+    let because = |why: &str| format!("`/etc/sysctl.d/90-conntrack.conf` cannot be edited: {why}");
+    assert_eq!(refusal(Entry::Dangling), (Kind::BadRequest, because("it is a link that leads nowhere")));
+    assert_eq!(refusal(Entry::Unreadable("no access".into())), (Kind::Permission, because("no access")));
 }
 
 #[test]
@@ -102,6 +183,7 @@ fn sizes_that_a_user_should_know_of() {
     let machine = machine(&[("max", 262_144), ("buckets", 262_144), ("count", 50_000)]);
     let warnings = |request: &str| planned(request, &machine).warnings;
     assert_eq!(warnings(r#"{"settings": {"nf_conntrack_max": 98000}}"#), []);
+    assert_eq!(warnings(r#"{"settings": {"nf_conntrack_max": 50000}}"#), []);
     let below = warnings(r#"{"settings": {"nf_conntrack_max": 40000}}"#);
     assert_eq!(below.len(), 1);
     assert_eq!(below[0].code, Code::LimitBelowCount);
@@ -111,13 +193,17 @@ fn sizes_that_a_user_should_know_of() {
     let long = warnings(r#"{"settings": {"nf_conntrack_max": 1048576}}"#);
     assert_eq!((long.len(), long[0].code), (1, Code::LongChains));
     assert!(long[0].message.contains("chains of 8 ") && long[0].message.contains("256.0 MiB"), "{}", long[0].message);
-    assert_eq!(warnings(r#"{"settings": {"nf_conntrack_max": 0}}"#)[0].code, Code::NoLimit);
+    assert_eq!(codes(&planned(r#"{"settings": {"nf_conntrack_max": 0}}"#, &machine)), [Code::NoLimit]);
     assert_eq!(warnings(r#"{"settings": {"nf_conntrack_max": 1048576, "nf_conntrack_buckets": 1048576}}"#), []);
     // Kernels before 5.15 have four entries a bucket by themselves.
     let mut old = machine.clone();
     old.release = Some((5, 10));
     assert_eq!(codes(&planned(r#"{"settings": {"nf_conntrack_max": 1048576}}"#, &old)), []);
-    assert_eq!(codes(&planned(r#"{"settings": {"nf_conntrack_max": 1048577}}"#, &old)), [Code::LongChains]);
+    let long = planned(r#"{"settings": {"nf_conntrack_max": 1048577}}"#, &old).warnings;
+    assert_eq!((long.len(), long[0].code), (1, Code::LongChains));
+    assert!(long[0].message.contains("default has 8; nf_conntrack_buckets 262144 takes"), "{}", long[0].message);
+    old.release = Some((5, 15));
+    assert_eq!(codes(&planned(r#"{"settings": {"nf_conntrack_max": 1048576}}"#, &old)), [Code::LongChains]);
     assert_eq!((MAX, COUNT), ("net.netfilter.nf_conntrack_max", "net.netfilter.nf_conntrack_count"));
 }
 
@@ -130,6 +216,9 @@ fn a_module_that_is_not_there() {
     assert_eq!(plan.steps[0], Step::LoadModule);
     assert_eq!(writes(&plan), [("max".to_owned(), 98000)]);
     assert!(planned(&request("load"), &plan.predict(&bare)).steps.is_empty());
+    let desired = request::from_slice(request("load").as_bytes()).expect("the request is well formed");
+    let report = Report::new(Mode::Check, &desired, &bare, &bare, &plan);
+    assert_eq!(report.settings[0].advice.as_deref(), Some("connection tracking is not loaded; apply loads it"));
     assert_eq!(failure(&request("require"), &bare), Kind::ModuleAbsent);
     assert_eq!(failure(&request("ignore"), &bare), Kind::ModuleAbsent);
     let files_only = r#"{"settings": {"nf_conntrack_max": 98000}, "module": "ignore", "live": false}"#;
@@ -148,6 +237,7 @@ fn a_run_that_fails_does_not_advise_to_apply() {
     machine.module = Module::BuiltIn;
     let vendor = Entry::File(b"net.netfilter.nf_conntrack_max = 5\n".to_vec());
     machine.tree.insert(PathBuf::from("/etc/sysctl.d/95-vendor.conf"), vendor);
+    machine.tree.insert(desired.file.clone(), Entry::File(b"net.netfilter.nf_conntrack_tcp_loose = 0\n".to_vec()));
     let failure = plan(&desired, &machine).expect_err("another file wins");
     let report = Report::new(Mode::Check, &desired, &machine, &machine, &Plan::default());
     let told = |report: &Report| -> Vec<(Verdict, Option<String>)> {
@@ -198,11 +288,24 @@ fn the_advice_on_a_line_that_wins_is_what_helps() {
 }
 
 #[test]
+fn what_cannot_be_had_here_has_a_verdict_of_its_own() {
+    let request = r#"{"settings": {"nf_conntrack_dccp_loose": 1, "nf_conntrack_max": 98000}}"#;
+    let desired = request::from_slice(request.as_bytes()).expect("the request is well formed");
+    let mut machine = machine(&[("max", 65536)]);
+    machine.live.as_mut().and_then(|live| live.get_mut(MAX)).expect("it has a limit").writable = false;
+    let report = Report::new(Mode::Check, &desired, &machine, &machine, &Plan::default());
+    let verdicts: Vec<Verdict> = report.settings.iter().map(|setting| setting.verdict).collect();
+    assert_eq!(verdicts, [Verdict::NotOnThisKernel, Verdict::NotHere]);
+}
+
+#[test]
 fn settings_that_this_kernel_does_not_have() {
     let machine = machine(&[("max", 262_144), ("new_thing", 1)]);
     let of = |name: &str| format!(r#"{{"settings": {{"{name}": 1}}}}"#);
     assert_eq!(failure(&of("nf_conntrack_dccp_loose"), &machine), Kind::RemovedInKernel);
-    assert_eq!(failure(&of("nf_conntrack_acct"), &machine), Kind::UnknownSetting);
+    let acct = refusal(&of("nf_conntrack_acct"), &machine);
+    assert_eq!(acct.kind, Kind::UnknownSetting);
+    assert!(acct.message.ends_with("kernels from 2.6.27 on can have it"), "{}", acct.message);
     assert_eq!(failure(&of("nf_conntrack_mox"), &machine), Kind::UnknownSetting);
     // A newer kernel's setting works as a plain number.
     let plan = planned(r#"{"settings": {"nf_conntrack_new_thing": 7}}"#, &machine);
@@ -210,8 +313,39 @@ fn settings_that_this_kernel_does_not_have() {
 }
 
 #[test]
+fn a_file_that_only_the_boot_can_read_is_named() {
+    let mut machine = machine(&[("max", 98000)]);
+    machine.tree.insert("/etc/sysctl.d/95-vendor.conf", Entry::Unreadable("permission denied".into()));
+    let request = r#"{"settings": {"nf_conntrack_max": 98000}}"#;
+    assert_eq!(codes(&planned(request, &machine)), [Code::Unreadable]);
+}
+
+#[test]
+fn a_copy_is_kept_of_a_file_before_it_changes() {
+    let request = |backup: bool| format!(r#"{{"settings": {{"nf_conntrack_max": 98000}}, "backup": {backup}}}"#);
+    let ours = PathBuf::from("/etc/sysctl.d/90-conntrack.conf");
+    let mut machine = machine(&[("max", 98000)]);
+    machine.module = Module::BuiltIn;
+    machine.time = 1_795_572_000_123;
+    let is_kept = |plan: Plan| plan.steps.iter().any(|step| matches!(step, Step::KeepCopy { .. }));
+    // There is nothing to keep of a file that is not there yet.
+    assert!(!is_kept(planned(&request(true), &machine)));
+    machine.tree.insert(ours.clone(), Entry::File(b"net.netfilter.nf_conntrack_max = 5\n".to_vec()));
+    assert!(!is_kept(planned(&request(false), &machine)));
+    let copy = PathBuf::from("/etc/sysctl.d/90-conntrack.conf.1795572000123~");
+    let plan = planned(&request(true), &machine);
+    assert_eq!(plan.steps[0], Step::KeepCopy { path: ours.clone(), copy: copy.clone() });
+    assert!(matches!(plan.steps[1..], [Step::ReplaceFile { .. }]));
+    let desired = request::from_slice(request(true).as_bytes()).expect("the request is well formed");
+    let report = Report::new(Mode::Apply, &desired, &machine, &plan.predict(&machine), &plan);
+    assert_eq!(report.backup_files, [copy]);
+    assert_eq!(report.changes, [Change::File { path: ours, action: FileAction::Edited }]);
+}
+
+#[test]
 fn a_setting_that_is_to_be_absent_drifts_while_our_file_assigns_it() {
-    let request = r#"{"settings": {"nf_conntrack_max": null, "nf_conntrack_acct": null}, "state": "absent"}"#;
+    let request = r#"{"settings": {"nf_conntrack_max": null, "nf_conntrack_acct": null,
+                                      "nf_conntrack_dccp_loose": null}, "state": "absent"}"#;
     let desired = request::from_slice(request.as_bytes()).expect("the request is well formed");
     let mut machine = machine(&[("max", 262_144), ("acct", 0)]);
     machine.tree.insert(desired.file.clone(), Entry::File(b"net.nf_conntrack_max = 98000\n".to_vec()));
@@ -220,6 +354,7 @@ fn a_setting_that_is_to_be_absent_drifts_while_our_file_assigns_it() {
     let check = Report::new(Mode::Check, &desired, &machine, &after, &plan);
     let verdict = |name: &str| check.settings.iter().find(|setting| setting.name.ends_with(name)).map(|s| s.verdict);
     assert_eq!((verdict("_max"), verdict("_acct")), (Some(Verdict::BootDrift), Some(Verdict::InSync)));
+    assert_eq!(verdict("_dccp_loose"), Some(Verdict::InSync));
     assert!(!check.in_sync);
     let apply = Report::new(Mode::Apply, &desired, &machine, &after, &plan);
     assert!(apply.in_sync && apply.settings.iter().all(|setting| setting.verdict == Verdict::InSync));
@@ -302,7 +437,7 @@ fn planned_twice(request: &str, machine: &Snapshot) -> Result<(Plan, Plan), Kind
 fn a_line_that_does_not_help_is_not_written_again_and_again() {
     let mut old = machine(&[("max", 65536), ("buckets", 16384)]);
     old.live.as_mut().and_then(|live| live.get_mut(BUCKETS)).expect("it has buckets").writable = false;
-    old.hashsize = Some(16384);
+    old.has_hashsize = true;
     old.tree.insert("/etc/modprobe.d/zz.conf", Entry::File(b"options nf_conntrack hashsize=4096\n".into()));
     let request = r#"{"settings": {"nf_conntrack_buckets": 60000}, "live": false}"#;
     assert_eq!(planned_twice(request, &old), Err(Kind::Conflict));

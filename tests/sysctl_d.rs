@@ -10,7 +10,7 @@ mod tree;
 use std::collections::BTreeSet;
 
 use conntrack_sysctl::catalog::CATALOG;
-use conntrack_sysctl::sysctl_d::{Loader, assignments, writes};
+use conntrack_sysctl::sysctl_d::{Loader, assignments, parse, writes};
 use support::{cases, golden};
 
 #[test]
@@ -28,4 +28,15 @@ fn the_loaders_write_what_the_cases_say() {
         }
         golden(&case.join("expected"), &found);
     }
+}
+
+#[test]
+fn systemd_gives_up_at_a_line_of_a_mebibyte() {
+    let lines_read = |length: usize| {
+        let text = format!("net.nf_conntrack_max = 1\n{}\nnet.nf_conntrack_max = 3\n", "#".repeat(length));
+        let lines = |loader| parse(text.as_bytes(), loader).iter().map(|found| found.line).collect::<Vec<_>>();
+        [lines(Loader::Systemd), lines(Loader::Procps)]
+    };
+    assert_eq!(lines_read((1 << 20) - 1), [[1, 3], [1, 3]]);
+    assert_eq!(lines_read(1 << 20), [vec![1], vec![1, 3]]);
 }

@@ -174,7 +174,8 @@ pub(super) fn drop_ins(tree: &Tree, directories: &[&str], suffix: &str) -> Vec<P
 /// The first line of `file`, comments aside, of which `holds` is true.
 pub(super) fn line_where(tree: &Tree, file: &Path, holds: impl Fn(&str) -> bool) -> Option<Place> {
     let text = String::from_utf8_lossy(tree.bytes(file)?);
-    let is_comment = |line: &str| line.starts_with('#') || line.starts_with(';');
+    // Only modules-load.d has `;` for comments, but people put it elsewhere too, and no reader makes anything of such a line.
+    let is_comment = |line: &str| line.starts_with(['#', ';']);
     let line = text.lines().map(str::trim).position(|line| !is_comment(line) && holds(line))?;
     Some(Place { file: file.to_owned(), line: line + 1 })
 }

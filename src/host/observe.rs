@@ -38,7 +38,7 @@ pub fn observe(root: &Root) -> Result<Snapshot, Failure> {
         tree,
         read_only: root.is_machine()
             && rustix::fs::statvfs("/proc/sys").is_ok_and(|fs| fs.f_flag.contains(StatVfsMountFlags::RDONLY)),
-        hashsize: root.is_machine().then(|| read_number(HASHSIZE)).flatten(),
+        has_hashsize: root.is_machine() && Path::new(HASHSIZE).exists(),
         time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis()),
         release: root.is_machine().then(release).flatten(),
         page_size: rustix::param::page_size() as u64,
@@ -93,10 +93,6 @@ fn image_module(root: &Root) -> Module {
         Some(kernels) if kernels.iter().all(|(path, _)| is_built_in(path)) => Module::BuiltIn,
         _ => Module::Absent,
     }
-}
-
-fn read_number(path: &str) -> Option<i64> {
-    std::fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
 /// The first two numbers of the running kernel's release.

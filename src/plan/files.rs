@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::live::not_on_this_kernel;
-use crate::boot::{self, Arrival, Boot, HASHSIZE_FILE, Outlook};
+use crate::boot::{self, Arrival, Boot, HASHSIZE_FILE, Lost, Outlook};
 use crate::catalog::BUCKETS;
 use crate::failure::{Failure, Kind};
 use crate::kernel_reading::kernel_reading;
@@ -274,9 +274,19 @@ impl Editor<'_> {
     /// Deals with an assignment of another file that wins although ours is right; says whether it made an edit.
     fn overrule(&mut self, want: &Want, outlook: &Outlook) -> Result<bool, Failure> {
         let name = want.setting.name.as_ref();
-        let Some(winner) = outlook.winner.clone() else { return Err(hopeless(want)) };
-        let value = outlook.value.map(|value| value.to_string()).unwrap_or_default();
-        let message = format!("at boot `{winner}` makes `{name}` {value}, whatever {} says", self.file().display());
+        let ours = self.file().display();
+        let (winner, message) = match (&outlook.winner, &outlook.lost) {
+            (Some(winner), _) => {
+                let value = outlook.value.map(|value| value.to_string()).unwrap_or_default();
+                (winner.clone(), format!("at boot `{winner}` makes `{name}` {value}, whatever {ours} says"))
+            }
+            // systemd keeps one line for each key: this one instead of ours.
+            (None, Some(Lost::Refused(place))) if !self.is_in_our_file(place) => {
+                let message = format!("at boot `{place}` takes the place of the line in {ours}, and is refused");
+                (place.clone(), message)
+            }
+            _ => return Err(hopeless(want)),
+        };
         let refuse = |hint: String| Failure::new(Kind::Conflict, &message).key(name).at(&want.pointer).hint(hint);
         let remedy = remedy(&self.after, &winner, &want.setting);
         match self.desired.conflicts {
@@ -300,8 +310,12 @@ impl Editor<'_> {
 
     /// Whether `place` is that of `assignment` in our file, under whatever name the loader reads the file.
     fn is_own(&self, place: &Place, assignment: &Assignment) -> bool {
+        place.line == assignment.line && self.is_in_our_file(place)
+    }
+
+    fn is_in_our_file(&self, place: &Place) -> bool {
         let tree = &self.after.tree;
-        place.line == assignment.line && tree.real(&place.file) == tree.real(self.file())
+        tree.real(&place.file) == tree.real(self.file())
     }
 
     /// The newest name of the setting that the kernel of the next boot has.
@@ -313,7 +327,7 @@ impl Editor<'_> {
 
     fn buckets_are_read_only(&self) -> bool {
         let live = self.after.live.as_ref().and_then(|live| live.get(BUCKETS));
-        live.is_some_and(|live| !live.writable) && !self.after.in_child_namespace() && self.after.hashsize.is_some()
+        live.is_some_and(|live| !live.writable) && !self.after.in_child_namespace() && self.after.has_hashsize
     }
 
     /// Sets the number of buckets by the module's option, where its sysctl cannot be written.

@@ -57,7 +57,7 @@ fn step(want: &Want, snapshot: &Snapshot) -> Result<Option<Step>, Failure> {
                 "run in the initial network namespace of the machine",
             ));
         }
-        Some((_, live)) if !live.writable && setting.name == BUCKETS && snapshot.hashsize.is_some() => Knob::Hashsize,
+        Some((_, live)) if !live.writable && setting.name == BUCKETS && snapshot.has_hashsize => Knob::Hashsize,
         Some((_, live)) if !live.writable => {
             return Err(read_only(want, "this kernel has it read-only", "leave it out of the request for this kernel"));
         }

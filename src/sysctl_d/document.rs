@@ -26,12 +26,6 @@ impl Document {
         &self.bytes
     }
 
-    /// The bytes of the file, taken out.
-    #[must_use]
-    pub fn into_bytes(self) -> Vec<u8> {
-        self.bytes
-    }
-
     /// Puts `text`, which holds no line end, where the value of `assignment` stands. A key without `=` has no such
     /// place and stays as it is.
     pub fn set_value(&mut self, assignment: &Assignment, text: &str) {
@@ -229,6 +223,7 @@ mod tests {
             ("a = 1\nx\n", |document, _| document.insert_after_line(1, "b = 2"), "a = 1\nb = 2\nx\n"),
             ("\t a = 1\n", |document, first| document.comment_out(first, "by us: "), "# by us: \t a = 1\n"),
             ("x\na = 1\ny\n", |document, first| document.remove_line(first), "x\ny\n"),
+            ("a = 1\n\ny\n", |document, first| document.remove_line(first), "\ny\n"),
             ("x\na = 1", |document, first| document.remove_line(first), "x\n"),
         ];
         for (before, edit, expected) in cases {

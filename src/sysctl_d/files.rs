@@ -81,5 +81,5 @@ pub(super) fn visits(tree: &Tree, loader: Loader, file: &Path) -> bool {
         return visits(&with_file, loader, file);
     }
     let real = tree.real(file);
-    visited(tree, loader).iter().any(|path| path == file || tree.real(path) == real)
+    visited(tree, loader).iter().any(|path| tree.real(path) == real)
 }
