@@ -63,6 +63,16 @@ fn when_the_module_comes() {
         (&[("/proc/cmdline", "quiet modules_load=loop,nf_conntrack ro")], "/proc/cmdline:1", "/proc/cmdline:1"),
         (&[("/proc/cmdline", "quiet rd.modules-load=xt_conntrack")], "/proc/cmdline:1", "/proc/cmdline:1"),
         (
+            &[("/proc/cmdline", "module_blacklist=nf_conntrack"), ("/etc/modules-load.d/a.conf", "nf_conntrack")],
+            "-",
+            "-",
+        ),
+        (
+            &[("/proc/cmdline", "modprobe.blacklist=x,nf_conntrack"), ("/etc/modules-load.d/a.conf", "nf_conntrack")],
+            "-",
+            "/etc/modules-load.d/a.conf:1",
+        ),
+        (
             &[("/etc/modules-load.d/a.conf", "nf_conntrack"), ("/etc/modprobe.d/b.conf", "blacklist nf_conntrack")],
             "-",
             // modprobe(8) takes a blacklist to be about aliases.

@@ -98,13 +98,17 @@ fn early(tree: &Tree, loader: Loader) -> Option<Place> {
     };
     let in_files = files.into_iter().find_map(|file| line_where(tree, &file, names_it));
     in_files.or_else(|| {
-        line_where(tree, Path::new(CMDLINE), |line| {
-            let lists = line.split_whitespace().filter_map(|word| {
-                let (key, modules) = word.split_once('=')?;
-                matches!(key.trim_start_matches("rd."), "modules_load" | "modules-load").then_some(modules)
-            });
-            lists.flat_map(|modules| modules.split(',')).any(brings_conntrack)
+        on_command_line(tree, |key, module| {
+            matches!(key.trim_start_matches("rd."), "modules_load" | "modules-load") && brings_conntrack(module)
         })
+    })
+}
+
+/// The kernel's command line, where one of its lists (`key=module,module`) has what is looked for.
+fn on_command_line(tree: &Tree, holds: impl Fn(&str, &str) -> bool) -> Option<Place> {
+    line_where(tree, Path::new(CMDLINE), |line| {
+        let mut lists = line.split_whitespace().filter_map(|word| word.split_once('='));
+        lists.any(|(key, modules)| modules.split(',').any(|module| holds(key, module)))
     })
 }
 
@@ -113,22 +117,29 @@ fn brings_conntrack(module: &str) -> bool {
     BRINGS_CONNTRACK.contains(&module.as_str())
 }
 
-/// Whether modprobe.d keeps the module from being loaded by its name. systemd-modules-load obeys a blacklist; the init
-/// scripts beside procps call modprobe(8), for which a blacklist is about aliases only.
+/// Whether modprobe.d or the kernel's command line keeps the module from being loaded by its name. systemd-modules-load
+/// obeys a blacklist; the init scripts beside procps call modprobe(8), for which a blacklist is about aliases only. The
+/// kernel itself obeys `module_blacklist` (Documentation/admin-guide/kernel-parameters.txt).
 fn is_barred(tree: &Tree, loader: Loader) -> bool {
-    drop_ins(tree, &MODPROBE, ".conf").into_iter().any(|file| {
-        line_where(tree, &file, |line| {
-            let mut words = line.split_whitespace();
-            let (command, module) = (words.next(), words.next().unwrap_or_default());
-            module.replace('-', "_") == "nf_conntrack"
-                && match command {
-                    Some("blacklist") => loader == Loader::Systemd,
-                    Some("install") => words.next().is_some_and(does_nothing),
-                    _ => false,
-                }
+    let by_the_kernel = on_command_line(tree, |key, module| {
+        let is_list = key == "module_blacklist" || (key == "modprobe.blacklist" && loader == Loader::Systemd);
+        is_list && module == "nf_conntrack"
+    });
+    let mut files = drop_ins(tree, &MODPROBE, ".conf").into_iter();
+    by_the_kernel.is_some()
+        || files.any(|file| {
+            line_where(tree, &file, |line| {
+                let mut words = line.split_whitespace();
+                let (command, module) = (words.next(), words.next().unwrap_or_default());
+                module.replace('-', "_") == "nf_conntrack"
+                    && match command {
+                        Some("blacklist") => loader == Loader::Systemd,
+                        Some("install") => words.next().is_some_and(does_nothing),
+                        _ => false,
+                    }
+            })
+            .is_some()
         })
-        .is_some()
-    })
 }
 
 /// Whether a command in the place of loading is one of those that hardening guides put there.
