@@ -238,9 +238,13 @@ impl Report {
     #[must_use]
     pub fn failed(mut self, failure: Failure) -> Report {
         for setting in &mut self.settings {
-            if matches!(setting.verdict, Verdict::LiveDrift | Verdict::BootDrift) {
-                setting.advice = None;
-            }
+            let is_to_apply = match setting.verdict {
+                Verdict::LiveDrift | Verdict::BootDrift => true,
+                // The failure's own setting: its hint knows more.
+                Verdict::LostAtBoot => failure.key.as_ref() == Some(&setting.name),
+                _ => false,
+            };
+            setting.advice = setting.advice.take().filter(|_| !is_to_apply);
         }
         self.in_sync = false;
         self.failure = Some(failure);
