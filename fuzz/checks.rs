@@ -5,8 +5,8 @@ use conntrack_sysctl::report::{Mode, Report, text};
 use conntrack_sysctl::request::{self, Conflicts, Desired, ModulePolicy};
 use conntrack_sysctl::snapshot::{Live, Module, Snapshot};
 use conntrack_sysctl::sysctl_d::{Document, Loader, parse};
-use conntrack_sysctl::table::counters::{self, Counters};
-use conntrack_sysctl::table::{ctnetlink, log_reader, saved};
+use conntrack_sysctl::table::model::counters::{self, Counters};
+use conntrack_sysctl::table::source::{log as log_reader, netlink::message as ctnetlink, saved};
 use conntrack_sysctl::tree::{Entry, Tree};
 use conntrack_sysctl::verify::Verdict;
 

@@ -4,23 +4,22 @@
 //! loader then writes, and who writes later. Each text counts for what the kernel would make of it.
 
 mod arrival;
-mod kernel_options;
-mod later;
-mod loader;
-pub mod sources;
+mod systems;
+pub mod wanted;
+mod writers;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use crate::catalog::{self, Access, CATALOG, Setting};
-use crate::kernel_reading::kernel_reading;
+use crate::kernel::catalog::{self, Access, CATALOG, Setting};
+use crate::kernel::number::kernel_reading;
 use crate::snapshot::Snapshot;
 use crate::sysctl_d::{self, Loader, Placed, Write};
 use crate::tree::Place;
 
 pub use arrival::{Arrival, MODULE_FILE, arrival};
-pub use kernel_options::{HASHSIZE_FILE, hashsize_line};
-pub use later::later_writers;
-pub use loader::{default_loader, loaders};
+pub use systems::{default_loader, loaders};
+pub use writers::kernel::{HASHSIZE_FILE, hashsize_line};
+pub use writers::later_writers;
 
 /// The two thresholds of IPv6 reassembly: the kernel refuses a low one above the high one, and a high one below the
 /// low one, at each write (net/ipv6/netfilter/nf_conntrack_reasm.c).
@@ -126,12 +125,12 @@ pub fn boot_arriving(snapshot: &Snapshot, loader: Loader, arrival: Arrival) -> B
     let keys = keys(snapshot);
     let mut read = sysctl_d::assignments(&snapshot.tree, loader);
     // Seen in real boots of Debian 11: to procps 3 a glob is the name of a key that there is not.
-    if loader == Loader::Procps && sources::PROCPS_3.iter().any(|library| snapshot.tree.get(library).is_some()) {
+    if loader == Loader::Procps && wanted::PROCPS_3.iter().any(|library| snapshot.tree.get(library).is_some()) {
         read.retain(|placed| !placed.assignment.is_glob());
     }
     let mut play = Play { snapshot, outlooks: BTreeMap::new(), noted: HashSet::new() };
     play.mention(&read);
-    for write in kernel_options::writes(snapshot, &keys) {
+    for write in writers::kernel::writes(snapshot, &keys) {
         play.tell(write);
     }
     for write in sysctl_d::writes(&read, loader, &keys) {
@@ -141,7 +140,7 @@ pub fn boot_arriving(snapshot: &Snapshot, loader: Loader, arrival: Arrival) -> B
             play.lose(write);
         }
     }
-    let later = later::assignments(&snapshot.tree);
+    let later = writers::assignments(&snapshot.tree);
     play.mention(&later);
     for write in sysctl_d::writes(&later, Loader::Procps, &keys) {
         play.write(write);

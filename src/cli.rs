@@ -8,14 +8,15 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 
+use crate::clients::{ansible, dsc};
 use crate::failure::{Failure, Kind};
 use crate::report::{Mode, Report, github, junit, salt, sarif, text};
 use crate::request::{self, Desired};
 use crate::run;
 use crate::summarize::{self, Summary};
-use crate::table::status::Level;
+use crate::table::analysis::status::Level;
 use crate::table::{self, Form};
-use crate::{ansible, dsc, schema, show};
+use crate::{schema, show};
 
 /// The run did what it was to do; a check found desired = live = boot.
 pub const OK: u8 = 0;

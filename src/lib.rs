@@ -27,16 +27,13 @@
 // They panic where the stream is full or gone; `cli` has the ways that do not.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
-pub mod ansible;
 pub mod apply;
 pub mod boot;
-pub mod catalog;
 pub mod cli;
-pub mod dsc;
+pub mod clients;
 pub mod failure;
 pub mod host;
-pub mod kernel_reading;
-pub mod markup;
+pub mod kernel;
 pub mod plan;
 pub mod report;
 pub mod request;
@@ -47,6 +44,7 @@ pub mod snapshot;
 pub mod summarize;
 pub mod sysctl_d;
 pub mod table;
+pub mod text;
 pub mod tree;
 pub mod value;
 pub mod verify;

@@ -9,8 +9,8 @@ mod live;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::catalog;
 use crate::failure::{Failure, Kind};
+use crate::kernel::catalog;
 use crate::request::{Aim, Desired};
 use crate::snapshot::{Live, Module, Snapshot};
 use crate::tree::Tree;

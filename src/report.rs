@@ -15,8 +15,8 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::catalog;
 use crate::failure::Failure;
+use crate::kernel::catalog;
 use crate::plan::{Knob, Plan, Step};
 use crate::request::{Aim, Desired, Want};
 use crate::snapshot::Snapshot;

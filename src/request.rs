@@ -11,8 +11,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::catalog::{self, Access, Setting};
 use crate::failure::{Failure, Kind, pointer_step};
+use crate::kernel::catalog::{self, Access, Setting};
+use crate::text::excerpt;
 use crate::value::{self, ValueError, WireValue};
 
 pub use json::LIMIT;
@@ -199,7 +200,7 @@ pub fn from_value(value: Value) -> Result<Request, Failure> {
 }
 
 fn unknown_field(name: &str) -> Failure {
-    let message = format!("unknown field `{}`", value::excerpt(name));
+    let message = format!("unknown field `{}`", excerpt(name));
     let failure = Failure::new(Kind::BadRequest, message).at(pointer_step(name));
     let nearest = FIELDS
         .iter()
@@ -258,8 +259,8 @@ pub fn desired(request: &Request) -> Result<Desired, Failure> {
 /// The setting that a person means by `name`, or why there is none.
 pub fn setting(name: &str) -> Result<Setting, Failure> {
     catalog::find(name).map_err(|unknown| {
-        let message = format!("`{}` is not a connection tracking sysctl", value::excerpt(name));
-        let failure = Failure::new(Kind::UnknownSetting, message).key(value::excerpt(name));
+        let message = format!("`{}` is not a connection tracking sysctl", excerpt(name));
+        let failure = Failure::new(Kind::UnknownSetting, message).key(excerpt(name));
         match unknown.nearest {
             Some(nearest) => failure.hint(format!("did you mean `{nearest}`?")),
             None => failure.hint("`conntrack-sysctl show` lists them"),

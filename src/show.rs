@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::boot::{self, Arrival, Boot, Lost, Outlook};
-use crate::catalog::{self, Setting};
 use crate::failure::Failure;
+use crate::kernel::catalog::{self, Setting};
 use crate::request;
 use crate::snapshot::Snapshot;
 use crate::sysctl_d::Loader;
@@ -206,7 +206,7 @@ fn arrival_text(arrival: &Arrival) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::MAX;
+    use crate::kernel::catalog::MAX;
     use crate::snapshot::{Live, Module};
     use crate::tree::Entry;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::catalog::Setting;
+use crate::kernel::catalog::Setting;
 use crate::tree::Tree;
 
 /// One key of the live kernel.

@@ -17,7 +17,7 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::{self, Setting};
+use crate::kernel::catalog::{self, Setting};
 use crate::tree::{Place, Tree};
 
 pub use document::Document;

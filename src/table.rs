@@ -3,29 +3,11 @@
 //! The kernel is read here and never changed: what `diagnose` proposes is a request, which `apply` takes. What cannot
 //! be read is listed in the answer, and the rest is given. `docs/table.md` tells what each line means.
 
-pub mod counters;
-pub mod ctnetlink;
-pub mod diagnosis;
-pub mod diagnosis_text;
-pub mod elsewhere;
-pub mod entry;
-pub mod heavy;
-pub mod kernel_log;
-pub mod lines;
-pub mod log_reader;
-pub mod profile;
-pub mod prometheus;
-pub mod proposal;
-pub mod reading;
-pub mod saved;
-pub mod screen;
-pub mod socket;
-pub mod status;
-pub mod status_text;
-pub mod terminal;
-pub mod time;
+pub mod analysis;
+pub mod model;
+pub mod source;
+pub mod view;
 pub mod watch;
-pub mod xml;
 
 use std::fs::File;
 use std::io::{self, BufReader};
@@ -37,11 +19,15 @@ use clap::Args;
 
 use crate::cli::{Answer, FAILED, OK, complain, json};
 use crate::host::restraint;
-use diagnosis::Findings;
-use kernel_log::Log;
-use profile::{Tally, Timeouts};
-use proposal::LARGEST;
-use reading::{Reading, Sizes, Unread};
+use analysis::diagnosis::{self, Findings};
+use analysis::profile::{self, Tally, Timeouts};
+use analysis::proposal::LARGEST;
+use analysis::status;
+use source::log as log_reader;
+use source::log::lines::Log;
+use source::proc::{self as reading, Reading, Sizes, Unread};
+use source::{netlink as socket, saved};
+use view::{diagnosis as diagnosis_text, prometheus, status as status_text};
 
 /// The forms that the commands of this module can answer in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -288,7 +274,7 @@ fn log(path: Option<&Path>, unread: &mut Vec<Unread>) -> Option<Log> {
 /// The present time in UTC.
 fn now() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    time::utc(i64::try_from(since).unwrap_or(i64::MAX))
+    crate::text::utc(i64::try_from(since).unwrap_or(i64::MAX))
 }
 
 fn refusal(why: &str) -> Answer {

@@ -8,7 +8,8 @@ use std::fmt;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
-use crate::catalog::{Kind, Setting};
+use crate::kernel::catalog::{Kind, Setting};
+use crate::text::{UNITS, duration_text, excerpt};
 
 /// A value as the request's JSON has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,9 +76,6 @@ pub enum ValueError {
     /// The number lies outside the setting's bounds; the sentence says which.
     Range(String),
 }
-
-/// The units of a duration in seconds, in the order in which they must appear.
-const UNITS: [(char, i128); 5] = [('w', 604_800), ('d', 86_400), ('h', 3600), ('m', 60), ('s', 1)];
 
 /// The number that `value` means for `setting`.
 pub fn number(value: &WireValue, setting: &Setting) -> Result<i64, ValueError> {
@@ -160,24 +158,6 @@ fn duration(text: &str) -> Option<i128> {
     Some(total)
 }
 
-/// `seconds` as a duration that a request would accept: `8h`, `5d`, `1h30m`.
-#[must_use]
-pub fn duration_text(seconds: i64) -> String {
-    if seconds <= 0 {
-        return format!("{seconds}s");
-    }
-    let mut rest = i128::from(seconds);
-    let mut text = String::new();
-    // Weeks are accepted, but nobody reads 432000 as anything but five days.
-    for (name, length) in UNITS.iter().skip(1) {
-        if rest >= *length {
-            text += &format!("{}{name}", rest / length);
-            rest %= length;
-        }
-    }
-    text
-}
-
 /// `number` as a person reads it, where that differs from the digits.
 #[must_use]
 pub fn human(number: i64, kind: Kind) -> Option<String> {
@@ -191,19 +171,10 @@ pub fn human(number: i64, kind: Kind) -> Option<String> {
     }
 }
 
-/// At most the first 40 characters of what a user gave, so that no input floods a message.
-#[must_use]
-pub fn excerpt(text: &str) -> String {
-    if text.chars().count() <= 40 {
-        return text.to_owned();
-    }
-    text.chars().take(40).chain("...".chars()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::find;
+    use crate::kernel::catalog::find;
 
     #[test]
     fn values_mean_these_numbers() {

@@ -1,9 +1,9 @@
 //! What the next boot makes of a machine, beyond the drop-ins: when the module comes, its options, the kernel command
 //! line, and who writes later. A case is a few files and what is expected of them.
 
-use conntrack_sysctl::boot::sources::tuned_profiles;
+use conntrack_sysctl::boot::wanted::tuned_profiles;
 use conntrack_sysctl::boot::{Arrival, FRAG6_HIGH, FRAG6_LOW, Lost, arrival, boot, default_loader, later_writers};
-use conntrack_sysctl::catalog::{BUCKETS, COUNT, MAX};
+use conntrack_sysctl::kernel::catalog::{BUCKETS, COUNT, MAX};
 use conntrack_sysctl::snapshot::{Module, Snapshot};
 use conntrack_sysctl::sysctl_d::Loader;
 use conntrack_sysctl::tree::{Entry, Place, Tree};

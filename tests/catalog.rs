@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use conntrack_sysctl::catalog::{self, Access, CATALOG, Kind, PREFIX, Scope, Setting};
+use conntrack_sysctl::kernel::catalog::{self, Access, CATALOG, Kind, PREFIX, Scope, Setting};
 
 /// Every key of a mainline release built with all of connection tracking, one a line. 6.18 is a running kernel's
 /// list; the others are that list with what `net/netfilter/nf_conntrack_standalone.c` lost or gained in between.

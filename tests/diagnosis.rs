@@ -6,14 +6,15 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use conntrack_sysctl::table::counters::{Counters, Names};
-use conntrack_sysctl::table::diagnosis::{Diagnosis, Findings, Verdict, diagnose};
-use conntrack_sysctl::table::elsewhere::drops;
-use conntrack_sysctl::table::entry::{Entry, Marks, State};
-use conntrack_sysctl::table::kernel_log::Log;
-use conntrack_sysctl::table::profile::{Profile, Tally, Timeouts};
-use conntrack_sysctl::table::reading::{Elsewhere, Reading, Sizes, Unread};
-use conntrack_sysctl::table::{diagnosis_text, prometheus, status, status_text};
+use conntrack_sysctl::table::analysis::diagnosis::{Diagnosis, Findings, Verdict, diagnose};
+use conntrack_sysctl::table::analysis::losses::drops;
+use conntrack_sysctl::table::analysis::profile::{Profile, Tally, Timeouts};
+use conntrack_sysctl::table::analysis::status;
+use conntrack_sysctl::table::model::counters::{Counters, Names};
+use conntrack_sysctl::table::model::entry::{Entry, Marks, State};
+use conntrack_sysctl::table::source::log::lines::Log;
+use conntrack_sysctl::table::source::proc::{Elsewhere, Reading, Sizes, Unread};
+use conntrack_sysctl::table::view::{diagnosis as diagnosis_text, prometheus, status as status_text};
 use support::{Run, golden};
 
 fn directory() -> PathBuf {
@@ -136,7 +137,7 @@ fn another_door_is_named() {
 #[test]
 fn a_table_that_was_full_an_hour_ago() {
     let words = "4,1,1000000000000,-;nf_conntrack: nf_conntrack: table full, dropping packet";
-    let message = conntrack_sysctl::table::kernel_log::kmsg_record(words, 1_339_000_000).expect("it is one");
+    let message = conntrack_sysctl::table::source::log::lines::kmsg_record(words, 1_339_000_000).expect("it is one");
     let with = |since_boot: u64, dropped: u64| {
         let mut findings = findings(1000, 65_536, None);
         findings.status.since_boot.as_mut().expect("counted").total.insert("drop".into(), dropped);
@@ -192,8 +193,8 @@ fn a_status_in_text_and_metrics() {
     golden(&directory().join("status/metrics.prom"), &(prometheus::metrics(&status) + "\n"));
 }
 
-fn namespace(name: &str) -> conntrack_sysctl::table::reading::Namespace {
-    conntrack_sysctl::table::reading::Namespace {
+fn namespace(name: &str) -> conntrack_sysctl::table::source::proc::Namespace {
+    conntrack_sysctl::table::source::proc::Namespace {
         id: 1,
         name: Some(name.into()),
         program: None,

@@ -9,10 +9,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use conntrack_sysctl::apply::{Outcome, apply};
-use conntrack_sysctl::boot::sources::SYSTEMD_SYSCTL;
-use conntrack_sysctl::catalog;
+use conntrack_sysctl::boot::wanted::SYSTEMD_SYSCTL;
 use conntrack_sysctl::failure::Kind;
 use conntrack_sysctl::host::{self, Kernel};
+use conntrack_sysctl::kernel::catalog;
 use conntrack_sysctl::plan::{Knob, Plan, Step, plan};
 use conntrack_sysctl::report::{Mode, Report};
 use conntrack_sysctl::request::{self, Conflicts, Desired, ModulePolicy};

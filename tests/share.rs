@@ -13,8 +13,8 @@ use clap::Command;
 use clap::builder::PossibleValuesParser;
 use clap_complete::{Generator, generate, shells};
 use clap_mangen::Man;
-use conntrack_sysctl::catalog::CATALOG;
 use conntrack_sysctl::cli;
+use conntrack_sysctl::kernel::catalog::CATALOG;
 use support::golden;
 
 const NAME: &str = "conntrack-sysctl";

@@ -9,7 +9,7 @@ mod tree;
 
 use std::collections::BTreeSet;
 
-use conntrack_sysctl::catalog::CATALOG;
+use conntrack_sysctl::kernel::catalog::CATALOG;
 use conntrack_sysctl::sysctl_d::{Loader, assignments, parse, writes};
 use support::{cases, golden};
 

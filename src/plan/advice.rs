@@ -1,7 +1,7 @@
 //! Says what a user should know of the values that a plan leads to, with numbers.
 
 use crate::boot;
-use crate::catalog::{BUCKETS, COUNT, MAX, by_key};
+use crate::kernel::catalog::{BUCKETS, COUNT, MAX, by_key};
 use crate::request::{Aim, Desired};
 use crate::snapshot::Snapshot;
 use crate::tree::Entry;

@@ -8,11 +8,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::text::{printable, summary};
+use super::text::summary;
 use super::{Report, Rule, SettingReport};
 use crate::failure::Failure;
 use crate::request::{self, Request};
 use crate::show::{Inventory, Overview};
+use crate::text::printable;
 use crate::tree::Place;
 use crate::value::WireValue;
 use crate::verify::Verdict;

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{Mode, Report, SettingReport, text};
 use crate::failure::Failure;
+use crate::text::{number, printable, short};
 use crate::tree::Place;
 use crate::verify::Verdict;
 use crate::warning::Code;
@@ -52,7 +53,7 @@ pub fn findings(report: &Report) -> Vec<Finding> {
                 level: Level::Warning,
                 rule: name(&warning.code),
                 setting: warning.key.clone(),
-                message: text::printable(&warning.message).into_owned(),
+                message: printable(&warning.message).into_owned(),
                 file: None,
                 line: None,
             });
@@ -70,11 +71,11 @@ pub fn setting(setting: &SettingReport, mode: Mode) -> Option<Finding> {
     let found = Found::new(setting, mode);
     let mut message = format!(
         "{}: {}: desired {}, live {}, boot {}",
-        text::short(&setting.name),
+        short(&setting.name),
         text::verdict(setting.verdict),
         text::desired(setting),
-        text::number(found.live, None),
-        text::number(found.boot, None),
+        number(found.live, None),
+        number(found.boot, None),
     );
     if let Some(place) = found.wrong_line {
         message += &format!(" ({place})");
@@ -86,7 +87,7 @@ pub fn setting(setting: &SettingReport, mode: Mode) -> Option<Finding> {
         level: Level::Error,
         rule: name(&setting.verdict),
         setting: Some(setting.name.clone()),
-        message: text::printable(&message).into_owned(),
+        message: printable(&message).into_owned(),
         file: found.wrong_line.map(|place| place.file.clone()),
         line: found.wrong_line.map(|place| place.line),
     })
@@ -122,7 +123,7 @@ fn failure(failure: &Failure) -> Finding {
         level: Level::Error,
         rule: name(&failure.kind),
         setting: failure.key.clone(),
-        message: text::printable(&failure.to_string()).into_owned(),
+        message: printable(&failure.to_string()).into_owned(),
         file: None,
         line: None,
     }

@@ -2,6 +2,7 @@
 
 use super::finding::{Level, findings};
 use super::{Report, text};
+use crate::text::{printable, short};
 
 /// One command a line; where there is nothing to annotate, one that says so.
 #[must_use]
@@ -14,8 +15,7 @@ pub fn report(report: &Report) -> String {
                 Level::Warning => "warning",
             };
             // A `file` would have to be one of the repository.
-            let title =
-                finding.setting.as_deref().map_or_else(|| finding.rule.clone(), |name| text::short(name).into());
+            let title = finding.setting.as_deref().map_or_else(|| finding.rule.clone(), |name| short(name).into());
             format!("::{command} title={}::{}", property(&format!("conntrack-sysctl {title}")), data(&finding.message))
         })
         .collect();
@@ -27,7 +27,7 @@ pub fn report(report: &Report) -> String {
 
 /// `text` as the data of a command.
 fn data(text: &str) -> String {
-    text::printable(text).replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    printable(text).replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
 /// `text` as a property of a command.

@@ -1,8 +1,8 @@
 //! Renders a report as JUnit XML, which CI systems show as tests: each setting is one.
 
+use super::Report;
 use super::finding::{self, Level};
-use super::{Report, text};
-use crate::markup;
+use crate::text::{escaped, printable};
 
 /// The XML document.
 #[must_use]
@@ -56,5 +56,5 @@ fn case(name: &str, finding: Option<&finding::Finding>) -> String {
 
 /// `text` as an attribute or as content. XML has no form at all for most control characters.
 fn attribute(text: &str) -> String {
-    markup::escaped(&text::printable(text))
+    escaped(&printable(text))
 }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::diff::unified;
 use super::finding;
 use super::{Change, Mode, Report, text};
+use crate::text::{printable, printable_lines};
 
 /// One JSON object. `result` is true where all that was asked for is done or nothing is to do, false where the run
 /// failed, and null where a check found that apply would change something.
@@ -18,7 +19,7 @@ pub fn report(report: &Report) -> String {
     let mut outcome = json!({"result": result, "changes": changes(report), "comment": comment(report)});
     // Salt counts a state that has the list as one that warns, were it empty.
     if !report.warnings.is_empty() {
-        let line = |code, message| format!("{}: {}", finding::name(code), text::printable(message));
+        let line = |code, message| format!("{}: {}", finding::name(code), printable(message));
         outcome["warnings"] = report.warnings.iter().map(|warning| line(&warning.code, &warning.message)).collect();
     }
     crate::cli::json(&outcome)
@@ -53,8 +54,8 @@ fn changes(report: &Report) -> Map<String, Value> {
                 let path = path.to_string_lossy();
                 // A file that was not there, or is no more, is named on one side only.
                 let diffs = report.diff.iter().filter(|diff| diff.before_header == path || diff.after_header == path);
-                let diff: String = diffs.map(|diff| text::printable_lines(&unified(diff))).collect();
-                changes.insert(text::printable(&path).into_owned(), json!({"diff": diff}));
+                let diff: String = diffs.map(|diff| printable_lines(&unified(diff))).collect();
+                changes.insert(printable(&path).into_owned(), json!({"diff": diff}));
             }
         }
     }

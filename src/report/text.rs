@@ -1,12 +1,12 @@
 //! Renders what a run found as text for people. No control character of a file or a request reaches the terminal.
 
-use std::borrow::Cow;
 use std::path::Path;
 
 use super::diff::unified;
 use super::{Change, FileAction, Mode, Report, Rule, SettingReport};
 use crate::failure::Failure;
 use crate::show::{Inventory, Overview, Role, Story};
+use crate::text::{number, printable, printable_lines, short, table};
 use crate::verify::Verdict;
 
 /// The text of a report, without a line end at its end.
@@ -150,15 +150,6 @@ fn change_of(before: Option<i64>, after: Option<i64>, human: Option<&str>) -> St
     if before == after { after_text } else { format!("{} -> {after_text}", number(before, None)) }
 }
 
-/// A number, and how a person reads it.
-pub(crate) fn number(number: Option<i64>, human: Option<&str>) -> String {
-    match (number, human) {
-        (None, _) => "-".to_owned(),
-        (Some(number), None) => number.to_string(),
-        (Some(number), Some(human)) => format!("{number} ({human})"),
-    }
-}
-
 /// The verdict's name, as in JSON.
 pub(crate) fn verdict(verdict: Verdict) -> &'static str {
     match verdict {
@@ -223,50 +214,4 @@ pub fn story(story: &Story) -> String {
         text += &format!(" ({})", printable(advice));
     }
     text
-}
-
-/// The name without the part that all have in common.
-pub(crate) fn short(name: &str) -> &str {
-    name.strip_prefix("net.netfilter.").unwrap_or(name)
-}
-
-/// Rows below their heads, in columns.
-pub(crate) fn table(heads: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
-    let rows: Vec<Vec<String>> = std::iter::once(heads.iter().map(|head| (*head).to_owned()).collect())
-        .chain(rows.map(|row| row.iter().map(|cell| printable(cell).into_owned()).collect()))
-        .collect();
-    let width = |column: usize| rows.iter().map(|row: &Vec<String>| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..heads.len()).map(width).collect();
-    let mut text = String::new();
-    for row in rows {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-        let line = cells.collect::<Vec<_>>().join("  ");
-        text += line.trim_end();
-        text.push('\n');
-    }
-    text
-}
-
-/// `text` with every control character written out: what a file holds must not drive a terminal.
-pub(crate) fn printable(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_unsafe) {
-        return Cow::Borrowed(text);
-    }
-    let escaped = text.chars().map(|c| if is_unsafe(c) { c.escape_default().to_string() } else { c.to_string() });
-    Cow::Owned(escaped.collect())
-}
-
-/// The same for text of several lines.
-pub(super) fn printable_lines(text: &str) -> String {
-    text.split_inclusive('\n')
-        .map(|line| match line.strip_suffix('\n') {
-            Some(line) => printable(line).into_owned() + "\n",
-            None => printable(line).into_owned(),
-        })
-        .collect()
-}
-
-/// Control characters, and those that turn the direction of writing round. A tab only moves on.
-fn is_unsafe(c: char) -> bool {
-    (c.is_control() && c != '\t') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

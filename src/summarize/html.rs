@@ -1,10 +1,10 @@
 //! Renders a summary as one HTML page that needs nothing else: hosts by settings, each drift marked with file and line.
 
 use super::{Host, Outcome, Summary, text};
-use crate::markup;
 use crate::report::finding::Found;
-use crate::report::text::{desired, number, printable, short, verdict};
+use crate::report::text::{desired, verdict};
 use crate::report::{Mode, SettingReport};
+use crate::text::{escaped, number, printable, short};
 use crate::verify::Verdict;
 
 /// The page has no scripts and loads nothing; the policy holds it to that, whatever a report had in it.
@@ -41,17 +41,17 @@ li { margin: .25rem 0; overflow-wrap: anywhere; }
 pub fn summary(summary: &Summary) -> String {
     let settings = summary.settings();
     let mut page = HEAD.to_owned();
-    page += &format!("<h1>Connection tracking</h1>\n<p>{}</p>\n", escaped(&summary.headline()));
+    page += &format!("<h1>Connection tracking</h1>\n<p>{}</p>\n", content(&summary.headline()));
     page += "<div class=\"scroll\">\n<table>\n<thead>\n<tr><th scope=\"col\">host</th><th scope=\"col\">outcome</th>";
     for name in &settings {
-        page += &format!("<th scope=\"col\"><code>{}</code></th>", escaped(short(name)));
+        page += &format!("<th scope=\"col\"><code>{}</code></th>", content(short(name)));
     }
     page += "</tr>\n</thead>\n<tbody>\n";
     for host in &summary.hosts {
         let outcome = host.outcome.name();
         page += &format!(
             "<tr><th scope=\"row\">{}</th><td class=\"{outcome}\"><strong>{outcome}</strong></td>",
-            escaped(&host.name)
+            content(&host.name)
         );
         for name in &settings {
             let mut all = host.report.iter().flat_map(|report| report.settings.iter().map(|one| (one, report.mode)));
@@ -69,18 +69,18 @@ fn cell((setting, mode): (&SettingReport, Mode)) -> String {
     let live = number(found.live, None);
     if setting.verdict == Verdict::InSync {
         let human =
-            setting.live.human.as_ref().map_or_else(String::new, |human| format!(" <small>{}</small>", escaped(human)));
-        return format!("<td class=\"in_sync\">{}{human}</td>", escaped(&live));
+            setting.live.human.as_ref().map_or_else(String::new, |human| format!(" <small>{}</small>", content(human)));
+        return format!("<td class=\"in_sync\">{}{human}</td>", content(&live));
     }
     let place = found
         .wrong_line
-        .map_or_else(String::new, |place| format!("<small><code>{}</code></small>", escaped(&place.to_string())));
+        .map_or_else(String::new, |place| format!("<small><code>{}</code></small>", content(&place.to_string())));
     format!(
         "<td class=\"drift\"><strong>{}</strong><small>desired {}</small><small>live {}</small><small>boot {}</small>{place}</td>",
         verdict(setting.verdict),
-        escaped(&desired(setting)),
-        escaped(&live),
-        escaped(&number(found.boot, None))
+        content(&desired(setting)),
+        content(&live),
+        content(&number(found.boot, None))
     )
 }
 
@@ -92,9 +92,9 @@ fn details(hosts: &[Host]) -> String {
             continue;
         }
         let class = if host.outcome == Outcome::Unknown { "unknown" } else { "drift" };
-        details += &format!("<h2 class=\"{class}\">{}</h2>\n<ul>\n", escaped(&host.name));
+        details += &format!("<h2 class=\"{class}\">{}</h2>\n<ul>\n", content(&host.name));
         for line in lines {
-            details += &format!("<li>{}</li>\n", escaped(&line));
+            details += &format!("<li>{}</li>\n", content(&line));
         }
         details += "</ul>\n";
     }
@@ -102,6 +102,6 @@ fn details(hosts: &[Host]) -> String {
 }
 
 /// `text` as content: neither markup nor a control character of a report reaches the reader.
-fn escaped(text: &str) -> String {
-    markup::escaped(&printable(text))
+fn content(text: &str) -> String {
+    escaped(&printable(text))
 }

@@ -2,7 +2,7 @@
 
 use super::{Outcome, Summary, text};
 use crate::report::finding::Level;
-use crate::report::text::{printable, short};
+use crate::text::{printable, short};
 
 /// The document, without a line end at its end.
 #[must_use]

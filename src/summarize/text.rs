@@ -1,7 +1,7 @@
 //! Renders a summary as text for people.
 
 use super::{Host, Summary};
-use crate::report::text::{printable, table};
+use crate::text::{printable, table};
 
 /// The text, without a line end at its end: a line for each host, then what is wrong where.
 #[must_use]

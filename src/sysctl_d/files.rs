@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::{Loader, glob};
-use crate::boot::sources::{CREDENTIALS, SYSCTL_CONF, SYSCTL_D};
+use crate::boot::wanted::{CREDENTIALS, SYSCTL_CONF, SYSCTL_D};
 use crate::tree::{Entry, Tree};
 
 /// The paths that `loader` opens, in order. What stands there may still be unreadable.

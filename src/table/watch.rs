@@ -8,16 +8,16 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::profile::{Profile, Tally};
-use super::reading::{self, Reading};
-use super::screen::{self, Canvas, Look, New};
-use super::socket::{self, NewEntries};
-use super::status::{fill, interval};
-use super::terminal::Terminal;
-use super::time::{to_f64, to_u64};
 use super::{Form, now, refusal};
 use crate::cli::{Answer, FAILED, OK, complain};
 use crate::host::restraint;
+use crate::table::analysis::profile::{Profile, Tally};
+use crate::table::analysis::status::{fill, interval};
+use crate::table::source::netlink::{self, NewEntries};
+use crate::table::source::proc::{self, Reading};
+use crate::table::view::screen::{self, Canvas, Look, New};
+use crate::table::view::terminal::Terminal;
+use crate::text::{to_f64, to_u64};
 
 /// The arguments of `watch`.
 #[derive(Debug, Args)]
@@ -86,7 +86,7 @@ fn run(arguments: &WatchArgs, form: Form, terminal: Option<&Terminal>) -> io::Re
     let pause = Duration::from_secs_f64(arguments.interval);
     let new = if arguments.new { Some(NewEntries::listen()?) } else { None };
     let mut history = VecDeque::new();
-    let mut before = reading::read();
+    let mut before = proc::read();
     let mut looks = 0;
     let mut drawn: Option<(Look, Canvas)> = None;
     let mut due = Instant::now() + pause;
@@ -117,7 +117,7 @@ fn run(arguments: &WatchArgs, form: Form, terminal: Option<&Terminal>) -> io::Re
         }
         // A look that comes late does not make the next ones come early.
         due = (due + pause).max(Instant::now());
-        let after = reading::read();
+        let after = proc::read();
         let look = look(&before, &after, counted);
         before = after;
         if history.len() == HISTORY {
@@ -160,7 +160,7 @@ fn wait(left: Duration, terminal: Option<&Terminal>, new: Option<&NewEntries>) -
 fn look(before: &Reading, after: &Reading, new: Option<New>) -> Look {
     let interval = interval(before, after);
     let profile = top();
-    let items = |pick: fn(&Profile) -> &super::profile::Top| {
+    let items = |pick: fn(&Profile) -> &crate::table::analysis::profile::Top| {
         profile.iter().flat_map(|profile| pick(profile).items.iter().take(TOP).cloned()).collect()
     };
     let rate = interval.growth_per_second();
@@ -188,8 +188,8 @@ fn look(before: &Reading, after: &Reading, new: Option<New>) -> Look {
 
 /// The top of a sample of the table, if it can be read.
 fn top() -> Option<Profile> {
-    let mut tally = Tally::new(super::profile::Timeouts::new());
-    let dumped = socket::dump(|entry| {
+    let mut tally = Tally::new(crate::table::analysis::profile::Timeouts::new());
+    let dumped = netlink::dump(|entry| {
         tally.add(entry);
         if tally.entries() >= SAMPLE { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });

@@ -7,8 +7,8 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use conntrack_sysctl::catalog::{self, Kind as Unit};
-use conntrack_sysctl::kernel_reading::kernel_reading;
+use conntrack_sysctl::kernel::catalog::{self, Kind as Unit};
+use conntrack_sysctl::kernel::number::kernel_reading;
 use conntrack_sysctl::sysctl_d::{Loader, Write, assignments, writes};
 
 use crate::random::{LEGACY, Node, Root};

@@ -1,0 +1,138 @@
+//! Decides which number the kernel takes from a text that is written to a sysctl.
+//!
+//! Measured on 6.18 and read in its `kernel/sysctl.c` (`proc_get_long` and the handlers above it). The bounds are the
+//! catalog's, which are as wide as those of any kernel: a given one may refuse more (a timeout ends at `INT_MAX / HZ`).
+
+use crate::kernel::catalog::{BUCKETS, Kind, Setting};
+
+/// The kernel copies so many bytes to find the number, and refuses what fills them (`TMPBUFLEN - 1`).
+const LONGEST: usize = 21;
+
+/// An `int` of the kernel: unlike its unsigned kin, it takes `-0` for 0.
+const INT_MAX: i64 = 2_147_483_647;
+
+/// The number that `setting` has after a loader has written `text` and a line end, on a machine with pages of
+/// `page_size` bytes. None: the kernel refuses the text, and the old number stays.
+#[must_use]
+pub fn kernel_reading(text: &[u8], setting: &Setting, page_size: u64) -> Option<i64> {
+    let number = first_number(text, setting, page_size)?;
+    let bounds = match setting.kind {
+        // A timeout below zero is nonsense that every kernel takes.
+        Kind::Seconds => -setting.max..=setting.max,
+        Kind::Integer | Kind::Boolean => setting.min..=setting.max,
+    };
+    let number = i64::try_from(number).ok().filter(|number| bounds.contains(number))?;
+    Some(if setting.name == BUCKETS { rounded_buckets(number, page_size) } else { number })
+}
+
+/// The number at the start of `text`, decimal, octal or hexadecimal. What follows it after a blank is not read.
+fn first_number(text: &[u8], setting: &Setting, page_size: u64) -> Option<i128> {
+    let page = usize::try_from(page_size).unwrap_or(usize::MAX);
+    let seen = &text[..text.len().min(page.saturating_sub(1))];
+    let seen = &seen[seen.iter().take_while(|byte| is_space(**byte)).count()..];
+    let copied = &seen[..seen.len().min(LONGEST)];
+    let (negative, unsigned) = match copied {
+        [b'-', rest @ ..] => (true, rest),
+        rest => (false, rest),
+    };
+    let (radix, digits) = match unsigned {
+        [b'0', b'x' | b'X', rest @ ..] => (16, rest),
+        [b'0', ..] => (8, unsigned),
+        rest => (10, rest),
+    };
+    let length = digits.iter().take_while(|byte| char::from(**byte).is_digit(radix)).count();
+    let (digits, rest) = digits.split_at(length);
+    let after = &seen[copied.len() - rest.len()..];
+    let fills_the_copy = rest.is_empty() && copied.len() == LONGEST;
+    if fills_the_copy || !matches!(after, [] | [b' ' | b'\t' | b'\n', ..]) {
+        return None;
+    }
+    let magnitude = u64::from_str_radix(std::str::from_utf8(digits).ok()?, radix).ok()?;
+    if negative && !is_signed(setting) {
+        return None;
+    }
+    let sign = if negative { -1 } else { 1 };
+    Some(sign * i128::from(magnitude))
+}
+
+/// Whether the kernel reads a minus sign at all: the small levels, the switches and the sizes are unsigned.
+fn is_signed(setting: &Setting) -> bool {
+    setting.kind == Kind::Seconds || setting.max == INT_MAX || !setting.is_catalogued()
+}
+
+/// A blank of the kernel's `isspace`, which knows the no-break space of Latin-1.
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t'..=b'\r' | 0xa0)
+}
+
+/// What the kernel makes of a number of buckets: it fills whole pages, with buckets of 8 bytes.
+#[must_use]
+pub fn rounded_buckets(number: i64, page_size: u64) -> i64 {
+    let page = i64::try_from(page_size / 8).unwrap_or(i64::MAX).max(1);
+    match number.rem_euclid(page) {
+        0 => number,
+        rest => number.saturating_add(page - rest),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::catalog::find;
+
+    #[test]
+    fn texts_are_read_as_the_kernel_reads_them() {
+        const TIMEOUT: &str = "nf_conntrack_generic_timeout";
+        const SWITCH: &str = "nf_conntrack_acct";
+        let long = format!("{}7", " ".repeat(4095));
+        let cases: &[(&str, &str, Option<i64>)] = &[
+            (TIMEOUT, "600", Some(600)),
+            (TIMEOUT, "", None),
+            (TIMEOUT, " \t600", Some(600)),
+            (TIMEOUT, "010", Some(8)),
+            (TIMEOUT, "08", None),
+            (TIMEOUT, "0x10", Some(16)),
+            (TIMEOUT, "0X1f", Some(31)),
+            (TIMEOUT, "0x", None),
+            (TIMEOUT, "5 6", Some(5)),
+            (TIMEOUT, "70\t# seconds", Some(70)),
+            (TIMEOUT, "5,6", None),
+            (TIMEOUT, "5\r", None),
+            (TIMEOUT, "1.5", None),
+            (TIMEOUT, "+5", None),
+            (TIMEOUT, "-1", Some(-1)),
+            (TIMEOUT, "-0", Some(0)),
+            (TIMEOUT, "- 1", None),
+            (TIMEOUT, "\"600\"", None),
+            (TIMEOUT, "00000000000000000005", Some(5)),
+            (TIMEOUT, "000000000000000000005", None),
+            (TIMEOUT, "-2147483648", None),
+            (TIMEOUT, "18446744073709551616", None),
+            (TIMEOUT, &long[1..], Some(7)),
+            (TIMEOUT, &long, None),
+            (SWITCH, "1", Some(1)),
+            (SWITCH, "2", None),
+            (SWITCH, "-0", None),
+            ("nf_conntrack_max", "-0", Some(0)),
+            ("nf_conntrack_max", "-1", None),
+            ("nf_conntrack_buckets", "100001", Some(100_352)),
+            ("nf_conntrack_buckets", "0", None),
+            ("nf_conntrack_frag6_high_thresh", "4294967297", Some(4_294_967_297)),
+            ("nf_conntrack_of_tomorrow", "-3", Some(-3)),
+        ];
+        for (name, text, expected) in cases {
+            let setting = find(name).expect("it is a setting");
+            assert_eq!(kernel_reading(text.as_bytes(), &setting, 4096), *expected, "{name}: {text:?}");
+        }
+        let setting = find(TIMEOUT).expect("it is a setting");
+        assert_eq!(kernel_reading(b"\xa05", &setting, 4096), Some(5));
+    }
+
+    #[test]
+    fn buckets_fill_whole_pages() {
+        let cases = [(1, 512), (512, 512), (513, 1024), (100_001, 100_352), (0, 0), (i64::MAX, i64::MAX)];
+        for (number, expected) in cases {
+            assert_eq!(rounded_buckets(number, 4096), expected, "{number}");
+        }
+    }
+}

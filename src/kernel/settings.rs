@@ -1,0 +1,179 @@
+//! The table of [`super::Setting`]s, one entry each, with the kernel document or source file that says so.
+//!
+//! The releases are those of the mainline kernel. A stable series may drop a setting that its release had (6.1.y lost
+//! `sctp_timeout_heartbeat_acked`), and a vendor may add one; what a running kernel has is asked of that kernel, not of
+//! this table. A setting that its release can be built without counts as being there.
+
+use std::borrow::Cow;
+
+use super::catalog::{Access, Kind, Scope, Setting};
+
+/// Most settings are described here.
+const DOC: &str = "Documentation/networking/nf_conntrack-sysctl.rst";
+const DCCP: &str = "net/netfilter/nf_conntrack_proto_dccp.c";
+const ECACHE: &str = "net/netfilter/nf_conntrack_ecache.c";
+const HELPER: &str = "net/netfilter/nf_conntrack_helper.c";
+const SCTP: &str = "net/netfilter/nf_conntrack_proto_sctp.c";
+const UDPLITE: &str = "net/netfilter/nf_conntrack_proto_udplite.c";
+
+/// The release in which `nf_conntrack` joined `ip_conntrack`, which it replaced in 2.6.22.
+const FIRST: &str = "2.6.15";
+
+/// The kernel's `INT_MAX`: most settings are an `int`, whatever the machine.
+const INT_MAX: i64 = 2_147_483_647;
+
+/// A timeout is kept as an `int` of clock ticks, so this is the most seconds that fit at the slowest common clock,
+/// 100 ticks a second. A kernel with a faster clock refuses sooner.
+const MAX_SECONDS: i64 = INT_MAX / 100;
+
+/// The canonical name, and the other keys, newest first.
+type Keys = (&'static str, &'static [&'static str]);
+
+/// The keys of a setting that has only ever had its canonical name.
+macro_rules! own {
+    ($last:literal) => {
+        (concat!("net.netfilter.nf_conntrack_", $last), &[])
+    };
+}
+
+/// The keys of a setting that `ip_conntrack` had too; from 2.6.20 to 4.8 `nf_conntrack` could be built to give both.
+macro_rules! old {
+    ($last:literal) => {
+        (concat!("net.netfilter.nf_conntrack_", $last), &[concat!("net.ipv4.netfilter.ip_conntrack_", $last)])
+    };
+}
+
+const MAX: Keys = (
+    "net.netfilter.nf_conntrack_max",
+    &["net.nf_conntrack_max", "net.ipv4.netfilter.ip_conntrack_max", "net.ipv4.ip_conntrack_max"],
+);
+
+/// A number of each network namespace, from 0 to `max`; the other constructors start from it.
+const fn level(keys: Keys, max: i64, since: &'static str, source: &'static str, summary: &'static str) -> Setting {
+    Setting {
+        name: Cow::Borrowed(keys.0),
+        other_keys: keys.1,
+        kind: Kind::Integer,
+        unit: "",
+        min: 0,
+        max,
+        scope: Scope::PerNamespace,
+        access: Access::ReadWrite,
+        since,
+        until: None,
+        summary,
+        source,
+    }
+}
+
+/// Kernels before 5.2 take any `int` for a switch; nothing but 0 and 1 means anything to all of them.
+const fn switch(keys: Keys, since: &'static str, source: &'static str, summary: &'static str) -> Setting {
+    let mut setting = level(keys, 1, since, source, summary);
+    setting.kind = Kind::Boolean;
+    setting
+}
+
+/// Kernels take negative numbers as well, and read them as enormous ones: not a timeout that anybody means.
+const fn timeout(keys: Keys, since: &'static str, source: &'static str, summary: &'static str) -> Setting {
+    let mut setting = level(keys, MAX_SECONDS, since, source, summary);
+    setting.kind = Kind::Seconds;
+    setting.unit = "seconds";
+    setting
+}
+
+/// An `unsigned long` of bytes, of which no more than an [`i64`] is worth writing.
+const fn bytes(keys: Keys, since: &'static str, source: &'static str, summary: &'static str) -> Setting {
+    let mut setting = level(keys, i64::MAX, since, source, summary);
+    setting.unit = "bytes";
+    setting
+}
+
+/// A number of `unit`s, of which there are at least `min`.
+const fn amount(unit: &'static str, min: i64, keys: Keys, since: &'static str, summary: &'static str) -> Setting {
+    let mut setting = level(keys, INT_MAX, since, DOC, summary);
+    setting.unit = unit;
+    setting.min = min;
+    setting
+}
+
+impl Setting {
+    const fn global(mut self) -> Self {
+        self.scope = Scope::Global;
+        self
+    }
+
+    const fn read_only(mut self) -> Self {
+        self.access = Access::ReadOnly;
+        self
+    }
+
+    const fn until(mut self, release: &'static str) -> Self {
+        self.until = Some(release);
+        self
+    }
+}
+
+/// Every known connection tracking sysctl, in the order of the names.
+///
+/// Three bounds are narrower than those of older kernels. `expect_max` starts at the documented 1: a 0 would allow no
+/// expectation at all, where a reader of `max` takes it for no limit. `tcp_max_retrans` ends at 255, which is as far as
+/// the kernel counts. `tcp_loose` is a switch, though before 2.6.21 it was a number of packets, 3 by default.
+#[rustfmt::skip]
+pub const CATALOG: &[Setting] = &[
+    switch(own!("acct"), "2.6.27", DOC, "count the packets and bytes of each connection"),
+    // Read-only before 4.8: there, only the module's hashsize sets it.
+    amount("buckets", 1, old!("buckets"), FIRST, "size of the hash table; the kernel rounds it up").global(),
+    switch(old!("checksum"), "2.6.18", DOC, "take packets with a bad checksum for invalid"),
+    amount("entries", 0, old!("count"), FIRST, "how many connections are tracked now").read_only(),
+    switch(own!("dccp_loose"), "2.6.26", DCCP, "pick up DCCP connections already under way").until("6.16"),
+    timeout(own!("dccp_timeout_closereq"), "2.6.26", DCCP, "DCCP: after the server asked to close").until("6.16"),
+    timeout(own!("dccp_timeout_closing"), "2.6.26", DCCP, "DCCP: while closing").until("6.16"),
+    timeout(own!("dccp_timeout_open"), "2.6.26", DCCP, "DCCP: idle open connection").until("6.16"),
+    timeout(own!("dccp_timeout_partopen"), "2.6.26", DCCP, "DCCP: client has the response, not yet data").until("6.16"),
+    timeout(own!("dccp_timeout_request"), "2.6.26", DCCP, "DCCP: request without response").until("6.16"),
+    timeout(own!("dccp_timeout_respond"), "2.6.26", DCCP, "DCCP: response without acknowledgement").until("6.16"),
+    timeout(own!("dccp_timeout_timewait"), "2.6.26", DCCP, "DCCP: after the reset that ends it").until("6.16"),
+    switch(own!("default_on"), "4.10", DOC, "track in every new network namespace").global().until("4.13"),
+    level(own!("events"), 2, "2.6.31", DOC, "tell listeners of changes: 0 never, 1 always, 2 while one listens"),
+    timeout(own!("events_retry_timeout"), "2.6.31", ECACHE, "longest wait before an event is sent again").until("3.16"),
+    amount("entries", 1, own!("expect_max"), "2.6.23", "how many expected connections there may be").global(),
+    bytes(own!("frag6_high_thresh"), FIRST, DOC, "memory for IPv6 fragments, above which they are dropped"),
+    bytes(own!("frag6_low_thresh"), FIRST, DOC, "memory for IPv6 fragments that dropping leaves; unused since 4.17"),
+    timeout(own!("frag6_timeout"), FIRST, DOC, "how long an IPv6 fragment waits for the rest"),
+    timeout(old!("generic_timeout"), FIRST, DOC, "idle connection of a protocol that has no tracker"),
+    timeout(own!("gre_timeout"), "5.0", DOC, "GRE: no answer seen"),
+    timeout(own!("gre_timeout_stream"), "5.0", DOC, "GRE: answered"),
+    switch(own!("helper"), "3.5", HELPER, "assign helpers by port, without a rule").until("5.19"),
+    timeout(old!("icmp_timeout"), FIRST, DOC, "ICMP: no reply seen"),
+    timeout(own!("icmpv6_timeout"), FIRST, DOC, "ICMPv6: no reply seen"),
+    level(old!("log_invalid"), 255, FIRST, DOC, "log invalid packets of this protocol number; 255 all, 0 none"),
+    amount("entries", 0, MAX, FIRST, "how many connections may be tracked at once; 0 means no limit").global(),
+    timeout(old!("sctp_timeout_closed"), FIRST, SCTP, "SCTP: closed"),
+    timeout(old!("sctp_timeout_cookie_echoed"), FIRST, SCTP, "SCTP: cookie echoed, not acknowledged"),
+    timeout(old!("sctp_timeout_cookie_wait"), FIRST, SCTP, "SCTP: opening, no cookie echoed yet"),
+    timeout(old!("sctp_timeout_established"), FIRST, SCTP, "SCTP: idle established association"),
+    timeout(own!("sctp_timeout_heartbeat_acked"), "4.3", SCTP, "SCTP: idle secondary path").until("6.1"),
+    timeout(own!("sctp_timeout_heartbeat_sent"), "4.3", SCTP, "SCTP: heartbeat on a new path, no answer"),
+    timeout(old!("sctp_timeout_shutdown_ack_sent"), FIRST, SCTP, "SCTP: shutdown acknowledged, not complete"),
+    timeout(old!("sctp_timeout_shutdown_recd"), FIRST, SCTP, "SCTP: shutdown seen from the answering side"),
+    timeout(old!("sctp_timeout_shutdown_sent"), FIRST, SCTP, "SCTP: shutdown seen from the opening side"),
+    switch(old!("tcp_be_liberal"), FIRST, DOC, "take only resets outside of the window for invalid"),
+    switch(own!("tcp_ignore_invalid_rst"), "5.14", DOC, "do not take resets outside of the window for invalid"),
+    switch(old!("tcp_loose"), FIRST, DOC, "pick up TCP connections already under way"),
+    level(old!("tcp_max_retrans"), 255, FIRST, DOC, "retransmissions after which timeout_max_retrans counts"),
+    timeout(old!("tcp_timeout_close"), FIRST, DOC, "TCP: closed or reset"),
+    timeout(old!("tcp_timeout_close_wait"), FIRST, DOC, "TCP: one side closed, the other has not"),
+    timeout(old!("tcp_timeout_established"), FIRST, DOC, "TCP: idle established connection"),
+    timeout(old!("tcp_timeout_fin_wait"), FIRST, DOC, "TCP: first FIN seen, not acknowledged"),
+    timeout(old!("tcp_timeout_last_ack"), FIRST, DOC, "TCP: both FINs seen, last one not acknowledged"),
+    timeout(old!("tcp_timeout_max_retrans"), FIRST, DOC, "TCP: after tcp_max_retrans retransmissions unanswered"),
+    timeout(old!("tcp_timeout_syn_recv"), FIRST, DOC, "TCP: SYN answered, not acknowledged"),
+    timeout(old!("tcp_timeout_syn_sent"), FIRST, DOC, "TCP: SYN not answered"),
+    timeout(old!("tcp_timeout_time_wait"), FIRST, DOC, "TCP: closed by both sides"),
+    timeout(own!("tcp_timeout_unacknowledged"), "2.6.27", DOC, "TCP: data sent, not acknowledged"),
+    switch(own!("timestamp"), "2.6.39", DOC, "keep the start time of each connection"),
+    timeout(old!("udp_timeout"), FIRST, DOC, "UDP: traffic in one direction only"),
+    timeout(old!("udp_timeout_stream"), FIRST, DOC, "UDP: traffic in both directions"),
+    timeout(own!("udplite_timeout"), "2.6.23", UDPLITE, "UDP-Lite: traffic in one direction only").until("4.10"),
+    timeout(own!("udplite_timeout_stream"), "2.6.23", UDPLITE, "UDP-Lite: traffic in both directions").until("4.10"),
+];

@@ -1,0 +1,355 @@
+//! Adds up what fills the table, entry by entry, in memory that does not grow with it.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::table::analysis::heavy::Heavy;
+use crate::table::model::entry::{Entry, State, Timeout, protocol_name, timeout};
+use crate::text::duration_text;
+use crate::text::{percent, to_f64};
+
+/// The counters for the top of each kind: an address or a port that holds more than 1 entry in 4,097 cannot be missed.
+const COUNTERS: usize = 4096;
+
+/// How many of the top are told.
+const TOP: usize = 10;
+
+/// The idle times that are counted, in seconds: what could be a timeout. 7440 are the 2 hours and 4 minutes of RFC 5382.
+pub const IDLE: [u32; 16] =
+    [10, 30, 60, 120, 180, 300, 600, 1800, 3600, 7440, 14_400, 28_800, 43_200, 86_400, 172_800, 345_600];
+
+/// The live timeouts, by the canonical name of the setting.
+pub type Timeouts = BTreeMap<String, u32>;
+
+/// What a table is made of. Filled by [`Tally::add`].
+#[derive(Debug)]
+pub struct Tally {
+    timeouts: Timeouts,
+    udp_timeout: u32,
+    short: u32,
+    entries: u64,
+    unreplied: u64,
+    assured: u64,
+    offloaded: u64,
+    classes: BTreeMap<(u8, Option<State>), u64>,
+    idle: BTreeMap<Timeout, Idleness>,
+    zones: Heavy<u16>,
+    sources: Heavy<IpAddr>,
+    destinations: Heavy<IpAddr>,
+    ports: Heavy<(u8, u16)>,
+    /// The seconds of each timeout, so that its name is made once.
+    known: BTreeMap<Timeout, Option<u32>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Idleness {
+    entries: u64,
+    /// Entries that have been idle for at least so long as [`IDLE`] says, each.
+    at_least: [u64; IDLE.len()],
+    unsure: u64,
+    unknown: u64,
+}
+
+/// What fills a table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// The entries that were read. All numbers of entries below are of these.
+    pub entries: u64,
+    /// The entries of the table that they are a random sample of; null: they are all that there are.
+    pub sample_of: Option<u64>,
+    /// By how many points a percentage below may be off at most, in 19 of 20 samples; 0: nothing is missing.
+    pub margin_points: f64,
+    /// Entries that no packet came back for.
+    pub unreplied: u64,
+    /// Entries that a full table does not evict.
+    pub assured: u64,
+    /// Entries whose packets a flow table forwards, and which no timeout here rules.
+    pub offloaded: u64,
+    /// The protocols and states, the most frequent first.
+    pub classes: Vec<Class>,
+    /// The timeouts that rule the entries, the one that rules most first.
+    pub timeouts: Vec<Ruled>,
+    /// The conntrack zones.
+    pub zones: Top,
+    /// The addresses that opened most.
+    pub sources: Top,
+    /// The addresses that most were opened to.
+    pub destinations: Top,
+    /// The protocols and ports that most were opened to.
+    pub ports: Top,
+}
+
+/// A protocol in one of its states.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Class {
+    /// The protocol, as the tools name it.
+    pub protocol: String,
+    /// The state; null: the protocol has none.
+    pub state: Option<String>,
+    /// The entries.
+    pub entries: u64,
+    /// Of all entries, in percent.
+    pub percent: f64,
+}
+
+/// The entries that one timeout rules. The idle time of an entry is the timeout less the time that remains.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ruled {
+    /// The setting.
+    pub setting: String,
+    /// Its value in seconds.
+    pub seconds: Option<u32>,
+    /// Whether that is the kernel's own default, taken because the live value is not known.
+    pub assumed: bool,
+    /// The entries that it rules.
+    pub entries: u64,
+    /// Of all entries, in percent.
+    pub percent: f64,
+    /// Entries whose idle time cannot be told, because a shorter timer of TCP may run for them.
+    pub unsure: u64,
+    /// Entries with more time left than the timeout has: set under another value, or by a rule of the firewall.
+    pub other_timeout: u64,
+    /// How many would be gone if the timeout were shorter.
+    pub gone: Vec<Gone>,
+}
+
+/// What a shorter timeout would have ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gone {
+    /// The shorter timeout in seconds.
+    pub seconds: u32,
+    /// The same as people write it.
+    pub human: String,
+    /// The entries that have been idle for so long.
+    pub entries: u64,
+    /// Of all entries, in percent.
+    pub percent: f64,
+}
+
+/// The most frequent of one kind.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Top {
+    /// How many different ones there are; null: too many to count in bounded memory.
+    pub different: Option<u64>,
+    /// By how much each count below may be too low. It is never too high.
+    pub too_low_by_at_most: u64,
+    /// The most frequent, at most ten.
+    pub items: Vec<Item>,
+}
+
+/// One of the most frequent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Item {
+    /// Its name.
+    pub name: String,
+    /// Its entries.
+    pub entries: u64,
+    /// Of all entries, in percent.
+    pub percent: f64,
+}
+
+/// The kernel's defaults (`net/netfilter/nf_conntrack_proto_*.c`), for tables whose kernel cannot be asked.
+const DEFAULTS: [(&str, u32); 20] = [
+    ("dccp_timeout_open", 43_200),
+    ("dccp_timeout_partopen", 480),
+    ("dccp_timeout_request", 240),
+    ("dccp_timeout_respond", 480),
+    ("generic_timeout", 600),
+    ("gre_timeout", 30),
+    ("gre_timeout_stream", 180),
+    ("icmp_timeout", 30),
+    ("icmpv6_timeout", 30),
+    ("tcp_timeout_close", 10),
+    ("tcp_timeout_close_wait", 60),
+    ("tcp_timeout_established", 432_000),
+    ("tcp_timeout_fin_wait", 120),
+    ("tcp_timeout_last_ack", 30),
+    ("tcp_timeout_syn_recv", 60),
+    ("tcp_timeout_syn_sent", 120),
+    ("tcp_timeout_time_wait", 120),
+    ("tcp_timeout_unacknowledged", 300),
+    ("udp_timeout", 30),
+    ("udp_timeout_stream", 120),
+];
+
+/// The kernel's default of the timeout `setting`.
+#[must_use]
+pub fn default_timeout(setting: &str) -> Option<u32> {
+    let name = setting.strip_prefix(crate::kernel::catalog::PREFIX)?;
+    DEFAULTS.iter().find(|(own, _)| *own == name).map(|(_, seconds)| *seconds)
+}
+
+impl Profile {
+    /// As many of the whole table as `entries` are of those that were read.
+    #[must_use]
+    pub fn scaled(&self, entries: u64) -> u64 {
+        match self.sample_of {
+            Some(whole) if self.entries > 0 => {
+                let scaled = u128::from(entries) * u128::from(whole) / u128::from(self.entries);
+                u64::try_from(scaled).unwrap_or(u64::MAX)
+            }
+            _ => entries,
+        }
+    }
+}
+
+impl Tally {
+    /// An empty tally, for entries under these timeouts.
+    #[must_use]
+    pub fn new(timeouts: Timeouts) -> Tally {
+        let seconds = |end: &str, default: u32| {
+            timeouts.get(&format!("{}{end}", crate::kernel::catalog::PREFIX)).copied().unwrap_or(default)
+        };
+        Tally {
+            udp_timeout: seconds("udp_timeout", 30),
+            // After unanswered retransmissions, or data without acknowledgement, TCP's shorter timers run.
+            short: seconds("tcp_timeout_max_retrans", 300).max(seconds("tcp_timeout_unacknowledged", 300)),
+            timeouts,
+            entries: 0,
+            unreplied: 0,
+            assured: 0,
+            offloaded: 0,
+            classes: BTreeMap::new(),
+            idle: BTreeMap::new(),
+            zones: Heavy::new(COUNTERS),
+            sources: Heavy::new(COUNTERS),
+            destinations: Heavy::new(COUNTERS),
+            ports: Heavy::new(COUNTERS),
+            known: BTreeMap::new(),
+        }
+    }
+
+    /// The entries so far.
+    #[must_use]
+    pub fn entries(&self) -> u64 {
+        self.entries
+    }
+
+    /// Counts an entry.
+    pub fn add(&mut self, entry: &Entry) {
+        self.entries += 1;
+        self.unreplied += u64::from(!entry.marks.replied);
+        self.assured += u64::from(entry.marks.assured);
+        self.offloaded += u64::from(entry.marks.offloaded);
+        *self.classes.entry((entry.protocol, entry.state)).or_default() += 1;
+        self.zones.add(entry.zone);
+        self.sources.add(entry.source);
+        self.destinations.add(entry.destination);
+        if let Some(port) = entry.port {
+            self.ports.add((entry.protocol, port));
+        }
+        if let Some(timeout) = timeout(entry, self.udp_timeout) {
+            self.add_idle(timeout, entry);
+        }
+    }
+
+    fn add_idle(&mut self, timeout: Timeout, entry: &Entry) {
+        let timeouts = &self.timeouts;
+        let seconds = *self.known.entry(timeout).or_insert_with(|| seconds(timeouts, &timeout.setting()).0);
+        let idleness = self.idle.entry(timeout).or_default();
+        idleness.entries += 1;
+        let (Some(seconds), Some(remaining)) = (seconds, entry.remaining) else {
+            idleness.unknown += 1;
+            return;
+        };
+        let Some(idle) = seconds.checked_sub(remaining) else {
+            idleness.unknown += 1;
+            return;
+        };
+        if entry.protocol == crate::table::model::entry::TCP && seconds > self.short && remaining <= self.short {
+            idleness.unsure += 1;
+            return;
+        }
+        let longer = IDLE.partition_point(|threshold| *threshold <= idle);
+        idleness.at_least[..longer].iter_mut().for_each(|count| *count += 1);
+    }
+
+    /// What was counted; `sample_of` says of how many entries, where these are not all.
+    #[must_use]
+    pub fn profile(&self, sample_of: Option<u64>) -> Profile {
+        let share = |count: u64| percent(count, self.entries);
+        let mut classes: Vec<Class> = self
+            .classes
+            .iter()
+            .map(|((protocol, state), count)| Class {
+                protocol: protocol_name(*protocol),
+                state: state.map(|state| state.name().to_owned()),
+                entries: *count,
+                percent: share(*count),
+            })
+            .collect();
+        classes.sort_by_key(|class| std::cmp::Reverse(class.entries));
+        let mut timeouts: Vec<Ruled> = self.idle.iter().map(|(timeout, idle)| self.ruled(*timeout, idle)).collect();
+        timeouts.sort_by_key(|ruled| std::cmp::Reverse(ruled.entries));
+        Profile {
+            entries: self.entries,
+            sample_of,
+            margin_points: sample_of.map_or(0.0, |whole| margin_points(self.entries, whole)),
+            unreplied: self.unreplied,
+            assured: self.assured,
+            offloaded: self.offloaded,
+            classes,
+            timeouts,
+            zones: self.top(&self.zones, ToString::to_string),
+            sources: self.top(&self.sources, ToString::to_string),
+            destinations: self.top(&self.destinations, ToString::to_string),
+            ports: self.top(&self.ports, |(protocol, port)| format!("{} {port}", protocol_name(*protocol))),
+        }
+    }
+
+    fn ruled(&self, timeout: Timeout, idle: &Idleness) -> Ruled {
+        let setting = timeout.setting();
+        let (seconds, assumed) = seconds(&self.timeouts, &setting);
+        let shorter = IDLE.iter().zip(idle.at_least).filter(|(idle, _)| seconds.is_some_and(|own| **idle < own));
+        let gone = shorter.map(|(idle, count)| Gone {
+            seconds: *idle,
+            human: duration_text((*idle).into()),
+            entries: count,
+            percent: percent(count, self.entries),
+        });
+        Ruled {
+            gone: gone.collect(),
+            setting,
+            seconds,
+            assumed,
+            entries: idle.entries,
+            percent: percent(idle.entries, self.entries),
+            unsure: idle.unsure,
+            other_timeout: idle.unknown,
+        }
+    }
+
+    fn top<T: std::hash::Hash + Eq + Ord + Clone>(&self, heavy: &Heavy<T>, name: impl Fn(&T) -> String) -> Top {
+        let item =
+            |(item, count): (T, u64)| Item { name: name(&item), entries: count, percent: percent(count, self.entries) };
+        Top {
+            different: heavy.different().and_then(|count| u64::try_from(count).ok()),
+            too_low_by_at_most: heavy.missing(),
+            items: heavy.top(TOP).into_iter().map(item).collect(),
+        }
+    }
+}
+
+/// The 95% margin of a share found in a sample of `read` out of `whole`, at its widest, which is at one half: 1.96
+/// standard deviations of a sample without replacement.
+fn margin_points(read: u64, whole: u64) -> f64 {
+    let (read, whole) = (to_f64(read.max(1)), to_f64(whole.max(1)));
+    let left_out = (1.0 - read / whole).max(0.0);
+    (98.0 * (left_out / read).sqrt() * 100.0).ceil() / 100.0
+}
+
+/// The seconds of the timeout `setting`, and whether that is a default that stands in for the live value.
+fn seconds(timeouts: &Timeouts, setting: &str) -> (Option<u32>, bool) {
+    match timeouts.get(setting) {
+        Some(seconds) => (Some(*seconds), false),
+        None => (default_timeout(setting), true),
+    }
+}

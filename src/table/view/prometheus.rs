@@ -1,0 +1,79 @@
+//! Renders a status in Prometheus' text format, for the textfile collector of `node_exporter`.
+
+use crate::table::analysis::status::Status;
+
+/// The metrics of a status, without a line end at its end. What is not known is left out.
+#[must_use]
+pub fn metrics(status: &Status) -> String {
+    let mut text = Text(String::new());
+    let plain = |value: Option<u64>| value.map(|value| (String::new(), value.to_string())).into_iter();
+    text.family("conntrack_entries", "gauge", "Entries in the connection tracking table.", plain(status.count));
+    text.family("conntrack_entries_limit", "gauge", "Most entries; 0 means no limit.", plain(status.limit));
+    text.family("conntrack_buckets", "gauge", "Buckets of the hash table.", plain(status.buckets));
+    if let Some(memory) = &status.memory {
+        let parts = [("entries", memory.entries), ("buckets", memory.buckets)];
+        let parts = parts.map(|(part, bytes)| (labels(&[("part", part)]), bytes.to_string()));
+        text.family("conntrack_memory_bytes", "gauge", "Memory that the table takes.", parts.into_iter());
+        let full = plain(memory.when_full);
+        text.family("conntrack_memory_full_bytes", "gauge", "Memory that the table takes when full.", full);
+    }
+    if let Some(counted) = &status.since_boot {
+        let rows = counted.cpus.iter().enumerate().flat_map(|(index, cpu)| {
+            let cpu_label = index.to_string();
+            let row = move |(name, value): (&String, &u64)| {
+                (labels(&[("counter", name), ("cpu", &cpu_label)]), value.to_string())
+            };
+            cpu.iter().map(row).collect::<Vec<_>>()
+        });
+        text.family("conntrack_stat_total", "counter", "The kernel's counters, by name.", rows);
+    }
+    if let Some(log) = &status.log {
+        let count = [(String::new(), log.messages.to_string())].into_iter();
+        text.family("conntrack_table_full_messages", "gauge", "Messages of a full table in the log.", count);
+    }
+    let namespaces = status.namespaces.iter().filter_map(|namespace| {
+        // A program's name and number would make a new series at each run.
+        let name = namespace.name.as_deref().unwrap_or_default();
+        let labels = labels(&[("netns", &namespace.id.to_string()), ("name", name)]);
+        Some((labels, namespace.count?.to_string()))
+    });
+    text.family("conntrack_namespace_entries", "gauge", "Entries in each network namespace.", namespaces);
+    let unread = [(String::new(), status.unread.len().to_string())].into_iter();
+    text.family("conntrack_unread", "gauge", "Things that could not be read.", unread);
+    text.0.truncate(text.0.trim_end().len());
+    text.0
+}
+
+struct Text(String);
+
+impl Text {
+    fn family(&mut self, name: &str, kind: &str, help: &str, rows: impl Iterator<Item = (String, String)>) {
+        let mut rows = rows.peekable();
+        if rows.peek().is_some() {
+            self.0 += &format!("# HELP {name} {help}\n# TYPE {name} {kind}\n");
+        }
+        for (labels, value) in rows {
+            self.0 += &format!("{name}{labels} {value}\n");
+        }
+    }
+}
+
+fn labels(pairs: &[(&str, &str)]) -> String {
+    let pairs = pairs.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value)));
+    format!("{{{}}}", pairs.collect::<Vec<_>>().join(","))
+}
+
+/// A label's value as the format wants it; other control characters are replaced, for a reader's terminal.
+fn escaped(value: &str) -> String {
+    let mut text = String::new();
+    for c in value.chars() {
+        match c {
+            '\\' => text += "\\\\",
+            '"' => text += "\\\"",
+            '\n' => text += "\\n",
+            c if c.is_control() => text.push('?'),
+            c => text.push(c),
+        }
+    }
+    text
+}

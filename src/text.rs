@@ -1,0 +1,178 @@
+//! Says how names, numbers, sizes and times read, and sees to it that no text of a file drives a terminal.
+
+use std::borrow::Cow;
+
+/// The units of a duration in seconds, in the order in which they must appear.
+pub const UNITS: [(char, i128); 5] = [('w', 604_800), ('d', 86_400), ('h', 3600), ('m', 60), ('s', 1)];
+
+/// A number, and how a person reads it.
+#[must_use]
+pub fn number(number: Option<i64>, human: Option<&str>) -> String {
+    match (number, human) {
+        (None, _) => "-".to_owned(),
+        (Some(number), None) => number.to_string(),
+        (Some(number), Some(human)) => format!("{number} ({human})"),
+    }
+}
+
+/// The name without the part that all have in common.
+#[must_use]
+pub fn short(name: &str) -> &str {
+    name.strip_prefix("net.netfilter.").unwrap_or(name)
+}
+
+/// Rows below their heads, in columns.
+#[must_use]
+pub fn table(heads: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let rows: Vec<Vec<String>> = std::iter::once(heads.iter().map(|head| (*head).to_owned()).collect())
+        .chain(rows.map(|row| row.iter().map(|cell| printable(cell).into_owned()).collect()))
+        .collect();
+    let width = |column: usize| rows.iter().map(|row: &Vec<String>| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..heads.len()).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        let line = cells.collect::<Vec<_>>().join("  ");
+        text += line.trim_end();
+        text.push('\n');
+    }
+    text
+}
+
+/// `text` with every control character written out: what a file holds must not drive a terminal.
+#[must_use]
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_unsafe) {
+        return Cow::Borrowed(text);
+    }
+    let escaped = text.chars().map(|c| if is_unsafe(c) { c.escape_default().to_string() } else { c.to_string() });
+    Cow::Owned(escaped.collect())
+}
+
+/// The same for text of several lines.
+#[must_use]
+pub fn printable_lines(text: &str) -> String {
+    text.split_inclusive('\n')
+        .map(|line| match line.strip_suffix('\n') {
+            Some(line) => printable(line).into_owned() + "\n",
+            None => printable(line).into_owned(),
+        })
+        .collect()
+}
+
+/// Control characters, and those that turn the direction of writing round. A tab only moves on.
+fn is_unsafe(c: char) -> bool {
+    (c.is_control() && c != '\t') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+/// `seconds` as a duration that a request would accept: `8h`, `5d`, `1h30m`.
+#[must_use]
+pub fn duration_text(seconds: i64) -> String {
+    if seconds <= 0 {
+        return format!("{seconds}s");
+    }
+    let mut rest = i128::from(seconds);
+    let mut text = String::new();
+    // Weeks are accepted, but nobody reads 432000 as anything but five days.
+    for (name, length) in UNITS.iter().skip(1) {
+        if rest >= *length {
+            text += &format!("{}{name}", rest / length);
+            rest %= length;
+        }
+    }
+    text
+}
+
+/// At most the first 40 characters of what a user gave, so that no input floods a message.
+#[must_use]
+pub fn excerpt(text: &str) -> String {
+    if text.chars().count() <= 40 {
+        return text.to_owned();
+    }
+    text.chars().take(40).chain("...".chars()).collect()
+}
+
+/// The UTC time `seconds` after 1970 in the form of RFC 3339: `2012-06-07T08:09:10Z`.
+#[must_use]
+pub fn utc(seconds: i64) -> String {
+    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    // Days are counted from the first of March of the year 0, so that the leap day is the last of its year
+    // (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let of_era = days.rem_euclid(146_097);
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let day_of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
+}
+
+/// A number with its thousands apart: `262,144`.
+#[must_use]
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A size in bytes: `66.0 MiB`.
+#[must_use]
+pub fn size(bytes: u64) -> String {
+    let units = ["KiB", "MiB", "GiB", "TiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let mut value = to_f64(bytes) / 1024.0;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < units.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    format!("{value:.1} {}", units[unit])
+}
+
+/// `part` of `whole` in percent, to two places; 0 of nothing is 0.
+#[must_use]
+pub fn percent(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { (to_f64(part) * 10_000.0 / to_f64(whole)).round() / 100.0 }
+}
+
+/// A count as a floating number; above 2^53 its last digits are lost, which no count of entries reaches.
+#[expect(clippy::cast_precision_loss, reason = "no count of entries, bytes or packets here needs the last digit")]
+#[must_use]
+pub fn to_f64(number: u64) -> f64 {
+    number as f64
+}
+
+/// The whole part of a number that is not negative.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates, which is meant")]
+#[must_use]
+pub fn to_u64(number: f64) -> u64 {
+    number as u64
+}
+/// `text` as content or as a quoted attribute. Control characters are the caller's to write out before.
+#[must_use]
+pub fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped += "&amp;",
+            '<' => escaped += "&lt;",
+            '>' => escaped += "&gt;",
+            '"' => escaped += "&quot;",
+            '\'' => escaped += "&#39;",
+            // Neither has these; U+FFFD stands for what cannot be shown.
+            '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
