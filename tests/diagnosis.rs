@@ -1,11 +1,10 @@
 //! What is concluded from a reading of the table: the status, its levels, the diagnosis; nothing here needs root.
 
-mod support;
-
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::support::{Run, golden};
 use conntrack_sysctl::table::analysis::diagnosis::{Diagnosis, Findings, Verdict, diagnose};
 use conntrack_sysctl::table::analysis::losses::drops;
 use conntrack_sysctl::table::analysis::profile::{Profile, Tally, Timeouts};
@@ -15,7 +14,6 @@ use conntrack_sysctl::table::model::entry::{Entry, Marks, State};
 use conntrack_sysctl::table::source::log::lines::Log;
 use conntrack_sysctl::table::source::proc::{Elsewhere, Reading, Sizes, Unread};
 use conntrack_sysctl::table::view::{diagnosis as diagnosis_text, prometheus, status as status_text};
-use support::{Run, golden};
 
 fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/table")

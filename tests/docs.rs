@@ -1,15 +1,13 @@
 //! What the documents say is what the program does: their requests, their reports, their lists of names, their links.
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::support::documents::{blocks, documents, project, text};
+use crate::support::{Run, copy_tree};
 use conntrack_sysctl::request;
 use serde_json::Value;
-use support::documents::{blocks, documents, project, text};
-use support::{Run, copy_tree};
 
 /// The requests in a document: blocks of JSON with settings, and what shell examples hand to the program.
 fn requests(text: &str) -> Vec<String> {

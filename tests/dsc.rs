@@ -1,12 +1,10 @@
 //! The operations of the DSC resource on every case of tests/roots, and what its manifest says of the binary.
 
-mod support;
-
 use std::fs;
 use std::path::Path;
 
+use crate::support::{Finished, Run, cases, copy_tree, describe};
 use serde_json::Value;
-use support::{Finished, Run, cases, copy_tree, describe};
 
 fn dsc(operation: &str, root: &Path, request: &str) -> Finished {
     Run::new(&["dsc", operation]).root(root).input(request).finish()

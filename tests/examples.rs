@@ -5,16 +5,14 @@
 //! their own, beside the binary. `BLESS=1` writes into the page what they print. As on a terminal, the program's reports
 //! are text unless the command says otherwise.
 
-mod support;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::sync::Mutex;
 
-use support::documents::{blocks, documents, project, text, with_blocks};
-use support::golden;
-use support::world::{Network, World, is_root};
+use crate::support::documents::{blocks, documents, project, text, with_blocks};
+use crate::support::golden;
+use crate::support::world::{Network, World, is_root};
 
 /// The program as a terminal has it, in front of the one at `binary`.
 fn on_a_terminal(binary: &str) -> String {

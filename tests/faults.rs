@@ -4,13 +4,11 @@
 //! one, with its mode, owner, extended attributes and links; nothing that is left over is read by a loader; and the next
 //! run completes the work and removes what is left over.
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 
-use support::world::{Network, World, is_root};
+use crate::support::world::{Network, World, is_root};
 
 const REQUEST: &str = r#"{"settings": {"nf_conntrack_tcp_timeout_close_wait": 240,
     "nf_conntrack_tcp_timeout_established": 28800}, "conflicts": "comment_out", "backup": true}"#;

@@ -1,11 +1,9 @@
 //! The binary on the real kernel and real files, in a network and mount namespace of its own.
 
-mod support;
-
+use crate::support::world::{Ended, Limit, Network, World, is_root};
 use conntrack_sysctl::failure::Kind;
 use conntrack_sysctl::report::Report;
 use conntrack_sysctl::verify::Verdict;
-use support::world::{Ended, Limit, Network, World, is_root};
 
 const CLOSE_WAIT: &str = "net.netfilter.nf_conntrack_tcp_timeout_close_wait";
 const ESTABLISHED: &str = "net.netfilter.nf_conntrack_tcp_timeout_established";

@@ -2,18 +2,16 @@
 //! `tests/outputs/reports`: as desired (web1), live and shadowed (web2), in our own file (web3), a request that means
 //! nothing (web4), files whose names are an attack on the reader (web5), and no report at all (web6).
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::support::{Run, golden};
 use conntrack_sysctl::failure::{Failure, Kind};
 use conntrack_sysctl::report::finding::{Level, findings};
 use conntrack_sysctl::report::{Change, FileAction, Mode, Report, dsc, github, junit, salt, sarif};
 use conntrack_sysctl::warning::{Code, Warning};
 use serde_json::{Value, json};
-use support::{Run, golden};
 
 fn outputs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/outputs")

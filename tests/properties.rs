@@ -1,13 +1,12 @@
 //! What holds for any request on any machine: the properties of the plan, and the undo at every failing write.
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use crate::support::describe;
 use conntrack_sysctl::apply::{Outcome, apply};
 use conntrack_sysctl::boot::wanted::SYSTEMD_SYSCTL;
 use conntrack_sysctl::failure::Kind;
@@ -22,7 +21,6 @@ use conntrack_sysctl::tree::{Entry, Tree};
 use conntrack_sysctl::verify::{Verdict, kernel_value};
 use proptest::prelude::*;
 use proptest::sample::select;
-use support::describe;
 
 /// Settings that have something of their own: aliases, rounding, thresholds that bound each other, a switch, timeouts.
 const NAMES: [&str; 8] = [

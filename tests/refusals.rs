@@ -3,11 +3,9 @@
 //! A case is a directory in `tests/refusals` with the `request.json` as a user would write it and the `failure.txt` that
 //! it gets.
 
-mod support;
-
 use std::fs;
 
-use support::{Run, cases, golden};
+use crate::support::{Run, cases, golden};
 
 #[test]
 fn bad_requests_are_refused_with_a_pointer() {

@@ -3,17 +3,15 @@
 //! A case is a directory in `tests/roots` with `request.json`, `before/`, `after/` (missing where nothing changes) and
 //! `report.txt`, the report as a person reads it. Each case is checked, applied, and applied again.
 
-mod support;
-
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::Command;
 
+use crate::support::{Run, cases, copy_tree, describe, golden};
 use conntrack_sysctl::report::Report;
 use conntrack_sysctl::warning::Code;
-use support::{Run, cases, copy_tree, describe, golden};
 
 #[test]
 fn a_root_becomes_as_the_request_says() {

@@ -1,21 +1,19 @@
 //! The manual pages and the completions in `share` are made of the command line's own description: what `--help` says,
 //! they say. The sections that no `--help` has, which would only make the binary longer, stand in `tests/share`.
-//! `BLESS=1 cargo test --test share` writes them anew.
-
-mod support;
+//! `BLESS=1 cargo test --test tests share::` writes them anew.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use crate::support::golden;
 use clap::Command;
 use clap::builder::PossibleValuesParser;
 use clap_complete::{Generator, generate, shells};
 use clap_mangen::Man;
 use conntrack_sysctl::cli;
 use conntrack_sysctl::kernel::catalog::CATALOG;
-use support::golden;
 
 const NAME: &str = "conntrack-sysctl";
 

@@ -1,14 +1,12 @@
 //! What a shell script relies on: with `--quiet` nothing on standard output, and the exit code as without it.
 
-mod support;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::support::{Finished, Run};
 use conntrack_sysctl::failure::{Failure, Kind};
 use conntrack_sysctl::report::text;
-use support::{Finished, Run};
 
 fn run(arguments: &[&str], request: &str) -> Finished {
     Run::new(arguments).input(request).finish()

@@ -3,22 +3,19 @@
 //! A case is a directory in `tests/sysctl_d` with a root and the file `expected`: the writes of each loader to a kernel
 //! that has every key of today. `tests/oracle` asks the real loaders about the same cases.
 
-mod support;
-#[path = "support/tree.rs"]
-mod tree;
-
 use std::collections::BTreeSet;
 
+use crate::support::tree::tree;
+use crate::support::{cases, golden};
 use conntrack_sysctl::kernel::catalog::CATALOG;
 use conntrack_sysctl::sysctl_d::{Loader, assignments, parse, writes};
-use support::{cases, golden};
 
 #[test]
 fn the_loaders_write_what_the_cases_say() {
     let today = CATALOG.iter().filter(|setting| setting.until.is_none()).map(|setting| setting.name.to_string());
     let keys: BTreeSet<String> = today.chain(["net.nf_conntrack_max".to_owned()]).collect();
     for case in cases("sysctl_d") {
-        let tree = tree::tree(&case);
+        let tree = tree(&case);
         let mut found = String::new();
         for loader in [Loader::Systemd, Loader::Procps] {
             found += &format!("{}\n", loader.command());

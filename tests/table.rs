@@ -1,13 +1,12 @@
 //! The parsers of the table on saved outputs, and what the view shows of them; nothing here needs root.
 
-mod support;
-
 use std::collections::VecDeque;
 use std::fs;
 use std::io::BufReader;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use crate::support::golden;
 use conntrack_sysctl::table::analysis::heavy::Heavy;
 use conntrack_sysctl::table::model::counters::{self, Counters, Names};
 use conntrack_sysctl::table::model::entry::{Entry, Marks, State};
@@ -15,7 +14,6 @@ use conntrack_sysctl::table::source::{log as log_reader, netlink::message as ctn
 use conntrack_sysctl::table::view::screen::{Canvas, Look, frame};
 use conntrack_sysctl::text as time;
 use proptest::prelude::*;
-use support::golden;
 
 fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/table")

@@ -1,11 +1,9 @@
 //! The table on the real kernel: what `status`, `diagnose` and `watch` say beside what conntrack(8) says, and the
 //! incident from the first dropped packet to the last, in a network namespace of its own.
 
-mod support;
-
+use crate::support::world::{Ended, Limit, Network, World, is_root};
 use conntrack_sysctl::table::analysis::diagnosis::{Diagnosis, Verdict};
 use conntrack_sysctl::table::analysis::status::{Level, Status};
-use support::world::{Ended, Limit, Network, World, is_root};
 
 /// Makes connection tracking look at all traffic of the namespace.
 const TRACKED: &str = "ip link set lo up

@@ -4,16 +4,14 @@
 //! `BLESS=1` writes both into the page; what to do is written by hand below each example, and stays. What the examples
 //! print that need root is kept beside them, where the test that has root compares it.
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::support::documents::{project, text};
+use crate::support::world::{Network, World, is_root};
+use crate::support::{Run, golden};
 use serde_json::Value;
-use support::documents::{project, text};
-use support::world::{Network, World, is_root};
-use support::{Run, golden};
 
 /// A type of which each name has an entry.
 struct Type {

@@ -1,13 +1,11 @@
 //! Hostile and hasty surroundings: other writers, many runs at once, signals, links that lead astray.
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::thread;
 
+use crate::support::world::{Network, World, is_root};
 use conntrack_sysctl::failure::Kind;
-use support::world::{Network, World, is_root};
 
 const CLOSE_WAIT: &str = "net.netfilter.nf_conntrack_tcp_timeout_close_wait";
 const FILE: &str = "/etc/sysctl.d/90-conntrack.conf";

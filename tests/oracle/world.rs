@@ -11,8 +11,8 @@ use conntrack_sysctl::kernel::catalog::{self, Kind as Unit};
 use conntrack_sysctl::kernel::number::kernel_reading;
 use conntrack_sysctl::sysctl_d::{Loader, Write, assignments, writes};
 
-use crate::random::{LEGACY, Node, Root};
-use crate::tree::tree;
+use super::random::{LEGACY, Node, Root};
+use crate::support::tree::tree;
 
 /// What stands behind `/proc/sys/net`.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-pub fn project() -> &'static Path {
+pub(crate) fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// The documents for people, in order.
-pub fn documents() -> Vec<PathBuf> {
+pub(crate) fn documents() -> Vec<PathBuf> {
     let docs = fs::read_dir(project().join("docs")).expect("docs can be read");
     let docs =
         docs.map(|item| item.expect("docs can be read").path()).filter(|path| path.extension() == Some("md".as_ref()));
@@ -17,12 +17,12 @@ pub fn documents() -> Vec<PathBuf> {
     documents
 }
 
-pub fn text(path: &Path) -> String {
+pub(crate) fn text(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// The fenced blocks of a document, each with what is written behind its opening fence.
-pub fn blocks(text: &str) -> Vec<(String, String)> {
+pub(crate) fn blocks(text: &str) -> Vec<(String, String)> {
     let mut blocks = Vec::new();
     with_blocks(text, |info, block| {
         blocks.push((info.to_owned(), block.to_owned()));
@@ -32,7 +32,7 @@ pub fn blocks(text: &str) -> Vec<(String, String)> {
 }
 
 /// The document with what `instead` gives in the place of a block, which it gets with what is written behind its fence.
-pub fn with_blocks(text: &str, mut instead: impl FnMut(&str, &str) -> Option<String>) -> String {
+pub(crate) fn with_blocks(text: &str, mut instead: impl FnMut(&str, &str) -> Option<String>) -> String {
     let mut written = String::new();
     let mut open: Option<(&str, String)> = None;
     for line in text.split_inclusive('\n') {

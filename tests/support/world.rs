@@ -9,7 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 use conntrack_sysctl::report::Report;
 
 /// Whether privileged tests can run here. Without root they say so; where CI is set, that is a failure.
-pub fn is_root(test: &str) -> bool {
+pub(crate) fn is_root(test: &str) -> bool {
     let is_root = rustix::process::geteuid().is_root();
     if !is_root {
         assert!(std::env::var_os("CI").is_none(), "{test} needs root");
@@ -20,7 +20,7 @@ pub fn is_root(test: &str) -> bool {
 
 /// Which namespaces a world has of its own.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Network {
+pub(crate) enum Network {
     /// A network of its own: the limit is read-only there.
     Private,
     /// The machine's own: for tests of the limit, which put it back.
@@ -28,19 +28,19 @@ pub enum Network {
 }
 
 /// A running world. It ends when this is dropped.
-pub struct World {
+pub(crate) struct World {
     holder: Child,
 }
 
 /// What a command in a world printed, and how it ended.
-pub struct Ended {
-    pub code: i32,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Ended {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Ended {
-    pub fn report(&self) -> Report {
+    pub(crate) fn report(&self) -> Report {
         serde_json::from_str(&self.stdout)
             .unwrap_or_else(|error| panic!("{error}\nstdout: {}\nstderr: {}", self.stdout, self.stderr))
     }
@@ -66,7 +66,7 @@ exec cat
 ";
 
 impl World {
-    pub fn new(network: Network) -> World {
+    pub(crate) fn new(network: Network) -> World {
         let mut command = Command::new("unshare");
         command.args(["--mount", "--propagation", "private"]);
         if network == Network::Private {
@@ -87,19 +87,19 @@ impl World {
     }
 
     /// The path by which this process reaches `path` in the world's file system.
-    pub fn path(&self, path: &str) -> PathBuf {
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
         PathBuf::from(format!("/proc/{}/root{path}", self.holder.id()))
     }
 
     /// Runs a shell script in the world; it must succeed.
-    pub fn sh(&self, script: &str) -> String {
+    pub(crate) fn sh(&self, script: &str) -> String {
         let ended = self.try_sh(script, "");
         assert_eq!(ended.code, 0, "{script}\n{}{}", ended.stdout, ended.stderr);
         ended.stdout
     }
 
     /// Runs a shell script in the world, with `$BIN` as the binary.
-    pub fn try_sh(&self, script: &str, input: &str) -> Ended {
+    pub(crate) fn try_sh(&self, script: &str, input: &str) -> Ended {
         use std::io::Write;
         let mut child = Command::new("nsenter")
             .args(["--target", &self.holder.id().to_string(), "--mount", "--net", "sh", "-c", script])
@@ -120,16 +120,16 @@ impl World {
         }
     }
 
-    pub fn apply(&self, request: &str) -> Ended {
+    pub(crate) fn apply(&self, request: &str) -> Ended {
         self.try_sh("exec $BIN apply", request)
     }
 
-    pub fn check(&self, request: &str) -> Ended {
+    pub(crate) fn check(&self, request: &str) -> Ended {
         self.try_sh("exec $BIN check", request)
     }
 
     /// A live value, read by sysctl(8).
-    pub fn sysctl(&self, key: &str) -> String {
+    pub(crate) fn sysctl(&self, key: &str) -> String {
         self.sh(&format!("sysctl -n {key}")).trim_end().to_owned()
     }
 }
@@ -142,13 +142,13 @@ impl Drop for World {
 }
 
 /// The limit is one number for the whole machine: one test at a time sets it, and puts it back whatever happens.
-pub struct Limit {
-    pub value: String,
+pub(crate) struct Limit {
+    pub(crate) value: String,
     _lock: File,
 }
 
 impl Limit {
-    pub fn borrow() -> Limit {
+    pub(crate) fn borrow() -> Limit {
         let lock = File::create("/run/lock/conntrack-sysctl-tests.lock").expect("the lock can be made");
         rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).expect("the lock can be taken");
         let value = std::fs::read_to_string("/proc/sys/net/netfilter/nf_conntrack_max").expect("there is a limit");
@@ -156,7 +156,7 @@ impl Limit {
     }
 
     #[expect(clippy::unused_self, reason = "only who has borrowed the limit may set it")]
-    pub fn set(&self, limit: u64) {
+    pub(crate) fn set(&self, limit: u64) {
         std::fs::write("/proc/sys/net/netfilter/nf_conntrack_max", limit.to_string()).expect("the limit can be set");
     }
 }

@@ -5,8 +5,6 @@
 //! The cases of `tests/sysctl_d` go before the random trees.
 
 mod random;
-#[path = "../support/tree.rs"]
-mod tree;
 mod world;
 
 use std::env;
@@ -62,7 +60,7 @@ fn compare(test: &str, kind: Kind, loader: Loader) {
     let status = Command::new("unshare")
         .args(["--net", "--mount", "--propagation", "private"])
         .arg(env::current_exe().expect("a test has a file"))
-        .args([test, "--exact", "--ignored", "--nocapture", "--quiet"])
+        .args([&format!("oracle::{test}"), "--exact", "--ignored", "--nocapture", "--quiet"])
         .envs([(INSIDE, "1".to_owned()), ("ORACLE_SEED", seed.to_string()), ("ORACLE_TREES", trees.to_string())])
         .status()
         .expect("unshare is installed");

@@ -1,8 +1,8 @@
 //! What the tests share: a run of the binary, trees of files, and golden files.
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 
-pub mod documents;
-pub mod world;
+pub(crate) mod documents;
+pub(crate) mod tree;
+pub(crate) mod world;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,36 +15,36 @@ use conntrack_sysctl::report::Report;
 
 /// A run of the binary.
 #[must_use = "a run does nothing until `finish`"]
-pub struct Run {
+pub(crate) struct Run {
     command: Command,
     input: Vec<u8>,
 }
 
 /// What a run printed, and how it ended.
-pub struct Finished {
-    pub code: i32,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Finished {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Run {
-    pub fn new(arguments: &[&str]) -> Run {
+    pub(crate) fn new(arguments: &[&str]) -> Run {
         let mut command = Command::new(env!("CARGO_BIN_EXE_conntrack-sysctl"));
         command.args(arguments);
         Run { command, input: Vec::new() }
     }
 
-    pub fn root(mut self, root: &Path) -> Run {
+    pub(crate) fn root(mut self, root: &Path) -> Run {
         self.command.arg("--root").arg(root);
         self
     }
 
-    pub fn input(mut self, input: impl Into<Vec<u8>>) -> Run {
+    pub(crate) fn input(mut self, input: impl Into<Vec<u8>>) -> Run {
         self.input = input.into();
         self
     }
 
-    pub fn finish(mut self) -> Finished {
+    pub(crate) fn finish(mut self) -> Finished {
         self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.command.spawn().expect("the binary starts");
         let mut stdin = child.stdin.take().expect("it has a standard input");
@@ -59,7 +59,7 @@ impl Run {
         }
     }
 
-    pub fn report(self) -> (Report, i32) {
+    pub(crate) fn report(self) -> (Report, i32) {
         let finished = self.finish();
         (finished.report(), finished.code)
     }
@@ -67,14 +67,14 @@ impl Run {
 
 impl Finished {
     /// The report: standard output holds that and nothing else.
-    pub fn report(&self) -> Report {
+    pub(crate) fn report(&self) -> Report {
         serde_json::from_str(&self.stdout)
             .unwrap_or_else(|error| panic!("{error}\nstdout: {}\nstderr: {}", self.stdout, self.stderr))
     }
 }
 
 /// The directories of cases below `tests/NAME`, in order.
-pub fn cases(name: &str) -> Vec<PathBuf> {
+pub(crate) fn cases(name: &str) -> Vec<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name);
     let mut cases: Vec<PathBuf> = fs::read_dir(&directory)
         .unwrap_or_else(|error| panic!("{}: {error}", directory.display()))
@@ -87,7 +87,7 @@ pub fn cases(name: &str) -> Vec<PathBuf> {
 }
 
 /// Compares `found` with the golden file at `path`, or makes the golden file where the environment has BLESS.
-pub fn golden(path: &Path, found: &str) {
+pub(crate) fn golden(path: &Path, found: &str) {
     if std::env::var_os("BLESS").is_some() {
         fs::write(path, found).expect("a golden file can be written");
         return;
@@ -97,7 +97,7 @@ pub fn golden(path: &Path, found: &str) {
 }
 
 /// Copies a tree of files, links as links.
-pub fn copy_tree(from: &Path, to: &Path) {
+pub(crate) fn copy_tree(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a directory can be made");
     for item in fs::read_dir(from).expect("a directory can be read") {
         let item = item.expect("a directory can be read");
@@ -114,7 +114,7 @@ pub fn copy_tree(from: &Path, to: &Path) {
 }
 
 /// A tree of files as text: each path with its mode and content, or where its link points.
-pub fn describe(root: &Path) -> BTreeMap<PathBuf, String> {
+pub(crate) fn describe(root: &Path) -> BTreeMap<PathBuf, String> {
     let mut described = BTreeMap::new();
     describe_into(root, root, &mut described);
     described

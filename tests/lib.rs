@@ -1,0 +1,29 @@
+//! Every test of the program that stands outside of `src`, in one binary: the crate is linked once.
+//!
+//! `cargo test --test tests live::` runs one module. A test that needs root is ignored unless it is asked for
+//! (`-- --ignored`); `tests/all` runs those too.
+
+mod support;
+
+mod boot;
+mod catalog;
+mod diagnosis;
+mod docs;
+mod dsc;
+mod examples;
+mod faults;
+mod fuzz_corpus;
+mod live;
+mod oracle;
+mod outputs;
+mod plan;
+mod properties;
+mod refusals;
+mod roots;
+mod share;
+mod shell;
+mod sysctl_d;
+mod table;
+mod table_live;
+mod troubleshooting;
+mod trust;
