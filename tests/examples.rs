@@ -12,7 +12,7 @@ use std::sync::Mutex;
 
 use crate::support::documents::{blocks, documents, project, text, with_blocks};
 use crate::support::golden;
-use crate::support::world::{Network, World, is_root};
+use crate::support::world::{Network, World, privileged};
 
 /// The program as a terminal has it, in front of the one at `binary`.
 fn on_a_terminal(binary: &str) -> String {
@@ -115,12 +115,7 @@ fn world() -> World {
     world
 }
 
-#[test]
-#[ignore = "needs root; run by tests/all"]
-fn examples_that_need_root() {
-    if !is_root("examples_that_need_root") {
-        return;
-    }
+privileged!(examples_that_need_root, || {
     play("# ", || {
         let world = world();
         Box::new(move |command| {
@@ -128,17 +123,12 @@ fn examples_that_need_root() {
             world.try_sh(&script, "").stdout
         })
     });
-}
+});
 
 /// The pages whose scripts are run as they stand; each must succeed, what they print is the machine's own.
 const SCRIPTS: [&str; 3] = ["docs/faq.md", "docs/sizing.md", "docs/table.md"];
 
-#[test]
-#[ignore = "needs root; run by tests/all"]
-fn scripts_that_need_root() {
-    if !is_root("scripts_that_need_root") {
-        return;
-    }
+privileged!(scripts_that_need_root, || {
     for page in SCRIPTS {
         let world = world();
         for (_, script) in blocks(&text(&project().join(page))).iter().filter(|(info, _)| info == "sh") {
@@ -146,7 +136,7 @@ fn scripts_that_need_root() {
             assert_eq!(ended.code, 0, "{page}: {script}\n{}{}", ended.stdout, ended.stderr);
         }
     }
-}
+});
 
 /// Who runs the other blocks, by page and by what is written behind the fence; or, of what builds and installs, does the
 /// same in a place of its own.

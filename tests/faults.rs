@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 
-use crate::support::world::{Network, World, is_root};
+use crate::support::world::{Network, World, privileged};
 
 const REQUEST: &str = r#"{"settings": {"nf_conntrack_tcp_timeout_close_wait": 240,
     "nf_conntrack_tcp_timeout_established": 28800}, "conflicts": "comment_out", "backup": true}"#;
@@ -144,12 +144,7 @@ fn scene() -> Scene {
     Scene { world, points, old, new }
 }
 
-#[test]
-#[ignore = "needs root; run by tests/all"]
-fn killed_at_each_system_call() {
-    if !is_root("killed_at_each_system_call") {
-        return;
-    }
+privileged!(killed_at_each_system_call, || {
     let Scene { world, points, old, new } = scene();
     let mut killed = 0;
     for point in &points {
@@ -167,19 +162,14 @@ fn killed_at_each_system_call() {
     }
     println!("killed at {} system calls, {killed} times before the report was out", points.len());
     assert!(killed > points.len() / 2, "the injection does not work");
-}
+});
 
 /// How many of the first calls are left out: FAULTS_SKIP says, to look at the later ones by themselves.
 fn skipped() -> usize {
     std::env::var("FAULTS_SKIP").ok().and_then(|skip| skip.parse().ok()).unwrap_or(0)
 }
 
-#[test]
-#[ignore = "needs root; run by tests/all"]
-fn failed_at_each_system_call() {
-    if !is_root("failed_at_each_system_call") {
-        return;
-    }
+privileged!(failed_at_each_system_call, || {
     let Scene { world, points, old, new } = scene();
     let (mut succeeded, mut failed, mut crashed) = (0, 0, 0);
     for point in points.iter().skip(skipped()) {
@@ -224,4 +214,4 @@ fn failed_at_each_system_call() {
         "failed {} system calls in 6 ways: {succeeded} runs succeeded, {failed} failed, {crashed} crashed",
         points.len()
     );
-}
+});

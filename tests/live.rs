@@ -1,6 +1,6 @@
 //! The binary on the real kernel and real files, in a network and mount namespace of its own.
 
-use crate::support::world::{Ended, Limit, Network, World, is_root};
+use crate::support::world::{Ended, Limit, Network, World, privileged};
 use conntrack_sysctl::failure::Kind;
 use conntrack_sysctl::report::Report;
 use conntrack_sysctl::verify::Verdict;
@@ -30,12 +30,7 @@ fn refused(world: &World, request: &str, kind: Kind) -> Report {
     report
 }
 
-#[test]
-#[ignore = "needs root; run by tests/all"]
-fn the_story_live_and_in_the_file() {
-    if !is_root("the_story_live_and_in_the_file") {
-        return;
-    }
+privileged!(the_story_live_and_in_the_file, || {
     let world = World::new(Network::Private);
     assert_eq!((world.sysctl(CLOSE_WAIT), world.sysctl(ESTABLISHED)), ("60".into(), "432000".into()));
     let checked = world.check(STORY);
@@ -50,14 +45,9 @@ fn the_story_live_and_in_the_file() {
     let again = world.apply(STORY).report();
     assert!(again.in_sync && !again.changed && again.changes.is_empty() && again.diff.is_empty());
     assert_eq!(world.check(STORY).code, 0);
-}
+});
 
-#[test]
-#[ignore = "needs root; run by tests/all"]
-fn a_run_that_changes_nothing_opens_nothing_for_writing() {
-    if !is_root("a_run_that_changes_nothing_opens_nothing_for_writing") {
-        return;
-    }
+privileged!(a_run_that_changes_nothing_opens_nothing_for_writing, || {
     let world = World::new(Network::Private);
     let opened = |command: &str| {
         let script = format!(
@@ -69,14 +59,9 @@ fn a_run_that_changes_nothing_opens_nothing_for_writing() {
     assert!(!opened("apply").is_empty(), "the first run has to write, or this test sees nothing");
     assert_eq!(opened("apply"), "");
     assert_eq!(opened("check"), "");
-}
+});
 
-#[test]
-#[ignore = "needs root; run by tests/all"]
-fn live_only_and_files_only() {
-    if !is_root("live_only_and_files_only") {
-        return;
-    }
+privileged!(live_only_and_files_only, || {
     let world = World::new(Network::Private);
     let live = world.apply(r#"{"settings": {"nf_conntrack_tcp_timeout_close_wait": 240}, "persist": false}"#).report();
     assert!(live.in_sync && live.changed);
@@ -85,14 +70,9 @@ fn live_only_and_files_only() {
     assert!(files.in_sync && files.changed);
     assert_eq!(world.sysctl(CLOSE_WAIT), "240");
     assert_eq!((files.settings[0].live.after, files.settings[0].boot.after), (Some(240), Some(300)));
-}
+});
 
-#[test]
-#[ignore = "needs root; run by tests/all"]
-fn a_floor_that_is_met_is_left_alone() {
-    if !is_root("a_floor_that_is_met_is_left_alone") {
-        return;
-    }
+privileged!(a_floor_that_is_met_is_left_alone, || {
     let world = World::new(Network::Private);
     let request = r#"{"at_least": {"nf_conntrack_tcp_timeout_established": "1h"}, "persist": false}"#;
     assert!(!world.apply(request).report().changed);
@@ -100,27 +80,17 @@ fn a_floor_that_is_met_is_left_alone() {
     let report = world.apply(request).report();
     assert!(report.in_sync, "{report:?}");
     assert_eq!(world.sh(&format!("cat {FILE}")), format!("{ESTABLISHED} = 432000\n"));
-}
+});
 
-#[test]
-#[ignore = "needs root; run by tests/all"]
-fn the_limit_cannot_be_set_from_a_child_namespace() {
-    if !is_root("the_limit_cannot_be_set_from_a_child_namespace") {
-        return;
-    }
+privileged!(the_limit_cannot_be_set_from_a_child_namespace, || {
     let world = World::new(Network::Private);
     let report =
         refused(&world, r#"{"settings": {"nf_conntrack_max": 98000, "nf_conntrack_acct": 1}}"#, Kind::ReadOnly);
     let limit = report.settings.iter().find(|setting| setting.name == MAX).expect("it is reported");
     assert_eq!(limit.verdict, Verdict::NotHere);
-}
+});
 
-#[test]
-#[ignore = "needs root; run by tests/all"]
-fn what_the_kernel_refuses_undoes_the_rest() {
-    if !is_root("what_the_kernel_refuses_undoes_the_rest") {
-        return;
-    }
+privileged!(what_the_kernel_refuses_undoes_the_rest, || {
     let world = World::new(Network::Private);
     // INT_MAX / HZ is 21474836 at most, and less on a kernel with more than 100 ticks a second.
     let request = r#"{"settings": {"nf_conntrack_acct": 1, "nf_conntrack_udp_timeout": 21474836}}"#;
@@ -128,14 +98,9 @@ fn what_the_kernel_refuses_undoes_the_rest() {
     let failure = report.failure.expect("it is refused");
     assert_eq!(failure.rolled_back, Some(true));
     assert_eq!(failure.key.as_deref(), Some("net.netfilter.nf_conntrack_udp_timeout"));
-}
+});
 
-#[test]
-#[ignore = "needs root; run by tests/all"]
-fn files_that_cannot_be_written_undo_the_live_side() {
-    if !is_root("files_that_cannot_be_written_undo_the_live_side") {
-        return;
-    }
+privileged!(files_that_cannot_be_written_undo_the_live_side, || {
     let world = World::new(Network::Private);
     world.sh("mount -t tmpfs -o ro none /etc/sysctl.d");
     let failure = refused(&world, STORY, Kind::ReadOnly).failure.expect("it is refused");
@@ -145,26 +110,16 @@ fn files_that_cannot_be_written_undo_the_live_side() {
     world.sh("head -c 4096 /dev/zero > /etc/sysctl.d/full || true");
     refused(&world, STORY, Kind::WriteFailed);
     assert_eq!(world.sh("ls -A /etc/sysctl.d"), "full\n");
-}
+});
 
-#[test]
-#[ignore = "needs root; run by tests/all"]
-fn sysctls_that_cannot_be_written() {
-    if !is_root("sysctls_that_cannot_be_written") {
-        return;
-    }
+privileged!(sysctls_that_cannot_be_written, || {
     let world = World::new(Network::Private);
     world.sh("mount --bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/sys");
     let report = refused(&world, STORY, Kind::ReadOnly);
     assert_eq!(report.failure.expect("it is refused").rolled_back, None);
-}
+});
 
-#[test]
-#[ignore = "needs root; run by tests/all"]
-fn a_user_other_than_root() {
-    if !is_root("a_user_other_than_root") {
-        return;
-    }
+privileged!(a_user_other_than_root, || {
     let world = World::new(Network::Private);
     world.sh("chmod 755 /mnt; chmod 1777 /run/lock");
     let ended: Ended = world.try_sh("exec setpriv --reuid 65534 --clear-groups $BIN apply", STORY);
@@ -173,28 +128,18 @@ fn a_user_other_than_root() {
     assert_eq!(world.sh("ls /run/lock"), "", "a lock that is not root's would be in root's way");
     let checked = world.try_sh("exec setpriv --reuid 65534 --clear-groups $BIN check", STORY);
     assert_eq!(checked.code, 2, "{}", checked.stdout);
-}
+});
 
-#[test]
-#[ignore = "needs root; run by tests/all"]
-fn no_connection_tracking_and_no_module_to_load() {
-    if !is_root("no_connection_tracking_and_no_module_to_load") {
-        return;
-    }
+privileged!(no_connection_tracking_and_no_module_to_load, || {
     let world = World::new(Network::Private);
     world.sh("mount -t tmpfs none /proc/sys/net && mount --bind /bin/false $(command -v modprobe || echo /bin/false)");
     let ended = world.apply(STORY);
     let failure = ended.report().failure.expect("it is refused");
     assert_eq!(failure.kind, Kind::ModuleAbsent, "{}", ended.stdout);
     assert_eq!(world.sh("ls /etc/sysctl.d"), "");
-}
+});
 
-#[test]
-#[ignore = "needs root; run by tests/all"]
-fn a_legacy_kernel_has_the_names_of_2012() {
-    if !is_root("a_legacy_kernel_has_the_names_of_2012") {
-        return;
-    }
+privileged!(a_legacy_kernel_has_the_names_of_2012, || {
     let world = World::new(Network::Private);
     world.sh(
         "mount -t tmpfs none /proc/sys/net; mkdir -p /proc/sys/net/ipv4/netfilter; cd /proc/sys/net/ipv4/netfilter
@@ -208,14 +153,9 @@ fn a_legacy_kernel_has_the_names_of_2012() {
     assert_eq!(world.sysctl("net.ipv4.netfilter.ip_conntrack_max").trim(), "98000");
     assert!(world.sh(&format!("cat {FILE}")).contains("net.ipv4.netfilter.ip_conntrack_max = 98000\n"));
     assert!(!world.apply(request).report().changed);
-}
+});
 
-#[test]
-#[ignore = "needs root; run by tests/all"]
-fn the_limit_of_the_machine() {
-    if !is_root("the_limit_of_the_machine") {
-        return;
-    }
+privileged!(the_limit_of_the_machine, || {
     let limit = Limit::borrow();
     let world = World::new(Network::Machine);
     let request = r#"{"settings": {"nf_conntrack_max": 98000}}"#;
@@ -226,4 +166,4 @@ fn the_limit_of_the_machine() {
     assert!(!world.apply(request).report().changed);
     world.sh("sysctl -qw net.nf_conntrack_max=97000");
     assert_eq!(verdicts(&world.check(request).report()), [Verdict::LiveDrift]);
-}
+});

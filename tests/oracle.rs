@@ -13,33 +13,26 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use crate::support::world::privileged;
 use conntrack_sysctl::sysctl_d::Loader;
 use random::{LEGACY, Node, Random, Root};
 use world::{Kind, World};
 
-#[test]
-#[ignore = "needs root; run by tests/all"]
-fn systemd_writes_in_this_order() {
+privileged!(systemd_writes_in_this_order, || {
     compare("systemd_writes_in_this_order", Kind::Order, Loader::Systemd);
-}
+});
 
-#[test]
-#[ignore = "needs root; run by tests/all"]
-fn procps_writes_in_this_order() {
+privileged!(procps_writes_in_this_order, || {
     compare("procps_writes_in_this_order", Kind::Order, Loader::Procps);
-}
+});
 
-#[test]
-#[ignore = "needs root; run by tests/all"]
-fn the_kernel_reads_what_systemd_writes() {
+privileged!(the_kernel_reads_what_systemd_writes, || {
     compare("the_kernel_reads_what_systemd_writes", Kind::Kernel, Loader::Systemd);
-}
+});
 
-#[test]
-#[ignore = "needs root; run by tests/all"]
-fn the_kernel_reads_what_procps_writes() {
+privileged!(the_kernel_reads_what_procps_writes, || {
     compare("the_kernel_reads_what_procps_writes", Kind::Kernel, Loader::Procps);
-}
+});
 
 /// Set for the process that runs inside of a world.
 const INSIDE: &str = "ORACLE_INSIDE";
@@ -47,11 +40,6 @@ const INSIDE: &str = "ORACLE_INSIDE";
 fn compare(test: &str, kind: Kind, loader: Loader) {
     if env::var_os(INSIDE).is_some() {
         return compare_inside(kind, loader);
-    }
-    if !rustix::process::geteuid().is_root() {
-        assert!(env::var_os("CI").is_none(), "the oracle needs root");
-        eprintln!("SKIPPED oracle: needs root");
-        return;
     }
     let seed = number("ORACLE_SEED")
         .unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970").as_secs());

@@ -1,7 +1,7 @@
 //! The table on the real kernel: what `status`, `diagnose` and `watch` say beside what conntrack(8) says, and the
 //! incident from the first dropped packet to the last, in a network namespace of its own.
 
-use crate::support::world::{Ended, Limit, Network, World, is_root};
+use crate::support::world::{Ended, Limit, Network, World, privileged};
 use conntrack_sysctl::table::analysis::diagnosis::{Diagnosis, Verdict};
 use conntrack_sysctl::table::analysis::status::{Level, Status};
 
@@ -45,12 +45,7 @@ fn number(text: &str) -> u64 {
     text.trim().parse().unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-#[test]
-#[ignore = "needs root; run by tests/all"]
-fn the_numbers_are_those_of_conntrack() {
-    if !is_root("the_numbers_are_those_of_conntrack") {
-        return;
-    }
+privileged!(the_numbers_are_those_of_conntrack, || {
     let _limit = Limit::borrow();
     let world = tracked_world();
     world.sh(&flood("127.0.0.5", 1000, 500));
@@ -86,14 +81,9 @@ fn the_numbers_are_those_of_conntrack() {
             (&profile.classes, &profile.sources, &profile.ports)
         );
     }
-}
+});
 
-#[test]
-#[ignore = "needs root; run by tests/all"]
-fn a_sample_tells_of_the_whole() {
-    if !is_root("a_sample_tells_of_the_whole") {
-        return;
-    }
+privileged!(a_sample_tells_of_the_whole, || {
     let _limit = Limit::borrow();
     let world = tracked_world();
     world.sh(&flood("127.0.0.5", 1, 60_000));
@@ -108,14 +98,9 @@ fn a_sample_tells_of_the_whole() {
     let off = (sample.sources.items[0].percent - 75.0).abs();
     // One run in a billion is six deviations off; the margin is two.
     assert!(off < 3.0 * sample.margin_points, "{off} of {}", sample.margin_points);
-}
+});
 
-#[test]
-#[ignore = "needs root; run by tests/all"]
-fn the_incident() {
-    if !is_root("the_incident") {
-        return;
-    }
+privileged!(the_incident, || {
     let limit = Limit::borrow();
     let world = tracked_world();
     assert_eq!(diagnosis(&world.try_sh("exec $BIN diagnose --interval 0.2", "")).verdict, Verdict::Healthy);
@@ -181,14 +166,9 @@ fn the_incident() {
     drop(limit);
     let after = diagnosis(&world.try_sh("exec $BIN diagnose --interval 0.2", ""));
     assert_eq!(after.verdict, Verdict::WasFull, "{after:#?}");
-}
+});
 
-#[test]
-#[ignore = "needs root; run by tests/all"]
-fn a_full_listen_queue_is_not_blamed_on_the_table() {
-    if !is_root("a_full_listen_queue_is_not_blamed_on_the_table") {
-        return;
-    }
+privileged!(a_full_listen_queue_is_not_blamed_on_the_table, || {
     let _limit = Limit::borrow();
     let world = tracked_world();
     let script = "python3 - <<'END' >/dev/null 2>&1 &
@@ -213,14 +193,9 @@ exec $BIN diagnose --interval 2.5";
     assert!(overflows.look.contains("ss -ltn"));
     assert_eq!(found.proposal.timeouts.len(), 0, "there is nothing wrong with the table");
     assert_eq!(found.proposal.buckets, None);
-}
+});
 
-#[test]
-#[ignore = "needs root; run by tests/all"]
-fn what_cannot_be_read_is_named_and_the_rest_is_given() {
-    if !is_root("what_cannot_be_read_is_named_and_the_rest_is_given") {
-        return;
-    }
+privileged!(what_cannot_be_read_is_named_and_the_rest_is_given, || {
     let _limit = Limit::borrow();
     let world = tracked_world();
     world.sh(&flood("127.0.0.5", 1000, 10));
@@ -245,7 +220,7 @@ fn what_cannot_be_read_is_named_and_the_rest_is_given() {
     assert_eq!((ended.code, seen.level.map(|judged| judged.level), seen.limit), (3, Some(Level::Unknown), None));
     assert_eq!(seen.count, Some(10));
     assert!(seen.unread.iter().any(|unread| unread.what == "the limit"), "{:?}", seen.unread);
-}
+});
 
 /// Runs `watch` in a real terminal of a size, and returns the screen while it runs, and after `end`.
 fn watched(world: &World, size: &str, environment: &str, end: &str) -> (String, String) {
@@ -262,12 +237,7 @@ fn watched(world: &World, size: &str, environment: &str, end: &str) -> (String, 
     (during.to_owned(), after.to_owned())
 }
 
-#[test]
-#[ignore = "needs root; run by tests/all"]
-fn the_view_in_a_real_terminal() {
-    if !is_root("the_view_in_a_real_terminal") {
-        return;
-    }
+privileged!(the_view_in_a_real_terminal, || {
     let _limit = Limit::borrow();
     let world = tracked_world();
     world.sh(&flood("127.0.0.5", 1000, 300));
@@ -283,14 +253,9 @@ fn the_view_in_a_real_terminal() {
         assert!(after.contains("ended") && !after.contains("TOP SOURCES"), "{size}:\n{after}");
         assert!(after.lines().any(|line| line.trim() == "0"), "{size}:\n{after}");
     }
-}
+});
 
-#[test]
-#[ignore = "needs root; run by tests/all"]
-fn a_line_of_json_for_each_look() {
-    if !is_root("a_line_of_json_for_each_look") {
-        return;
-    }
+privileged!(a_line_of_json_for_each_look, || {
     let _limit = Limit::borrow();
     let world = tracked_world();
     let script =
@@ -304,4 +269,4 @@ fn a_line_of_json_for_each_look() {
     assert_eq!((looks[11].count, new.map(|new| new.entries).sum::<u64>()), (Some(300), 300), "{looks:?}");
     // A reader that has seen enough ends the watch.
     assert_eq!(world.sh("timeout 10 $BIN watch --interval 0.1 | head -n 1 | wc -l").trim(), "1");
-}
+});

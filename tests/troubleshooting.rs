@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::support::documents::{project, text};
-use crate::support::world::{Network, World, is_root};
+use crate::support::world::{Network, World, privileged};
 use crate::support::{Run, golden};
 use serde_json::Value;
 
@@ -132,12 +132,7 @@ fn anchor(of: &Type, name: &str) -> String {
     if (of.name, name) == ("Code", "shadowed") { "shadowed-1".to_owned() } else { name.to_owned() }
 }
 
-#[test]
-#[ignore = "needs root; run by tests/all"]
-fn the_examples_that_need_root() {
-    if !is_root("the_examples_that_need_root") {
-        return;
-    }
+privileged!(the_examples_that_need_root, || {
     for of in &TYPES {
         for (name, _) in meanings(of) {
             let example = Example::of(of, &name);
@@ -152,4 +147,4 @@ fn the_examples_that_need_root() {
             }
         }
     }
-}
+});

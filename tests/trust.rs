@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::thread;
 
-use crate::support::world::{Network, World, is_root};
+use crate::support::world::{Network, World, privileged};
 use conntrack_sysctl::failure::Kind;
 
 const CLOSE_WAIT: &str = "net.netfilter.nf_conntrack_tcp_timeout_close_wait";
@@ -18,12 +18,7 @@ fn file_of(world: &World) -> String {
     fs::read_to_string(world.path(FILE)).expect("the file is there")
 }
 
-#[test]
-#[ignore = "needs root; run by tests/all"]
-fn a_hundred_applies_at_once() {
-    if !is_root("a_hundred_applies_at_once") {
-        return;
-    }
+privileged!(a_hundred_applies_at_once, || {
     let world = World::new(Network::Private);
     let mut reports = Vec::new();
     thread::scope(|scope| {
@@ -48,14 +43,9 @@ fn a_hundred_applies_at_once() {
     assert!(succeeded.contains(&live));
     assert_eq!(file_of(&world), format!("{CLOSE_WAIT} = {live}\n"));
     println!("100 applies at once: {} succeeded, {} busy", succeeded.len(), 100 - succeeded.len());
-}
+});
 
-#[test]
-#[ignore = "needs root; run by tests/all"]
-fn a_check_during_an_apply_sees_old_or_new() {
-    if !is_root("a_check_during_an_apply_sees_old_or_new") {
-        return;
-    }
+privileged!(a_check_during_an_apply_sees_old_or_new, || {
     let world = World::new(Network::Private);
     assert!(world.apply(&request(100)).report().in_sync);
     thread::scope(|scope| {
@@ -76,14 +66,9 @@ fn a_check_during_an_apply_sees_old_or_new() {
         writer.join().expect("the writer ends");
         assert!(checks > 5, "only {checks} checks met an apply");
     });
-}
+});
 
-#[test]
-#[ignore = "needs root; run by tests/all"]
-fn one_run_at_a_time() {
-    if !is_root("one_run_at_a_time") {
-        return;
-    }
+privileged!(one_run_at_a_time, || {
     let world = World::new(Network::Private);
     let ended = world.try_sh("flock /run/lock/conntrack-sysctl.lock $BIN apply", &request(240));
     let failure = ended.report().failure.expect("it is refused");
@@ -94,14 +79,9 @@ fn one_run_at_a_time() {
     assert!(world.apply(&request(240)).report().in_sync);
     let ended = world.try_sh("flock /run/lock/conntrack-sysctl.lock $BIN apply", &request(240));
     assert!(ended.report().in_sync);
-}
+});
 
-#[test]
-#[ignore = "needs root; run by tests/all"]
-fn another_users_lock_does_not_hold_a_run_up() {
-    if !is_root("another_users_lock_does_not_hold_a_run_up") {
-        return;
-    }
+privileged!(another_users_lock_does_not_hold_a_run_up, || {
     for make in ["mkfifo", "touch"] {
         let world = World::new(Network::Private);
         let script = format!(
@@ -114,14 +94,9 @@ fn another_users_lock_does_not_hold_a_run_up() {
         assert!(failure.message.contains("/run/lock/conntrack-sysctl.lock"), "{failure}");
         assert_eq!(world.sysctl(CLOSE_WAIT), "60", "{make}");
     }
-}
+});
 
-#[test]
-#[ignore = "needs root; run by tests/all"]
-fn a_signal_in_mid_run_does_not_stop_it_half_done() {
-    if !is_root("a_signal_in_mid_run_does_not_stop_it_half_done") {
-        return;
-    }
+privileged!(a_signal_in_mid_run_does_not_stop_it_half_done, || {
     for signal in ["TERM", "INT", "HUP"] {
         let world = World::new(Network::Private);
         // The run is held up at its first sync, long after the live value is set.
@@ -135,14 +110,9 @@ fn a_signal_in_mid_run_does_not_stop_it_half_done() {
         assert!(ended.report().in_sync, "{signal}");
         assert_eq!((world.sysctl(CLOSE_WAIT), file_of(&world)), ("240".into(), format!("{CLOSE_WAIT} = 240\n")));
     }
-}
+});
 
-#[test]
-#[ignore = "needs root; run by tests/all"]
-fn a_report_that_nobody_reads_is_an_error() {
-    if !is_root("a_report_that_nobody_reads_is_an_error") {
-        return;
-    }
+privileged!(a_report_that_nobody_reads_is_an_error, || {
     let world = World::new(Network::Private);
     let ended = world.try_sh("($BIN apply; echo $? >&2) | true", &request(240));
     assert!(
@@ -151,14 +121,9 @@ fn a_report_that_nobody_reads_is_an_error() {
         ended.stderr
     );
     assert_eq!((world.sysctl(CLOSE_WAIT), file_of(&world)), ("240".into(), format!("{CLOSE_WAIT} = 240\n")));
-}
+});
 
-#[test]
-#[ignore = "needs root; run by tests/all"]
-fn another_writer_in_between_is_not_overwritten() {
-    if !is_root("another_writer_in_between_is_not_overwritten") {
-        return;
-    }
+privileged!(another_writer_in_between_is_not_overwritten, || {
     for (before, call) in [("# old\n", "renameat2"), ("", "renameat2")] {
         let world = World::new(Network::Private);
         if !before.is_empty() {
@@ -179,14 +144,9 @@ fn another_writer_in_between_is_not_overwritten() {
         assert_eq!(world.sh("ls -A /etc/sysctl.d"), "90-conntrack.conf\n");
         assert!(world.apply(&request(240)).report().in_sync, "the next run does it");
     }
-}
+});
 
-#[test]
-#[ignore = "needs root; run by tests/all"]
-fn an_immutable_file() {
-    if !is_root("an_immutable_file") {
-        return;
-    }
+privileged!(an_immutable_file, || {
     let world = World::new(Network::Private);
     world.sh(&format!("mount -t tmpfs none /etc/sysctl.d; echo '# old' > {FILE}; chattr +i {FILE}"));
     let failure = world.apply(&request(240)).report().failure.expect("it is refused");
@@ -195,14 +155,9 @@ fn an_immutable_file() {
     assert_eq!((world.sysctl(CLOSE_WAIT), file_of(&world)), ("60".into(), "# old\n".into()));
     // The same directory, which is another file system than /etc, is none the worse for it.
     assert!(world.apply(&request(240)).report().in_sync);
-}
+});
 
-#[test]
-#[ignore = "needs root; run by tests/all"]
-fn without_the_capability_to_administer_the_network() {
-    if !is_root("without_the_capability_to_administer_the_network") {
-        return;
-    }
+privileged!(without_the_capability_to_administer_the_network, || {
     let world = World::new(Network::Private);
     let script = "exec setpriv --bounding-set -net_admin --inh-caps -net_admin $BIN apply";
     let report = world.try_sh(script, &request(240)).report();
@@ -212,14 +167,9 @@ fn without_the_capability_to_administer_the_network() {
         None => assert_eq!((report.in_sync, live.as_str()), (true, "240")),
         Some(failure) => assert_eq!((failure.kind, live.as_str(), report.changed), (Kind::Permission, "60", false)),
     }
-}
+});
 
-#[test]
-#[ignore = "needs root; run by tests/all"]
-fn links_that_others_could_have_put_are_not_followed() {
-    if !is_root("links_that_others_could_have_put_are_not_followed") {
-        return;
-    }
+privileged!(links_that_others_could_have_put_are_not_followed, || {
     let world = World::new(Network::Private);
     world.sh(&format!(
         "mkdir -m 1777 /etc/shared; echo '# secret' > /etc/secret; ln -s ../secret /etc/shared/link
@@ -230,14 +180,9 @@ fn links_that_others_could_have_put_are_not_followed() {
     assert!(failure.message.contains("/etc/shared"), "{}", failure.message);
     assert_eq!(world.sh("cat /etc/secret"), "# secret\n");
     assert_eq!(world.sysctl(CLOSE_WAIT), "60");
-}
+});
 
-#[test]
-#[ignore = "needs root; run by tests/all"]
-fn the_process_bars_itself_from_what_it_does_not_need() {
-    if !is_root("the_process_bars_itself_from_what_it_does_not_need") {
-        return;
-    }
+privileged!(the_process_bars_itself_from_what_it_does_not_need, || {
     let world = World::new(Network::Private);
     let traced = |command: &str| {
         let script = format!("strace -qq -e trace=landlock_restrict_self,prctl -o /mnt/trace $BIN {command}");
@@ -253,4 +198,4 @@ fn the_process_bars_itself_from_what_it_does_not_need() {
     // An older kernel knows no such call; a run does without.
     let script = "strace -qq -o /dev/null -e inject=landlock_create_ruleset:error=ENOSYS $BIN apply";
     assert!(world.try_sh(script, &request(300)).report().in_sync);
-}
+});

@@ -2,20 +2,32 @@
 //! namespace with a private /etc and /run/lock. Needs root.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
 use conntrack_sysctl::report::Report;
 
-/// Whether privileged tests can run here. Without root they say so; where CI is set, that is a failure.
-pub(crate) fn is_root(test: &str) -> bool {
-    let is_root = rustix::process::geteuid().is_root();
-    if !is_root {
-        assert!(std::env::var_os("CI").is_none(), "{test} needs root");
-        eprintln!("SKIPPED {test}: needs root");
+/// A test that needs root: `cargo test` ignores it, `cargo test -- --ignored` runs it.
+macro_rules! privileged {
+    ($name:ident, $test:expr) => {
+        #[test]
+        #[ignore = "needs root; run by tests/all"]
+        fn $name() {
+            $crate::support::world::run_as_root(concat!(module_path!(), "::", stringify!($name)), $test);
+        }
+    };
+}
+pub(crate) use privileged;
+
+/// Runs a privileged test. Without root the test is skipped, and says so; where CI is set, that is a failure.
+pub(crate) fn run_as_root(name: &str, test: impl FnOnce()) {
+    if rustix::process::geteuid().is_root() {
+        return test();
     }
-    is_root
+    assert!(std::env::var_os("CI").is_none(), "{name} needs root");
+    // Not `eprintln!`, which the harness keeps to itself for a test that passes.
+    writeln!(std::io::stderr(), "SKIPPED {name}: needs root").expect("standard error can be written");
 }
 
 /// Which namespaces a world has of its own.
@@ -100,7 +112,6 @@ impl World {
 
     /// Runs a shell script in the world, with `$BIN` as the binary.
     pub(crate) fn try_sh(&self, script: &str, input: &str) -> Ended {
-        use std::io::Write;
         let mut child = Command::new("nsenter")
             .args(["--target", &self.holder.id().to_string(), "--mount", "--net", "sh", "-c", script])
             .env("BIN", BINARY)
