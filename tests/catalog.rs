@@ -1,9 +1,12 @@
 //! Judges the catalog against the names that known kernels have, and its look-ups against what people type.
 
-use std::collections::BTreeSet;
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use conntrack_sysctl::kernel::catalog::{self, Access, CATALOG, Kind, PREFIX, Scope, Setting};
+use support::world::{Network, World, is_root};
 
 /// Every key of a mainline release built with all of connection tracking, one a line. 6.18 is a running kernel's
 /// list; the others are that list with what `net/netfilter/nf_conntrack_standalone.c` lost or gained in between.
@@ -16,6 +19,9 @@ const KERNELS: [(&str, &str); 4] = [
 
 /// The keys of `ip_conntrack` in 2.6.18: `net/ipv4/netfilter/ip_conntrack_standalone.c` and `_proto_sctp.c`.
 const LEGACY: &str = include_str!("catalog/ip_conntrack-2.6.18.txt");
+
+/// The timeouts of a network namespace just made, on a running 6.18: `sysctl -a`.
+const TIMEOUTS: &str = include_str!("catalog/timeouts-6.18.txt");
 
 /// A release as numbers, so that 6.2 comes before 6.18.
 fn release(text: &str) -> Vec<u32> {
@@ -68,6 +74,45 @@ fn each_kernel_has_exactly_the_settings_that_since_and_until_say() {
         let said: BTreeSet<_> = CATALOG.iter().filter(in_catalog).map(|setting| setting.name.as_ref()).collect();
         assert_eq!(said, listed, "kernel {kernel}");
         assert!(list.lines().all(|key| catalogued(key).is_some()), "kernel {kernel}");
+    }
+}
+
+/// The timeouts in the output of `sysctl -a`, by canonical name.
+fn timeouts(text: &str) -> BTreeMap<&str, u32> {
+    let lines = text.lines().filter_map(|line| line.split_once(" = "));
+    let timeouts = lines.filter(|(key, _)| key.starts_with(PREFIX) && key.contains("timeout"));
+    timeouts.map(|(key, value)| (key, value.parse().expect("a timeout is a number of seconds"))).collect()
+}
+
+#[test]
+fn each_timeout_has_the_default_of_a_kernel_that_has_it() {
+    for setting in CATALOG {
+        assert_eq!(setting.default.is_some(), setting.kind == Kind::Seconds, "{}", setting.name);
+    }
+    let now = release("6.18");
+    let in_6_18 = |setting: &&Setting| setting.until.is_none_or(|until| now <= release(until));
+    let said: BTreeMap<_, _> =
+        CATALOG.iter().filter(in_6_18).filter_map(|setting| Some((setting.name.as_ref(), setting.default?))).collect();
+    assert_eq!(said, timeouts(TIMEOUTS));
+}
+
+/// A namespace just made shows the defaults of the running kernel, whatever the machine has set.
+#[test]
+#[ignore = "needs root; run by tests/all"]
+fn the_running_kernel_has_these_defaults() {
+    if !is_root("the_running_kernel_has_these_defaults") {
+        return;
+    }
+    let world = World::new(Network::Private);
+    if release(world.sh("cut -d- -f1 /proc/sys/kernel/osrelease").trim()) < release("6.18") {
+        eprintln!("SKIPPED the_running_kernel_has_these_defaults: older kernels have other defaults");
+        return;
+    }
+    let text = world.sh("sysctl -a 2>/dev/null | grep nf_conntrack");
+    let live = timeouts(&text);
+    assert!(live.len() > 20, "{text}");
+    for (name, seconds) in live {
+        assert_eq!(catalog::default_timeout(name), Some(seconds), "{name}");
     }
 }
 

@@ -67,6 +67,12 @@ pub struct Setting {
     pub min: i64,
     /// The largest value that some kernel accepts.
     pub max: i64,
+    /// The kernel's default in seconds; every timeout has one here, and no other setting.
+    ///
+    /// It is the default of the newest mainline release that has the setting. Older releases differ in four timeouts:
+    /// they kept an established SCTP association for 5 days, two states of its shutdown for 0.3 seconds, and a UDP
+    /// stream for 180 seconds.
+    pub default: Option<u32>,
     /// One value for the machine, or one for each network namespace.
     pub scope: Scope,
     /// Writable or not, on today's kernels.
@@ -110,6 +116,7 @@ fn uncatalogued(name: String) -> Setting {
         unit: "",
         min: i64::MIN,
         max: i64::MAX,
+        default: None,
         scope: Scope::PerNamespace,
         access: Access::ReadWrite,
         since: "",
@@ -150,6 +157,12 @@ pub fn find(name: &str) -> Result<Setting, UnknownName> {
         (false, false) => by_last_part(name),
     };
     found.ok_or_else(|| UnknownName { nearest: nearest(name) })
+}
+
+/// The kernel's default of the timeout `name` (canonical), in seconds.
+#[must_use]
+pub fn default_timeout(name: &str) -> Option<u32> {
+    by_key(name)?.default
 }
 
 fn by_last_part(name: &str) -> Option<Setting> {

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::kernel::catalog::{PREFIX, default_timeout};
 use crate::table::analysis::heavy::Heavy;
 use crate::table::model::entry::{Entry, State, Timeout, protocol_name, timeout};
 use crate::text::duration_text;
@@ -156,37 +157,6 @@ pub struct Item {
     pub percent: f64,
 }
 
-/// The kernel's defaults (`net/netfilter/nf_conntrack_proto_*.c`), for tables whose kernel cannot be asked.
-const DEFAULTS: [(&str, u32); 20] = [
-    ("dccp_timeout_open", 43_200),
-    ("dccp_timeout_partopen", 480),
-    ("dccp_timeout_request", 240),
-    ("dccp_timeout_respond", 480),
-    ("generic_timeout", 600),
-    ("gre_timeout", 30),
-    ("gre_timeout_stream", 180),
-    ("icmp_timeout", 30),
-    ("icmpv6_timeout", 30),
-    ("tcp_timeout_close", 10),
-    ("tcp_timeout_close_wait", 60),
-    ("tcp_timeout_established", 432_000),
-    ("tcp_timeout_fin_wait", 120),
-    ("tcp_timeout_last_ack", 30),
-    ("tcp_timeout_syn_recv", 60),
-    ("tcp_timeout_syn_sent", 120),
-    ("tcp_timeout_time_wait", 120),
-    ("tcp_timeout_unacknowledged", 300),
-    ("udp_timeout", 30),
-    ("udp_timeout_stream", 120),
-];
-
-/// The kernel's default of the timeout `setting`.
-#[must_use]
-pub fn default_timeout(setting: &str) -> Option<u32> {
-    let name = setting.strip_prefix(crate::kernel::catalog::PREFIX)?;
-    DEFAULTS.iter().find(|(own, _)| *own == name).map(|(_, seconds)| *seconds)
-}
-
 impl Profile {
     /// As many of the whole table as `entries` are of those that were read.
     #[must_use]
@@ -205,13 +175,11 @@ impl Tally {
     /// An empty tally, for entries under these timeouts.
     #[must_use]
     pub fn new(timeouts: Timeouts) -> Tally {
-        let seconds = |end: &str, default: u32| {
-            timeouts.get(&format!("{}{end}", crate::kernel::catalog::PREFIX)).copied().unwrap_or(default)
-        };
+        let seconds = |end: &str| seconds(&timeouts, &format!("{PREFIX}{end}")).0.unwrap_or_default();
         Tally {
-            udp_timeout: seconds("udp_timeout", 30),
+            udp_timeout: seconds("udp_timeout"),
             // After unanswered retransmissions, or data without acknowledgement, TCP's shorter timers run.
-            short: seconds("tcp_timeout_max_retrans", 300).max(seconds("tcp_timeout_unacknowledged", 300)),
+            short: seconds("tcp_timeout_max_retrans").max(seconds("tcp_timeout_unacknowledged")),
             timeouts,
             entries: 0,
             unreplied: 0,

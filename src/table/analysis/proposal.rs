@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::kernel::catalog::{BUCKETS, MAX};
-use crate::table::analysis::profile::{Gone, Profile, Ruled, default_timeout};
+use crate::kernel::catalog::{BUCKETS, MAX, default_timeout};
+use crate::table::analysis::profile::{Gone, Profile, Ruled};
 use crate::text::duration_text;
 use crate::text::{grouped, size, to_f64, to_u64};
 
