@@ -60,8 +60,9 @@ fn idle_profile(count: u64) -> Profile {
 
 fn checked(diagnosis: &Diagnosis, name: &str) {
     golden(&directory().join(format!("diagnosis/{name}.txt")), &(diagnosis_text::text(diagnosis) + "\n"));
-    let json = serde_json::to_string(diagnosis).expect("it has string keys");
+    let json = serde_json::to_string_pretty(diagnosis).expect("it has string keys") + "\n";
     assert_eq!(serde_json::from_str::<Diagnosis>(&json).expect("it can be read back"), *diagnosis);
+    golden(&directory().join(format!("diagnosis/{name}.json")), &json);
     if let Some(request) = &diagnosis.proposal.request {
         conntrack_sysctl::request::from_slice(request.to_string().as_bytes()).expect("it is a request");
     }
@@ -183,8 +184,9 @@ fn levels_of_a_monitoring_plugin() {
 fn a_status_in_text_and_metrics() {
     let mut status = findings(58_000, 65_536, None).status;
     status.level = Some(status::judge(&status, 75.0, 90.0));
-    let json = serde_json::to_string(&status).expect("it has string keys");
+    let json = serde_json::to_string_pretty(&status).expect("it has string keys") + "\n";
     assert_eq!(serde_json::from_str::<status::Status>(&json).expect("it can be read back"), status);
+    golden(&directory().join("status/status.json"), &json);
     status.unread.push(Unread::new("x", "\u{1b}[2J"));
     status.namespaces = ["a\"b\\c\nd", "two"].map(namespace).to_vec();
     golden(&directory().join("status/text.txt"), &(status_text::text(&status) + "\n"));
