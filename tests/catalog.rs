@@ -1,12 +1,10 @@
 //! Judges the catalog against the names that known kernels have, and its look-ups against what people type.
 
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use crate::support::world::{Network, World, privileged};
 use conntrack_sysctl::kernel::catalog::{self, Access, CATALOG, Kind, PREFIX, Scope, Setting};
-use support::world::{Network, World, is_root};
 
 /// Every key of a mainline release built with all of connection tracking, one a line. 6.18 is a running kernel's
 /// list; the others are that list with what `net/netfilter/nf_conntrack_standalone.c` lost or gained in between.
@@ -97,12 +95,7 @@ fn each_timeout_has_the_default_of_a_kernel_that_has_it() {
 }
 
 /// A namespace just made shows the defaults of the running kernel, whatever the machine has set.
-#[test]
-#[ignore = "needs root; run by tests/all"]
-fn the_running_kernel_has_these_defaults() {
-    if !is_root("the_running_kernel_has_these_defaults") {
-        return;
-    }
+privileged!(the_running_kernel_has_these_defaults, || {
     let world = World::new(Network::Private);
     if release(world.sh("cut -d- -f1 /proc/sys/kernel/osrelease").trim()) < release("6.18") {
         eprintln!("SKIPPED the_running_kernel_has_these_defaults: older kernels have other defaults");
@@ -114,7 +107,7 @@ fn the_running_kernel_has_these_defaults() {
     for (name, seconds) in live {
         assert_eq!(catalog::default_timeout(name), Some(seconds), "{name}");
     }
-}
+});
 
 #[test]
 fn a_legacy_key_is_the_setting_that_ends_alike() {
