@@ -94,7 +94,7 @@ fn each_timeout_has_the_default_of_a_kernel_that_has_it() {
     assert_eq!(said, timeouts(TIMEOUTS));
 }
 
-/// A namespace just made shows the defaults of the running kernel, whatever the machine has set.
+// A namespace just made shows the defaults of the running kernel, whatever the machine has set.
 privileged!(the_running_kernel_has_these_defaults, || {
     let world = World::new(Network::Private);
     if release(world.sh("cut -d- -f1 /proc/sys/kernel/osrelease").trim()) < release("6.18") {
