@@ -40,12 +40,14 @@ pub fn variables(bytes: &[u8]) -> Result<BTreeMap<String, Value>, NotPlain> {
 
 /// The assignments of one line. None: the line is something else.
 fn assignments(line: &str) -> Option<Vec<(String, String)>> {
-    let mut words = words(line)?.into_iter();
+    let words = words(line)?;
+    let words = match words.split_first() {
+        // By itself, `export` prints all variables.
+        Some((first, rest)) if first.text == "export" && !rest.is_empty() => rest,
+        _ => &words,
+    };
     let mut assignments = Vec::new();
-    for (index, word) in words.by_ref().enumerate() {
-        if index == 0 && word.text == "export" {
-            continue;
-        }
+    for word in words {
         let (name, value) = word.text.split_once('=')?;
         // A quote in the name makes a command of the word.
         let is_name = name.len() <= word.plain
