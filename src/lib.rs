@@ -32,6 +32,7 @@ pub mod boot;
 pub mod cli;
 pub mod clients;
 pub mod failure;
+pub mod formats;
 pub mod host;
 pub mod kernel;
 pub mod plan;

@@ -12,6 +12,7 @@ mod docs;
 mod dsc;
 mod examples;
 mod faults;
+mod formats;
 mod fuzz_corpus;
 mod live;
 mod oracle;

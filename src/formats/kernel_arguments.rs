@@ -1,0 +1,69 @@
+//! The arguments of the kernel and of its modules: `name=value`, as `parse_args` reads them (lib/cmdline.c and
+//! kernel/params.c of Linux).
+
+/// One argument.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Argument {
+    /// The name as it stands; the kernel takes `-` for `_`.
+    pub name: String,
+    /// The value without its quotes. None: a name alone.
+    pub value: Option<String>,
+}
+
+/// The arguments of `text` in order.
+///
+/// Double quotes keep blanks together; those around a whole value or a whole argument are taken off.
+#[must_use]
+pub fn parse(text: &str) -> Vec<Argument> {
+    let mut arguments = Vec::new();
+    let mut rest = text.trim_start_matches(is_blank);
+    while !rest.is_empty() {
+        let mut is_quoted = false;
+        let end = rest.find(|c| {
+            is_quoted ^= c == '"';
+            is_blank(c) && !is_quoted
+        });
+        let (word, following) = rest.split_at(end.unwrap_or(rest.len()));
+        arguments.push(argument(word));
+        rest = following.trim_start_matches(is_blank);
+    }
+    arguments
+}
+
+fn argument(word: &str) -> Argument {
+    let word = word.strip_prefix('"').map_or(word, |inner| inner.strip_suffix('"').unwrap_or(inner));
+    match word.split_once('=') {
+        // The kernel looks for the sign behind the first character.
+        Some((name, value)) if !name.is_empty() => {
+            let value = value.strip_prefix('"').map_or(value, |inner| inner.strip_suffix('"').unwrap_or(inner));
+            Argument { name: name.to_owned(), value: Some(value.to_owned()) }
+        }
+        _ => Argument { name: word.to_owned(), value: None },
+    }
+}
+
+/// The kernel's `isspace`: that of C, and the no-break space of Latin 1, which no UTF-8 text holds by itself.
+fn is_blank(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\n' | '\r' | '\x0b' | '\x0c')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_read_as_the_kernel_reads_them() {
+        let read = |text: &str| -> Vec<(String, Option<String>)> {
+            parse(text).into_iter().map(|argument| (argument.name, argument.value)).collect()
+        };
+        let one = |name: &str, value: Option<&str>| vec![(name.to_owned(), value.map(str::to_owned))];
+        assert_eq!(read("hashsize=65536"), one("hashsize", Some("65536")));
+        assert_eq!(read("hashsize=\"65536\""), one("hashsize", Some("65536")));
+        assert_eq!(read("\"hashsize=65536\""), one("hashsize", Some("65536")));
+        assert_eq!(read("  hashsize=65536\r"), one("hashsize", Some("65536")));
+        assert_eq!(read("acct"), one("acct", None));
+        assert_eq!(read("dyndbg=\"file a +p\""), one("dyndbg", Some("file a +p")));
+        assert_eq!(read("hashsize = 262144").len(), 3);
+        assert_eq!(read(""), []);
+    }
+}

@@ -1,0 +1,184 @@
+//! The files of modprobe.d(5), as kmod reads them.
+//!
+//! kmod (libkmod/libkmod-config.c, read in versions 30 and 34) has a grammar of its own. A backslash before a line end
+//! joins two lines, in a comment too; a backslash before any other character disappears. Only a space and a tab part
+//! words. A `#` makes a comment only as the first character of a line. In module names, `-` stands for `_`.
+
+/// One command of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// The line on which the command begins, counted from 1.
+    pub line: usize,
+    /// The command.
+    pub command: Command,
+}
+
+/// What a line of modprobe.d says. Module names have `_` for `-`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// A name that matches the pattern stands for the module.
+    Alias {
+        /// The pattern, in which `*`, `?` and `[...]` match (fnmatch(3)).
+        pattern: String,
+        /// The module.
+        module: String,
+    },
+    /// The module's own aliases are not followed; systemd-modules-load does not load it by its name either.
+    Blacklist {
+        /// The module.
+        module: String,
+    },
+    /// The kernel gets these arguments as the module is loaded.
+    Options {
+        /// The module.
+        module: String,
+        /// The arguments, unparsed.
+        arguments: String,
+    },
+    /// A shell runs this command in place of loading the module.
+    Install {
+        /// The module.
+        module: String,
+        /// The command.
+        command: String,
+    },
+    /// Other modules are loaded before and after the module.
+    Softdep {
+        /// The module.
+        module: String,
+        /// The modules that come before it.
+        before: Vec<String>,
+        /// The modules that come after it.
+        after: Vec<String>,
+    },
+}
+
+/// The commands of a file that load or keep away modules. kmod warns about all other lines and ignores them.
+#[must_use]
+pub fn parse(bytes: &[u8]) -> Vec<Line> {
+    joined_lines(bytes).into_iter().filter_map(|(line, text)| Some(Line { line, command: command(&text)? })).collect()
+}
+
+/// `name` as kmod compares it.
+#[must_use]
+pub fn module_name(name: &str) -> String {
+    name.replace('-', "_")
+}
+
+/// The lines with their continuations, each with the number of its first line.
+fn joined_lines(bytes: &[u8]) -> Vec<(usize, Vec<u8>)> {
+    let mut lines = Vec::new();
+    let (mut number, mut first) = (1, 1);
+    let mut text = Vec::new();
+    let mut rest = bytes.iter().copied();
+    while let Some(byte) = rest.next() {
+        match byte {
+            b'\n' => {
+                lines.push((first, std::mem::take(&mut text)));
+                number += 1;
+                first = number;
+            }
+            b'\\' => match rest.next() {
+                Some(b'\n') => number += 1,
+                Some(other) => text.push(other),
+                // kmod takes the end of the file for a character.
+                None => text.push(0xff),
+            },
+            byte => text.push(byte),
+        }
+    }
+    if !text.is_empty() {
+        lines.push((first, text));
+    }
+    lines
+}
+
+fn command(line: &[u8]) -> Option<Command> {
+    if line.first() == Some(&b'#') {
+        return None;
+    }
+    // kmod ends a line at a NUL byte, as C does.
+    let line = line.split(|byte| *byte == 0).next().unwrap_or_default();
+    let text = String::from_utf8_lossy(line);
+    let mut rest = text.as_ref();
+    let command = word(&mut rest)?;
+    let name = module_name(word(&mut rest)?);
+    // One blank behind the name is the delimiter; kmod takes the rest of the line as it is.
+    Some(match command {
+        "alias" => Command::Alias { pattern: name, module: module_name(word(&mut rest)?) },
+        "blacklist" => Command::Blacklist { module: name },
+        "options" => Command::Options { module: name, arguments: remainder(rest)? },
+        "install" => Command::Install { module: name, command: remainder(rest)? },
+        "softdep" => {
+            let (before, after) = soft_dependencies(&remainder(rest)?);
+            Command::Softdep { module: name, before, after }
+        }
+        _ => return None,
+    })
+}
+
+/// The next word of `rest`, which moves on behind it and one blank.
+fn word<'a>(rest: &mut &'a str) -> Option<&'a str> {
+    let text = rest.trim_start_matches([' ', '\t']);
+    if text.is_empty() {
+        return None;
+    }
+    let end = text.find([' ', '\t']).unwrap_or(text.len());
+    *rest = text.get(end + 1..).unwrap_or_default();
+    Some(&text[..end])
+}
+
+/// What is left of a line; a command that needs it and has none is no command.
+fn remainder(rest: &str) -> Option<String> {
+    (!rest.is_empty()).then(|| rest.to_owned())
+}
+
+/// The modules behind `pre:` and `post:`. A word before the first of the two names counts for nothing.
+fn soft_dependencies(text: &str) -> (Vec<String>, Vec<String>) {
+    let (mut before, mut after) = (Vec::new(), Vec::new());
+    let mut into: Option<&mut Vec<String>> = None;
+    for word in text.split([' ', '\t']).filter(|word| !word.is_empty()) {
+        match (word, into.as_mut()) {
+            ("pre:", _) => into = Some(&mut before),
+            ("post:", _) => into = Some(&mut after),
+            (module, Some(modules)) => modules.push(module_name(module)),
+            (_, None) => {}
+        }
+    }
+    (before, after)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(line: usize, arguments: &str) -> Line {
+        Line { line, command: Command::Options { module: "nf_conntrack".into(), arguments: arguments.into() } }
+    }
+
+    #[test]
+    fn a_backslash_joins_lines_in_comments_too() {
+        let text = b"options nf-conntrack \\\nhashsize=65536\n# note \\\noptions nf_conntrack acct=1\noptions nf_conntrack acct=0\n";
+        assert_eq!(parse(text), [options(1, "hashsize=65536"), options(5, "acct=0")]);
+    }
+
+    #[test]
+    fn only_spaces_and_tabs_part_words() {
+        assert_eq!(parse("options\u{a0}nf_conntrack hashsize=1\n".as_bytes()), []);
+        let carriage_return = Command::Blacklist { module: "nf_conntrack\r".into() };
+        assert_eq!(parse(b"blacklist nf_conntrack\r\n"), [Line { line: 1, command: carriage_return }]);
+        assert_eq!(parse(b" \toptions\tnf_conntrack\ta=b\\c"), [options(1, "a=bc")]);
+    }
+
+    #[test]
+    fn a_command_without_its_words_is_ignored() {
+        assert_eq!(parse(b"options nf_conntrack\ninstall nf_conntrack \nblacklist\nremove nf_conntrack rmmod\n"), []);
+    }
+
+    #[test]
+    fn soft_dependencies_stand_behind_their_words() {
+        let parsed = parse(b"softdep nft_ct x pre: nf-conntrack a post: b\n");
+        let (before, after) = (vec!["nf_conntrack".into(), "a".into()], vec!["b".into()]);
+        assert_eq!(parsed, [Line { line: 1, command: Command::Softdep { module: "nft_ct".into(), before, after } }]);
+    }
+}

@@ -1,0 +1,183 @@
+//! The rules of udev(7), as systemd-udevd reads them (src/udev/udev-rules.c of systemd).
+//!
+//! A rule is a line of pairs: a key, perhaps with an attribute in braces, an operator, a value in double quotes. A
+//! backslash at the end joins two lines. A line that begins with `#` is a comment, also between joined lines. udevd
+//! ignores a line whose pairs it cannot read, so that a note behind a rule takes the whole rule away.
+
+/// One rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// The line on which it begins, counted from 1.
+    pub line: usize,
+    /// Its pairs in order.
+    pub pairs: Vec<Pair>,
+}
+
+/// One part of a rule: a match or an assignment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pair {
+    /// The key, such as `KERNEL` or `RUN`.
+    pub key: String,
+    /// What stands in braces behind the key.
+    pub attribute: Option<String>,
+    /// What the pair does with the value.
+    pub operator: Operator,
+    /// The value without its quotes.
+    pub value: String,
+}
+
+/// The operators of udev(7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operator {
+    /// `==`: the rule counts where it matches.
+    Matches,
+    /// `!=`: the rule counts where it does not match.
+    Differs,
+    /// `=`: takes the place of what earlier rules assigned.
+    Assigns,
+    /// `+=`: joins what earlier rules assigned.
+    Adds,
+    /// `-=`: takes from what earlier rules assigned.
+    Removes,
+    /// `:=`: assigns, and later rules change nothing.
+    AssignsFinally,
+}
+
+/// The longest line that udevd takes with its continuations (`UTIL_LINE_SIZE`).
+const LONGEST: usize = 16_384;
+
+/// The rules of a file, without the lines that udevd ignores.
+#[must_use]
+pub fn parse(bytes: &[u8]) -> Vec<Rule> {
+    let text = String::from_utf8_lossy(bytes);
+    let mut rules = Vec::new();
+    let mut joined: Option<(usize, String)> = None;
+    for (index, line) in text.lines().enumerate() {
+        let line = line.trim_start_matches(is_blank);
+        if line.starts_with('#') {
+            continue;
+        }
+        let (first, mut whole) = joined.take().unwrap_or((index + 1, String::new()));
+        if let Some(begin) = line.strip_suffix('\\') {
+            whole += begin;
+            joined = Some((first, whole));
+        } else {
+            whole += line;
+            rules.extend(pairs(&whole).map(|pairs| Rule { line: first, pairs }));
+        }
+    }
+    rules
+}
+
+/// The pairs of a line. None: nothing that udevd takes for a rule.
+fn pairs(line: &str) -> Option<Vec<Pair>> {
+    let mut pairs = Vec::new();
+    let mut rest = line;
+    loop {
+        rest = rest.trim_start_matches(|c| is_blank(c) || c == ',');
+        if rest.is_empty() {
+            return (!pairs.is_empty() && line.len() < LONGEST).then_some(pairs);
+        }
+        pairs.push(pair(&mut rest)?);
+    }
+}
+
+fn pair(rest: &mut &str) -> Option<Pair> {
+    let end = rest
+        .char_indices()
+        .position(|(at, c)| is_blank(c) || matches!(c, '=' | '{') || operator(&rest[at..]).is_some())?;
+    let end = rest.char_indices().nth(end)?.0;
+    let key = rest[..end].to_owned();
+    let mut behind = &rest[end..];
+    let mut attribute = None;
+    if let Some(inner) = behind.strip_prefix('{') {
+        let (inside, following) = inner.split_once('}')?;
+        attribute = Some(inside.to_owned());
+        behind = following;
+    }
+    behind = behind.trim_start_matches(is_blank);
+    let (operator, length) = operator(behind)?;
+    let (value, following) = value(behind[length..].trim_start_matches(is_blank))?;
+    *rest = following;
+    Some(Pair { key, attribute, operator, value })
+}
+
+/// The operator at the start of `text`, and its length.
+fn operator(text: &str) -> Option<(Operator, usize)> {
+    const OPERATORS: [(&str, Operator); 6] = [
+        ("==", Operator::Matches),
+        ("!=", Operator::Differs),
+        ("+=", Operator::Adds),
+        ("-=", Operator::Removes),
+        (":=", Operator::AssignsFinally),
+        ("=", Operator::Assigns),
+    ];
+    let found = OPERATORS.iter().find(|(sign, _)| text.starts_with(sign))?;
+    Some((found.1, found.0.len()))
+}
+
+/// The quoted value at the start of `text`, and what follows it. `e"..."` has the escapes of C, of which only the
+/// quote and the backslash matter here; in `"..."` only the quote is escaped.
+fn value(text: &str) -> Option<(String, &str)> {
+    let (is_escaped, text) = text.strip_prefix('e').map_or((false, text), |text| (true, text));
+    let text = text.strip_prefix('"')?;
+    let mut value = String::new();
+    let mut characters = text.char_indices();
+    while let Some((at, c)) = characters.next() {
+        match c {
+            '"' => return Some((value, &text[at + 1..])),
+            '\\' if text[at + 1..].starts_with('"') || (is_escaped && text[at + 1..].starts_with('\\')) => {
+                value.extend(characters.next().map(|(_, c)| c));
+            }
+            c => value.push(c),
+        }
+    }
+    None
+}
+
+/// systemd's WHITESPACE.
+fn is_blank(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\n' | '\r')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair(key: &str, attribute: Option<&str>, operator: Operator, value: &str) -> Pair {
+        Pair { key: key.into(), attribute: attribute.map(str::to_owned), operator, value: value.into() }
+    }
+
+    #[test]
+    fn a_rule_may_have_several_lines() {
+        let text = b"# note\nACTION==\"add\", SUBSYSTEM==\"module\", \\\n# between\n  KERNEL==\"nf_conntrack\", RUN+=\"/bin/a --b\"\n";
+        let expected = Rule {
+            line: 2,
+            pairs: vec![
+                pair("ACTION", None, Operator::Matches, "add"),
+                pair("SUBSYSTEM", None, Operator::Matches, "module"),
+                pair("KERNEL", None, Operator::Matches, "nf_conntrack"),
+                pair("RUN", None, Operator::Adds, "/bin/a --b"),
+            ],
+        };
+        assert_eq!(parse(text), [expected]);
+    }
+
+    #[test]
+    fn attributes_operators_and_escapes() {
+        let text = br#"SYSCTL{net/x}="25" RUN{program}:="a \"b\"" , ENV{A}!=e"c\\""#;
+        let expected = [
+            pair("SYSCTL", Some("net/x"), Operator::Assigns, "25"),
+            pair("RUN", Some("program"), Operator::AssignsFinally, "a \"b\""),
+            pair("ENV", Some("A"), Operator::Differs, "c\\"),
+        ];
+        assert_eq!(parse(text), [Rule { line: 1, pairs: expected.to_vec() }]);
+    }
+
+    #[test]
+    fn a_line_that_udevd_cannot_read_is_no_rule() {
+        for line in ["KERNEL==\"a\", RUN+=\"b\" # note", "KERNEL=='a'", "KERNEL", "RUN+=\"a", "ENV{A==\"b\"", "", " "] {
+            assert_eq!(parse(line.as_bytes()), [], "{line}");
+        }
+    }
+}
