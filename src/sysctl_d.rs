@@ -8,6 +8,7 @@ mod files;
 mod glob;
 mod kernel_keys;
 mod lines;
+pub mod paths;
 mod writes;
 
 use std::collections::BTreeSet;

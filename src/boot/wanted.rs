@@ -4,9 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::tree::{Entry, Tree};
 
-/// The directories of sysctl.d(5), the strongest first.
-pub const SYSCTL_D: [&str; 5] =
-    ["/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d", "/lib/sysctl.d"];
+pub use crate::sysctl_d::paths::{CREDENTIALS, Family, SYSCTL_CONF, SYSCTL_D, SYSCTL_DIRECTORIES};
 
 /// The directories of modules-load.d(5), the strongest first.
 pub const MODULES_LOAD: [&str; 5] = [
@@ -30,17 +28,9 @@ pub const UDEV_RULES: [&str; 5] = [
     "/lib/udev/rules.d",
 ];
 
-/// A family of directories, and the suffix of the names in them that count.
-pub type Family = (&'static [&'static str], &'static str);
-
-/// The directories that say what is written to the sysctls.
-pub const SYSCTL_DIRECTORIES: Family = (&SYSCTL_D, ".conf");
-
 /// The directories that say when the module comes, and with which options.
 pub const MODULE_DIRECTORIES: &[Family] = &[(&MODULES_LOAD, ".conf"), (&MODPROBE, ".conf"), (&UDEV_RULES, ".rules")];
 
-/// What procps reads last, and systemd only through a link.
-pub const SYSCTL_CONF: &str = "/etc/sysctl.conf";
 /// The modules that the init scripts beside procps load, and systemd through a link.
 pub const MODULES: &str = "/etc/modules";
 /// The kernel command line.
@@ -51,10 +41,6 @@ pub const UFW_CONF: &str = "/etc/ufw/ufw.conf";
 pub const UFW_DEFAULTS: &str = "/etc/default/ufw";
 /// The name of tuned's profile.
 pub const TUNED_ACTIVE: &str = "/etc/tuned/active_profile";
-/// The credential that systemd-sysctl reads last (systemd.system-credentials(7)): as the service gets it, and where
-/// it comes from.
-pub const CREDENTIALS: [&str; 2] =
-    ["/run/credentials/systemd-sysctl.service/sysctl.extra", "/run/credentials/@system/sysctl.extra"];
 
 /// Single files that are read.
 pub const FILES: &[&str] =

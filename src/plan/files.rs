@@ -148,10 +148,10 @@ impl Editor<'_> {
         let file = self.desired.file.clone();
         let size = |tree: &Tree| tree.bytes(&file).map(<[u8]>::len);
         let is_emptied = size(&self.after.tree) == Some(0) && size(&self.before.tree) != Some(0);
-        let masks = boot::wanted::SYSCTL_D[1..].iter().any(|directory| {
+        let masks = sysctl_d::paths::SYSCTL_D[1..].iter().any(|directory| {
             file.file_name().is_some_and(|name| self.after.tree.get(Path::new(directory).join(name)).is_some())
         });
-        let is_drop_in = file.parent() == Some(Path::new(boot::wanted::SYSCTL_D[0]));
+        let is_drop_in = file.parent() == Some(Path::new(sysctl_d::paths::SYSCTL_D[0]));
         if is_emptied && is_drop_in && !masks && matches!(self.after.tree.get(&file), Some(Entry::File(_))) {
             self.write(&file, None);
         }

@@ -9,8 +9,8 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use super::paths::{CREDENTIALS, SYSCTL_CONF, SYSCTL_D};
 use super::{Loader, glob};
-use crate::boot::wanted::{CREDENTIALS, SYSCTL_CONF, SYSCTL_D};
 use crate::tree::{Entry, Tree};
 
 /// The paths that `loader` opens, in order. What stands there may still be unreadable.

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Component, Path, PathBuf};
 
-use conntrack_sysctl::boot::wanted::{CREDENTIALS, SYSCTL_CONF, SYSCTL_D};
+use conntrack_sysctl::sysctl_d::paths::{CREDENTIALS, SYSCTL_CONF, SYSCTL_D};
 use conntrack_sysctl::tree::{Entry, Tree};
 
 /// The tree of what a loader may read under `root`.
