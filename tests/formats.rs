@@ -24,15 +24,35 @@ fn runner() -> TestRunner {
 /// Where the reader takes a file for plain assignments, a shell gets the same variables from it.
 #[test]
 fn a_shell_reads_plain_assignments_alike() {
-    const WORDS: [&str; 17] =
-        ["A", "B", "_c", "=", "=", "'", "\"", " ", "\t", "\n", "\n", "#", "on", "export ", "$", "\\", "\r"];
+    const WORDS: [&str; 20] = [
+        "A=",
+        "B=",
+        "_c=",
+        "A=on",
+        "B='on",
+        "_c=\"on\"",
+        "'",
+        "\"",
+        " ",
+        " ",
+        "\t",
+        "\n",
+        "\n",
+        "\n",
+        "#",
+        "on",
+        "export ",
+        "$",
+        "\\",
+        "\r",
+    ];
     let directory = tempfile::tempdir().expect("a directory can be made");
     let file = directory.path().join("defaults");
     let plain = std::cell::Cell::new(0);
     runner()
         .run(&texts(&WORDS), |text| {
             let Ok(variables) = shell::variables(text.as_bytes()) else { return Ok(()) };
-            plain.set(plain.get() + usize::from(!variables.is_empty()));
+            plain.set(plain.get() + u32::from(!variables.is_empty()));
             let read: BTreeMap<String, String> =
                 variables.into_iter().map(|(name, value)| (name, value.text)).collect();
             fs::write(&file, &text).expect("a file can be written");
@@ -48,7 +68,8 @@ fn a_shell_reads_plain_assignments_alike() {
             Ok(())
         })
         .unwrap_or_else(|error| panic!("{error}"));
-    assert!(plain.get() > 5, "only {} files were plain", plain.get());
+    let cases = Config::default().cases;
+    assert!(plain.get() > cases / 16, "only {} of {cases} files were plain", plain.get());
 }
 
 /// The variable `name` after a shell has sourced `file`.
