@@ -69,7 +69,7 @@ fn a_shell_reads_plain_assignments_alike() {
         })
         .unwrap_or_else(|error| panic!("{error}"));
     let cases = Config::default().cases;
-    assert!(plain.get() > cases / 16, "only {} of {cases} files were plain", plain.get());
+    assert!(plain.get() > cases / 64, "only {} of {cases} files were plain", plain.get());
 }
 
 /// The variable `name` after a shell has sourced `file`.
