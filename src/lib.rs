@@ -9,7 +9,8 @@
 //! [`request`] says what a user means, [`snapshot`] what a machine is, [`plan`] what has to change. [`apply`] obeys,
 //! [`verify`] judges, [`report`] tells; [`run`] puts them together. Of these stages, all but [`host`] and [`apply`] are
 //! pure. What the next boot makes of the files is the heart of it: [`sysctl_d`] knows what the loaders read and write,
-//! [`boot`] plays a boot through. [`cli`], [`ansible`] and [`dsc`] are the doors; [`table`] stands beside, and only reads.
+//! [`boot`] plays a boot through. The entry points are [`cli`], [`ansible`] and [`dsc`]. [`table`] is a separate, read-only
+//! subsystem.
 //!
 //! ```
 //! use std::path::Path;
@@ -27,6 +28,7 @@
 // They panic where the stream is full or gone; `cli` has the ways that do not.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
+pub mod answer;
 pub mod apply;
 pub mod boot;
 pub mod cli;

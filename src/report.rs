@@ -6,6 +6,7 @@ pub mod dsc;
 pub mod finding;
 pub mod github;
 pub mod junit;
+mod outputs;
 pub mod salt;
 pub mod sarif;
 pub mod text;
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::answer::Exit;
 use crate::failure::Failure;
 use crate::kernel::catalog;
 use crate::plan::{Knob, Plan, Step};
@@ -58,6 +60,30 @@ pub struct Report {
     pub warnings: Vec<Warning>,
     /// Why the run failed; in a check, why apply would.
     pub failure: Option<Failure>,
+}
+
+/// Whether desired, live and boot agree, as far as a report says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Agreement {
+    /// Desired = live = boot.
+    InSync,
+    /// They differ.
+    Drift,
+    /// Nobody can tell: no setting was compared, or there is no report.
+    Unknown,
+}
+
+impl Agreement {
+    /// The name, as in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Agreement::InSync => "in_sync",
+            Agreement::Drift => "drift",
+            Agreement::Unknown => "unknown",
+        }
+    }
 }
 
 /// One setting in a report.
@@ -234,7 +260,30 @@ impl Report {
         }
     }
 
-    /// The report of the same run, if it failed. To apply is then no advice: that is what failed.
+    /// Whether desired, live and boot agree. A failure that apply would meet is a drift all the same, if settings were
+    /// compared.
+    #[must_use]
+    pub fn agreement(&self) -> Agreement {
+        match &self.failure {
+            _ if self.in_sync => Agreement::InSync,
+            Some(_) if self.settings.is_empty() => Agreement::Unknown,
+            _ => Agreement::Drift,
+        }
+    }
+
+    /// The exit code of the run.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match (self.mode, self.agreement()) {
+            (Mode::Apply, _) if self.failure.is_some() => Exit::Failed,
+            (Mode::Apply, _) => Exit::Done,
+            (Mode::Check, Agreement::InSync) => Exit::InSync,
+            (Mode::Check, Agreement::Drift) => Exit::Drift,
+            (Mode::Check, Agreement::Unknown) => Exit::CouldNotTell,
+        }
+    }
+
+    /// Turns this report into that of a failed run, and drops the advice to apply the request.
     #[must_use]
     pub fn failed(mut self, failure: Failure) -> Report {
         for setting in &mut self.settings {

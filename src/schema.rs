@@ -1,17 +1,16 @@
 //! Prints the JSON Schemas of the request and of the report, made from their types. `schemas/` holds the same.
 
-use clap::ValueEnum;
 use schemars::generate::SchemaSettings;
-use schemars::schema_for;
-use serde_json::json;
+use schemars::{Schema, schema_for};
 
+use crate::answer::{Output, Printed, json};
 use crate::report::Report;
 use crate::report::dsc::Actual;
 use crate::request::Request;
 use crate::value::WireValue;
 
 /// What a schema is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Of {
     /// The request that apply and check take.
     Request,
@@ -19,14 +18,18 @@ pub enum Of {
     Report,
 }
 
-/// The schema as indented JSON.
+/// The schema of the request or of the report.
 #[must_use]
-pub fn text(of: Of) -> String {
-    let schema = match of {
+pub fn of(of: Of) -> Schema {
+    match of {
         Of::Request => schema_for!(Request),
         Of::Report => schema_for!(Report),
-    };
-    crate::cli::json(&schema)
+    }
+}
+
+impl Printed for Schema {
+    // A schema has no other text for people than its JSON.
+    const OUTPUTS: &'static [Output<Schema>] = &[Output::JSON, Output::text(json)];
 }
 
 /// The schema of the DSC resource's instances, as JSON on one line. An instance is a request; in an answer, each
@@ -42,8 +45,8 @@ pub fn of_instances() -> String {
     if let Some(value) = schema["$defs"]["Value"].as_object_mut() {
         value.remove("pattern");
     }
-    schema["properties"]["settings"]["additionalProperties"] = json!({"anyOf": forms});
-    schema["properties"]["_inDesiredState"] = json!({
+    schema["properties"]["settings"]["additionalProperties"] = serde_json::json!({"anyOf": forms});
+    schema["properties"]["_inDesiredState"] = serde_json::json!({
         "description": "Whether the settings are as desired. Only an answer to test says so.",
         "type": ["boolean", "null"],
         "readOnly": true,

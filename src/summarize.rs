@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::cli::{DRIFT, FAILED, OK, check_code};
-use crate::report::Report;
+use crate::answer::{Exit, Output, Printed};
 use crate::report::finding::{Finding, findings};
+use crate::report::{Agreement, Report};
 
 /// What the reports of many hosts say together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -31,7 +31,7 @@ pub struct Host {
     /// Its name: the report's file name without `.json`.
     pub name: String,
     /// What its report says.
-    pub outcome: Outcome,
+    pub outcome: Agreement,
     /// What is worth a line of its own.
     pub findings: Vec<Finding>,
     /// Why there is no report, if there is none.
@@ -41,30 +41,6 @@ pub struct Host {
     pub report: Option<Report>,
 }
 
-/// What a report says of its host, as the exit code of a check does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// Desired = live = boot.
-    InSync,
-    /// They are not equal.
-    Drift,
-    /// The report does not say, or is none.
-    Unknown,
-}
-
-impl Outcome {
-    /// The name, as in JSON.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Outcome::InSync => "in_sync",
-            Outcome::Drift => "drift",
-            Outcome::Unknown => "unknown",
-        }
-    }
-}
-
 impl Summary {
     /// The summary of hosts' names and their reports, or why there is none.
     #[must_use]
@@ -72,20 +48,20 @@ impl Summary {
         let hosts: Vec<Host> = reports.into_iter().map(|(name, report)| host(name, report)).collect();
         let count = |outcome| hosts.iter().filter(|host| host.outcome == outcome).count();
         Summary {
-            in_sync: count(Outcome::InSync),
-            drift: count(Outcome::Drift),
-            unknown: count(Outcome::Unknown),
+            in_sync: count(Agreement::InSync),
+            drift: count(Agreement::Drift),
+            unknown: count(Agreement::Unknown),
             hosts,
         }
     }
 
-    /// The exit code, as of a check. A host of which nobody can tell may hide anything: it outweighs a drift.
+    /// The exit code, as of a check. A host of which nobody can tell may hide anything, so it outweighs a drift.
     #[must_use]
-    pub fn code(&self) -> u8 {
+    pub fn exit(&self) -> Exit {
         match (self.unknown, self.drift) {
-            (0, 0) => OK,
-            (0, _) => DRIFT,
-            _ => FAILED,
+            (0, 0) => Exit::InSync,
+            (0, _) => Exit::Drift,
+            _ => Exit::CouldNotTell,
         }
     }
 
@@ -112,13 +88,19 @@ impl Summary {
 fn host(name: String, report: Result<Report, String>) -> Host {
     match report {
         Ok(report) => {
-            let outcome = match check_code(&report) {
-                OK => Outcome::InSync,
-                DRIFT => Outcome::Drift,
-                _ => Outcome::Unknown,
-            };
-            Host { name, outcome, findings: findings(&report), error: None, report: Some(report) }
+            Host { name, outcome: report.agreement(), findings: findings(&report), error: None, report: Some(report) }
         }
-        Err(error) => Host { name, outcome: Outcome::Unknown, findings: Vec::new(), error: Some(error), report: None },
+        Err(error) => {
+            Host { name, outcome: Agreement::Unknown, findings: Vec::new(), error: Some(error), report: None }
+        }
     }
+}
+
+impl Printed for Summary {
+    const OUTPUTS: &'static [Output<Summary>] = &[
+        Output::JSON,
+        Output::text(text::summary),
+        Output { name: "markdown", help: "Markdown", render: markdown::summary },
+        Output { name: "html", help: "One HTML page that needs nothing else", render: html::summary },
+    ];
 }

@@ -15,170 +15,99 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use clap::Args;
-
-use crate::cli::{Answer, FAILED, OK, complain, json};
 use crate::host::restraint;
-use analysis::diagnosis::{self, Findings};
+use analysis::diagnosis::{self, Diagnosis, Findings};
 use analysis::profile::{self, Tally, Timeouts};
-use analysis::proposal::LARGEST;
-use analysis::status;
+use analysis::status::{self, Status};
 use source::log as log_reader;
 use source::log::lines::Log;
 use source::proc::{self as reading, Reading, Sizes, Unread};
 use source::{netlink as socket, saved};
-use view::{diagnosis as diagnosis_text, prometheus, status as status_text};
 
-/// The forms that the commands of this module can answer in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// Text for people.
-    Text,
-    /// One JSON object.
-    Json,
-    /// Prometheus' text format.
-    Prometheus,
-    /// A request that `apply` takes.
-    Request,
-}
-
-/// The arguments of `status`.
-#[derive(Debug, Args)]
-pub struct StatusArgs {
-    /// Look twice, so many seconds apart, and say what changed.
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
-    interval: Option<f64>,
-    /// The fill in percent that is a warning: the exit code is then that of a monitoring plugin (0 ok, 1 warning, 2
-    /// critical, 3 unknown).
-    #[arg(long, value_name = "PERCENT", value_parser = share)]
-    warn: Option<f64>,
+/// The options of `status`.
+#[derive(Clone, Debug)]
+pub struct StatusOptions {
+    /// The time between two looks; without it, there is one look.
+    pub interval: Option<Duration>,
+    /// The fill in percent that is a warning.
+    pub warn: Option<f64>,
     /// The fill in percent that is critical.
-    #[arg(long, value_name = "PERCENT", value_parser = share)]
-    crit: Option<f64>,
-    /// A saved log to search for messages of a full table, instead of the kernel's own: dmesg, syslog, journalctl.
-    #[arg(long, value_name = "FILE")]
-    log: Option<PathBuf>,
+    pub crit: Option<f64>,
+    /// A saved log to search instead of the kernel's own.
+    pub log: Option<PathBuf>,
 }
 
-/// The arguments of `diagnose`.
-#[derive(Debug, Args)]
-pub struct DiagnoseArgs {
-    /// How long to look at the counters; reading the table counts towards it.
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value_t = 1.0)]
-    interval: f64,
-    /// Read the whole table. Otherwise a random sample of 16,384 entries is read of a larger one.
-    #[arg(long, conflicts_with = "from")]
-    all: bool,
-    /// A saved table instead of the live one: text or XML of `conntrack -L`, `/proc/net/nf_conntrack` or `ip_conntrack`; `-`
-    /// for standard input.
-    #[arg(long, value_name = "FILE")]
-    from: Option<PathBuf>,
-    /// With --from: the limit that the table had.
-    #[arg(long, value_name = "ENTRIES", requires = "from", value_parser = clap::value_parser!(u64).range(..=LARGEST))]
-    limit: Option<u64>,
-    /// A saved log to search for messages of a full table, instead of the kernel's own: dmesg, syslog, journalctl.
-    #[arg(long, value_name = "FILE")]
-    log: Option<PathBuf>,
-}
-
-/// A number of seconds that a person would wait.
-fn seconds(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(seconds) if (0.0..=86_400.0).contains(&seconds) => Ok(seconds),
-        _ => Err("it is a number of seconds from 0 to 86400".to_owned()),
-    }
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    match text.trim_end_matches('%').parse::<f64>() {
-        Ok(share) if (0.0..=100.0).contains(&share) => Ok(share),
-        _ => Err("it is a number of percent from 0 to 100".to_owned()),
-    }
+/// The options of `diagnose`.
+#[derive(Clone, Debug)]
+pub struct DiagnoseOptions {
+    /// How long to look at the counters; the time of reading the table counts towards it.
+    pub interval: Duration,
+    /// Whether to read the whole table and not a sample of it.
+    pub all: bool,
+    /// A saved table instead of the live one; `-` for standard input.
+    pub from: Option<PathBuf>,
+    /// The limit that the saved table had.
+    pub limit: Option<u64>,
+    /// A saved log to search instead of the kernel's own.
+    pub log: Option<PathBuf>,
 }
 
 /// The thresholds where only one of them is given: those that most plugins have.
 const THRESHOLDS: (f64, f64) = (75.0, 90.0);
 
-/// Answers `status`.
+/// Reads how full the table is and what it has dropped.
 #[must_use]
-pub fn status(arguments: &StatusArgs, form: Form) -> Answer {
-    if form == Form::Request {
-        return refusal("`status` has no request to make; `diagnose` has");
-    }
+pub fn status(options: &StatusOptions) -> Status {
     let mut unread = Vec::new();
     // Before the restraint: Landlock also bars a process from looking at processes outside of its own domain.
     let namespaces = reading::namespaces(&mut unread);
     restraint::only_look();
-    let before = arguments.interval.map(|seconds| {
+    let before = options.interval.map(|interval| {
         let before = reading::read();
-        std::thread::sleep(Duration::from_secs_f64(seconds));
+        std::thread::sleep(interval);
         before
     });
     let reading = reading::read();
     let mut status = status::status(now(), &reading, before.as_ref(), &reading::sizes());
     status.unread.extend(unread);
-    status.log = log(arguments.log.as_deref(), &mut status.unread);
+    status.log = log(options.log.as_deref(), &mut status.unread);
     status.namespaces = namespaces;
-    if arguments.warn.is_some() || arguments.crit.is_some() {
-        let (warn, crit) = (arguments.warn.unwrap_or(THRESHOLDS.0), arguments.crit.unwrap_or(THRESHOLDS.1));
+    if options.warn.is_some() || options.crit.is_some() {
+        let (warn, crit) = (options.warn.unwrap_or(THRESHOLDS.0), options.crit.unwrap_or(THRESHOLDS.1));
         status.level = Some(status::judge(&status, warn, crit));
     }
-    let code = match &status.level {
-        Some(judged) => judged.level.code(),
-        None if status.count.is_none() && status.limit.is_none() => FAILED,
-        None => OK,
-    };
-    let text = match form {
-        Form::Text => status_text::text(&status),
-        Form::Prometheus => prometheus::metrics(&status),
-        Form::Json | Form::Request => json(&status),
-    };
-    Answer { text, code }
+    status
 }
 
-/// Answers `diagnose`.
-#[must_use]
-pub fn diagnose(arguments: &DiagnoseArgs, form: Form) -> Answer {
-    if form == Form::Prometheus {
-        return refusal("`diagnose` answers in text, JSON, or as a request; `status` has the metrics");
-    }
-    let findings = match &arguments.from {
-        Some(path) => match saved_findings(path, arguments) {
-            Ok(findings) => findings,
-            Err(error) => return refusal(&format!("`{}` cannot be read: {error}", path.display())),
-        },
-        None => live_findings(arguments),
+/// Finds out what fills the table and why packets are dropped. The error names a saved table that cannot be read.
+pub fn diagnose(options: &DiagnoseOptions) -> io::Result<Diagnosis> {
+    let findings = match &options.from {
+        Some(path) => saved_findings(path, options)
+            .map_err(|error| io::Error::new(error.kind(), format!("`{}` cannot be read: {error}", path.display())))?,
+        None => live_findings(options),
     };
-    let diagnosis = diagnosis::diagnose(findings);
-    let nothing = diagnosis.profile.is_none() && diagnosis.status.count.is_none();
-    let code = if nothing { FAILED } else { OK };
-    match (form, &diagnosis.proposal.request) {
-        (Form::Text, _) => Answer { text: diagnosis_text::text(&diagnosis), code },
-        (Form::Request, Some(request)) => Answer { text: json(request), code },
-        (Form::Request, None) => refusal(&format!("there is nothing to request: {}", diagnosis.summary)),
-        (Form::Json | Form::Prometheus, _) => Answer { text: json(&diagnosis), code },
-    }
+    Ok(diagnosis::diagnose(findings))
 }
 
 /// What the live table shows: its entries in one pass between two readings of the counters.
-fn live_findings(arguments: &DiagnoseArgs) -> Findings {
+fn live_findings(options: &DiagnoseOptions) -> Findings {
     let mut unread = Vec::new();
     let namespaces = reading::namespaces(&mut unread);
     restraint::only_look();
     let sizes = reading::sizes();
     let doors = reading::elsewhere(&mut unread);
     let before = reading::read();
-    let most = if arguments.all { u64::MAX } else { SAMPLE };
+    let most = if options.all { u64::MAX } else { SAMPLE };
     let (source, profile) = live_profile(most, before.count, &mut unread);
-    let wait = Duration::from_secs_f64(arguments.interval).saturating_sub(before.at.elapsed());
+    let wait = options.interval.saturating_sub(before.at.elapsed());
     std::thread::sleep(wait);
     let after = reading::read();
     let elsewhere = Some((doors, reading::elsewhere(&mut Vec::new())));
     let mut status = status::status(now(), &after, Some(&before), &sizes);
     status.unread.extend(unread);
-    status.log = log(arguments.log.as_deref(), &mut status.unread);
+    status.log = log(options.log.as_deref(), &mut status.unread);
     status.namespaces = namespaces;
-    let since_boot = arguments.log.is_none().then(log_reader::since_boot);
+    let since_boot = options.log.is_none().then(log_reader::since_boot);
     Findings { source, status, profile, elsewhere, sizes, since_boot }
 }
 
@@ -231,7 +160,7 @@ fn live_profile(most: u64, count: Option<u64>, unread: &mut Vec<Unread>) -> (Str
 }
 
 /// What a saved table shows. Of its machine nothing else is known, so that the kernel's defaults stand in.
-fn saved_findings(path: &Path, arguments: &DiagnoseArgs) -> io::Result<Findings> {
+fn saved_findings(path: &Path, options: &DiagnoseOptions) -> io::Result<Findings> {
     restraint::only_look();
     let mut tally = Tally::new(Timeouts::new());
     let from_stdin = path == Path::new("-");
@@ -248,15 +177,15 @@ fn saved_findings(path: &Path, arguments: &DiagnoseArgs) -> io::Result<Findings>
         let why = format!("they are no entries; the first is number {first}");
         unread.push(Unread::new(format!("{} lines of the file", read.unread), why));
     }
-    if arguments.limit.is_none() {
+    if options.limit.is_none() {
         unread.push(Unread::new("the limit", "a saved table does not have it; --limit gives it"));
     }
-    let (count, limit) = (Some(tally.entries()), arguments.limit);
+    let (count, limit) = (Some(tally.entries()), options.limit);
     let reading = Reading { at: Instant::now(), count, limit, counters: None, unread };
     let sizes = Sizes { buckets: None, entry_bytes: (reading::ENTRY_BYTES, false), memory: None, limit_is_ours: true };
     let mut status = status::status(now(), &reading, None, &sizes);
-    if arguments.log.is_some() {
-        status.log = log(arguments.log.as_deref(), &mut status.unread);
+    if options.log.is_some() {
+        status.log = log(options.log.as_deref(), &mut status.unread);
     }
     let source = if from_stdin { "standard input".to_owned() } else { path.display().to_string() };
     Ok(Findings { source, status, profile: Some(tally.profile(None)), elsewhere: None, sizes, since_boot: None })
@@ -275,9 +204,4 @@ fn log(path: Option<&Path>, unread: &mut Vec<Unread>) -> Option<Log> {
 fn now() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     crate::text::utc(i64::try_from(since).unwrap_or(i64::MAX))
-}
-
-fn refusal(why: &str) -> Answer {
-    complain(&format!("conntrack-sysctl: {why}\n"));
-    Answer { text: String::new(), code: FAILED }
 }

@@ -171,7 +171,7 @@ fn levels_of_a_monitoring_plugin() {
         status.fill_percent = status::fill(count, Some(limit));
         let counted = status.interval.as_mut().and_then(|interval| interval.counted.as_mut()).expect("counted");
         counted.total.insert("drop".into(), dropped);
-        status::judge(&status, 75.0, 90.0).level.code()
+        status::judge(&status, 75.0, 90.0).level.exit().code()
     };
     assert_eq!(level(Some(74), 100, 0), 0);
     assert_eq!(level(Some(75), 100, 0), 1);

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::support::{Run, golden};
 use conntrack_sysctl::failure::{Failure, Kind};
-use conntrack_sysctl::report::finding::{Level, findings};
+use conntrack_sysctl::report::finding::{Severity, findings};
 use conntrack_sysctl::report::{Change, FileAction, Mode, Report, dsc, github, junit, salt, sarif};
 use conntrack_sysctl::warning::{Code, Warning};
 use serde_json::{Value, json};
@@ -51,7 +51,7 @@ fn a_warning_is_left_out_where_the_finding_of_its_setting_says_it() {
         Warning::new(Code::Shadowed, "of a setting without a finding").key("net.netfilter.nf_conntrack_acct"),
         Warning::new(Code::Uncatalogued, "of another kind").key(shadowed),
     ];
-    let warnings = findings(&report).into_iter().filter(|finding| finding.level == Level::Warning);
+    let warnings = findings(&report).into_iter().filter(|finding| finding.level == Severity::Warning);
     let messages: Vec<String> = warnings.map(|finding| finding.message).collect();
     assert_eq!(messages, ["of a setting without a finding", "of another kind"]);
 }
@@ -185,5 +185,5 @@ fn an_option_means_the_same_before_and_after_the_command() {
     assert_eq!(first.stdout, last.stdout);
     let refused = Run::new(&["status", "--root", &root]).finish();
     assert_eq!((refused.code, refused.stdout.as_str()), (1, ""));
-    assert!(refused.stderr.contains("leave --root out"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("`status` has no --root"), "{}", refused.stderr);
 }

@@ -7,30 +7,28 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use clap::ValueEnum;
 use serde_json::{Map, Value};
 
-use crate::cli::{Answer, FAILED, OK};
+use crate::answer::{Answer, Exit};
 use crate::failure::{Failure, Kind};
 use crate::report::{Mode, Report, ansible};
 use crate::{request, run, show};
 
 /// The modules that the binary is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "snake_case")]
-pub enum Module {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnsibleModule {
     /// Makes the settings as the task says.
     Settings,
     /// Tells what the settings are.
     SettingsInfo,
 }
 
-impl Module {
+impl AnsibleModule {
     /// The module that a program of this name is: Ansible puts words of its own before the name of the file.
     #[must_use]
-    pub fn of(program: &OsStr) -> Module {
+    pub fn of(program: &OsStr) -> AnsibleModule {
         let is_info = program.to_str().is_some_and(|program| program.ends_with("settings_info"));
-        if is_info { Module::SettingsInfo } else { Module::Settings }
+        if is_info { AnsibleModule::SettingsInfo } else { AnsibleModule::Settings }
     }
 }
 
@@ -46,7 +44,7 @@ struct Task {
 
 /// Does a task of `module`, whose arguments are the JSON text `arguments`.
 #[must_use]
-pub fn run(module: Module, arguments: Result<Vec<u8>, Failure>) -> Answer {
+pub fn run(module: AnsibleModule, arguments: Result<Vec<u8>, Failure>) -> Answer {
     let arguments = arguments.and_then(|bytes| match request::strict_json(&bytes)? {
         Value::Object(arguments) if arguments.keys().any(|name| is_ansibles(name)) => Ok(arguments),
         // `conntrack-sysctl /root/request.json`, where `check` was forgotten, must not be an apply.
@@ -54,14 +52,15 @@ pub fn run(module: Module, arguments: Result<Vec<u8>, Failure>) -> Answer {
             .hint("say what to do with a request: `apply FILE` or `check FILE`")),
         _ => Err(Failure::new(Kind::BadRequest, "the task's arguments are not a JSON object").at("")),
     });
-    let (failed, result) = match module {
-        Module::Settings => manage(arguments),
-        Module::SettingsInfo => tell(arguments),
+    let result = match module {
+        AnsibleModule::Settings => manage(arguments),
+        AnsibleModule::SettingsInfo => inform(arguments),
     };
-    Answer { text: result.to_string(), code: if failed { FAILED } else { OK } }
+    let exit = if result["failed"] == true { Exit::Failed } else { Exit::Done };
+    Answer::new(result.to_string(), exit)
 }
 
-fn manage(arguments: Result<Map<String, Value>, Failure>) -> (bool, Value) {
+fn manage(arguments: Result<Map<String, Value>, Failure>) -> Value {
     let report = arguments.map(task).map_err(|failure| (Mode::Apply, failure)).and_then(|task| {
         let desired = request::from_value(task.request)
             .and_then(|request| request::desired(&request))
@@ -70,13 +69,12 @@ fn manage(arguments: Result<Map<String, Value>, Failure>) -> (bool, Value) {
             Mode::Apply => run::apply(&desired, Path::new("/")),
             Mode::Check => run::check(&desired, Path::new("/")),
         };
-        Ok((report, task.wants_diff))
+        Ok(if task.wants_diff { ansible::report_with_diff(&report) } else { ansible::report(&report) })
     });
-    let (report, wants_diff) = report.unwrap_or_else(|(mode, failure)| (Report::refused(mode, failure), false));
-    (report.failure.is_some(), ansible::report(&report, wants_diff))
+    report.unwrap_or_else(|(mode, failure)| ansible::report(&Report::refused(mode, failure)))
 }
 
-fn tell(arguments: Result<Map<String, Value>, Failure>) -> (bool, Value) {
+fn inform(arguments: Result<Map<String, Value>, Failure>) -> Value {
     let inventory = arguments.and_then(named).and_then(|names| {
         let snapshot = run::look(Path::new("/"))?;
         match names {
@@ -85,8 +83,8 @@ fn tell(arguments: Result<Map<String, Value>, Failure>) -> (bool, Value) {
         }
     });
     match inventory {
-        Ok(inventory) => (false, ansible::inventory(&inventory)),
-        Err(failure) => (true, ansible::refusal(&failure)),
+        Ok(inventory) => ansible::inventory(&inventory),
+        Err(failure) => ansible::refusal(&failure),
     }
 }
 

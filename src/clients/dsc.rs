@@ -4,16 +4,14 @@
 
 use std::path::Path;
 
-use clap::ValueEnum;
-
-use crate::cli::{Answer, FAILED, OK, complain};
+use crate::answer::{Answer, Exit};
 use crate::failure::{Failure, Kind};
-use crate::report::dsc;
+use crate::report::{Report, dsc};
 use crate::show::{self, Inventory};
 use crate::{request, run, schema};
 
 /// What DSC asks of a resource.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
     /// What the settings of the request are; without a request, all settings.
     Get,
@@ -33,41 +31,48 @@ pub enum Operation {
 #[must_use]
 pub fn run(operation: Operation, input: impl FnOnce() -> Result<Vec<u8>, Failure>, root: &Path) -> Answer {
     let answer = match operation {
-        Operation::Schema => Ok(schema::of_instances()),
+        Operation::Schema => Ok(Answer::new(schema::of_instances(), Exit::Done)),
         _ => input().and_then(|request| answer(operation, &request, root)),
     };
-    match answer {
-        Ok(text) => Answer { text, code: OK },
-        Err(failure) => {
-            complain(&dsc::refusal(&failure));
-            Answer { text: String::new(), code: FAILED }
-        }
+    answer.unwrap_or_else(|failure| Answer {
+        stdout: String::new(),
+        stderr: dsc::refusal(&failure),
+        exit: Exit::Failed,
+    })
+}
+
+fn answer(operation: Operation, request: &[u8], root: &Path) -> Result<Answer, Failure> {
+    let is_empty = request.trim_ascii().is_empty();
+    let check = || Ok(run::check(&request::from_slice(request)?, root));
+    let apply = || Ok(run::apply(&request::from_slice(request)?, root));
+    match operation {
+        Operation::Get if is_empty => Ok(Answer::new(dsc::got_all(&inventory(root)?), Exit::Done)),
+        Operation::Get => Ok(Answer::new(dsc::got(&seen(check()?)?), Exit::Done)),
+        Operation::Test => Ok(with_messages(dsc::tested, &seen(check()?)?)),
+        Operation::WhatIf => Ok(with_messages(dsc::set, &succeeded(check()?)?)),
+        Operation::Set => Ok(with_messages(dsc::set, &succeeded(apply()?)?)),
+        Operation::Export if is_empty => Ok(Answer::new(dsc::exported(&inventory(root)?), Exit::Done)),
+        Operation::Export => Err(Failure::new(Kind::BadRequest, "export takes no filter: it tells of all settings")
+            .hint("leave the input out")),
+        Operation::Schema => Ok(Answer::new(schema::of_instances(), Exit::Done)),
     }
 }
 
-fn answer(operation: Operation, request: &[u8], root: &Path) -> Result<String, Failure> {
-    let asks_nothing = request.trim_ascii().is_empty();
-    match operation {
-        Operation::Get if asks_nothing => return Ok(dsc::got_all(&inventory(root)?)),
-        Operation::Export if asks_nothing => return Ok(dsc::exported(&inventory(root)?)),
-        Operation::Export => {
-            return Err(Failure::new(Kind::BadRequest, "export takes no filter: it tells of all settings")
-                .hint("leave the input out"));
-        }
-        _ => {}
+fn with_messages(render: fn(&Report) -> String, report: &Report) -> Answer {
+    Answer { stdout: render(report), stderr: dsc::messages(report), exit: Exit::Done }
+}
+
+/// The report, unless it has nothing to show. A failure that set would meet is none of an operation that only looks.
+fn seen(report: Report) -> Result<Report, Failure> {
+    if report.settings.is_empty() { succeeded(report) } else { Ok(report) }
+}
+
+/// The report, unless the run failed.
+fn succeeded(report: Report) -> Result<Report, Failure> {
+    match report.failure {
+        Some(failure) => Err(failure),
+        None => Ok(report),
     }
-    let desired = request::from_slice(request)?;
-    let report = if operation == Operation::Set { run::apply(&desired, root) } else { run::check(&desired, root) };
-    // To look is no failure where to set would be one, as long as something was seen.
-    let has_looked = matches!(operation, Operation::Get | Operation::Test) && !report.settings.is_empty();
-    if let Some(failure) = report.failure.clone().filter(|_| !has_looked) {
-        return Err(failure);
-    }
-    if operation == Operation::Get {
-        return Ok(dsc::got(&report));
-    }
-    complain(&dsc::messages(&report));
-    Ok(if operation == Operation::Test { dsc::tested(&report) } else { dsc::set(&report) })
 }
 
 fn inventory(root: &Path) -> Result<Inventory, Failure> {

@@ -8,9 +8,17 @@ use crate::failure::Failure;
 use crate::show::Inventory;
 use crate::verify::Verdict;
 
-/// The object that Ansible reads of a report; `wants_diff` is the task's `diff`.
+/// The object that Ansible reads of a report where the task asks for a diff.
 #[must_use]
-pub fn report(report: &Report, wants_diff: bool) -> Value {
+pub fn report_with_diff(report: &Report) -> Value {
+    let mut result = self::report(report);
+    result["diff"] = value(&report.diff);
+    result
+}
+
+/// The object that Ansible reads of a report.
+#[must_use]
+pub fn report(report: &Report) -> Value {
     let message = match &report.failure {
         Some(failure) => failure.to_string(),
         None => text::summary(report),
@@ -27,9 +35,6 @@ pub fn report(report: &Report, wants_diff: bool) -> Value {
         "warning_codes": report.warnings.iter().map(|warning| value(&warning.code)).collect::<Vec<_>>(),
         "failure": value(&report.failure),
     });
-    if wants_diff {
-        result["diff"] = value(&report.diff);
-    }
     let kept: Vec<_> = report.backup_files.iter().map(|file| file.to_string_lossy()).collect();
     if let Some(file) = kept.first() {
         // The name of Ansible's own modules, which know of one file; and all of them.

@@ -16,7 +16,7 @@ use crate::warning::Code;
 /// How grave a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Level {
+pub enum Severity {
     /// Something is not as desired, or the run failed.
     Error,
     /// Something to know.
@@ -27,7 +27,7 @@ pub enum Level {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// How grave it is.
-    pub level: Level,
+    pub level: Severity,
     /// The stable name: a verdict, a kind of failure, or a code of a warning.
     pub rule: String,
     /// The setting that it is about.
@@ -50,7 +50,7 @@ pub fn findings(report: &Report) -> Vec<Finding> {
         let is_said = warning.code == Code::Shadowed && findings.iter().any(|finding| finding.setting == warning.key);
         if !is_said {
             findings.push(Finding {
-                level: Level::Warning,
+                level: Severity::Warning,
                 rule: name(&warning.code),
                 setting: warning.key.clone(),
                 message: printable(&warning.message).into_owned(),
@@ -84,7 +84,7 @@ pub fn setting(setting: &SettingReport, mode: Mode) -> Option<Finding> {
         message += &format!("; {advice}");
     }
     Some(Finding {
-        level: Level::Error,
+        level: Severity::Error,
         rule: name(&setting.verdict),
         setting: Some(setting.name.clone()),
         message: printable(&message).into_owned(),
@@ -120,7 +120,7 @@ impl<'a> Found<'a> {
 
 fn failure(failure: &Failure) -> Finding {
     Finding {
-        level: Level::Error,
+        level: Severity::Error,
         rule: name(&failure.kind),
         setting: failure.key.clone(),
         message: printable(&failure.to_string()).into_owned(),

@@ -1,6 +1,6 @@
 //! Renders a report as workflow commands of GitHub Actions, which make annotations of them.
 
-use super::finding::{Level, findings};
+use super::finding::{Severity, findings};
 use super::{Report, text};
 use crate::text::{printable, short};
 
@@ -11,8 +11,8 @@ pub fn report(report: &Report) -> String {
         .iter()
         .map(|finding| {
             let command = match finding.level {
-                Level::Error => "error",
-                Level::Warning => "warning",
+                Severity::Error => "error",
+                Severity::Warning => "warning",
             };
             // A `file` would have to be one of the repository.
             let title = finding.setting.as_deref().map_or_else(|| finding.rule.clone(), |name| short(name).into());

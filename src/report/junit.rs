@@ -1,7 +1,7 @@
 //! Renders a report as JUnit XML, which CI systems show as tests: each setting is one.
 
 use super::Report;
-use super::finding::{self, Level};
+use super::finding::{self, Severity};
 use crate::text::{escaped, printable};
 
 /// The XML document.
@@ -16,7 +16,7 @@ pub fn report(report: &Report) -> String {
     if let Some(failure) = &report.failure {
         let rule = finding::findings(report)
             .into_iter()
-            .rfind(|finding| finding.level == Level::Error)
+            .rfind(|finding| finding.level == Severity::Error)
             .map(|finding| finding.rule);
         // What apply would meet is a failed test; where nothing could be compared, the test itself is broken.
         let element = if report.settings.is_empty() { "error" } else { "failure" };

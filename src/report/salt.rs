@@ -22,7 +22,7 @@ pub fn report(report: &Report) -> String {
         let line = |code, message| format!("{}: {}", finding::name(code), printable(message));
         outcome["warnings"] = report.warnings.iter().map(|warning| line(&warning.code, &warning.message)).collect();
     }
-    crate::cli::json(&outcome)
+    crate::answer::json(&outcome)
 }
 
 /// What differs before and after, by setting, file and module; after a failed rollback, what is still changed.

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::Report;
-use super::finding::{Finding, Level, findings};
+use super::finding::{Finding, Severity, findings};
 
 /// The SARIF document.
 #[must_use]
@@ -16,7 +16,7 @@ pub fn report(report: &Report) -> String {
     rules.sort_unstable();
     rules.dedup();
     let rule = |id: &&str| json!({"id": id, "shortDescription": {"text": id.replace('_', " ")}});
-    crate::cli::json(&json!({
+    crate::answer::json(&json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
         "runs": [{
@@ -35,8 +35,8 @@ pub fn report(report: &Report) -> String {
 
 fn result(finding: &Finding) -> Value {
     let level = match finding.level {
-        Level::Error => "error",
-        Level::Warning => "warning",
+        Severity::Error => "error",
+        Severity::Warning => "warning",
     };
     let mut result = json!({"ruleId": finding.rule, "level": level, "message": {"text": finding.message}});
     // Code scanners want a place for everything. Where no line of a file is wrong, it is the kernel's own file.

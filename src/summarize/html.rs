@@ -1,9 +1,9 @@
 //! Renders a summary as one HTML page that needs nothing else: hosts by settings, each drift marked with file and line.
 
-use super::{Host, Outcome, Summary, text};
+use super::{Host, Summary, text};
 use crate::report::finding::Found;
 use crate::report::text::{desired, verdict};
-use crate::report::{Mode, SettingReport};
+use crate::report::{Agreement, Mode, SettingReport};
 use crate::text::{escaped, number, printable, short};
 use crate::verify::Verdict;
 
@@ -91,7 +91,7 @@ fn details(hosts: &[Host]) -> String {
         if lines.is_empty() {
             continue;
         }
-        let class = if host.outcome == Outcome::Unknown { "unknown" } else { "drift" };
+        let class = if host.outcome == Agreement::Unknown { "unknown" } else { "drift" };
         details += &format!("<h2 class=\"{class}\">{}</h2>\n<ul>\n", content(&host.name));
         for line in lines {
             details += &format!("<li>{}</li>\n", content(&line));

@@ -1,7 +1,8 @@
 //! Renders a summary as Markdown, for a job's summary or a merge request.
 
-use super::{Outcome, Summary, text};
-use crate::report::finding::Level;
+use super::{Summary, text};
+use crate::report::Agreement;
+use crate::report::finding::Severity;
 use crate::text::{printable, short};
 
 /// The document, without a line end at its end.
@@ -16,8 +17,8 @@ pub fn summary(summary: &Summary) -> String {
         let name = code(&host.name);
         for finding in &host.findings {
             let outcome = match finding.level {
-                Level::Error => format!("**{}**", host.outcome.name()),
-                Level::Warning => "warning".to_owned(),
+                Severity::Error => format!("**{}**", host.outcome.name()),
+                Severity::Warning => "warning".to_owned(),
             };
             let setting = finding.setting.as_deref().map_or_else(|| "-".to_owned(), |name| code(short(name)));
             let place = match (&finding.file, finding.line) {
@@ -27,7 +28,7 @@ pub fn summary(summary: &Summary) -> String {
             document += &format!("| {name} | {outcome} | {setting} | {} | {place} |\n", code(&finding.message));
         }
         if let Some(error) = &host.error {
-            document += &format!("| {name} | **{}** | - | {} | - |\n", Outcome::Unknown.name(), code(error));
+            document += &format!("| {name} | **{}** | - | {} | - |\n", Agreement::Unknown.name(), code(error));
         }
     }
     document.truncate(document.trim_end().len());

@@ -1,15 +1,13 @@
 //! Looks at the table again and again: a live view on a terminal, a line for each look otherwise.
 
 use std::collections::VecDeque;
-use std::io::{self, IsTerminal, Write};
+use std::io;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use clap::Args;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::{Form, now, refusal};
-use crate::cli::{Answer, FAILED, OK, complain};
+use super::now;
 use crate::host::restraint;
 use crate::table::analysis::profile::{Profile, Tally};
 use crate::table::analysis::status::{fill, interval};
@@ -19,25 +17,23 @@ use crate::table::view::screen::{self, Canvas, Look, New};
 use crate::table::view::terminal::Terminal;
 use crate::text::{to_f64, to_u64};
 
-/// The arguments of `watch`.
-#[derive(Debug, Args)]
-pub struct WatchArgs {
+/// The options of `watch`.
+#[derive(Clone, Debug)]
+pub struct WatchOptions {
     /// The time between two looks.
-    #[arg(long, value_name = "SECONDS", value_parser = pause, default_value_t = 1.0)]
-    interval: f64,
-    /// End after so many looks.
-    #[arg(long, value_name = "N")]
-    count: Option<u64>,
-    /// Count the new entries by the kernel's events. That costs the kernel a message for each.
-    #[arg(long)]
-    new: bool,
+    pub interval: Duration,
+    /// The number of looks after which the watch ends.
+    pub count: Option<u64>,
+    /// Whether to count the new entries by the kernel's events.
+    pub new: bool,
 }
 
-fn pause(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(seconds) if (0.1..=86_400.0).contains(&seconds) => Ok(seconds),
-        _ => Err("it is a number of seconds from 0.1 to 86400".to_owned()),
-    }
+/// The place where the looks are shown.
+pub enum Display<'a> {
+    /// A live view, drawn over the whole terminal until a key or a signal ends it.
+    View,
+    /// A function that prints each look.
+    Lines(&'a mut dyn FnMut(&Look) -> io::Result<()>),
 }
 
 /// The entries that are read for the top: right to two points, and read in a few milliseconds.
@@ -49,42 +45,41 @@ const TOP: usize = 10;
 /// The looks that the history line remembers: as many as the widest terminal has columns.
 const HISTORY: usize = 1024;
 
-/// Answers `watch`: prints while it runs, and has nothing left to print at its end.
-#[must_use]
-pub fn watch(arguments: &WatchArgs, form: Form) -> Answer {
-    if !matches!(form, Form::Text | Form::Json) {
-        return refusal("`watch` answers in text or JSON");
-    }
+/// Looks at the table again and again, and shows each look on `display`.
+pub fn watch(options: &WatchOptions, display: Display) -> io::Result<()> {
     restraint::only_look();
-    let dumb = std::env::var("TERM").is_ok_and(|terminal| terminal == "dumb");
-    let is_view = form == Form::Text && io::stdout().is_terminal() && !dumb;
-    let mut signal = None;
-    let watched = match is_view.then(Terminal::take).transpose() {
-        Ok(terminal) => {
-            let watched = run(arguments, form, terminal.as_ref());
-            signal = terminal.as_ref().and_then(Terminal::ended_by);
-            watched
-        }
-        Err(error) => Err(error),
-    };
-    if let Some(signal) = signal {
-        // The terminal has been given back: end as the signal means it, so that the caller sees why.
-        let _ = signal_hook::low_level::emulate_default_handler(signal);
-    }
-    match watched {
-        Ok(()) => Answer { text: String::new(), code: OK },
-        // Whoever read the lines has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Answer { text: String::new(), code: OK },
-        Err(error) => {
-            complain(&format!("conntrack-sysctl: the watch ended: {error}\n"));
-            Answer { text: String::new(), code: FAILED }
-        }
+    match display {
+        Display::View => view(options),
+        Display::Lines(print) => run(options, Screen::Lines(print)),
     }
 }
 
-fn run(arguments: &WatchArgs, form: Form, terminal: Option<&Terminal>) -> io::Result<()> {
-    let pause = Duration::from_secs_f64(arguments.interval);
-    let new = if arguments.new { Some(NewEntries::listen()?) } else { None };
+/// Shows the looks as a live view on the terminal, which has its own content back afterwards.
+fn view(options: &WatchOptions) -> io::Result<()> {
+    let terminal = Terminal::take()?;
+    let watched = run(options, Screen::View(&terminal));
+    let signal = terminal.ended_by();
+    drop(terminal);
+    if let Some(signal) = signal {
+        // The process ends as the signal demands, so that the caller sees the reason.
+        let _ = signal_hook::low_level::emulate_default_handler(signal);
+    }
+    watched
+}
+
+/// The display, with the terminal that a live view has taken.
+enum Screen<'a> {
+    View(&'a Terminal),
+    Lines(&'a mut dyn FnMut(&Look) -> io::Result<()>),
+}
+
+fn run(options: &WatchOptions, mut screen: Screen) -> io::Result<()> {
+    let pause = options.interval;
+    let new = if options.new { Some(NewEntries::listen()?) } else { None };
+    let terminal = match screen {
+        Screen::View(terminal) => Some(terminal),
+        Screen::Lines(_) => None,
+    };
     let mut history = VecDeque::new();
     let mut before = proc::read();
     let mut looks = 0;
@@ -124,15 +119,16 @@ fn run(arguments: &WatchArgs, form: Form, terminal: Option<&Terminal>) -> io::Re
             history.pop_front();
         }
         history.push_back(look.fill_percent.unwrap_or(0.0));
-        match terminal.map(|terminal| (terminal, terminal.canvas())) {
-            Some((terminal, canvas)) => {
+        match &mut screen {
+            Screen::View(terminal) => {
+                let canvas = terminal.canvas();
                 terminal.draw(&screen::frame(&look, &history, canvas))?;
                 drawn = Some((look, canvas));
             }
-            None => print(&look, form)?,
+            Screen::Lines(print) => print(&look)?,
         }
         looks += 1;
-        if arguments.count.is_some_and(|count| looks >= count) {
+        if options.count.is_some_and(|count| looks >= count) {
             return Ok(());
         }
     }
@@ -194,15 +190,4 @@ fn top() -> Option<Profile> {
         if tally.entries() >= SAMPLE { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     dumped.is_ok().then(|| tally.profile(None))
-}
-
-fn print(look: &Look, form: Form) -> io::Result<()> {
-    let line = match form {
-        Form::Text => screen::line(look),
-        _ => serde_json::to_string(look)?,
-    };
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(line.as_bytes())?;
-    stdout.write_all(b"\n")?;
-    stdout.flush()
 }

@@ -93,7 +93,7 @@ complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagno
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand watch" -l interval -d 'The time between two looks' -r
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand watch" -l count -d 'End after so many looks' -r
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand watch" -l output -d 'What to print: text on a terminal and JSON otherwise, unless this says so' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
-json\t'JSON, one object'
+json\t'JSON, one object on each line'
 text\t'Text for people'"
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand watch" -l new -d 'Count the new entries by the kernel\'s events. That costs the kernel a message for each'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand watch" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::answer::Exit;
 use crate::table::analysis::losses::{self, Drops};
 use crate::table::analysis::profile::Profile;
 use crate::table::analysis::proposal::{Facts, Pressure, Proposal, propose};
@@ -33,6 +34,14 @@ pub struct Diagnosis {
     pub proposal: Proposal,
     /// Whether the limit can be set from this network namespace.
     pub limit_is_ours: bool,
+}
+
+impl Diagnosis {
+    /// The exit code, which does not depend on the verdict.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        if self.profile.is_none() && self.status.count.is_none() { Exit::CouldNotTell } else { Exit::Done }
+    }
 }
 
 /// Why packets are dropped, if they are.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::answer::Exit;
 use crate::table::model::counters::{self, Names};
 use crate::table::source::log::lines::Log;
 use crate::table::source::proc::{Namespace, Reading, Sizes, Unread};
@@ -42,6 +43,18 @@ pub struct Status {
     pub unread: Vec<Unread>,
 }
 
+impl Status {
+    /// The exit code: that of a monitoring plugin where thresholds are given.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match &self.level {
+            Some(judged) => judged.level.exit(),
+            None if self.count.is_none() && self.limit.is_none() => Exit::CouldNotTell,
+            None => Exit::Done,
+        }
+    }
+}
+
 /// A level, with the thresholds that it was judged by.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -73,12 +86,12 @@ pub enum Level {
 impl Level {
     /// The exit code of a monitoring plugin.
     #[must_use]
-    pub fn code(self) -> u8 {
+    pub fn exit(self) -> Exit {
         match self {
-            Level::Ok => 0,
-            Level::Warning => 1,
-            Level::Critical => 2,
-            Level::Unknown => 3,
+            Level::Ok => Exit::Ok,
+            Level::Warning => Exit::Warning,
+            Level::Critical => Exit::Critical,
+            Level::Unknown => Exit::Unknown,
         }
     }
 

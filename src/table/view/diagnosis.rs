@@ -1,5 +1,6 @@
 //! Renders a diagnosis as text for people.
 
+use crate::answer::json;
 use crate::table::analysis::diagnosis::{Diagnosis, Verdict};
 use crate::table::analysis::profile::{Profile, Ruled, Top};
 use crate::table::view::status::unread_lines;
@@ -12,6 +13,12 @@ const SMALL_PERCENT: f64 = 1.0;
 
 /// Addresses and ports that hold less than this are none that fill the table.
 const TINY_PERCENT: f64 = 0.1;
+
+/// The request that carries the proposal out; empty where the diagnosis proposes nothing.
+#[must_use]
+pub fn request(diagnosis: &Diagnosis) -> String {
+    diagnosis.proposal.request.as_ref().map_or_else(String::new, json)
+}
 
 /// The text of a diagnosis, without a line end at its end.
 #[must_use]

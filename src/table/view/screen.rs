@@ -111,6 +111,15 @@ pub fn line(look: &Look) -> String {
     format!("{}  {}  {}  {}", look.time, occupancy(look), growth(look), losses(look))
 }
 
+/// The look as JSON on one line.
+///
+/// # Panics
+/// Never: a look has no map.
+#[must_use]
+pub fn json_line(look: &Look) -> String {
+    serde_json::to_string(look).expect("a look has no map")
+}
+
 fn occupancy(look: &Look) -> String {
     match (look.count, look.limit, look.fill_percent) {
         (Some(count), Some(limit), Some(fill)) => format!("{} of {} ({fill:.1}%)", grouped(count), grouped(limit)),

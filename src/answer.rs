@@ -1,0 +1,131 @@
+//! Defines how a command answers: the text for each stream, the exit code, and the outputs that a value has.
+//!
+//! A command returns its [`Answer`]; only `cli` writes to a stream. A value that a command prints lists its outputs as
+//! [`Printed::OUTPUTS`], one row each. The values of `--output`, its help, the manual pages and the completions are made
+//! of these rows.
+
+use std::fmt::Display;
+
+use serde::Serialize;
+
+/// The text that a command prints, and its exit code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The text for standard output, without the last line end.
+    pub stdout: String,
+    /// The text for standard error, with every line end.
+    pub stderr: String,
+    /// The exit code.
+    pub exit: Exit,
+}
+
+impl Answer {
+    /// An answer on standard output alone.
+    #[must_use]
+    pub fn new(stdout: String, exit: Exit) -> Answer {
+        Answer { stdout, stderr: String::new(), exit }
+    }
+
+    /// A message on standard error and nothing on standard output.
+    #[must_use]
+    pub fn error(message: impl Display, exit: Exit) -> Answer {
+        Answer { stdout: String::new(), stderr: format!("conntrack-sysctl: {message}\n"), exit }
+    }
+}
+
+/// The exit codes. Several of them share a number: callers learn its meaning from the command that they run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// The command did its work.
+    Done,
+    /// Desired = live = boot.
+    InSync,
+    /// The run failed.
+    Failed,
+    /// The command could not find out what it was asked.
+    CouldNotTell,
+    /// Desired, live and boot differ.
+    Drift,
+    /// As a monitoring plugin: the table is below both thresholds.
+    Ok,
+    /// As a monitoring plugin: the table is at the first threshold.
+    Warning,
+    /// As a monitoring plugin: the table is at the second threshold, or packets are being dropped.
+    Critical,
+    /// As a monitoring plugin: the state of the table cannot be found out.
+    Unknown,
+}
+
+impl Exit {
+    /// The number that the process returns.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Exit::Done | Exit::InSync | Exit::Ok => 0,
+            Exit::Failed | Exit::CouldNotTell | Exit::Warning => 1,
+            Exit::Drift | Exit::Critical => 2,
+            Exit::Unknown => 3,
+        }
+    }
+
+    /// The meaning in a word or two, for `--help` and the manual pages.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Exit::Done => "done",
+            Exit::InSync => "in sync",
+            Exit::Failed => "failed",
+            Exit::CouldNotTell => "could not tell",
+            Exit::Drift => "drift",
+            Exit::Ok => "ok",
+            Exit::Warning => "warning",
+            Exit::Critical => "critical",
+            Exit::Unknown => "unknown",
+        }
+    }
+}
+
+/// A value that a command prints, in the outputs that it lists.
+pub trait Printed: Sized + 'static {
+    /// The outputs in the order of `--help`. [`JSON`] and [`TEXT`] are always among them.
+    const OUTPUTS: &'static [Output<Self>];
+}
+
+/// One value of `--output`: a form in which a command prints a `T`.
+#[derive(Debug)]
+pub struct Output<T> {
+    /// The name that `--output` takes.
+    pub name: &'static str,
+    /// The help, without a full stop.
+    pub help: &'static str,
+    /// Renders a value, without the last line end. An empty text says that the value has nothing to print in this form.
+    pub render: fn(&T) -> String,
+}
+
+/// The name of the output for programs, which `auto` takes where standard output is no terminal.
+pub const JSON: &str = "json";
+
+/// The name of the output for people, which `auto` takes on a terminal.
+pub const TEXT: &str = "text";
+
+impl<T: Serialize> Output<T> {
+    /// The value itself as indented JSON.
+    pub const JSON: Output<T> = Output { name: JSON, help: "JSON, one object", render: json };
+}
+
+impl<T> Output<T> {
+    /// Text for people.
+    #[must_use]
+    pub const fn text(render: fn(&T) -> String) -> Output<T> {
+        Output { name: TEXT, help: "Text for people", render }
+    }
+}
+
+/// `value` as indented JSON.
+///
+/// # Panics
+/// Never for the types of this crate: their maps have strings as keys.
+#[must_use]
+pub fn json<T: Serialize>(value: &T) -> String {
+    serde_json::to_string_pretty(value).expect("every map has string keys")
+}

@@ -1,0 +1,24 @@
+//! Lists the outputs of a report, of an inventory and of a story. A new output is a file of this directory and a row here.
+
+use super::{Report, github, junit, salt, sarif, text};
+use crate::answer::{Output, Printed};
+use crate::show::{Inventory, Story};
+
+impl Printed for Report {
+    const OUTPUTS: &'static [Output<Report>] = &[
+        Output::JSON,
+        Output::text(text::report),
+        Output { name: "junit", help: "JUnit XML: each setting is a test", render: junit::report },
+        Output { name: "sarif", help: "SARIF 2.1.0, for code scanners", render: sarif::report },
+        Output { name: "github", help: "Annotations of GitHub Actions", render: github::report },
+        Output { name: "salt", help: "What a Salt state returns, all but its name", render: salt::report },
+    ];
+}
+
+impl Printed for Inventory {
+    const OUTPUTS: &'static [Output<Inventory>] = &[Output::JSON, Output::text(text::inventory)];
+}
+
+impl Printed for Story {
+    const OUTPUTS: &'static [Output<Story>] = &[Output::JSON, Output::text(text::story)];
+}
