@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::support::{Run, golden};
+use conntrack_sysctl::kernel::catalog::default_timeout;
 use conntrack_sysctl::table::analysis::diagnosis::{Diagnosis, Findings, Verdict, diagnose};
 use conntrack_sysctl::table::analysis::losses::drops;
 use conntrack_sysctl::table::analysis::profile::{Profile, Tally, Timeouts};
 use conntrack_sysctl::table::analysis::status;
 use conntrack_sysctl::table::model::counters::{Counters, Names};
-use conntrack_sysctl::table::model::entry::{Entry, Marks, State};
+use conntrack_sysctl::table::model::entry::{Entry, Marks, State, timeout};
 use conntrack_sysctl::table::source::log::lines::Log;
 use conntrack_sysctl::table::source::proc::{Elsewhere, Reading, Sizes, Unread};
 use conntrack_sysctl::table::view::{diagnosis as diagnosis_text, prometheus, status as status_text};
@@ -230,4 +231,74 @@ fn arguments_that_mean_nothing_are_no_warning_to_a_monitoring_system() {
     assert_eq!(code(&["status", "--warn=80", "--critt", "90"]), 3);
     assert_eq!(code(&["status", "--intervall", "1"]), 1);
     assert_eq!(code(&["check", "--warn", "80"]), 1);
+}
+
+/// An entry that has seen traffic both ways, with `remaining` seconds left.
+fn answered(protocol: u8, state: Option<State>, remaining: Option<u32>) -> Entry {
+    let address: IpAddr = [192, 0, 2, 1].into();
+    Entry {
+        protocol,
+        state,
+        remaining,
+        source: address,
+        destination: address,
+        port: Some(443),
+        zone: 0,
+        marks: Marks { replied: true, assured: true, offloaded: false },
+    }
+}
+
+#[test]
+fn a_saved_table_is_measured_by_the_kernels_defaults() {
+    let entry = "sctp 132 200 ESTABLISHED src=192.0.2.1 dst=192.0.2.2 sport=1 dport=2 \
+                 src=192.0.2.2 dst=192.0.2.1 sport=2 dport=1 [ASSURED] mark=0 use=1\n";
+    let run = |output: &str| {
+        Run::new(&["diagnose", "--from", "-", "--limit", "100", "--output", output]).input(entry).finish().stdout
+    };
+    golden(&directory().join("diagnosis/saved-sctp.txt"), &run("text"));
+    let diagnosis: Diagnosis = serde_json::from_str(&run("json")).expect("it is JSON");
+    let [sctp] = &diagnosis.profile.expect("there is an entry").timeouts[..] else { panic!("one timeout rules it") };
+    assert_eq!(sctp.setting, "net.netfilter.nf_conntrack_sctp_timeout_established");
+    assert_eq!((sctp.seconds, sctp.assumed, sctp.other_timeout, sctp.not_known), (Some(210), true, 0, 0));
+}
+
+#[test]
+fn an_unknown_idle_time_is_not_another_timeout() {
+    let mut tally = Tally::new(Timeouts::new());
+    let state = State::named(132, "ESTABLISHED");
+    for remaining in [Some(200), Some(211), Some(212), None] {
+        tally.add(&answered(132, state, remaining));
+    }
+    let [sctp] = &tally.profile(None).timeouts[..] else { panic!("one timeout rules them") };
+    assert_eq!((sctp.entries, sctp.other_timeout, sctp.not_known, sctp.gone[0].entries), (4, 2, 1, 1));
+}
+
+#[test]
+fn udp_lite_has_udps_timeouts_where_it_has_none_of_its_own() {
+    let own = "net.netfilter.nf_conntrack_udplite_timeout_stream";
+    let ruling = |timeouts: Timeouts| {
+        let mut tally = Tally::new(timeouts);
+        tally.add(&answered(136, None, Some(10)));
+        let timeouts = tally.profile(None).timeouts;
+        (timeouts[0].setting.clone(), timeouts[0].seconds, timeouts[0].assumed)
+    };
+    let udp = "net.netfilter.nf_conntrack_udp_timeout_stream".to_owned();
+    assert_eq!(ruling(Timeouts::new()), (udp.clone(), Some(120), true));
+    assert_eq!(ruling(Timeouts::from([(udp.clone(), 77)])), (udp.clone(), Some(77), false));
+    assert_eq!(ruling(Timeouts::from([(own.into(), 99), (udp, 77)])), (own.into(), Some(99), false));
+}
+
+#[test]
+fn every_timeout_that_rules_an_entry_has_a_default() {
+    for protocol in 0..=u8::MAX {
+        let states = (0..=u8::MAX).map(|number| State::numbered(protocol, number)).chain([None]);
+        for (state, is_answered) in states.flat_map(|state| [(state, true), (state, false)]) {
+            let marks = Marks { replied: is_answered, assured: is_answered, offloaded: false };
+            let entry = Entry { marks, ..answered(protocol, state, Some(1)) };
+            let Some(timeout) = timeout(&entry, 30) else { continue };
+            for timeout in [Some(timeout), timeout.successor()].into_iter().flatten() {
+                assert!(default_timeout(&timeout.setting()).is_some(), "{}", timeout.setting());
+            }
+        }
+    }
 }

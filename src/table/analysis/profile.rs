@@ -50,7 +50,8 @@ struct Idleness {
     /// Entries that have been idle for at least so long as [`IDLE`] says, each.
     at_least: [u64; IDLE.len()],
     unsure: u64,
-    unknown: u64,
+    other_timeout: u64,
+    not_known: u64,
 }
 
 /// What fills a table.
@@ -103,9 +104,9 @@ pub struct Class {
 pub struct Ruled {
     /// The setting.
     pub setting: String,
-    /// Its value in seconds.
+    /// Its value in seconds; null: not known.
     pub seconds: Option<u32>,
-    /// Whether that is the kernel's own default, taken because the live value is not known.
+    /// Whether that value is the kernel's own default, taken because the live value is not known.
     pub assumed: bool,
     /// The entries that it rules.
     pub entries: u64,
@@ -115,6 +116,9 @@ pub struct Ruled {
     pub unsure: u64,
     /// Entries with more time left than the timeout has: set under another value, or by a rule of the firewall.
     pub other_timeout: u64,
+    /// Entries whose idle time is not known, because the table does not say how much time they have left, or the value
+    /// of the timeout is not known.
+    pub not_known: u64,
     /// How many would be gone if the timeout were shorter.
     pub gone: Vec<Gone>,
 }
@@ -175,7 +179,7 @@ impl Tally {
     /// An empty tally, for entries under these timeouts.
     #[must_use]
     pub fn new(timeouts: Timeouts) -> Tally {
-        let seconds = |end: &str| seconds(&timeouts, &format!("{PREFIX}{end}")).0.unwrap_or_default();
+        let seconds = |end: &str| seconds(&timeouts, &format!("{PREFIX}{end}")).unwrap_or_default();
         Tally {
             udp_timeout: seconds("udp_timeout"),
             // After unanswered retransmissions, or data without acknowledgement, TCP's shorter timers run.
@@ -215,21 +219,29 @@ impl Tally {
             self.ports.add((entry.protocol, port));
         }
         if let Some(timeout) = timeout(entry, self.udp_timeout) {
-            self.add_idle(timeout, entry);
+            self.add_idle(self.in_force(timeout), entry);
+        }
+    }
+
+    /// `timeout`, or the one that took its place on the kernels that have lost it.
+    fn in_force(&self, timeout: Timeout) -> Timeout {
+        match timeout.successor() {
+            Some(successor) if !self.timeouts.contains_key(&timeout.setting()) => successor,
+            _ => timeout,
         }
     }
 
     fn add_idle(&mut self, timeout: Timeout, entry: &Entry) {
         let timeouts = &self.timeouts;
-        let seconds = *self.known.entry(timeout).or_insert_with(|| seconds(timeouts, &timeout.setting()).0);
+        let seconds = *self.known.entry(timeout).or_insert_with(|| seconds(timeouts, &timeout.setting()));
         let idleness = self.idle.entry(timeout).or_default();
         idleness.entries += 1;
         let (Some(seconds), Some(remaining)) = (seconds, entry.remaining) else {
-            idleness.unknown += 1;
+            idleness.not_known += 1;
             return;
         };
         let Some(idle) = seconds.checked_sub(remaining) else {
-            idleness.unknown += 1;
+            idleness.other_timeout += 1;
             return;
         };
         if entry.protocol == crate::table::model::entry::TCP && seconds > self.short && remaining <= self.short {
@@ -275,7 +287,7 @@ impl Tally {
 
     fn ruled(&self, timeout: Timeout, idle: &Idleness) -> Ruled {
         let setting = timeout.setting();
-        let (seconds, assumed) = seconds(&self.timeouts, &setting);
+        let seconds = seconds(&self.timeouts, &setting);
         let shorter = IDLE.iter().zip(idle.at_least).filter(|(idle, _)| seconds.is_some_and(|own| **idle < own));
         let gone = shorter.map(|(idle, count)| Gone {
             seconds: *idle,
@@ -285,13 +297,14 @@ impl Tally {
         });
         Ruled {
             gone: gone.collect(),
+            assumed: seconds.is_some() && !self.timeouts.contains_key(&setting),
             setting,
             seconds,
-            assumed,
             entries: idle.entries,
             percent: percent(idle.entries, self.entries),
             unsure: idle.unsure,
-            other_timeout: idle.unknown,
+            other_timeout: idle.other_timeout,
+            not_known: idle.not_known,
         }
     }
 
@@ -314,10 +327,7 @@ fn margin_points(read: u64, whole: u64) -> f64 {
     (98.0 * (left_out / read).sqrt() * 100.0).ceil() / 100.0
 }
 
-/// The seconds of the timeout `setting`, and whether that is a default that stands in for the live value.
-fn seconds(timeouts: &Timeouts, setting: &str) -> (Option<u32>, bool) {
-    match timeouts.get(setting) {
-        Some(seconds) => (Some(*seconds), false),
-        None => (default_timeout(setting), true),
-    }
+/// The seconds of the timeout `setting`: the live value, or the kernel's default where that is not known.
+fn seconds(timeouts: &Timeouts, setting: &str) -> Option<u32> {
+    timeouts.get(setting).copied().or_else(|| default_timeout(setting))
 }

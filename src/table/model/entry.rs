@@ -150,6 +150,12 @@ impl Timeout {
         let joint = if end.is_empty() { "" } else { "_" };
         format!("{}{start}{joint}{end}", crate::kernel::catalog::PREFIX)
     }
+
+    /// The timeout that rules the same entries on the kernels that have lost this one: since 4.11, UDP-Lite has UDP's.
+    #[must_use]
+    pub fn successor(self) -> Option<Timeout> {
+        (self.start == "udplite_timeout").then_some(Timeout { start: "udp_timeout", ..self })
+    }
 }
 
 /// The timeout of established TCP connections.

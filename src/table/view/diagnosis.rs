@@ -153,5 +153,8 @@ fn ruled_lines(ruled: &Ruled) -> Vec<String> {
     if ruled.other_timeout > 0 {
         lines.push(format!("  {} are under another timeout than this", grouped(ruled.other_timeout)));
     }
+    if ruled.not_known > 0 {
+        lines.push(format!("  {} have been idle for an unknown time", grouped(ruled.not_known)));
+    }
     lines
 }
