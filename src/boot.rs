@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::kernel::catalog::{self, Access, CATALOG, Setting};
 use crate::kernel::number::kernel_reading;
+use crate::kernel::release::Release;
 use crate::snapshot::Snapshot;
 use crate::sysctl_d::{self, Loader, Placed, Write};
 use crate::tree::Place;
@@ -30,7 +31,7 @@ pub const FRAG6_HIGH: &str = "net.netfilter.nf_conntrack_frag6_high_thresh";
 pub const FRAG6_LOW_DEFAULT: i64 = 3 << 20;
 const FRAG6_HIGH_DEFAULT: i64 = 4 << 20;
 /// This kernel takes the high threshold for its own upper bound, so that it can be lowered and never raised (measured).
-const HIGH_ONLY_FALLS: (u32, u32) = (5, 10);
+const HIGH_ONLY_FALLS: Release = Release::new(5, 10);
 
 /// Why an assignment in a file that is read at boot does not reach the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,4 +2,5 @@
 
 pub mod catalog;
 pub mod number;
+pub mod release;
 pub mod settings;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::kernel::catalog::Setting;
+use crate::kernel::release::Release;
 use crate::tree::Tree;
 
 /// One key of the live kernel.
@@ -52,8 +53,8 @@ pub struct Snapshot {
     pub has_hashsize: bool,
     /// When it was observed, in milliseconds since 1970.
     pub time: u128,
-    /// The running kernel's release, the first two numbers of it. None: an image.
-    pub release: Option<(u32, u32)>,
+    /// The running kernel's release. None: an image, or a kernel whose name does not tell.
+    pub release: Option<Release>,
     /// The size of a memory page in bytes: the kernel rounds the number of buckets up to whole pages.
     pub page_size: u64,
 }

@@ -4,6 +4,7 @@
 use conntrack_sysctl::boot::wanted::tuned_profiles;
 use conntrack_sysctl::boot::{Arrival, FRAG6_HIGH, FRAG6_LOW, Lost, arrival, boot, default_loader, later_writers};
 use conntrack_sysctl::kernel::catalog::{BUCKETS, COUNT, MAX};
+use conntrack_sysctl::kernel::release::Release;
 use conntrack_sysctl::snapshot::{Module, Snapshot};
 use conntrack_sysctl::sysctl_d::Loader;
 use conntrack_sysctl::tree::{Entry, Place, Tree};
@@ -171,7 +172,7 @@ fn thresholds_are_taken_as_far_as_they_bound_each_other() {
     assert_eq!(values(&[(FRAG6_HIGH, 8), (FRAG6_LOW, 5)], None), [Some(5), Some(8)]);
     assert_eq!(values(&[(FRAG6_LOW, 1), (FRAG6_HIGH, 2)], None), [Some(1), Some(2)]);
     // On 5.10 the high one falls and never rises.
-    for (release, high) in [((5, 10), None), ((5, 11), Some(8))] {
+    for (release, high) in [(Release::new(5, 10), None), (Release::new(5, 11), Some(8))] {
         assert_eq!(values(&[(FRAG6_HIGH, 8)], Some(release)), [None, high], "{release:?}");
         assert_eq!(values(&[(FRAG6_HIGH, 4)], Some(release)), [None, Some(4)], "{release:?}");
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::support::world::{Network, World, privileged};
 use conntrack_sysctl::kernel::catalog::{self, Access, CATALOG, Kind, PREFIX, Scope, Setting};
+use conntrack_sysctl::kernel::release::Release;
 
 /// Every key of a mainline release built with all of connection tracking, one a line. 6.18 is a running kernel's
 /// list; the others are that list with what `net/netfilter/nf_conntrack_standalone.c` lost or gained in between.
@@ -21,9 +22,8 @@ const LEGACY: &str = include_str!("catalog/ip_conntrack-2.6.18.txt");
 /// The timeouts of a network namespace just made, on a running 6.18: `sysctl -a`.
 const TIMEOUTS: &str = include_str!("catalog/timeouts-6.18.txt");
 
-/// A release as numbers, so that 6.2 comes before 6.18.
-fn release(text: &str) -> Vec<u32> {
-    text.split('.').map(|part| part.parse().unwrap_or_else(|_| panic!("`{text}` is no release"))).collect()
+fn release(text: &str) -> Release {
+    Release::parse(text).unwrap_or_else(|| panic!("`{text}` is no release"))
 }
 
 fn catalogued(key: &str) -> Option<Setting> {
@@ -48,7 +48,7 @@ fn every_entry_is_whole() {
         let name = &setting.name;
         assert!(setting.is_catalogued(), "{name}");
         assert!(setting.min <= setting.max && setting.min >= 0, "{name}: {}..={}", setting.min, setting.max);
-        assert!(setting.until.is_none_or(|until| release(setting.since) <= release(until)), "{name}");
+        assert!(setting.until.is_none_or(|until| setting.since <= Some(until)), "{name}");
         assert!(setting.source.ends_with(".rst") || setting.source.ends_with(".c"), "{name}: {}", setting.source);
         assert!(!setting.summary.is_empty() && !setting.summary.ends_with('.'), "{name}: {}", setting.summary);
         assert!(setting.summary.len() <= 80 && !setting.summary.contains('\n'), "{name}: {}", setting.summary);
@@ -66,9 +66,8 @@ fn each_kernel_has_exactly_the_settings_that_since_and_until_say() {
     for (kernel, list) in KERNELS {
         let listed: BTreeSet<_> = list.lines().filter(|key| key.starts_with(PREFIX)).collect();
         let now = release(kernel);
-        let in_catalog = |setting: &&Setting| {
-            release(setting.since) <= now && setting.until.is_none_or(|until| now <= release(until))
-        };
+        let in_catalog =
+            |setting: &&Setting| setting.since <= Some(now) && setting.until.is_none_or(|until| now <= until);
         let said: BTreeSet<_> = CATALOG.iter().filter(in_catalog).map(|setting| setting.name.as_ref()).collect();
         assert_eq!(said, listed, "kernel {kernel}");
         assert!(list.lines().all(|key| catalogued(key).is_some()), "kernel {kernel}");
@@ -88,7 +87,7 @@ fn each_timeout_has_the_default_of_a_kernel_that_has_it() {
         assert_eq!(setting.default.is_some(), setting.kind == Kind::Seconds, "{}", setting.name);
     }
     let now = release("6.18");
-    let in_6_18 = |setting: &&Setting| setting.until.is_none_or(|until| now <= release(until));
+    let in_6_18 = |setting: &&Setting| setting.until.is_none_or(|until| now <= until);
     let said: BTreeMap<_, _> =
         CATALOG.iter().filter(in_6_18).filter_map(|setting| Some((setting.name.as_ref(), setting.default?))).collect();
     assert_eq!(said, timeouts(TIMEOUTS));

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use conntrack_sysctl::failure::{Failure, Kind};
 use conntrack_sysctl::kernel::catalog::{BUCKETS, COUNT, MAX};
+use conntrack_sysctl::kernel::release::Release;
 use conntrack_sysctl::plan::{Knob, Plan, Step, plan};
 use conntrack_sysctl::report::{Change, FileAction, Mode, Report, text};
 use conntrack_sysctl::request;
@@ -18,7 +19,11 @@ fn machine(values: &[(&str, i64)]) -> Snapshot {
     let live = values.iter().map(|(name, value)| {
         (format!("net.netfilter.nf_conntrack_{name}"), Live { text: value.to_string(), writable: true })
     });
-    Snapshot { live: Some(live.collect()), release: Some((6, 18)), ..Snapshot::image(Tree::default(), Module::Loaded) }
+    Snapshot {
+        live: Some(live.collect()),
+        release: Some(Release::new(6, 18)),
+        ..Snapshot::image(Tree::default(), Module::Loaded)
+    }
 }
 
 fn planned(request: &str, machine: &Snapshot) -> Plan {
@@ -56,7 +61,7 @@ fn buckets_of_a_kernel_that_has_them_read_only() {
     let mut old = machine(&[("max", 65536), ("buckets", 16384)]);
     old.live.as_mut().and_then(|live| live.get_mut(BUCKETS)).expect("it has buckets").writable = false;
     old.has_hashsize = true;
-    old.release = Some((4, 4));
+    old.release = Some(Release::new(4, 4));
     let request = r#"{"settings": {"nf_conntrack_buckets": 60000}}"#;
     let plan = planned(request, &old);
     assert_eq!(writes(&plan), [("hashsize".to_owned(), 60000)]);
@@ -197,12 +202,12 @@ fn sizes_that_a_user_should_know_of() {
     assert_eq!(warnings(r#"{"settings": {"nf_conntrack_max": 1048576, "nf_conntrack_buckets": 1048576}}"#), []);
     // Kernels before 5.15 have four entries a bucket by themselves.
     let mut old = machine.clone();
-    old.release = Some((5, 10));
+    old.release = Some(Release::new(5, 10));
     assert_eq!(codes(&planned(r#"{"settings": {"nf_conntrack_max": 1048576}}"#, &old)), []);
     let long = planned(r#"{"settings": {"nf_conntrack_max": 1048577}}"#, &old).warnings;
     assert_eq!((long.len(), long[0].code), (1, Code::LongChains));
     assert!(long[0].message.contains("default has 8; nf_conntrack_buckets 262144 takes"), "{}", long[0].message);
-    old.release = Some((5, 15));
+    old.release = Some(Release::new(5, 15));
     assert_eq!(codes(&planned(r#"{"settings": {"nf_conntrack_max": 1048576}}"#, &old)), [Code::LongChains]);
     assert_eq!((MAX, COUNT), ("net.netfilter.nf_conntrack_max", "net.netfilter.nf_conntrack_count"));
 }

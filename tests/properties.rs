@@ -12,6 +12,7 @@ use conntrack_sysctl::boot::wanted::SYSTEMD_SYSCTL;
 use conntrack_sysctl::failure::Kind;
 use conntrack_sysctl::host::{self, Kernel};
 use conntrack_sysctl::kernel::catalog;
+use conntrack_sysctl::kernel::release::Release;
 use conntrack_sysctl::plan::{Knob, Plan, Step, plan};
 use conntrack_sysctl::report::{Mode, Report};
 use conntrack_sysctl::request::{self, Conflicts, Desired, ModulePolicy};
@@ -119,7 +120,7 @@ fn live() -> impl Strategy<Value = BTreeMap<String, Live>> {
 
 prop_compose! {
     fn snapshot()(tree in tree(), live in live(), module in select(vec![Module::BuiltIn, Module::Loaded])) -> Snapshot {
-        Snapshot { live: Some(live), release: Some((6, 18)), ..Snapshot::image(tree, module) }
+        Snapshot { live: Some(live), release: Some(Release::new(6, 18)), ..Snapshot::image(tree, module) }
     }
 }
 

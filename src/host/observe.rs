@@ -17,6 +17,7 @@ use super::root::Root;
 use crate::boot::{self, wanted};
 use crate::failure::Failure;
 use crate::kernel::catalog;
+use crate::kernel::release::Release;
 use crate::snapshot::{Live, Module, Snapshot};
 use crate::tree::{Entry, Tree};
 
@@ -95,11 +96,8 @@ fn image_module(root: &Root) -> Module {
     }
 }
 
-/// The first two numbers of the running kernel's release.
-fn release() -> Option<(u32, u32)> {
-    let text = std::fs::read_to_string("/proc/sys/kernel/osrelease").ok()?;
-    let mut numbers = text.split(|c: char| !c.is_ascii_digit()).map(str::parse);
-    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+fn release() -> Option<Release> {
+    Release::parse(&std::fs::read_to_string("/proc/sys/kernel/osrelease").ok()?)
 }
 
 /// The persistent files that a boot reads.

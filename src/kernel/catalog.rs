@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 
+use super::release::Release;
+
 pub use super::settings::CATALOG;
 
 /// The prefix of every canonical name.
@@ -77,10 +79,10 @@ pub struct Setting {
     pub scope: Scope,
     /// Writable or not, on today's kernels.
     pub access: Access,
-    /// The first mainline kernel release that has the canonical name.
-    pub since: &'static str,
-    /// The last mainline kernel release that has it, if it is gone.
-    pub until: Option<&'static str>,
+    /// The first release that has the canonical name; None: the setting is not catalogued.
+    pub since: Option<Release>,
+    /// The last release that has it, if it is gone.
+    pub until: Option<Release>,
     /// What it does, in one line.
     pub summary: &'static str,
     /// The kernel documentation or source file that says so.
@@ -98,7 +100,7 @@ impl Setting {
     /// Whether the catalog knows this setting, or only its name is known to be of conntrack.
     #[must_use]
     pub fn is_catalogued(&self) -> bool {
-        !self.since.is_empty()
+        self.since.is_some()
     }
 
     /// The sysctl keys of this setting, dotted, newest first: the canonical name, then the others.
@@ -119,7 +121,7 @@ fn uncatalogued(name: String) -> Setting {
         default: None,
         scope: Scope::PerNamespace,
         access: Access::ReadWrite,
-        since: "",
+        since: None,
         until: None,
         summary: "not in the catalog: a plain number",
         source: "",

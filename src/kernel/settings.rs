@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 
 use super::catalog::{Access, Kind, Scope, Setting};
+use super::release::Release;
 
 /// Most settings are described here.
 const DOC: &str = "Documentation/networking/nf_conntrack-sysctl.rst";
@@ -17,7 +18,15 @@ const SCTP: &str = "net/netfilter/nf_conntrack_proto_sctp.c";
 const UDPLITE: &str = "net/netfilter/nf_conntrack_proto_udplite.c";
 
 /// The release in which `nf_conntrack` joined `ip_conntrack`, which it replaced in 2.6.22.
-const FIRST: &str = "2.6.15";
+const FIRST: Release = v2_6(15);
+
+const fn v2_6(patch: u32) -> Release {
+    Release::v2_6(patch)
+}
+
+const fn v(major: u32, minor: u32) -> Release {
+    Release::new(major, minor)
+}
 
 /// The kernel's `INT_MAX`: most settings are an `int`, whatever the machine.
 const INT_MAX: i64 = 2_147_483_647;
@@ -49,7 +58,7 @@ const MAX: Keys = (
 );
 
 /// A number of each network namespace, from 0 to `max`; the other constructors start from it.
-const fn level(keys: Keys, max: i64, since: &'static str, source: &'static str, summary: &'static str) -> Setting {
+const fn level(keys: Keys, max: i64, since: Release, source: &'static str, summary: &'static str) -> Setting {
     Setting {
         name: Cow::Borrowed(keys.0),
         other_keys: keys.1,
@@ -60,7 +69,7 @@ const fn level(keys: Keys, max: i64, since: &'static str, source: &'static str, 
         default: None,
         scope: Scope::PerNamespace,
         access: Access::ReadWrite,
-        since,
+        since: Some(since),
         until: None,
         summary,
         source,
@@ -68,7 +77,7 @@ const fn level(keys: Keys, max: i64, since: &'static str, source: &'static str, 
 }
 
 /// Kernels before 5.2 take any `int` for a switch; nothing but 0 and 1 means anything to all of them.
-const fn switch(keys: Keys, since: &'static str, source: &'static str, summary: &'static str) -> Setting {
+const fn switch(keys: Keys, since: Release, source: &'static str, summary: &'static str) -> Setting {
     let mut setting = level(keys, 1, since, source, summary);
     setting.kind = Kind::Boolean;
     setting
@@ -77,13 +86,7 @@ const fn switch(keys: Keys, since: &'static str, source: &'static str, summary: 
 /// A time, which is `default` seconds until somebody sets it.
 ///
 /// Kernels also accept a negative number and read it as an enormous one, which is not a timeout that anybody means.
-const fn timeout(
-    keys: Keys,
-    default: u32,
-    since: &'static str,
-    source: &'static str,
-    summary: &'static str,
-) -> Setting {
+const fn timeout(keys: Keys, default: u32, since: Release, source: &'static str, summary: &'static str) -> Setting {
     let mut setting = level(keys, MAX_SECONDS, since, source, summary);
     setting.kind = Kind::Seconds;
     setting.unit = "seconds";
@@ -92,14 +95,14 @@ const fn timeout(
 }
 
 /// An `unsigned long` of bytes, of which no more than an [`i64`] is worth writing.
-const fn bytes(keys: Keys, since: &'static str, source: &'static str, summary: &'static str) -> Setting {
+const fn bytes(keys: Keys, since: Release, source: &'static str, summary: &'static str) -> Setting {
     let mut setting = level(keys, i64::MAX, since, source, summary);
     setting.unit = "bytes";
     setting
 }
 
 /// A number of `unit`s, of which there are at least `min`.
-const fn amount(unit: &'static str, min: i64, keys: Keys, since: &'static str, summary: &'static str) -> Setting {
+const fn amount(unit: &'static str, min: i64, keys: Keys, since: Release, summary: &'static str) -> Setting {
     let mut setting = level(keys, INT_MAX, since, DOC, summary);
     setting.unit = unit;
     setting.min = min;
@@ -117,8 +120,8 @@ impl Setting {
         self
     }
 
-    const fn until(mut self, release: &'static str) -> Self {
-        self.until = Some(release);
+    const fn until(mut self, major: u32, minor: u32) -> Self {
+        self.until = Some(v(major, minor));
         self
     }
 }
@@ -130,30 +133,30 @@ impl Setting {
 /// the kernel counts. `tcp_loose` is a switch, though before 2.6.21 it was a number of packets, 3 by default.
 #[rustfmt::skip]
 pub const CATALOG: &[Setting] = &[
-    switch(own!("acct"), "2.6.27", DOC, "count the packets and bytes of each connection"),
+    switch(own!("acct"), v2_6(27), DOC, "count the packets and bytes of each connection"),
     // Read-only before 4.8: there, only the module's hashsize sets it.
     amount("buckets", 1, old!("buckets"), FIRST, "size of the hash table; the kernel rounds it up").global(),
-    switch(old!("checksum"), "2.6.18", DOC, "take packets with a bad checksum for invalid"),
+    switch(old!("checksum"), v2_6(18), DOC, "take packets with a bad checksum for invalid"),
     amount("entries", 0, old!("count"), FIRST, "how many connections are tracked now").read_only(),
-    switch(own!("dccp_loose"), "2.6.26", DCCP, "pick up DCCP connections already under way").until("6.16"),
-    timeout(own!("dccp_timeout_closereq"), 64, "2.6.26", DCCP, "DCCP: after the server asked to close").until("6.16"),
-    timeout(own!("dccp_timeout_closing"), 64, "2.6.26", DCCP, "DCCP: while closing").until("6.16"),
-    timeout(own!("dccp_timeout_open"), 43_200, "2.6.26", DCCP, "DCCP: idle open connection").until("6.16"),
-    timeout(own!("dccp_timeout_partopen"), 480, "2.6.26", DCCP, "DCCP: client has the response, not yet data").until("6.16"),
-    timeout(own!("dccp_timeout_request"), 240, "2.6.26", DCCP, "DCCP: request without response").until("6.16"),
-    timeout(own!("dccp_timeout_respond"), 480, "2.6.26", DCCP, "DCCP: response without acknowledgement").until("6.16"),
-    timeout(own!("dccp_timeout_timewait"), 240, "2.6.26", DCCP, "DCCP: after the reset that ends it").until("6.16"),
-    switch(own!("default_on"), "4.10", DOC, "track in every new network namespace").global().until("4.13"),
-    level(own!("events"), 2, "2.6.31", DOC, "tell listeners of changes: 0 never, 1 always, 2 while one listens"),
-    timeout(own!("events_retry_timeout"), 15, "2.6.31", ECACHE, "longest wait before an event is sent again").until("3.16"),
-    amount("entries", 1, own!("expect_max"), "2.6.23", "how many expected connections there may be").global(),
+    switch(own!("dccp_loose"), v2_6(26), DCCP, "pick up DCCP connections already under way").until(6, 16),
+    timeout(own!("dccp_timeout_closereq"), 64, v2_6(26), DCCP, "DCCP: after the server asked to close").until(6, 16),
+    timeout(own!("dccp_timeout_closing"), 64, v2_6(26), DCCP, "DCCP: while closing").until(6, 16),
+    timeout(own!("dccp_timeout_open"), 43_200, v2_6(26), DCCP, "DCCP: idle open connection").until(6, 16),
+    timeout(own!("dccp_timeout_partopen"), 480, v2_6(26), DCCP, "DCCP: client has the response, not yet data").until(6, 16),
+    timeout(own!("dccp_timeout_request"), 240, v2_6(26), DCCP, "DCCP: request without response").until(6, 16),
+    timeout(own!("dccp_timeout_respond"), 480, v2_6(26), DCCP, "DCCP: response without acknowledgement").until(6, 16),
+    timeout(own!("dccp_timeout_timewait"), 240, v2_6(26), DCCP, "DCCP: after the reset that ends it").until(6, 16),
+    switch(own!("default_on"), v(4, 10), DOC, "track in every new network namespace").global().until(4, 13),
+    level(own!("events"), 2, v2_6(31), DOC, "tell listeners of changes: 0 never, 1 always, 2 while one listens"),
+    timeout(own!("events_retry_timeout"), 15, v2_6(31), ECACHE, "longest wait before an event is sent again").until(3, 16),
+    amount("entries", 1, own!("expect_max"), v2_6(23), "how many expected connections there may be").global(),
     bytes(own!("frag6_high_thresh"), FIRST, DOC, "memory for IPv6 fragments, above which they are dropped"),
     bytes(own!("frag6_low_thresh"), FIRST, DOC, "memory for IPv6 fragments that dropping leaves; unused since 4.17"),
     timeout(own!("frag6_timeout"), 60, FIRST, DOC, "how long an IPv6 fragment waits for the rest"),
     timeout(old!("generic_timeout"), 600, FIRST, DOC, "idle connection of a protocol that has no tracker"),
-    timeout(own!("gre_timeout"), 30, "5.0", DOC, "GRE: no answer seen"),
-    timeout(own!("gre_timeout_stream"), 180, "5.0", DOC, "GRE: answered"),
-    switch(own!("helper"), "3.5", HELPER, "assign helpers by port, without a rule").until("5.19"),
+    timeout(own!("gre_timeout"), 30, v(5, 0), DOC, "GRE: no answer seen"),
+    timeout(own!("gre_timeout_stream"), 180, v(5, 0), DOC, "GRE: answered"),
+    switch(own!("helper"), v(3, 5), HELPER, "assign helpers by port, without a rule").until(5, 19),
     timeout(old!("icmp_timeout"), 30, FIRST, DOC, "ICMP: no reply seen"),
     timeout(own!("icmpv6_timeout"), 30, FIRST, DOC, "ICMPv6: no reply seen"),
     level(old!("log_invalid"), 255, FIRST, DOC, "log invalid packets of this protocol number; 255 all, 0 none"),
@@ -162,13 +165,13 @@ pub const CATALOG: &[Setting] = &[
     timeout(old!("sctp_timeout_cookie_echoed"), 3, FIRST, SCTP, "SCTP: cookie echoed, not acknowledged"),
     timeout(old!("sctp_timeout_cookie_wait"), 3, FIRST, SCTP, "SCTP: opening, no cookie echoed yet"),
     timeout(old!("sctp_timeout_established"), 210, FIRST, SCTP, "SCTP: idle established association"),
-    timeout(own!("sctp_timeout_heartbeat_acked"), 210, "4.3", SCTP, "SCTP: idle secondary path").until("6.1"),
-    timeout(own!("sctp_timeout_heartbeat_sent"), 30, "4.3", SCTP, "SCTP: heartbeat on a new path, no answer"),
+    timeout(own!("sctp_timeout_heartbeat_acked"), 210, v(4, 3), SCTP, "SCTP: idle secondary path").until(6, 1),
+    timeout(own!("sctp_timeout_heartbeat_sent"), 30, v(4, 3), SCTP, "SCTP: heartbeat on a new path, no answer"),
     timeout(old!("sctp_timeout_shutdown_ack_sent"), 3, FIRST, SCTP, "SCTP: shutdown acknowledged, not complete"),
     timeout(old!("sctp_timeout_shutdown_recd"), 3, FIRST, SCTP, "SCTP: shutdown seen from the answering side"),
     timeout(old!("sctp_timeout_shutdown_sent"), 3, FIRST, SCTP, "SCTP: shutdown seen from the opening side"),
     switch(old!("tcp_be_liberal"), FIRST, DOC, "take only resets outside of the window for invalid"),
-    switch(own!("tcp_ignore_invalid_rst"), "5.14", DOC, "do not take resets outside of the window for invalid"),
+    switch(own!("tcp_ignore_invalid_rst"), v(5, 14), DOC, "do not take resets outside of the window for invalid"),
     switch(old!("tcp_loose"), FIRST, DOC, "pick up TCP connections already under way"),
     level(old!("tcp_max_retrans"), 255, FIRST, DOC, "retransmissions after which timeout_max_retrans counts"),
     timeout(old!("tcp_timeout_close"), 10, FIRST, DOC, "TCP: closed or reset"),
@@ -180,10 +183,10 @@ pub const CATALOG: &[Setting] = &[
     timeout(old!("tcp_timeout_syn_recv"), 60, FIRST, DOC, "TCP: SYN answered, not acknowledged"),
     timeout(old!("tcp_timeout_syn_sent"), 120, FIRST, DOC, "TCP: SYN not answered"),
     timeout(old!("tcp_timeout_time_wait"), 120, FIRST, DOC, "TCP: closed by both sides"),
-    timeout(own!("tcp_timeout_unacknowledged"), 300, "2.6.27", DOC, "TCP: data sent, not acknowledged"),
-    switch(own!("timestamp"), "2.6.39", DOC, "keep the start time of each connection"),
+    timeout(own!("tcp_timeout_unacknowledged"), 300, v2_6(27), DOC, "TCP: data sent, not acknowledged"),
+    switch(own!("timestamp"), v2_6(39), DOC, "keep the start time of each connection"),
     timeout(old!("udp_timeout"), 30, FIRST, DOC, "UDP: traffic in one direction only"),
     timeout(old!("udp_timeout_stream"), 120, FIRST, DOC, "UDP: traffic in both directions"),
-    timeout(own!("udplite_timeout"), 30, "2.6.23", UDPLITE, "UDP-Lite: traffic in one direction only").until("4.10"),
-    timeout(own!("udplite_timeout_stream"), 180, "2.6.23", UDPLITE, "UDP-Lite: traffic in both directions").until("4.10"),
+    timeout(own!("udplite_timeout"), 30, v2_6(23), UDPLITE, "UDP-Lite: traffic in one direction only").until(4, 10),
+    timeout(own!("udplite_timeout_stream"), 180, v2_6(23), UDPLITE, "UDP-Lite: traffic in both directions").until(4, 10),
 ];

@@ -2,6 +2,7 @@
 
 use crate::boot;
 use crate::kernel::catalog::{BUCKETS, COUNT, MAX, by_key};
+use crate::kernel::release::Release;
 use crate::request::{Aim, Desired};
 use crate::snapshot::Snapshot;
 use crate::tree::Entry;
@@ -12,7 +13,7 @@ use crate::warning::{Code, Warning};
 /// net/netfilter/nf_conntrack_core.c): one since 5.15, four before. Each entry stands in two chains, one for each
 /// direction.
 fn default_entries_per_bucket(snapshot: &Snapshot) -> i64 {
-    if snapshot.release.is_some_and(|release| release < (5, 15)) { 4 } else { 1 }
+    if snapshot.release.is_some_and(|release| release < Release::new(5, 15)) { 4 } else { 1 }
 }
 
 /// A bucket is one pointer.

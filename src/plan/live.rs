@@ -72,16 +72,16 @@ fn step(want: &Want, snapshot: &Snapshot) -> Result<Option<Step>, Failure> {
 /// The failure of a setting that the running kernel does not have.
 pub(super) fn not_on_this_kernel(want: &Want) -> Failure {
     let Setting { name, since, until, .. } = &want.setting;
-    let failure = match until {
-        Some(until) => Failure::new(
+    let failure = match (until, since) {
+        (Some(until), _) => Failure::new(
             Kind::RemovedInKernel,
             format!("this kernel does not have `{name}`; kernels up to {until} have it"),
         ),
-        None if want.setting.is_catalogued() => Failure::new(
+        (None, Some(since)) => Failure::new(
             Kind::UnknownSetting,
             format!("this kernel does not have `{name}`; kernels from {since} on can have it"),
         ),
-        None => Failure::new(Kind::UnknownSetting, format!("this kernel does not have `{name}`")),
+        (None, None) => Failure::new(Kind::UnknownSetting, format!("this kernel does not have `{name}`")),
     };
     let hint = match catalog::nearest(name).filter(|_| !want.setting.is_catalogued()) {
         Some(nearest) => format!("did you mean `{nearest}`?"),

@@ -179,7 +179,7 @@ impl Tally {
     /// An empty tally, for entries under these timeouts.
     #[must_use]
     pub fn new(timeouts: Timeouts) -> Tally {
-        let seconds = |end: &str| seconds(&timeouts, &format!("{PREFIX}{end}")).0.unwrap_or_default();
+        let seconds = |end: &str| seconds(&timeouts, &format!("{PREFIX}{end}")).unwrap_or_default();
         Tally {
             udp_timeout: seconds("udp_timeout"),
             // After unanswered retransmissions, or data without acknowledgement, TCP's shorter timers run.
@@ -233,7 +233,7 @@ impl Tally {
 
     fn add_idle(&mut self, timeout: Timeout, entry: &Entry) {
         let timeouts = &self.timeouts;
-        let seconds = *self.known.entry(timeout).or_insert_with(|| seconds(timeouts, &timeout.setting()).0);
+        let seconds = *self.known.entry(timeout).or_insert_with(|| seconds(timeouts, &timeout.setting()));
         let idleness = self.idle.entry(timeout).or_default();
         idleness.entries += 1;
         let (Some(seconds), Some(remaining)) = (seconds, entry.remaining) else {
@@ -287,7 +287,7 @@ impl Tally {
 
     fn ruled(&self, timeout: Timeout, idle: &Idleness) -> Ruled {
         let setting = timeout.setting();
-        let (seconds, assumed) = seconds(&self.timeouts, &setting);
+        let seconds = seconds(&self.timeouts, &setting);
         let shorter = IDLE.iter().zip(idle.at_least).filter(|(idle, _)| seconds.is_some_and(|own| **idle < own));
         let gone = shorter.map(|(idle, count)| Gone {
             seconds: *idle,
@@ -297,9 +297,9 @@ impl Tally {
         });
         Ruled {
             gone: gone.collect(),
+            assumed: seconds.is_some() && !self.timeouts.contains_key(&setting),
             setting,
             seconds,
-            assumed,
             entries: idle.entries,
             percent: percent(idle.entries, self.entries),
             unsure: idle.unsure,
@@ -327,11 +327,7 @@ fn margin_points(read: u64, whole: u64) -> f64 {
     (98.0 * (left_out / read).sqrt() * 100.0).ceil() / 100.0
 }
 
-/// The seconds of the timeout `setting`, and whether that is a default that stands in for the live value.
-fn seconds(timeouts: &Timeouts, setting: &str) -> (Option<u32>, bool) {
-    if let Some(seconds) = timeouts.get(setting) {
-        return (Some(*seconds), false);
-    }
-    let default = default_timeout(setting);
-    (default, default.is_some())
+/// The seconds of the timeout `setting`: the live value, or the kernel's default where that is not known.
+fn seconds(timeouts: &Timeouts, setting: &str) -> Option<u32> {
+    timeouts.get(setting).copied().or_else(|| default_timeout(setting))
 }
