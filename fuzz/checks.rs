@@ -4,7 +4,7 @@ use conntrack_sysctl::plan::{Plan, Step, plan};
 use conntrack_sysctl::report::{Mode, Report, text};
 use conntrack_sysctl::request::{self, Conflicts, Desired, ModulePolicy};
 use conntrack_sysctl::snapshot::{Live, Module, Snapshot};
-use conntrack_sysctl::sysctl_d::{Document, Loader, parse};
+use conntrack_sysctl::sysctl_d::{DIALECTS, Document, parse};
 use conntrack_sysctl::table::model::counters::{self, Counters};
 use conntrack_sysctl::table::source::{log as log_reader, netlink::message as ctnetlink, saved};
 use conntrack_sysctl::tree::{Entry, Tree};
@@ -13,12 +13,12 @@ use conntrack_sysctl::verify::Verdict;
 /// Any file can be read, printed as it is, and edited so that exactly the intended assignment changes.
 pub(crate) fn document(bytes: &[u8]) {
     assert_eq!(Document::new(bytes.to_vec()).as_bytes(), bytes);
-    for loader in [Loader::Systemd, Loader::Procps] {
-        let before = parse(bytes, loader);
+    for dialect in DIALECTS {
+        let before = parse(bytes, dialect);
         for (index, assignment) in before.iter().enumerate().filter(|(_, assignment)| assignment.value.is_some()) {
             let mut edited = Document::new(bytes.to_vec());
             edited.set_value(assignment, "98000");
-            let after = parse(edited.as_bytes(), loader);
+            let after = parse(edited.as_bytes(), dialect);
             assert_eq!(after.len(), before.len());
             for (other, (old, new)) in before.iter().zip(&after).enumerate() {
                 let value = if other == index { Some(&b"98000"[..]) } else { old.value.as_deref() };
@@ -26,11 +26,11 @@ pub(crate) fn document(bytes: &[u8]) {
             }
             let mut edited = Document::new(bytes.to_vec());
             edited.comment_out(assignment, "note: ");
-            assert_eq!(parse(edited.as_bytes(), loader).len(), before.len() - 1);
+            assert_eq!(parse(edited.as_bytes(), dialect).len(), before.len() - 1);
         }
         let mut edited = Document::new(bytes.to_vec());
         edited.append("net.netfilter.nf_conntrack_max = 98000");
-        let last = parse(edited.as_bytes(), loader).pop().expect("it has been added");
+        let last = parse(edited.as_bytes(), dialect).pop().expect("it has been added");
         assert_eq!(last.value.as_deref(), Some(&b"98000"[..]));
     }
 }

@@ -4,7 +4,7 @@
 //! loader then writes, and who writes later. Each text counts for what the kernel would make of it.
 
 mod arrival;
-mod systems;
+pub mod systems;
 pub mod wanted;
 mod writers;
 
@@ -14,11 +14,11 @@ use crate::kernel::catalog::{self, Access, CATALOG, Setting};
 use crate::kernel::number::kernel_reading;
 use crate::kernel::release::Release;
 use crate::snapshot::Snapshot;
-use crate::sysctl_d::{self, Loader, Placed, Write};
+use crate::sysctl_d::{self, Dialect, PROCPS, Placed, Write};
 use crate::tree::Place;
 
 pub use arrival::{Arrival, MODULE_FILE, arrival};
-pub use systems::{default_loader, loaders};
+pub use systems::{SYSTEMD, SYSTEMS, SYSVINIT, System, detected, systems};
 pub use writers::kernel::{HASHSIZE_FILE, hashsize_line};
 pub use writers::later_writers;
 
@@ -78,8 +78,10 @@ impl Outlook {
 /// What the next boot makes of the machine's settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Boot {
-    /// What reads the files.
-    pub loader: Loader,
+    /// The init system.
+    pub system: &'static System,
+    /// How its loader reads sysctl files.
+    pub dialect: &'static Dialect,
     /// When connection tracking is there.
     pub arrival: Arrival,
     outlooks: BTreeMap<String, Outlook>,
@@ -114,39 +116,40 @@ pub fn keys(snapshot: &Snapshot) -> BTreeSet<String> {
     keys
 }
 
-/// The next boot of `snapshot`, if `loader` reads its files.
+/// The next boot of `snapshot`, if it boots with `system`.
 #[must_use]
-pub fn boot(snapshot: &Snapshot, loader: Loader) -> Boot {
-    boot_arriving(snapshot, loader, arrival(&snapshot.tree, snapshot.module, loader))
+pub fn boot(snapshot: &Snapshot, system: &'static System) -> Boot {
+    boot_arriving(snapshot, system, arrival(&snapshot.tree, snapshot.module, system))
 }
 
-/// The next boot of `snapshot`, if `loader` reads its files and connection tracking is there as `arrival` says.
+/// The next boot of `snapshot`, if it boots with `system` and connection tracking is there as `arrival` says.
 #[must_use]
-pub fn boot_arriving(snapshot: &Snapshot, loader: Loader, arrival: Arrival) -> Boot {
+pub fn boot_arriving(snapshot: &Snapshot, system: &'static System, arrival: Arrival) -> Boot {
     let keys = keys(snapshot);
-    let mut read = sysctl_d::assignments(&snapshot.tree, loader);
-    // Seen in real boots of Debian 11: to procps 3 a glob is the name of a key that there is not.
-    if loader == Loader::Procps && wanted::PROCPS_3.iter().any(|library| snapshot.tree.get(library).is_some()) {
-        read.retain(|placed| !placed.assignment.is_glob());
-    }
+    let tree = &snapshot.tree;
+    let dialect = system.dialect(tree);
+    let runs: Vec<Vec<Placed>> =
+        system.runs(tree).iter().map(|files| sysctl_d::assignments(tree, dialect, files)).collect();
     let mut play = Play { snapshot, outlooks: BTreeMap::new(), noted: HashSet::new() };
-    play.mention(&read);
+    for read in &runs {
+        play.mention(read);
+    }
     for write in writers::kernel::writes(snapshot, &keys) {
         play.tell(write);
     }
-    for write in sysctl_d::writes(&read, loader, &keys) {
+    for write in runs.iter().flat_map(|read| sysctl_d::writes(read, dialect, &keys)) {
         if arrival.brings(&write.key) {
             play.write(write);
         } else {
             play.lose(write);
         }
     }
-    let later = writers::assignments(&snapshot.tree);
+    let later = writers::assignments(tree);
     play.mention(&later);
-    for write in sysctl_d::writes(&later, Loader::Procps, &keys) {
+    for write in sysctl_d::writes(&later, &PROCPS, &keys) {
         play.write(write);
     }
-    Boot { loader, arrival, outlooks: play.outlooks }
+    Boot { system, dialect, arrival, outlooks: play.outlooks }
 }
 
 /// A boot while it is played through.

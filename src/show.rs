@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::boot::{self, Arrival, Boot, Lost, Outlook};
+use crate::boot::{self, Arrival, Boot, Lost, Outlook, System};
 use crate::failure::Failure;
 use crate::kernel::catalog::{self, Setting};
 use crate::request;
 use crate::snapshot::Snapshot;
-use crate::sysctl_d::Loader;
 use crate::tree::{Place, Tree};
 use crate::value;
 use crate::verify::Verdict;
@@ -18,8 +17,8 @@ use crate::warning::Warning;
 /// All conntrack settings of a machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Inventory {
-    /// What reads the files at boot.
-    pub loader: Loader,
+    /// The init system, by the name of what reads the files at boot.
+    pub loader: &'static System,
     /// When connection tracking is there at boot.
     pub module: String,
     /// The settings, by name.
@@ -60,8 +59,8 @@ pub struct Story {
     pub range: String,
     /// The kernel documentation or source that says so.
     pub source: String,
-    /// What reads the files at boot.
-    pub loader: Loader,
+    /// The init system, by the name of what reads the files at boot.
+    pub loader: &'static System,
     /// When connection tracking is there at boot.
     pub module: String,
     /// Every line that assigns it, in the order of reading.
@@ -96,7 +95,7 @@ pub enum Role {
 /// All settings that the machine has live, or that its files assign.
 #[must_use]
 pub fn inventory(snapshot: &Snapshot) -> Inventory {
-    let boot = boot::boot(snapshot, boot::default_loader(&snapshot.tree));
+    let boot = boot::boot(snapshot, boot::detected(&snapshot.tree));
     let live = snapshot.live.iter().flat_map(|live| live.keys()).filter_map(|key| catalog::by_key(key));
     let mut names: BTreeSet<String> = live.map(|setting| setting.name.into_owned()).collect();
     names.extend(boot.assigned().map(str::to_owned));
@@ -112,13 +111,13 @@ pub fn named(names: &[String], snapshot: &Snapshot) -> Result<Inventory, Failure
         let setting = request::setting(name).map_err(|failure| failure.at(format!("/settings/{index}")))?;
         settings.insert(setting.name.to_string(), setting);
     }
-    let boot = boot::boot(snapshot, boot::default_loader(&snapshot.tree));
+    let boot = boot::boot(snapshot, boot::detected(&snapshot.tree));
     Ok(listed(settings.into_values(), snapshot, &boot))
 }
 
 fn listed(settings: impl Iterator<Item = Setting>, snapshot: &Snapshot, boot: &Boot) -> Inventory {
     Inventory {
-        loader: boot.loader,
+        loader: boot.system,
         module: arrival_text(&boot.arrival),
         settings: settings.map(|setting| overview(&setting, snapshot, boot)).collect(),
     }
@@ -127,7 +126,7 @@ fn listed(settings: impl Iterator<Item = Setting>, snapshot: &Snapshot, boot: &B
 /// The story of the setting that `name` means.
 pub fn story(name: &str, snapshot: &Snapshot) -> Result<Story, Failure> {
     let setting = request::setting(name)?;
-    let boot = boot::boot(snapshot, boot::default_loader(&snapshot.tree));
+    let boot = boot::boot(snapshot, boot::detected(&snapshot.tree));
     let outlook = boot.outlook(&setting.name);
     let role = |place: &Place| {
         if outlook.winner.as_ref() == Some(place) {
@@ -145,7 +144,7 @@ pub fn story(name: &str, snapshot: &Snapshot) -> Result<Story, Failure> {
         summary: setting.summary.to_owned(),
         range: if setting.is_catalogued() { value::range(&setting) } else { "not known".to_owned() },
         source: setting.source.to_owned(),
-        loader: boot.loader,
+        loader: boot.system,
         module: arrival_text(&boot.arrival),
         assignments,
         later_writers: boot::later_writers(&snapshot.tree, &[&setting.name]),

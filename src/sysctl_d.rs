@@ -1,58 +1,41 @@
-//! Decides which assignments a boot's loader finds in the persistent files, and what it then writes, in which order.
+//! Decides which assignments a program finds in sysctl files, and what it then writes, in which order.
 //!
-//! Pure: it reads a [`Tree`] and a set of the keys that the kernel has. What a kernel makes of the written text (bounds,
-//! rounding, base 0) and when the loader runs are for [`crate::boot`].
+//! Each program has a [`Dialect`] of its own. Pure: a [`Tree`] and the keys of a kernel are all that is read. How a
+//! kernel reads the written text (bounds, rounding, base 0), and which program a boot runs when, are for
+//! [`crate::boot`].
 
+mod dialect;
 mod document;
 mod files;
 mod glob;
 mod kernel_keys;
 mod lines;
 pub mod paths;
+pub mod procps;
+pub mod systemd;
 mod writes;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::path::Path;
-
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 use crate::kernel::catalog::{self, Setting};
 use crate::tree::{Place, Tree};
 
+pub use dialect::{DIALECTS, Dialect};
 pub use document::Document;
+pub use procps::{PROCPS, PROCPS_3};
+pub use systemd::SYSTEMD;
 
-/// What reads the persistent files at boot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Loader {
-    /// `systemd-sysctl`.
-    Systemd,
-    /// `sysctl --system` of procps.
-    Procps,
-}
-
-impl Loader {
-    /// The command that a person knows it by.
-    #[must_use]
-    pub fn command(self) -> &'static str {
-        match self {
-            Loader::Systemd => "systemd-sysctl",
-            Loader::Procps => "sysctl --system",
-        }
-    }
-}
-
-/// One assignment, as a loader reads it from a line.
+/// One assignment, as a program reads it from a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assignment {
     /// The line, counted from 1 by the line feeds before it.
     pub line: usize,
     /// The path below `/proc/sys` that the key names, a glob included: `net/netfilter/nf_conntrack_max`.
     pub key: Vec<u8>,
-    /// The same path as the loader has it: procps leaves `net//netfilter` as it is, and so does not see that this names
-    /// a key which a glob is to leave alone.
+    /// The same path as the program compares it: procps does not simplify paths, so that a line which names
+    /// `net//netfilter/x` does not keep its globs from writing `x`.
     pub path: Vec<u8>,
     /// The text that is written; None for `-key`, which only keeps a key out of globs.
     pub value: Option<Vec<u8>>,
@@ -60,30 +43,24 @@ pub struct Assignment {
     pub key_span: Range<usize>,
     /// Where the value stands among the bytes of the file; empty, and at the end of the key, where there is none.
     pub value_span: Range<usize>,
-    /// The line of the loader among the bytes of the file, its end included.
+    /// The whole line, as the program sees it, among the bytes of the file, its end included.
     pub line_span: Range<usize>,
 }
 
 /// An assignment and the file that it stands in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placed {
-    /// The file, as the loader names it, and the line.
+    /// The file, by the path under which it was read, and the line.
     pub place: Place,
     /// The assignment.
     pub assignment: Assignment,
 }
 
 impl Assignment {
-    /// The setting that it assigns, if its key is one's own and not a glob.
+    /// The setting that it assigns, unless its key is a glob.
     #[must_use]
     pub fn setting(&self) -> Option<Setting> {
         catalog::by_key(&self.dotted_key()?)
-    }
-
-    /// Whether its key stands for several.
-    #[must_use]
-    pub fn is_glob(&self) -> bool {
-        glob::is_pattern(&self.path)
     }
 
     /// The key with dots, as `sysctl` prints it. None: it is not text.
@@ -93,12 +70,12 @@ impl Assignment {
     }
 }
 
-/// One write of a loader: it puts `text` into the kernel's `key`.
+/// One write of a program: it puts `text` into the kernel's `key`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Write {
     /// The dotted key, one that the kernel has: `net.netfilter.nf_conntrack_max`.
     pub key: String,
-    /// The text, without the line end that the loader adds.
+    /// The text, without the line end that the program adds.
     pub text: Vec<u8>,
     /// Where the assignment stands.
     pub place: Place,
@@ -106,21 +83,22 @@ pub struct Write {
 
 /// The assignments of one file, in the order of its lines.
 #[must_use]
-pub fn parse(bytes: &[u8], loader: Loader) -> Vec<Assignment> {
-    lines::assignments(bytes, loader)
+pub fn parse(bytes: &[u8], dialect: &Dialect) -> Vec<Assignment> {
+    (dialect.read)(bytes)
 }
 
-/// The assignments of every file that `loader` reads at boot, in the order in which it reads them, as far as they can
-/// have to do with connection tracking: by name, or as a glob.
+/// The assignments of `files` in the order of reading, as far as they can have to do with connection tracking: by name,
+/// or as a glob.
 #[must_use]
-pub fn assignments(tree: &Tree, loader: Loader) -> Vec<Placed> {
-    let placed_in = |file: std::path::PathBuf| {
+pub fn assignments(tree: &Tree, dialect: &Dialect, files: &[PathBuf]) -> Vec<Placed> {
+    let placed_in = |file: &PathBuf| {
         // Most files are about something else, and a boot is played through many times.
-        let bytes = tree.bytes(&file).filter(|bytes| may_concern_us(bytes)).unwrap_or_default();
-        let found = parse(bytes, loader).into_iter().filter(|assignment| may_concern_us(&assignment.path));
+        let bytes = tree.bytes(file).filter(|bytes| may_concern_us(bytes)).unwrap_or_default();
+        let found = parse(bytes, dialect).into_iter().filter(|assignment| may_concern_us(&assignment.path));
+        let file = file.clone();
         found.map(move |assignment| Placed { place: Place { file: file.clone(), line: assignment.line }, assignment })
     };
-    files::visited(tree, loader).into_iter().flat_map(placed_in).collect()
+    files.iter().flat_map(placed_in).collect()
 }
 
 fn may_concern_us(text: &[u8]) -> bool {
@@ -128,15 +106,18 @@ fn may_concern_us(text: &[u8]) -> bool {
     glob::is_pattern(text) || text.windows(OURS.len()).any(|part| part == OURS)
 }
 
-/// What `loader` writes to a kernel that has `keys` (dotted), in the order in which it writes.
+/// The writes of one run that has read `assignments`, to a kernel that has `keys` (dotted), in the order of writing.
 #[must_use]
-pub fn writes(assignments: &[Placed], loader: Loader, keys: &BTreeSet<String>) -> Vec<Write> {
-    writes::writes(assignments, loader, keys)
+pub fn writes(assignments: &[Placed], dialect: &Dialect, keys: &BTreeSet<String>) -> Vec<Write> {
+    writes::writes(assignments, dialect, keys)
 }
 
-/// Whether the boot's `loader` reads `file` at all, under this name or through a link, given what else is in `tree`. A
-/// file that is not there yet is taken for one that will be.
+/// The assignment of `setting` at `line` of a file of these bytes, in the first dialect that has one there.
 #[must_use]
-pub fn reads(tree: &Tree, loader: Loader, file: &Path) -> bool {
-    files::visits(tree, loader, file)
+pub fn assignment_at(bytes: &[u8], line: usize, setting: &Setting) -> Option<Assignment> {
+    DIALECTS.iter().find_map(|dialect| {
+        parse(bytes, dialect).into_iter().rfind(|assignment| {
+            assignment.line == line && assignment.setting().is_some_and(|own| own.name == setting.name)
+        })
+    })
 }

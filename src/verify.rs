@@ -8,7 +8,7 @@ use crate::kernel::catalog::{BUCKETS, MAX, Setting};
 use crate::kernel::number::rounded_buckets;
 use crate::request::{Aim, Conflicts, Desired, Want};
 use crate::snapshot::{Module, Snapshot};
-use crate::sysctl_d::{self, Assignment, Loader};
+use crate::sysctl_d::{self, Assignment};
 use crate::tree::{Place, Tree};
 
 /// What is to be said of one setting, the gravest thing first. The names are stable.
@@ -40,14 +40,14 @@ pub struct Judgement {
     pub advice: Option<String>,
     /// The live number.
     pub live: Option<i64>,
-    /// What the next boot makes of it; of several loaders, under the one where it is not as desired.
+    /// What the next boot makes of it; of several boots, in the first one where it is not as desired.
     pub outlook: Outlook,
 }
 
-/// The next boot under each loader that the request names.
+/// The next boot under each init system that the request names.
 #[must_use]
 pub fn boots(desired: &Desired, snapshot: &Snapshot) -> Vec<Boot> {
-    boot::loaders(desired.loader, &snapshot.tree).into_iter().map(|loader| boot::boot(snapshot, loader)).collect()
+    boot::systems(desired.loader, &snapshot.tree).into_iter().map(|system| boot::boot(snapshot, system)).collect()
 }
 
 /// Whether `value` is what `want` aims at. (Whether a file is free of assignments is not a question of a value.)
@@ -107,8 +107,9 @@ pub fn is_out_of_reach(snapshot: &Snapshot, setting: &Setting) -> bool {
 /// Whether `file` assigns the setting, under any of its names.
 #[must_use]
 pub fn assigns(desired: &Desired, snapshot: &Snapshot, want: &Want) -> bool {
-    boot::loaders(desired.loader, &snapshot.tree).into_iter().any(|loader| {
-        let read = sysctl_d::parse(snapshot.tree.bytes(&desired.file).unwrap_or_default(), loader);
+    let tree = &snapshot.tree;
+    boot::systems(desired.loader, tree).into_iter().any(|system| {
+        let read = sysctl_d::parse(tree.bytes(&desired.file).unwrap_or_default(), system.dialect(tree));
         read.iter().any(|assignment| {
             assignment.value.is_some() && assignment.setting().is_some_and(|setting| setting.name == want.setting.name)
         })
@@ -143,11 +144,7 @@ pub fn overruled(winner: &Place) -> String {
 #[must_use]
 pub fn commentable(tree: &Tree, winner: &Place, setting: &Setting) -> Option<Assignment> {
     let bytes = tree.bytes(&winner.file).filter(|_| tree.real(&winner.file).starts_with("/etc"))?;
-    [Loader::Systemd, Loader::Procps].into_iter().find_map(|loader| {
-        sysctl_d::parse(bytes, loader).into_iter().rfind(|assignment| {
-            assignment.line == winner.line && assignment.setting().is_some_and(|own| own.name == setting.name)
-        })
-    })
+    sysctl_d::assignment_at(bytes, winner.line, setting)
 }
 
 fn advice(

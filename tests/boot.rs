@@ -2,11 +2,11 @@
 //! line, and who writes later. A case is a few files and what is expected of them.
 
 use conntrack_sysctl::boot::wanted::tuned_profiles;
-use conntrack_sysctl::boot::{Arrival, FRAG6_HIGH, FRAG6_LOW, Lost, arrival, boot, default_loader, later_writers};
+use conntrack_sysctl::boot::{Arrival, FRAG6_HIGH, FRAG6_LOW, Lost, SYSTEMD, SYSVINIT};
+use conntrack_sysctl::boot::{arrival, boot, detected, later_writers};
 use conntrack_sysctl::kernel::catalog::{BUCKETS, COUNT, MAX};
 use conntrack_sysctl::kernel::release::Release;
 use conntrack_sysctl::snapshot::{Module, Snapshot};
-use conntrack_sysctl::sysctl_d::Loader;
 use conntrack_sysctl::tree::{Entry, Place, Tree};
 use conntrack_sysctl::warning::Code;
 
@@ -93,15 +93,15 @@ fn when_the_module_comes() {
         (&[("/etc/udev/rules.d/90-ct.rules", SWITCHED_OFF)], "-", "-"),
     ];
     for (files, systemd, procps) in cases {
-        for (loader, expected) in [(Loader::Systemd, systemd), (Loader::Procps, procps)] {
-            let found = match arrival(&tree(files), Module::Loaded, loader) {
+        for (system, expected) in [(&SYSTEMD, systemd), (&SYSVINIT, procps)] {
+            let found = match arrival(&tree(files), Module::Loaded, system) {
                 Arrival::BuiltIn => "built in".to_owned(),
                 Arrival::Early(place) => place.to_string(),
                 Arrival::Reapplied { rule, .. } => format!("~{rule}"),
                 Arrival::Late => "-".to_owned(),
             };
-            assert_eq!(found, *expected, "{loader:?} {files:?}");
-            assert_eq!(arrival(&tree(files), Module::BuiltIn, loader), Arrival::BuiltIn);
+            assert_eq!(found, *expected, "{system:?} {files:?}");
+            assert_eq!(arrival(&tree(files), Module::BuiltIn, system), Arrival::BuiltIn);
         }
     }
 }
@@ -112,7 +112,7 @@ fn a_rule_brings_what_its_prefix_covers() {
         ("/etc/udev/rules.d/90-ct.rules", RULE),
         ("/etc/sysctl.d/a.conf", "net.nf_conntrack_max = 5\nnet.netfilter.nf_conntrack_acct = 1\n"),
     ];
-    let boot = boot(&snapshot(&files, Module::Absent), Loader::Systemd);
+    let boot = boot(&snapshot(&files, Module::Absent), &SYSTEMD);
     assert_eq!(boot.outlook("net.netfilter.nf_conntrack_acct").value, Some(1));
     assert_eq!(boot.outlook(MAX).value, None);
     assert!(matches!(boot.outlook(MAX).lost, Some(Lost::ModuleLate(_))));
@@ -121,24 +121,24 @@ fn a_rule_brings_what_its_prefix_covers() {
 #[test]
 fn globs_are_nothing_to_procps_3() {
     let glob = ("/etc/sysctl.d/a.conf", "net.netfilter.nf_conntrack_tcp_timeout_close* = 77");
-    let value = |files: &[(&str, &str)], loader| {
-        boot(&snapshot(files, Module::BuiltIn), loader).outlook("net.netfilter.nf_conntrack_tcp_timeout_close").value
+    let value = |files: &[(&str, &str)], system| {
+        boot(&snapshot(files, Module::BuiltIn), system).outlook("net.netfilter.nf_conntrack_tcp_timeout_close").value
     };
     let library = ("/lib/x86_64-linux-gnu/libprocps.so.8", "");
-    assert_eq!(value(&[glob], Loader::Procps), Some(77));
-    assert_eq!(value(&[glob, library], Loader::Procps), None);
-    assert_eq!(value(&[glob, library], Loader::Systemd), Some(77));
+    assert_eq!(value(&[glob], &SYSVINIT), Some(77));
+    assert_eq!(value(&[glob, library], &SYSVINIT), None);
+    assert_eq!(value(&[glob, library], &SYSTEMD), Some(77));
     let plain = ("/etc/sysctl.d/a.conf", "net.netfilter.nf_conntrack_tcp_timeout_close = 77");
-    assert_eq!(value(&[plain, library], Loader::Procps), Some(77));
+    assert_eq!(value(&[plain, library], &SYSVINIT), Some(77));
 }
 
 #[test]
 fn what_comes_late_is_lost() {
     let files = [("/etc/sysctl.d/a.conf", "net.nf_conntrack_max = 5\n")];
-    let late = boot(&snapshot(&files, Module::Absent), Loader::Systemd).outlook(MAX);
+    let late = boot(&snapshot(&files, Module::Absent), &SYSTEMD).outlook(MAX);
     assert_eq!((late.value, late.winner), (None, None));
     assert!(matches!(late.lost, Some(Lost::ModuleLate(place)) if place.to_string() == "/etc/sysctl.d/a.conf:1"));
-    let built_in = boot(&snapshot(&files, Module::BuiltIn), Loader::Systemd).outlook(MAX);
+    let built_in = boot(&snapshot(&files, Module::BuiltIn), &SYSTEMD).outlook(MAX);
     assert_eq!((built_in.value, built_in.lost), (Some(5), None));
 }
 
@@ -147,7 +147,7 @@ fn names_and_values_that_no_kernel_of_today_takes() {
     let text = "net.ipv4.ip_conntrack_max = 5\nnet.netfilter.nf_conntrack_buckets = abc\n\
                 net.netfilter.nf_conntrack_count = 5\n";
     let files = [("/etc/sysctl.d/a.conf", text)];
-    let boot = boot(&snapshot(&files, Module::BuiltIn), Loader::Procps);
+    let boot = boot(&snapshot(&files, Module::BuiltIn), &SYSVINIT);
     assert!(matches!(boot.outlook(MAX).lost, Some(Lost::NoSuchKey(place)) if place.line == 1));
     assert!(matches!(boot.outlook(BUCKETS).lost, Some(Lost::Refused(place)) if place.line == 2));
     // A reading, which nobody writes.
@@ -161,7 +161,7 @@ fn thresholds_are_taken_as_far_as_they_bound_each_other() {
             lines.iter().map(|(name, mebibytes)| format!("{name} = {}", mebibytes << 20)).collect();
         let text = lines.join("\n");
         let machine = Snapshot { release, ..snapshot(&[("/etc/sysctl.d/a.conf", &text)], Module::BuiltIn) };
-        let boot = boot(&machine, Loader::Systemd);
+        let boot = boot(&machine, &SYSTEMD);
         [FRAG6_LOW, FRAG6_HIGH].map(|name| boot.outlook(name).value.map(|bytes| bytes >> 20))
     };
     // A boot starts from 3 and 4 MiB.
@@ -181,19 +181,19 @@ fn thresholds_are_taken_as_far_as_they_bound_each_other() {
 #[test]
 fn the_modules_options_come_before_the_loader_even_when_late() {
     let options = ("/etc/modprobe.d/a.conf", "options nf-conntrack hashsize=10000\noptions nf_other hashsize=5\n");
-    let late = boot(&snapshot(&[options], Module::Absent), Loader::Systemd);
+    let late = boot(&snapshot(&[options], Module::Absent), &SYSTEMD);
     assert_eq!(late.outlook(BUCKETS).value, Some(10240));
     // What the kernel derives from it (measured by real boots): 65536 buckets make a limit of 524288.
     assert_eq!(late.outlook(MAX).value, Some(81920));
     assert_eq!(late.outlook("net.netfilter.nf_conntrack_expect_max").value, Some(160));
     let switches = ("/etc/modprobe.d/a.conf", "options nf_conntrack acct=1 tstamp=Y nf_conntrack_helper=N\n");
-    let switched = boot(&snapshot(&[switches], Module::Absent), Loader::Systemd);
+    let switched = boot(&snapshot(&[switches], Module::Absent), &SYSTEMD);
     assert_eq!(switched.outlook("net.netfilter.nf_conntrack_acct").value, Some(1));
     assert_eq!(switched.outlook("net.netfilter.nf_conntrack_timestamp").value, Some(1));
     assert_eq!(switched.outlook("net.netfilter.nf_conntrack_helper").value, Some(0));
     let file = ("/etc/sysctl.d/a.conf", "net.netfilter.nf_conntrack_buckets = 2048");
     let early = ("/etc/modules-load.d/a.conf", "nf_conntrack");
-    let both = boot(&snapshot(&[options, file, early], Module::Absent), Loader::Systemd).outlook(BUCKETS);
+    let both = boot(&snapshot(&[options, file, early], Module::Absent), &SYSTEMD).outlook(BUCKETS);
     assert_eq!(both.value, Some(2048));
     assert_eq!(both.shadowed(), [Place { file: "/etc/modprobe.d/a.conf".into(), line: 1 }]);
 }
@@ -201,7 +201,7 @@ fn the_modules_options_come_before_the_loader_even_when_late() {
 #[test]
 fn the_kernel_command_line_reaches_what_is_built_in() {
     let cmdline = ("/proc/cmdline", "ro sysctl.net.netfilter.nf_conntrack_max=7 -- sysctl.net.nf_conntrack_max=8");
-    let value = |files: &[(&str, &str)], module| boot(&snapshot(files, module), Loader::Systemd).outlook(MAX).value;
+    let value = |files: &[(&str, &str)], module| boot(&snapshot(files, module), &SYSTEMD).outlook(MAX).value;
     assert_eq!(value(&[cmdline], Module::BuiltIn), Some(7));
     assert_eq!(value(&[cmdline], Module::Absent), None);
     let file = ("/etc/sysctl.d/a.conf", "net.nf_conntrack_max=9");
@@ -218,7 +218,7 @@ fn ufw_writes_after_the_loader_if_it_is_enabled() {
             ("/etc/ufw/ufw.conf", enabled),
         ]
     };
-    let value = |enabled| boot(&snapshot(&ufw(enabled), Module::BuiltIn), Loader::Systemd).outlook(MAX).value;
+    let value = |enabled| boot(&snapshot(&ufw(enabled), Module::BuiltIn), &SYSTEMD).outlook(MAX).value;
     assert_eq!((value("ENABLED=yes"), value("ENABLED=no")), (Some(5), Some(9)));
 }
 
@@ -252,17 +252,17 @@ fn which_program_reads_the_files() {
     let with = |path: &str, entry: Entry| {
         let mut tree = tree(&[]);
         tree.insert(path, entry);
-        default_loader(&tree)
+        detected(&tree)
     };
-    assert_eq!(default_loader(&tree(&[])), Loader::Procps);
-    assert_eq!(with("/run/systemd/system", Entry::Program), Loader::Systemd);
-    assert_eq!(with("/usr/lib/systemd/systemd-sysctl", Entry::Program), Loader::Systemd);
-    assert_eq!(with("/sbin/init", link("/usr/lib/systemd/systemd")), Loader::Systemd);
-    assert_eq!(with("/sbin/init", link("/usr/sbin/init")), Loader::Procps);
+    assert_eq!(detected(&tree(&[])), &SYSVINIT);
+    assert_eq!(with("/run/systemd/system", Entry::Program), &SYSTEMD);
+    assert_eq!(with("/usr/lib/systemd/systemd-sysctl", Entry::Program), &SYSTEMD);
+    assert_eq!(with("/sbin/init", link("/usr/lib/systemd/systemd")), &SYSTEMD);
+    assert_eq!(with("/sbin/init", link("/usr/sbin/init")), &SYSVINIT);
     let mut sysvinit = tree(&[]);
     sysvinit.insert("/sbin/init", link("/usr/sbin/init"));
     sysvinit.insert("/lib/systemd/systemd-sysctl", Entry::Program);
-    assert_eq!(default_loader(&sysvinit), Loader::Procps);
+    assert_eq!(detected(&sysvinit), &SYSVINIT);
 }
 
 #[test]

@@ -14,32 +14,32 @@ use std::process::Command;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::support::world::privileged;
-use conntrack_sysctl::sysctl_d::Loader;
+use conntrack_sysctl::sysctl_d::{Dialect, PROCPS, SYSTEMD};
 use random::{LEGACY, Node, Random, Root};
 use world::{Kind, World};
 
 privileged!(systemd_writes_in_this_order, || {
-    compare("systemd_writes_in_this_order", Kind::Order, Loader::Systemd);
+    compare("systemd_writes_in_this_order", Kind::Order, &SYSTEMD);
 });
 
 privileged!(procps_writes_in_this_order, || {
-    compare("procps_writes_in_this_order", Kind::Order, Loader::Procps);
+    compare("procps_writes_in_this_order", Kind::Order, &PROCPS);
 });
 
 privileged!(the_kernel_reads_what_systemd_writes, || {
-    compare("the_kernel_reads_what_systemd_writes", Kind::Kernel, Loader::Systemd);
+    compare("the_kernel_reads_what_systemd_writes", Kind::Kernel, &SYSTEMD);
 });
 
 privileged!(the_kernel_reads_what_procps_writes, || {
-    compare("the_kernel_reads_what_procps_writes", Kind::Kernel, Loader::Procps);
+    compare("the_kernel_reads_what_procps_writes", Kind::Kernel, &PROCPS);
 });
 
 /// Set for the process that runs inside of a world.
 const INSIDE: &str = "ORACLE_INSIDE";
 
-fn compare(test: &str, kind: Kind, loader: Loader) {
+fn compare(test: &str, kind: Kind, dialect: &'static Dialect) {
     if env::var_os(INSIDE).is_some() {
-        return compare_inside(kind, loader);
+        return compare_inside(kind, dialect);
     }
     let seed = number("ORACLE_SEED")
         .unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970").as_secs());
@@ -57,8 +57,8 @@ fn compare(test: &str, kind: Kind, loader: Loader) {
     assert!(status.success(), "the loader and the prediction differ; see above");
 }
 
-fn compare_inside(kind: Kind, loader: Loader) {
-    let world = World::enter(kind, loader);
+fn compare_inside(kind: Kind, dialect: &'static Dialect) {
+    let world = World::enter(kind, dialect);
     for (name, root) in cases() {
         check(&world, &name, root);
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use crate::support::tree::tree;
 use crate::support::{cases, golden};
 use conntrack_sysctl::kernel::catalog::CATALOG;
-use conntrack_sysctl::sysctl_d::{Loader, assignments, parse, writes};
+use conntrack_sysctl::sysctl_d::{PROCPS, SYSTEMD, assignments, parse, writes};
 
 #[test]
 fn the_loaders_write_what_the_cases_say() {
@@ -17,9 +17,9 @@ fn the_loaders_write_what_the_cases_say() {
     for case in cases("sysctl_d") {
         let tree = tree(&case);
         let mut found = String::new();
-        for loader in [Loader::Systemd, Loader::Procps] {
-            found += &format!("{}\n", loader.command());
-            for write in writes(&assignments(&tree, loader), loader, &keys) {
+        for dialect in [&SYSTEMD, &PROCPS] {
+            found += &format!("{}\n", dialect.command);
+            for write in writes(&assignments(&tree, dialect, &dialect.files(&tree)), dialect, &keys) {
                 found += &format!("    {} = {}    ({})\n", write.key, write.text.escape_ascii(), write.place);
             }
         }
@@ -31,8 +31,8 @@ fn the_loaders_write_what_the_cases_say() {
 fn systemd_gives_up_at_a_line_of_a_mebibyte() {
     let lines_read = |length: usize| {
         let text = format!("net.nf_conntrack_max = 1\n{}\nnet.nf_conntrack_max = 3\n", "#".repeat(length));
-        let lines = |loader| parse(text.as_bytes(), loader).iter().map(|found| found.line).collect::<Vec<_>>();
-        [lines(Loader::Systemd), lines(Loader::Procps)]
+        let lines = |dialect| parse(text.as_bytes(), dialect).iter().map(|found| found.line).collect::<Vec<_>>();
+        [lines(&SYSTEMD), lines(&PROCPS)]
     };
     assert_eq!(lines_read((1 << 20) - 1), [[1, 3], [1, 3]]);
     assert_eq!(lines_read(1 << 20), [vec![1], vec![1, 3]]);

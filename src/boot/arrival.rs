@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::wanted::{CMDLINE, MODPROBE, MODULES, MODULES_LOAD, UDEV_RULES};
+use super::systems::{Blacklist, ModuleLists, Stage, System};
+use super::wanted::{CMDLINE, MODPROBE, UDEV_RULES};
 use crate::snapshot::Module;
-use crate::sysctl_d::Loader;
 use crate::tree::{Place, Tree};
 
 /// When connection tracking is there at boot.
@@ -72,36 +72,31 @@ const BRINGS_CONNTRACK: [&str; 17] = [
     "nft_nat",
 ];
 
-/// When connection tracking is there at a boot with the files of `tree`.
+/// When connection tracking is there at a boot of `system` with the files of `tree`.
 #[must_use]
-pub fn arrival(tree: &Tree, module: Module, loader: Loader) -> Arrival {
+pub fn arrival(tree: &Tree, module: Module, system: &System) -> Arrival {
     if module == Module::BuiltIn {
         return Arrival::BuiltIn;
     }
-    match early(tree, loader).filter(|_| !is_barred(tree, loader)) {
-        Some(place) => Arrival::Early(place),
-        None => reapplied(tree, loader).unwrap_or(Arrival::Late),
-    }
+    let loader = system.order.iter().position(|stage| matches!(stage, Stage::Loader(_)));
+    let (before, after) = system.order.split_at(loader.unwrap_or(system.order.len()));
+    let early = before.iter().find_map(|stage| match stage {
+        Stage::Modules(lists) => named(tree, lists).filter(|_| !is_barred(tree, lists.blacklist)),
+        Stage::Loader(_) | Stage::Udev(_) => None,
+    });
+    let reapplied = after.iter().find_map(|stage| match stage {
+        Stage::Udev(program) => reapplied(tree, program),
+        Stage::Loader(_) | Stage::Modules(_) => None,
+    });
+    early.map(Arrival::Early).or(reapplied).unwrap_or(Arrival::Late)
 }
 
-/// The first line that has the module loaded before the loader runs.
-fn early(tree: &Tree, loader: Loader) -> Option<Place> {
-    let mut files = drop_ins(tree, &MODULES_LOAD, ".conf");
-    // The init scripts beside procps read this one too; for systemd, Debian has a link to it in modules-load.d.
-    if loader == Loader::Procps && tree.get(MODULES).is_some() {
-        files.push(MODULES.into());
-    }
-    let names_it = |line: &str| match loader {
-        // systemd takes the whole line for the name; the init scripts take what follows for parameters.
-        Loader::Systemd => brings_conntrack(line),
-        Loader::Procps => line.split_whitespace().next().is_some_and(brings_conntrack),
-    };
-    let in_files = files.into_iter().find_map(|file| line_where(tree, &file, names_it));
-    in_files.or_else(|| {
-        on_command_line(tree, |key, module| {
-            matches!(key.trim_start_matches("rd."), "modules_load" | "modules-load") && brings_conntrack(module)
-        })
-    })
+/// The first line of `lists` that has connection tracking loaded.
+fn named(tree: &Tree, lists: &ModuleLists) -> Option<Place> {
+    let names_it = |line: &str| brings_conntrack((lists.module)(line));
+    let in_files = (lists.files)(tree).into_iter().find_map(|file| line_where(tree, &file, names_it));
+    in_files
+        .or_else(|| on_command_line(tree, |key, module| lists.parameters.contains(&key) && brings_conntrack(module)))
 }
 
 /// The kernel's command line, where one of its lists (`key=module,module`) has what is looked for.
@@ -117,12 +112,12 @@ fn brings_conntrack(module: &str) -> bool {
     BRINGS_CONNTRACK.contains(&module.as_str())
 }
 
-/// Whether modprobe.d or the kernel's command line keeps the module from being loaded by its name. systemd-modules-load
-/// obeys a blacklist; the init scripts beside procps call modprobe(8), for which a blacklist is about aliases only. The
-/// kernel itself obeys `module_blacklist` (Documentation/admin-guide/kernel-parameters.txt).
-fn is_barred(tree: &Tree, loader: Loader) -> bool {
+/// Whether modprobe.d or the kernel's command line keeps the module from being loaded by its name. The kernel itself
+/// obeys `module_blacklist` (Documentation/admin-guide/kernel-parameters.txt).
+fn is_barred(tree: &Tree, blacklist: Blacklist) -> bool {
+    let is_obeyed = blacklist == Blacklist::Obeyed;
     let by_the_kernel = on_command_line(tree, |key, module| {
-        let is_list = key == "module_blacklist" || (key == "modprobe.blacklist" && loader == Loader::Systemd);
+        let is_list = key == "module_blacklist" || (key == "modprobe.blacklist" && is_obeyed);
         is_list && module == "nf_conntrack"
     });
     let mut files = drop_ins(tree, &MODPROBE, ".conf").into_iter();
@@ -133,7 +128,7 @@ fn is_barred(tree: &Tree, loader: Loader) -> bool {
                 let (command, module) = (words.next(), words.next().unwrap_or_default());
                 module.replace('-', "_") == "nf_conntrack"
                     && match command {
-                        Some("blacklist") => loader == Loader::Systemd,
+                        Some("blacklist") => is_obeyed,
                         Some("install") => words.next().is_some_and(does_nothing),
                         _ => false,
                     }
@@ -147,13 +142,9 @@ fn does_nothing(command: &str) -> bool {
     matches!(command, "/bin/false" | "/bin/true" | "/usr/bin/false" | "/usr/bin/true" | "false" | "true" | ":")
 }
 
-/// A udev rule that runs the loader again when the module is added. systemd only: it is systemd's program that it runs.
-fn reapplied(tree: &Tree, loader: Loader) -> Option<Arrival> {
-    if loader != Loader::Systemd {
-        return None;
-    }
-    let is_it =
-        |line: &str| line.contains("nf_conntrack") && line.contains("\"module\"") && line.contains("systemd-sysctl");
+/// A udev rule that runs `program` again when the module is added.
+fn reapplied(tree: &Tree, program: &str) -> Option<Arrival> {
+    let is_it = |line: &str| line.contains("nf_conntrack") && line.contains("\"module\"") && line.contains(program);
     let mut files = drop_ins(tree, &UDEV_RULES, ".rules").into_iter();
     let rule = files.find_map(|file| line_where(tree, &file, is_it))?;
     let text = String::from_utf8_lossy(tree.bytes(&rule.file)?);

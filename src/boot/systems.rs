@@ -1,33 +1,154 @@
-//! Decides which program reads the persistent files at boot.
+//! Defines an init system: the stages of its boot that decide about sysctls, in order. Each system is a row; its paths
+//! and habits stand in a file of its own.
+//!
+//! A new init system is a file beside `sysvinit.rs` and a line in [`SYSTEMS`].
 
-use super::wanted::{INIT, SYSTEMD_RUNS, SYSTEMD_SYSCTL};
+mod systemd;
+mod sysvinit;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::{Serialize, Serializer};
+
 use crate::request::LoaderChoice;
-use crate::sysctl_d::Loader;
+use crate::sysctl_d::Dialect;
 use crate::tree::{Entry, Tree};
 
-/// The loaders under which a request must hold.
+pub use systemd::SYSTEMD;
+pub use sysvinit::SYSVINIT;
+
+/// An init system.
+pub struct System {
+    /// The name that requests and reports have for it.
+    pub name: &'static str,
+    /// The command that reads the sysctl files at boot, as a person knows it.
+    pub command: &'static str,
+    /// Looks for the init system in the files of a machine.
+    pub(super) detect: fn(&Tree) -> Option<Evidence>,
+    /// Tells which version of the loader a machine has, by how it reads sysctl files.
+    pub(super) dialect: fn(&Tree) -> &'static Dialect,
+    /// The stages of a boot.
+    pub(super) order: &'static [Stage],
+}
+
+/// How surely a machine boots with an init system, the weakest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Evidence {
+    /// Its programs are installed, and nothing else claims the boot.
+    Installed,
+    /// The first program of a boot is of this system.
+    Init,
+    /// It runs the machine now.
+    Running,
+}
+
+/// A stage of a boot.
+pub enum Stage {
+    /// The modules are loaded that some lists name.
+    Modules(&'static ModuleLists),
+    /// The loader writes the sysctls: it runs once for each list of files.
+    Loader(fn(&Dialect, &Tree) -> Vec<Vec<PathBuf>>),
+    /// A module arrives, and udev runs this program again if a rule says so.
+    Udev(&'static str),
+}
+
+/// The lists of modules that an init system loads early at boot.
+pub struct ModuleLists {
+    /// Finds the files, in the order of reading.
+    pub(super) files: fn(&Tree) -> Vec<PathBuf>,
+    /// Reads the name of a module from a line.
+    pub(super) module: fn(&str) -> &str,
+    /// The parameters of the kernel command line that name modules as well.
+    pub(super) parameters: &'static [&'static str],
+    /// What a `blacklist` line means to the program that loads them.
+    pub(super) blacklist: Blacklist,
+}
+
+/// What a blacklist means to the program that loads modules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blacklist {
+    /// A module on it is not loaded.
+    Obeyed,
+    /// A module on it is not loaded by an alias; by its name it is (modprobe(8)).
+    ForAliases,
+}
+
+/// Every init system.
+pub static SYSTEMS: [&System; 2] = [&SYSTEMD, &SYSVINIT];
+
+/// The init system that this machine boots with, the one with the strongest evidence.
 #[must_use]
-pub fn loaders(choice: LoaderChoice, tree: &Tree) -> Vec<Loader> {
+pub fn detected(tree: &Tree) -> &'static System {
+    let found = SYSTEMS.iter().filter_map(|system| Some(((system.detect)(tree)?, *system)));
+    // No evidence is needed for the LSB scripts, which whatever else is called `init` may run.
+    found.max_by_key(|(evidence, _)| *evidence).map_or(&SYSVINIT, |(_, system)| system)
+}
+
+/// The init systems under which a request must hold.
+#[must_use]
+pub fn systems(choice: LoaderChoice, tree: &Tree) -> Vec<&'static System> {
     match choice {
-        LoaderChoice::Auto => vec![default_loader(tree)],
-        LoaderChoice::Systemd => vec![Loader::Systemd],
-        LoaderChoice::Procps => vec![Loader::Procps],
-        LoaderChoice::Both => vec![Loader::Systemd, Loader::Procps],
+        LoaderChoice::Auto => vec![detected(tree)],
+        LoaderChoice::Systemd => vec![&SYSTEMD],
+        LoaderChoice::Procps => vec![&SYSVINIT],
+        LoaderChoice::Both => vec![&SYSTEMD, &SYSVINIT],
     }
 }
 
-/// The loader that this machine boots with.
-///
-/// A running systemd tells. Else the init program does: a link into systemd, or anything else. Where there is neither
-/// (a container's file system), the program that is installed decides.
-#[must_use]
-pub fn default_loader(tree: &Tree) -> Loader {
-    let has_systemd_sysctl = SYSTEMD_SYSCTL.iter().any(|program| tree.get(program).is_some());
-    let systemd = match tree.get(INIT) {
-        _ if tree.get(SYSTEMD_RUNS).is_some() => true,
-        Some(Entry::Link { target, .. }) => target.ends_with("systemd/systemd"),
-        Some(_) => false,
-        None => has_systemd_sysctl,
-    };
-    if systemd { Loader::Systemd } else { Loader::Procps }
+impl System {
+    /// How its loader reads sysctl files on a machine with the files of `tree`.
+    #[must_use]
+    pub fn dialect(&self, tree: &Tree) -> &'static Dialect {
+        (self.dialect)(tree)
+    }
+
+    /// The files that each run of the loader reads, in order.
+    #[must_use]
+    pub fn runs(&self, tree: &Tree) -> Vec<Vec<PathBuf>> {
+        let files = |stage: &Stage| match stage {
+            Stage::Loader(files) => files(self.dialect(tree), tree),
+            Stage::Modules(_) | Stage::Udev(_) => Vec::new(),
+        };
+        self.order.iter().flat_map(files).collect()
+    }
+
+    /// Whether the loader reads `file`, under this name or through a link, given what else is in `tree`. A file that
+    /// is not there yet is taken for one that will be.
+    #[must_use]
+    pub fn reads(&self, tree: &Tree, file: &Path) -> bool {
+        if tree.get(file).is_none() {
+            let mut with_file = tree.clone();
+            with_file.insert(file, Entry::File(Vec::new()));
+            return self.reads(&with_file, file);
+        }
+        let real = tree.real(file);
+        self.runs(tree).iter().flatten().any(|path| tree.real(path) == real)
+    }
+}
+
+/// The loader runs once, on the files that it reads by itself.
+fn once(dialect: &Dialect, tree: &Tree) -> Vec<Vec<PathBuf>> {
+    vec![dialect.files(tree)]
+}
+
+// The name stands for the row: function pointers cannot be compared.
+impl PartialEq for System {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for System {}
+
+impl fmt::Debug for System {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl Serialize for System {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name)
+    }
 }

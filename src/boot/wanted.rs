@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::sysctl_d::procps;
 use crate::tree::{Entry, Tree};
 
 pub use crate::sysctl_d::paths::{CREDENTIALS, Family, SYSCTL_CONF, SYSCTL_D, SYSCTL_DIRECTORIES};
@@ -60,18 +61,8 @@ pub const KUBERNETES: [&str; 4] = [
     "/etc/kubernetes/kubelet.conf",
 ];
 
-/// The library of procps 3, which has no globs and no exclusions; procps 4 has libproc2 instead.
-pub const PROCPS_3: [&str; 6] = [
-    "/lib/x86_64-linux-gnu/libprocps.so.8",
-    "/lib/aarch64-linux-gnu/libprocps.so.8",
-    "/usr/lib64/libprocps.so.8",
-    "/lib/x86_64-linux-gnu/libprocps.so.7",
-    "/lib/aarch64-linux-gnu/libprocps.so.7",
-    "/usr/lib64/libprocps.so.7",
-];
-
 /// Paths of which only the existence counts.
-pub const MARKERS: [&[&str]; 4] = [&[SYSTEMD_RUNS], &SYSTEMD_SYSCTL, &KUBERNETES, &PROCPS_3];
+pub const MARKERS: [&[&str]; 4] = [&[SYSTEMD_RUNS], &SYSTEMD_SYSCTL, &KUBERNETES, &procps::LIBRARIES_3];
 
 /// Where tuned looks for profiles, the strongest first.
 const TUNED_PROFILES: [&str; 4] = ["/etc/tuned/profiles", "/etc/tuned", "/usr/lib/tuned/profiles", "/usr/lib/tuned"];

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::arrival::line_where;
 use super::wanted::{KUBERNETES, UFW_CONF, tuned_profiles, ufw_file};
 use crate::kernel::catalog;
-use crate::sysctl_d::{self, Loader, Placed};
+use crate::sysctl_d::{self, PROCPS, Placed};
 use crate::tree::{Place, Tree};
 use crate::warning::{Code, Warning};
 
@@ -18,7 +18,7 @@ pub(super) fn assignments(tree: &Tree) -> Vec<Placed> {
         return Vec::new();
     }
     let Some(file) = ufw_file(tree) else { return Vec::new() };
-    let read = sysctl_d::parse(tree.bytes(&file).unwrap_or_default(), Loader::Procps);
+    let read = sysctl_d::parse(tree.bytes(&file).unwrap_or_default(), &PROCPS);
     read.into_iter()
         .map(|assignment| Placed { place: Place { file: file.clone(), line: assignment.line }, assignment })
         .collect()

@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::live::not_on_this_kernel;
-use crate::boot::{self, Arrival, Boot, HASHSIZE_FILE, Lost, Outlook};
+use crate::boot::{self, Arrival, Boot, HASHSIZE_FILE, Lost, Outlook, System};
 use crate::failure::{Failure, Kind};
 use crate::kernel::catalog::BUCKETS;
 use crate::kernel::number::kernel_reading;
 use crate::request::{Aim, Conflicts, Desired, ModulePolicy, Want};
 use crate::snapshot::{Module, Snapshot};
-use crate::sysctl_d::{self, Assignment, Document, Loader};
+use crate::sysctl_d::{self, Assignment, Dialect, Document};
 use crate::tree::{Entry, Place, Tree};
 use crate::verify::{commentable, remedy, satisfies};
 use crate::warning::{Code, Warning};
@@ -32,7 +32,7 @@ pub(super) fn persistent(desired: &Desired, snapshot: &Snapshot) -> Result<Persi
     let mut editor = Editor {
         desired,
         before: snapshot,
-        loaders: boot::loaders(desired.loader, &snapshot.tree),
+        systems: boot::systems(desired.loader, &snapshot.tree),
         after: snapshot.clone(),
         boots: OnceCell::new(),
         boots_in_time: OnceCell::new(),
@@ -47,7 +47,7 @@ pub(super) fn persistent(desired: &Desired, snapshot: &Snapshot) -> Result<Persi
 struct Editor<'a> {
     desired: &'a Desired,
     before: &'a Snapshot,
-    loaders: Vec<Loader>,
+    systems: Vec<&'static System>,
     /// The machine as it is to be.
     after: Snapshot,
     /// Its boots, until the next edit.
@@ -79,7 +79,7 @@ impl Editor<'_> {
 
     /// The boots of the machine as it is to be.
     fn boots(&self) -> &[Boot] {
-        self.boots.get_or_init(|| self.loaders.iter().map(|loader| boot::boot(&self.after, *loader)).collect())
+        self.boots.get_or_init(|| self.systems.iter().map(|system| boot::boot(&self.after, system)).collect())
     }
 
     /// The same, with the module in time everywhere. Where the request leaves it late, the lines are still made right:
@@ -87,11 +87,11 @@ impl Editor<'_> {
     fn boots_in_time(&self) -> &[Boot] {
         self.boots_in_time.get_or_init(|| {
             let boots =
-                self.loaders.iter().map(|loader| match boot::arrival(&self.after.tree, self.after.module, *loader) {
+                self.systems.iter().map(|system| match boot::arrival(&self.after.tree, self.after.module, system) {
                     Arrival::Late | Arrival::Reapplied { .. } => {
-                        boot::boot_arriving(&self.after, *loader, Arrival::BuiltIn)
+                        boot::boot_arriving(&self.after, system, Arrival::BuiltIn)
                     }
-                    arrival => boot::boot_arriving(&self.after, *loader, arrival),
+                    arrival => boot::boot_arriving(&self.after, system, arrival),
                 });
             boots.collect()
         })
@@ -104,11 +104,11 @@ impl Editor<'_> {
         self.boots_in_time.take();
     }
 
-    /// What one of `boots` makes of `want`, and under which loader, if it is not as desired.
-    fn unsatisfied(&self, want: &Want, boots: &[Boot]) -> Option<(Loader, Outlook)> {
+    /// The first of `boots` that does not make `want` as desired: how it reads our file, and what it makes of it.
+    fn unsatisfied(&self, want: &Want, boots: &[Boot]) -> Option<(&'static Dialect, Outlook)> {
         let drifts = |boot: &&Boot| !satisfies(want, boot.outlook(&want.setting.name).value, self.after.page_size);
         let boot = boots.iter().find(drifts)?;
-        Some((boot.loader, boot.outlook(&want.setting.name)))
+        Some((boot.dialect, boot.outlook(&want.setting.name)))
     }
 
     fn file(&self) -> &Path {
@@ -119,9 +119,9 @@ impl Editor<'_> {
         Document::new(self.after.tree.bytes(path).unwrap_or_default().to_vec())
     }
 
-    /// The assignments of our file for which `picks` is true, as every loader reads them.
-    fn ours(&self, loader: Loader, picks: impl Fn(&Assignment, &str) -> bool) -> Vec<Assignment> {
-        let read = sysctl_d::parse(self.after.tree.bytes(self.file()).unwrap_or_default(), loader);
+    /// The assignments of our file for which `picks` is true, as `dialect` reads them.
+    fn ours(&self, dialect: &Dialect, picks: impl Fn(&Assignment, &str) -> bool) -> Vec<Assignment> {
+        let read = sysctl_d::parse(self.after.tree.bytes(self.file()).unwrap_or_default(), dialect);
         let picked = |assignment: &Assignment| {
             assignment.value.is_some() && assignment.setting().is_some_and(|setting| picks(assignment, &setting.name))
         };
@@ -131,9 +131,10 @@ impl Editor<'_> {
     /// Removes from our file the assignments of the settings that `picks` names.
     fn remove(&mut self, picks: impl Fn(&BTreeMap<String, Want>, &str) -> bool) -> Result<(), Failure> {
         let desired = self.desired;
-        for loader in self.loaders.clone() {
+        for system in self.systems.clone() {
+            let dialect = system.dialect(&self.after.tree);
             // One at a time, because each edit moves the spans of the others.
-            while let Some(assignment) = self.ours(loader, |_, name| picks(&desired.wants, name)).pop() {
+            while let Some(assignment) = self.ours(dialect, |_, name| picks(&desired.wants, name)).pop() {
                 let mut document = self.document(&desired.file);
                 document.remove_line(&assignment);
                 self.put(&desired.file, &document)?;
@@ -163,7 +164,7 @@ impl Editor<'_> {
         let keys = boot::keys(&self.after);
         let fresh = want.setting.keys().find(|key| keys.contains(*key)).map(str::to_owned);
         let is_lost = |boot: &Boot| {
-            let own = self.ours(boot.loader, |_, name| name == want.setting.name);
+            let own = self.ours(boot.dialect, |_, name| name == want.setting.name);
             let own = own.iter().filter_map(Assignment::dotted_key).filter(|key| keys.contains(key));
             own.chain(fresh.clone()).any(|key| !boot.arrival.brings(&key))
         };
@@ -221,8 +222,8 @@ impl Editor<'_> {
             return self.set_hashsize(want, number);
         }
         let key = self.boot_key(want)?;
-        while let Some((loader, outlook)) = self.unsatisfied(want, self.boots_in_time()) {
-            if !self.correct_own_lines(want, &key, number, loader, &outlook)? && !self.overrule(want, &outlook)? {
+        while let Some((dialect, outlook)) = self.unsatisfied(want, self.boots_in_time()) {
+            if !self.correct_own_lines(want, &key, number, dialect, &outlook)? && !self.overrule(want, &outlook)? {
                 break;
             }
         }
@@ -235,12 +236,12 @@ impl Editor<'_> {
         want: &Want,
         key: &str,
         number: i64,
-        loader: Loader,
+        dialect: &Dialect,
         outlook: &Outlook,
     ) -> Result<bool, Failure> {
         let file = self.desired.file.clone();
         let keys = boot::keys(&self.after);
-        let own = self.ours(loader, |_, name| name == want.setting.name);
+        let own = self.ours(dialect, |_, name| name == want.setting.name);
         let is_live = |assignment: &Assignment| assignment.dotted_key().is_some_and(|key| keys.contains(&key));
         let reads_as = |assignment: &Assignment| {
             kernel_reading(assignment.value.as_deref().unwrap_or_default(), &want.setting, self.after.page_size)
@@ -394,10 +395,10 @@ impl Editor<'_> {
     /// Refuses our file where the boot does not read it: the loaders differ in /etc/sysctl.conf.
     fn is_read(&self) -> Result<(), Failure> {
         let file = self.file();
-        let Some(loader) = self.loaders.iter().find(|loader| !sysctl_d::reads(&self.after.tree, **loader, file)) else {
+        let Some(system) = self.systems.iter().find(|system| !system.reads(&self.after.tree, file)) else {
             return Ok(());
         };
-        let message = format!("`{}` is not read at boot: this machine boots with {}", file.display(), loader.command());
+        let message = format!("`{}` is not read at boot: this machine boots with {}", file.display(), system.command);
         Err(Failure::new(Kind::BadRequest, message)
             .at("/file")
             .hint("name a *.conf directly in /etc/sysctl.d, such as /etc/sysctl.d/90-conntrack.conf"))

@@ -178,7 +178,7 @@ pub fn inventory(inventory: &Inventory) -> String {
             text += &format!("{}: {}\n", printable(short(&setting.name)), printable(advice));
         }
     }
-    text += &format!("loader: {}; module: {}", inventory.loader.command(), printable(&inventory.module));
+    text += &format!("loader: {}; module: {}", inventory.loader.command, printable(&inventory.module));
     text
 }
 
@@ -192,7 +192,7 @@ pub fn story(story: &Story) -> String {
     text += &format!("source:  {}\n", if story.source.is_empty() { "-" } else { &story.source });
     text += &format!("live:    {}\n", number(*live, live_human.as_deref()));
     text += &format!("boot:    {}\n", boot.map_or_else(|| "the kernel's default".to_owned(), |boot| boot.to_string()));
-    text += &format!("loader:  {}\n", story.loader.command());
+    text += &format!("loader:  {}\n", story.loader.command);
     text += &format!("module:  {}\n", printable(&story.module));
     text += "files, in boot order:\n";
     if story.assignments.is_empty() {

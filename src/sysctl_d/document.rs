@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::{Assignment, Loader, parse};
+use super::{Assignment, SYSTEMD, parse};
 
 /// The bytes of a file of assignments, or of any file made of lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,8 +55,8 @@ impl Document {
 
     /// Makes the line of `assignment` a comment that begins with `note`, which holds no line end.
     pub fn comment_out(&mut self, assignment: &Assignment, note: &str) {
-        // Right before the key, and not where the line begins for one loader: what the other one takes for the end of
-        // a line may stand between.
+        // Right before the key, and not where the line begins: between the two may stand a byte that ends a line in
+        // another dialect.
         let key = assignment.key_span.start;
         let blanks = self.bytes[..key].iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
         let at = key - blanks;
@@ -70,7 +70,7 @@ impl Document {
         let end = if follows_line_feed {
             line.end
         } else {
-            // To the loader that knows no other line ends, what stands before is the same line and needs this end.
+            // In a dialect where only a line feed ends a line, the bytes before belong to the same line and need this end.
             let text = self.bytes[line.clone()].iter().take_while(|byte| !matches!(byte, b'\n' | b'\r' | 0)).count();
             line.start + text
         };
@@ -109,15 +109,16 @@ fn commented_out(line: &[u8]) -> Option<Assignment> {
     if !signs.iter().any(is_sign) {
         return None;
     }
-    parse(rest, Loader::Systemd).into_iter().next().filter(|assignment| assignment.value.is_some())
+    parse(rest, &SYSTEMD).into_iter().next().filter(|assignment| assignment.value.is_some())
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::{DIALECTS, Dialect};
     use super::*;
     use proptest::prelude::*;
 
-    /// Pieces that make files in which every odd case of both loaders is frequent.
+    /// Pieces that make files in which every odd case of each dialect is frequent.
     fn file() -> impl Strategy<Value = Vec<u8>> {
         let pieces = prop::sample::select(vec![
             "net.netfilter.nf_conntrack_max",
@@ -147,43 +148,43 @@ mod tests {
         prop::collection::vec(pieces, 0..24).prop_map(|pieces| pieces.concat().into_bytes())
     }
 
-    fn loader() -> impl Strategy<Value = Loader> {
-        prop::sample::select(vec![Loader::Systemd, Loader::Procps])
+    fn dialect() -> impl Strategy<Value = &'static Dialect> {
+        prop::sample::select(DIALECTS.to_vec())
     }
 
     type Meaning = Vec<(Vec<u8>, Option<Vec<u8>>)>;
 
-    /// What a loader makes of a file, wherever it stands.
-    fn meaning(bytes: &[u8], loader: Loader) -> Meaning {
-        parse(bytes, loader).into_iter().map(|assignment| (assignment.path, assignment.value)).collect()
+    /// The assignments of a file, wherever they stand.
+    fn meaning(bytes: &[u8], dialect: &Dialect) -> Meaning {
+        parse(bytes, dialect).into_iter().map(|assignment| (assignment.path, assignment.value)).collect()
     }
 
     proptest! {
         #[test]
-        fn a_new_value_changes_one_assignment(bytes in file(), loader in loader(), pick: prop::sample::Index) {
-            let read = parse(&bytes, loader);
+        fn a_new_value_changes_one_assignment(bytes in file(), dialect in dialect(), pick: prop::sample::Index) {
+            let read = parse(&bytes, dialect);
             prop_assume!(!read.is_empty());
             let index = pick.index(read.len());
-            let mut expected = meaning(&bytes, loader);
+            let mut expected = meaning(&bytes, dialect);
             expected[index].1 = read[index].value.as_ref().map(|_| b"77".to_vec());
             let mut document = Document::new(bytes);
             document.set_value(&read[index], "77");
-            prop_assert_eq!(meaning(document.as_bytes(), loader), expected);
+            prop_assert_eq!(meaning(document.as_bytes(), dialect), expected);
         }
 
         #[test]
-        fn a_line_is_removed_or_commented_out_alone(bytes in file(), loader in loader(), pick: prop::sample::Index) {
-            let read = parse(&bytes, loader);
+        fn a_line_is_removed_or_commented_out_alone(bytes in file(), dialect in dialect(), pick: prop::sample::Index) {
+            let read = parse(&bytes, dialect);
             prop_assume!(!read.is_empty());
             let index = pick.index(read.len());
-            let mut expected = meaning(&bytes, loader);
+            let mut expected = meaning(&bytes, dialect);
             expected.remove(index);
             let mut removed = Document::new(bytes.clone());
             removed.remove_line(&read[index]);
-            prop_assert_eq!(meaning(removed.as_bytes(), loader), expected.clone());
+            prop_assert_eq!(meaning(removed.as_bytes(), dialect), expected.clone());
             let mut commented = Document::new(bytes.clone());
             commented.comment_out(&read[index], "note: ");
-            prop_assert_eq!(meaning(commented.as_bytes(), loader), expected);
+            prop_assert_eq!(meaning(commented.as_bytes(), dialect), expected);
             let at = commented.as_bytes().windows(8).position(|eight| eight == b"# note: ").expect("it has the note");
             let restored = [&commented.as_bytes()[..at], &commented.as_bytes()[at + 8..]].concat();
             prop_assert_eq!(restored, bytes);
@@ -193,18 +194,18 @@ mod tests {
         fn a_new_line_changes_no_other(bytes in file(), line in 0_usize..8) {
             let mut inserted = Document::new(bytes.clone());
             inserted.insert_after_line(line, "new = 1");
-            for loader in [Loader::Systemd, Loader::Procps] {
+            for dialect in DIALECTS {
                 let new = (b"new".to_vec(), Some(b"1".to_vec()));
-                let mut found = meaning(inserted.as_bytes(), loader);
+                let mut found = meaning(inserted.as_bytes(), dialect);
                 let at = found.iter().position(|one| *one == new);
                 prop_assert!(at.is_some());
                 found.remove(at.unwrap_or_default());
-                prop_assert_eq!(found, meaning(&bytes, loader));
+                prop_assert_eq!(found, meaning(&bytes, dialect));
                 let mut appended = Document::new(bytes.clone());
                 appended.append("new = 1");
-                let mut found = meaning(appended.as_bytes(), loader);
+                let mut found = meaning(appended.as_bytes(), dialect);
                 prop_assert_eq!(found.pop(), Some(new));
-                prop_assert_eq!(found, meaning(&bytes, loader));
+                prop_assert_eq!(found, meaning(&bytes, dialect));
             }
         }
     }
@@ -227,7 +228,7 @@ mod tests {
             ("x\na = 1", |document, first| document.remove_line(first), "x\n"),
         ];
         for (before, edit, expected) in cases {
-            let first = parse(before.as_bytes(), Loader::Systemd).remove(0);
+            let first = parse(before.as_bytes(), &SYSTEMD).remove(0);
             let mut document = Document::new(before.as_bytes().to_vec());
             edit(&mut document, &first);
             assert_eq!(String::from_utf8_lossy(document.as_bytes()), *expected);

@@ -1,64 +1,44 @@
-//! Reads the lines of a file as each of the two loaders does.
-//!
-//! They differ in what ends a line, what a blank is, and how much of a key they tidy up. Sources: systemd's
-//! `src/sysctl/sysctl.c`, `src/basic/fileio.c` (`read_line`) and `src/basic/path-util.c` (`path_simplify`); procps'
-//! `src/sysctl.c`.
+//! Reads the lines of a file as [`Assignment`]s, with the habits that tell one program's lines from another's.
 
 use std::ops::Range;
 
-use super::{Assignment, Loader};
-
-/// systemd gives up on a file at the first line that has so many bytes (`LONG_LINE_MAX`).
-const LONG_LINE: usize = 1024 * 1024;
+use super::Assignment;
 
 /// systemd's longest part of a path; it leaves the rest of a path with a longer one alone (`NAME_MAX`).
 const LONG_NAME: usize = 255;
 
+/// How a program takes the bytes of a file apart.
+pub(super) struct Syntax {
+    /// Finds the line that begins at an offset. None: the program gives up on the file there.
+    pub(super) line: fn(&[u8], usize) -> Option<Line>,
+    /// Whether a byte is a blank around a key or a value.
+    pub(super) is_blank: fn(u8) -> bool,
+    /// The bytes that begin a comment, as the first of a line.
+    pub(super) comments: &'static [u8],
+    /// Makes the path below `/proc/sys` of a key, a `-` before the key included.
+    pub(super) path: fn(&[u8]) -> Vec<u8>,
+}
+
+/// One line among the bytes of a file.
+pub(super) struct Line {
+    /// Where its text stands.
+    pub(super) text: Range<usize>,
+    /// Where the next line begins.
+    pub(super) end: usize,
+}
+
 /// The assignments among `bytes`, in order.
-pub(super) fn assignments(bytes: &[u8], loader: Loader) -> Vec<Assignment> {
+pub(super) fn assignments(bytes: &[u8], syntax: &Syntax) -> Vec<Assignment> {
     let mut found = Vec::new();
     let mut start = 0;
     let mut number = 1;
     while start < bytes.len() {
-        let (text, end) = match loader {
-            Loader::Systemd => systemd_line(bytes, start),
-            Loader::Procps => procps_line(bytes, start),
-        };
-        if loader == Loader::Systemd && text.len() >= LONG_LINE {
-            break;
-        }
-        found.extend(assignment(bytes, text, start..end, number, loader));
+        let Some(Line { text, end }) = (syntax.line)(bytes, start) else { break };
+        found.extend(assignment(bytes, text, start..end, number, syntax));
         number += bytes[start..end].split(|byte| *byte == b'\n').count() - 1;
         start = end;
     }
     found
-}
-
-/// The text of the line that begins at `start`, and where the next one begins.
-///
-/// A line feed, a carriage return and a NUL each end a line, and so does a run of them in which none comes twice and
-/// a NUL comes last.
-fn systemd_line(bytes: &[u8], start: usize) -> (Range<usize>, usize) {
-    let ends_line = |byte: &u8| matches!(byte, b'\n' | b'\r' | 0);
-    let text_end = bytes[start..].iter().position(ends_line).map_or(bytes.len(), |length| start + length);
-    let mut end = text_end;
-    while let Some(byte) = bytes.get(end).filter(|byte| ends_line(byte)) {
-        let before = &bytes[text_end..end];
-        if before.contains(byte) || before.contains(&0) {
-            break;
-        }
-        end += 1;
-    }
-    (start..text_end, end)
-}
-
-/// The text of the line that begins at `start`, and where the next one begins.
-///
-/// Only a line feed ends a line, but what follows a NUL in it is not seen.
-fn procps_line(bytes: &[u8], start: usize) -> (Range<usize>, usize) {
-    let end = bytes[start..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |length| start + length + 1);
-    let text_end = bytes[start..end].iter().position(|byte| *byte == 0).map_or(end, |length| start + length);
-    (start..text_end, end)
 }
 
 /// The assignment that `text` makes, if it makes one.
@@ -67,31 +47,31 @@ fn assignment(
     text: Range<usize>,
     line_span: Range<usize>,
     line: usize,
-    loader: Loader,
+    syntax: &Syntax,
 ) -> Option<Assignment> {
-    let text = trim(bytes, text, loader);
+    let text = trim(bytes, text, syntax.is_blank);
     let first = *bytes[text.clone()].first()?;
-    if matches!(first, b'#' | b';') {
+    if syntax.comments.contains(&first) {
         return None;
     }
     let (key_span, value_span, value) = match bytes[text.clone()].iter().position(|byte| *byte == b'=') {
         Some(length) => {
             let equals = text.start + length;
-            let value_span = value_span(bytes, equals + 1..text.end, &line_span, loader);
+            let value_span = value_span(bytes, equals + 1..text.end, &line_span, syntax.is_blank);
             let value = bytes[value_span.clone()].to_vec();
-            (trim_end(bytes, text.start..equals, loader), value_span, Some(value))
+            (trim_end(bytes, text.start..equals, syntax.is_blank), value_span, Some(value))
         }
         None if first == b'-' => (text.clone(), text.end..text.end, None),
         None => return None,
     };
-    let path = path(&bytes[key_span.clone()], loader);
+    let path = (syntax.path)(&bytes[key_span.clone()]);
     Some(Assignment { line, key: simplified(&path), path, value, key_span, value_span, line_span })
 }
 
 /// Where the value stands that `text` holds between blanks. An empty one stands after the blanks behind the `=`, so
 /// that a value which is put there finds the same style.
-fn value_span(bytes: &[u8], text: Range<usize>, line_span: &Range<usize>, loader: Loader) -> Range<usize> {
-    let span = trim(bytes, text.clone(), loader);
+fn value_span(bytes: &[u8], text: Range<usize>, line_span: &Range<usize>, is_blank: fn(u8) -> bool) -> Range<usize> {
+    let span = trim(bytes, text.clone(), is_blank);
     if !span.is_empty() {
         return span;
     }
@@ -99,16 +79,6 @@ fn value_span(bytes: &[u8], text: Range<usize>, line_span: &Range<usize>, loader
     let blanks = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
     let at = text.start + blanks;
     at..at
-}
-
-/// The path below `/proc/sys` that `key` names, a `-` before it included.
-fn path(key: &[u8], loader: Loader) -> Vec<u8> {
-    let key = key.strip_prefix(b"-").unwrap_or(key);
-    match loader {
-        Loader::Systemd => simplified(&separated(&key[trim(key, 0..key.len(), loader)])),
-        // A second place takes one more dash, and neither looks for blanks behind it.
-        Loader::Procps => separated(key.strip_prefix(b"-").unwrap_or(key)),
-    }
 }
 
 /// `key` with slashes: where a dot is the first separator, dots and slashes change places.
@@ -125,7 +95,7 @@ pub(super) fn separated(key: &[u8]) -> Vec<u8> {
 }
 
 /// `path` without empty parts and `.` parts, and without the slash at its start.
-fn simplified(path: &[u8]) -> Vec<u8> {
+pub(super) fn simplified(path: &[u8]) -> Vec<u8> {
     let mut parts: Vec<&[u8]> = Vec::new();
     let mut rest = path;
     while !rest.is_empty() {
@@ -143,21 +113,13 @@ fn simplified(path: &[u8]) -> Vec<u8> {
     parts.join(&b'/')
 }
 
-fn is_blank(byte: u8, loader: Loader) -> bool {
-    match byte {
-        b' ' | b'\t' | b'\n' | b'\r' => true,
-        // Vertical tab and form feed: blanks of isspace(3).
-        0x0b | 0x0c => loader == Loader::Procps,
-        _ => false,
-    }
+/// `span` without the blanks around it.
+pub(super) fn trim(bytes: &[u8], span: Range<usize>, is_blank: fn(u8) -> bool) -> Range<usize> {
+    let blanks = bytes[span.clone()].iter().take_while(|byte| is_blank(**byte)).count();
+    trim_end(bytes, span.start + blanks..span.end, is_blank)
 }
 
-fn trim(bytes: &[u8], span: Range<usize>, loader: Loader) -> Range<usize> {
-    let blanks = bytes[span.clone()].iter().take_while(|byte| is_blank(**byte, loader)).count();
-    trim_end(bytes, span.start + blanks..span.end, loader)
-}
-
-fn trim_end(bytes: &[u8], span: Range<usize>, loader: Loader) -> Range<usize> {
-    let blanks = bytes[span.clone()].iter().rev().take_while(|byte| is_blank(**byte, loader)).count();
+fn trim_end(bytes: &[u8], span: Range<usize>, is_blank: fn(u8) -> bool) -> Range<usize> {
+    let blanks = bytes[span.clone()].iter().rev().take_while(|byte| is_blank(**byte)).count();
     span.start..span.end - blanks
 }

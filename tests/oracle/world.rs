@@ -2,6 +2,7 @@
 //! machine's files nor its sysctls are touched.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::env;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -9,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use conntrack_sysctl::kernel::catalog::{self, Kind as Unit};
 use conntrack_sysctl::kernel::number::kernel_reading;
-use conntrack_sysctl::sysctl_d::{Loader, Write, assignments, writes};
+use conntrack_sysctl::sysctl_d::{Dialect, SYSTEMD, Write, assignments, writes};
 
 use super::random::{LEGACY, Node, Root};
 use crate::support::tree::tree;
@@ -26,10 +27,10 @@ pub(crate) enum Kind {
 /// What stands in each key: a text in the order world, a number in the kernel world.
 type Contents = BTreeMap<String, Vec<u8>>;
 
-/// A world and the loader that runs in it.
+/// A world and the program that runs in it.
 pub(crate) struct World {
     kind: Kind,
-    loader: Loader,
+    dialect: &'static Dialect,
     /// What stands in each key before a loader runs.
     initial: Contents,
     /// The longest timeout, which depends on the kernel's clock.
@@ -44,7 +45,7 @@ const CREDENTIALS: [&str; 2] = ["/run/credentials/systemd-sysctl.service", "/run
 
 impl World {
     /// Sets up a world in the mounts and the network of this process, which are to be its own.
-    pub(crate) fn enter(kind: Kind, loader: Loader) -> World {
+    pub(crate) fn enter(kind: Kind, dialect: &'static Dialect) -> World {
         for directory in ["/etc", "/run", "/usr/local/lib", "/usr/lib/sysctl.d"] {
             mount_tmpfs(directory);
         }
@@ -57,7 +58,7 @@ impl World {
                 initial.insert(key.clone(), fs::read(file(&key)).expect("a key can be read").trim_ascii().to_vec());
             }
         }
-        let mut world = World { kind, loader, initial, longest: 0 };
+        let mut world = World { kind, dialect, initial, longest: 0 };
         match kind {
             Kind::Order => {
                 mount_tmpfs("/proc/sys/net");
@@ -89,7 +90,8 @@ impl World {
         if Path::new(LEGACY).exists() {
             keys.insert("net.ipv4.netfilter.ip_conntrack_max".to_owned());
         }
-        let writes = writes(&assignments(&tree, self.loader), self.loader, &keys);
+        let read = assignments(&tree, self.dialect, &self.dialect.files(&tree));
+        let writes = writes(&read, self.dialect, &keys);
         let expected = match self.kind {
             Kind::Order => self.texts(&writes),
             Kind::Kernel => self.numbers(&writes),
@@ -127,20 +129,14 @@ impl World {
     }
 
     fn run(&self) {
-        let mut command = match self.loader {
-            Loader::Systemd => {
-                let mut command = Command::new("/usr/lib/systemd/systemd-sysctl");
-                // The service manager passes on what the machine was given.
-                let own = CREDENTIALS.iter().find(|directory| Path::new(directory).exists()).unwrap_or(&CREDENTIALS[0]);
-                command.env("CREDENTIALS_DIRECTORY", own).env("SYSTEMD_LOG_TARGET", "console");
-                command
-            }
-            Loader::Procps => {
-                let mut command = Command::new("sysctl");
-                command.arg("--system");
-                command
-            }
-        };
+        let mut words = self.dialect.command.split(' ');
+        let mut command = Command::new(words.next().expect("a command has a name"));
+        command.args(words);
+        // systemd-sysctl is in no PATH.
+        command.env("PATH", format!("/usr/lib/systemd:{}", env::var("PATH").unwrap_or_default()));
+        // The service manager passes on what the machine was given.
+        let own = CREDENTIALS.iter().find(|directory| Path::new(directory).exists()).unwrap_or(&CREDENTIALS[0]);
+        command.env("CREDENTIALS_DIRECTORY", own).env("SYSTEMD_LOG_TARGET", "console");
         let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status().expect("the loader is installed");
         assert!(status.code().is_some(), "the loader crashed: {status}");
     }
@@ -151,10 +147,11 @@ impl World {
             let key = catalog::by_key(&write.key).expect("it is a key of conntrack").name.into_owned();
             let content = contents.get_mut(&key).expect("it is a key of this kernel");
             let line = [&write.text[..], b"\n"].concat();
-            match self.loader {
+            if *self.dialect == SYSTEMD {
                 // systemd writes over the beginning of a file, which for a sysctl is all the same.
-                Loader::Systemd => drop(content.splice(..line.len().min(content.len()), line)),
-                Loader::Procps => *content = line,
+                content.splice(..line.len().min(content.len()), line);
+            } else {
+                *content = line;
             }
         }
         contents

@@ -1,0 +1,33 @@
+//! Knows the boot by LSB scripts: kmod, then procps. sysvinit runs them, and so do runit and OpenRC as Debian has them.
+
+use super::{Blacklist, ModuleLists, Stage, System, once};
+use crate::boot::arrival::drop_ins;
+use crate::boot::wanted::{MODULES as MODULES_FILE, MODULES_LOAD};
+use crate::sysctl_d::{PROCPS, procps};
+use crate::tree::Tree;
+
+/// The LSB scripts beside procps. Requests and reports know them by the loader.
+pub static SYSVINIT: System = System {
+    name: "procps",
+    command: PROCPS.command,
+    detect: |_| None,
+    dialect: procps::installed,
+    order: &[Stage::Modules(&MODULES), Stage::Loader(once)],
+};
+
+/// The lists of the script kmod, which takes the words behind a name for parameters, and calls modprobe(8).
+static MODULES: ModuleLists = ModuleLists {
+    files,
+    module: |line| line.split_whitespace().next().unwrap_or_default(),
+    parameters: &["modules_load", "modules-load", "rd.modules_load", "rd.modules-load"],
+    blacklist: Blacklist::ForAliases,
+};
+
+/// modules-load.d, and /etc/modules last.
+fn files(tree: &Tree) -> Vec<std::path::PathBuf> {
+    let mut files = drop_ins(tree, &MODULES_LOAD, ".conf");
+    if tree.get(MODULES_FILE).is_some() {
+        files.push(MODULES_FILE.into());
+    }
+    files
+}

@@ -1,0 +1,57 @@
+//! Defines a dialect: how one program reads sysctl files, and what it makes of them. A dialect is a row of facts; the
+//! habits of a program are functions in a file of its own.
+//!
+//! A new dialect is a file beside `procps.rs` and a line in [`DIALECTS`]. Which dialect a boot speaks is for
+//! [`crate::boot::systems`].
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::kernel_keys::{Expansion, KernelKeys};
+use super::{Assignment, Placed, procps, systemd};
+use crate::tree::Tree;
+
+/// How one program reads sysctl files, and what it writes then.
+pub struct Dialect {
+    /// The name of the program, and of its versions where they differ.
+    pub name: &'static str,
+    /// The command that a person knows it by.
+    pub command: &'static str,
+    /// Lists the files that the program opens when no file is named to it, in the order of reading.
+    pub(super) files: fn(&Tree) -> Vec<PathBuf>,
+    /// Reads the bytes of one file.
+    pub(super) read: fn(&[u8]) -> Vec<Assignment>,
+    /// Picks the assignments that the program keeps of all that one run has read, in the order of writing.
+    pub(super) kept: fn(&[Placed]) -> Vec<&Placed>,
+    /// Finds the keys that a glob stands for.
+    pub(super) globs: for<'a> fn(&KernelKeys<'a>, &[u8]) -> Vec<Expansion<'a>>,
+    /// Whether the program writes to such a path below `/proc/sys`, if the kernel has it.
+    pub(super) may_write: fn(&[u8]) -> bool,
+}
+
+/// Every dialect.
+pub static DIALECTS: [&Dialect; 3] = [&systemd::SYSTEMD, &procps::PROCPS, &procps::PROCPS_3];
+
+impl Dialect {
+    /// The files that the program reads when no file is named to it, in order. What stands there may still be
+    /// unreadable.
+    #[must_use]
+    pub fn files(&self, tree: &Tree) -> Vec<PathBuf> {
+        (self.files)(tree)
+    }
+}
+
+// The name stands for the row: two function pointers cannot be compared.
+impl PartialEq for Dialect {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Dialect {}
+
+impl fmt::Debug for Dialect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}

@@ -1,0 +1,110 @@
+//! Knows `sysctl` of procps, versions 3 and 4.
+//!
+//! Source: procps' `src/sysctl.c`.
+
+use std::path::{Path, PathBuf};
+
+use super::dialect::Dialect;
+use super::kernel_keys::{Expansion, KernelKeys};
+use super::lines::{self, Line, Syntax, separated};
+use super::paths::SYSCTL_CONF;
+use super::{Assignment, files, glob};
+use crate::tree::{Entry, Tree};
+
+/// procps 4.
+pub static PROCPS: Dialect = Dialect {
+    name: "procps",
+    command: "sysctl --system",
+    files: opened,
+    read,
+    kept: |assignments| assignments.iter().collect(),
+    globs,
+    may_write: |_| true,
+};
+
+/// procps 3, which has no globs (seen in real boots of Debian 11).
+pub static PROCPS_3: Dialect = Dialect { name: "procps 3", globs: |_, _| Vec::new(), ..PROCPS };
+
+/// The library of procps 3; procps 4 has libproc2 instead.
+pub const LIBRARIES_3: [&str; 6] = [
+    "/lib/x86_64-linux-gnu/libprocps.so.8",
+    "/lib/aarch64-linux-gnu/libprocps.so.8",
+    "/usr/lib64/libprocps.so.8",
+    "/lib/x86_64-linux-gnu/libprocps.so.7",
+    "/lib/aarch64-linux-gnu/libprocps.so.7",
+    "/usr/lib64/libprocps.so.7",
+];
+
+/// The dialect of the procps that `tree` has.
+#[must_use]
+pub fn installed(tree: &Tree) -> &'static Dialect {
+    let is_3 = LIBRARIES_3.iter().any(|library| tree.get(library).is_some());
+    if is_3 { &PROCPS_3 } else { &PROCPS }
+}
+
+const SYNTAX: Syntax = Syntax { line, is_blank, comments: b"#;", path };
+
+fn read(bytes: &[u8]) -> Vec<Assignment> {
+    lines::assignments(bytes, &SYNTAX)
+}
+
+/// The drop-ins, hidden ones too, and /etc/sysctl.conf last.
+fn opened(tree: &Tree) -> Vec<PathBuf> {
+    // procps asks for a regular file, so that a link to /dev/null is passed over.
+    let is_regular = |path: &&Path| matches!(tree.get(path), Some(Entry::File(_) | Entry::Link { .. }));
+    let last = Some(Path::new(SYSCTL_CONF)).filter(is_regular);
+    files::drop_ins(tree, |_| true).into_iter().chain(last).flat_map(|path| opened_for(tree, path)).collect()
+}
+
+/// The files that procps opens for `path`: it takes the name for a glob, and stops at the first that does not open.
+fn opened_for(tree: &Tree, path: &Path) -> Vec<PathBuf> {
+    let mut opened = Vec::new();
+    for path in expanded(tree, path) {
+        let opens = !matches!(tree.get(&path), None | Some(Entry::Dangling | Entry::Unreadable(_)));
+        opened.push(path);
+        if !opens {
+            break;
+        }
+    }
+    opened
+}
+
+/// The files for which the name at the end of `path` stands as a glob with braces; itself where no file matches.
+fn expanded(tree: &Tree, path: &Path) -> Vec<PathBuf> {
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { return vec![path.to_owned()] };
+    let name = name.as_encoded_bytes();
+    // A plain name stands for itself; to compare each with all would take the square of their number.
+    if !name.iter().any(|byte| matches!(byte, b'*' | b'?' | b'[' | b'{' | b'\\')) {
+        return vec![path.to_owned()];
+    }
+    let matching = |pattern: &[u8]| -> Vec<PathBuf> {
+        let names = tree.in_directory(directory).filter_map(|(path, _)| path.file_name().map(|name| (path, name)));
+        let matching = names.filter(|(_, name)| glob::matches(pattern, name.as_encoded_bytes()));
+        matching.map(|(path, _)| path.to_owned()).collect()
+    };
+    let with_braces: Vec<PathBuf> = glob::braces(name).iter().flat_map(|one| matching(one)).collect();
+    let candidates = [with_braces, matching(name), vec![path.to_owned()]];
+    candidates.into_iter().find(|found| !found.is_empty()).unwrap_or_default()
+}
+
+/// Only a line feed ends a line, but the bytes behind a NUL in it are not seen.
+fn line(bytes: &[u8], start: usize) -> Option<Line> {
+    let end = bytes[start..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |length| start + length + 1);
+    let text_end = bytes[start..end].iter().position(|byte| *byte == 0).map_or(end, |length| start + length);
+    Some(Line { text: start..text_end, end })
+}
+
+/// The blanks of isspace(3): vertical tab and form feed too.
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)
+}
+
+/// procps takes a dash away in two places of its parser; neither skips the blanks behind it.
+fn path(key: &[u8]) -> Vec<u8> {
+    let key = key.strip_prefix(b"-").unwrap_or(key);
+    separated(key.strip_prefix(b"-").unwrap_or(key))
+}
+
+fn globs<'a>(kernel: &KernelKeys<'a>, pattern: &[u8]) -> Vec<Expansion<'a>> {
+    kernel.matching(pattern, true)
+}

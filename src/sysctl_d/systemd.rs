@@ -1,0 +1,94 @@
+//! Knows `systemd-sysctl`.
+//!
+//! Sources: systemd's `src/sysctl/sysctl.c`, `src/basic/fileio.c` (`read_line`), `src/basic/path-util.c`
+//! (`path_simplify`) and `src/basic/conf-files.c`.
+
+use std::collections::BTreeMap;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::dialect::Dialect;
+use super::kernel_keys::{Expansion, KernelKeys};
+use super::lines::{self, Line, Syntax, separated, simplified, trim};
+use super::paths::CREDENTIALS;
+use super::{Assignment, Placed, files, glob};
+use crate::tree::Tree;
+
+/// `systemd-sysctl`.
+pub static SYSTEMD: Dialect = Dialect {
+    name: "systemd",
+    command: "systemd-sysctl",
+    files: opened,
+    read,
+    kept: last_of_each_key,
+    globs,
+    may_write: stays_below,
+};
+
+const SYNTAX: Syntax = Syntax { line, is_blank, comments: b"#;", path };
+
+/// systemd gives up on a file at the first line that has so many bytes (`LONG_LINE_MAX`).
+const LONG_LINE: usize = 1024 * 1024;
+
+fn read(bytes: &[u8]) -> Vec<Assignment> {
+    lines::assignments(bytes, &SYNTAX)
+}
+
+/// The drop-ins, and a credential last.
+fn opened(tree: &Tree) -> Vec<PathBuf> {
+    let is_visible = |name: &std::ffi::OsStr| !name.as_bytes().starts_with(b".");
+    let credential = CREDENTIALS.iter().map(Path::new).find(|path| tree.bytes(path).is_some());
+    files::drop_ins(tree, is_visible).into_iter().chain(credential).map(Path::to_path_buf).collect()
+}
+
+/// A line feed, a carriage return and a NUL each end a line, and so does a run of them in which none comes twice and
+/// a NUL comes last.
+fn line(bytes: &[u8], start: usize) -> Option<Line> {
+    let ends_line = |byte: &u8| matches!(byte, b'\n' | b'\r' | 0);
+    let text_end = bytes[start..].iter().position(ends_line).map_or(bytes.len(), |length| start + length);
+    let mut end = text_end;
+    while let Some(byte) = bytes.get(end).filter(|byte| ends_line(byte)) {
+        let before = &bytes[text_end..end];
+        if before.contains(byte) || before.contains(&0) {
+            break;
+        }
+        end += 1;
+    }
+    (text_end - start < LONG_LINE).then_some(Line { text: start..text_end, end })
+}
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
+/// systemd takes one dash away, and the blanks behind it, and simplifies the path.
+fn path(key: &[u8]) -> Vec<u8> {
+    let key = key.strip_prefix(b"-").unwrap_or(key);
+    simplified(&separated(&key[trim(key, 0..key.len(), is_blank)]))
+}
+
+/// systemd keeps one assignment a key: a new value moves the key to the end, an equal one leaves it where it was.
+fn last_of_each_key(assignments: &[Placed]) -> Vec<&Placed> {
+    let mut kept: BTreeMap<&[u8], (usize, &Placed)> = BTreeMap::new();
+    for (order, placed) in assignments.iter().enumerate() {
+        let path = placed.assignment.path.as_slice();
+        let is_repeated = kept.get(path).is_some_and(|(_, old)| old.assignment.value == placed.assignment.value);
+        if !is_repeated {
+            kept.insert(path, (order, placed));
+        }
+    }
+    let mut kept: Vec<_> = kept.into_values().collect();
+    kept.sort_by_key(|(order, _)| *order);
+    kept.into_iter().map(|(_, placed)| placed).collect()
+}
+
+/// Braces are expanded too, but only in a pattern that is a glob without them. systemd's reader of directories hides
+/// the entries `.` and `..`.
+fn globs<'a>(kernel: &KernelKeys<'a>, pattern: &[u8]) -> Vec<Expansion<'a>> {
+    glob::braces(pattern).iter().flat_map(|pattern| kernel.matching(pattern, false)).collect()
+}
+
+/// systemd refuses to write to a path that goes up.
+fn stays_below(path: &[u8]) -> bool {
+    path.split(|byte| *byte == b'/').all(|part| part != b"..")
+}
