@@ -19,8 +19,9 @@ use crate::tree::Place;
 
 pub use arrival::{Arrival, MODULE_FILE, arrival};
 pub use systems::{default_loader, loaders};
+pub use wanted::wanted;
 pub use writers::kernel::{HASHSIZE_FILE, hashsize_line};
-pub use writers::later_writers;
+pub use writers::{Evidence, LaterWrite, WRITERS, Writer, Written, later_writers};
 
 /// The two thresholds of IPv6 reassembly: the kernel refuses a low one above the high one, and a high one below the
 /// low one, at each write (net/ipv6/netfilter/nf_conntrack_reasm.c).
@@ -141,9 +142,11 @@ pub fn boot_arriving(snapshot: &Snapshot, loader: Loader, arrival: Arrival) -> B
             play.lose(write);
         }
     }
-    let later = writers::assignments(&snapshot.tree);
-    play.mention(&later);
-    for write in sysctl_d::writes(&later, Loader::Procps, &keys) {
+    let later = writers::sure_writes(&snapshot.tree, &keys);
+    for write in &later {
+        play.foresee(write);
+    }
+    for write in later.into_iter().filter(|write| keys.contains(&write.key)) {
         play.write(write);
     }
     Boot { loader, arrival, outlooks: play.outlooks }
@@ -193,13 +196,26 @@ impl Play<'_> {
         Some((setting, number))
     }
 
-    fn note(&mut self, write: Write, number: Option<i64>) {
-        let Some(setting) = catalog::by_key(&write.key) else { return };
+    /// Notes what a program writes later, as lost until the write shows that it is not.
+    fn foresee(&mut self, write: &Write) {
+        if let Some(outlook) = self.listed(write) {
+            outlook.lost = Some(Lost::NoSuchKey(write.place.clone()));
+        }
+    }
+
+    /// The outlook of the setting that is written, with the write among its assignments.
+    fn listed(&mut self, write: &Write) -> Option<&mut Outlook> {
+        let setting = catalog::by_key(&write.key)?;
         let is_new = self.noted.insert((setting.name.to_string(), write.place.clone()));
         let outlook = self.outlook(setting);
         if is_new {
             outlook.assignments.push(write.place.clone());
         }
+        Some(outlook)
+    }
+
+    fn note(&mut self, write: Write, number: Option<i64>) {
+        let Some(outlook) = self.listed(&write) else { return };
         match number {
             Some(number) => {
                 outlook.value = Some(number);
