@@ -14,13 +14,14 @@ use crate::kernel::catalog::{self, Access, CATALOG, Setting};
 use crate::kernel::number::kernel_reading;
 use crate::kernel::release::Release;
 use crate::snapshot::Snapshot;
-use crate::sysctl_d::{self, Dialect, PROCPS, Placed, Write};
+use crate::sysctl_d::{self, Dialect, Placed, Write};
 use crate::tree::Place;
 
 pub use arrival::{Arrival, MODULE_FILE, arrival};
 pub use systems::{SYSTEMD, SYSTEMS, SYSVINIT, System, detected, systems};
+pub use wanted::wanted;
 pub use writers::kernel::{HASHSIZE_FILE, hashsize_line};
-pub use writers::later_writers;
+pub use writers::{Evidence, LaterWrite, WRITERS, Writer, Written, later_writers};
 
 /// The two thresholds of IPv6 reassembly: the kernel refuses a low one above the high one, and a high one below the
 /// low one, at each write (net/ipv6/netfilter/nf_conntrack_reasm.c).
@@ -144,9 +145,11 @@ pub fn boot_arriving(snapshot: &Snapshot, system: &'static System, arrival: Arri
             play.lose(write);
         }
     }
-    let later = writers::assignments(tree);
-    play.mention(&later);
-    for write in sysctl_d::writes(&later, &PROCPS, &keys) {
+    let later = writers::sure_writes(tree, &keys);
+    for write in &later {
+        play.foresee(write);
+    }
+    for write in later.into_iter().filter(|write| keys.contains(&write.key)) {
         play.write(write);
     }
     Boot { system, dialect, arrival, outlooks: play.outlooks }
@@ -196,13 +199,26 @@ impl Play<'_> {
         Some((setting, number))
     }
 
-    fn note(&mut self, write: Write, number: Option<i64>) {
-        let Some(setting) = catalog::by_key(&write.key) else { return };
+    /// Notes what a program writes later, as lost until the write shows that it is not.
+    fn foresee(&mut self, write: &Write) {
+        if let Some(outlook) = self.listed(write) {
+            outlook.lost = Some(Lost::NoSuchKey(write.place.clone()));
+        }
+    }
+
+    /// The outlook of the setting that is written, with the write among its assignments.
+    fn listed(&mut self, write: &Write) -> Option<&mut Outlook> {
+        let setting = catalog::by_key(&write.key)?;
         let is_new = self.noted.insert((setting.name.to_string(), write.place.clone()));
         let outlook = self.outlook(setting);
         if is_new {
             outlook.assignments.push(write.place.clone());
         }
+        Some(outlook)
+    }
+
+    fn note(&mut self, write: Write, number: Option<i64>) {
+        let Some(outlook) = self.listed(&write) else { return };
         match number {
             Some(number) => {
                 outlook.value = Some(number);

@@ -147,7 +147,7 @@ pub fn story(name: &str, snapshot: &Snapshot) -> Result<Story, Failure> {
         loader: boot.system,
         module: arrival_text(&boot.arrival),
         assignments,
-        later_writers: boot::later_writers(&snapshot.tree, &[&setting.name]),
+        later_writers: boot::later_writers(snapshot, &[&setting.name]).into_iter().map(Warning::from).collect(),
     })
 }
 

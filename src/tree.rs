@@ -149,6 +149,45 @@ impl Tree {
     }
 }
 
+/// One thing that is to be read into a [`Tree`]. Nothing is put into it for a path at which nothing stands.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Read {
+    /// The files that stand directly in a directory.
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// How the names of those end that are read.
+        suffix: &'static str,
+    },
+    /// The file at this path. If something bars the way to it, that is noted as [`Entry::Unreadable`].
+    File(PathBuf),
+    /// The file at one of several paths at which a program looks. If something bars the way to it, it is not there.
+    Candidate(PathBuf),
+    /// Whether anything stands at this path: [`Entry::Program`].
+    Presence(PathBuf),
+    /// Where the links at this path end: [`Entry::Link`] without bytes.
+    Target(PathBuf),
+    /// A file that the running kernel makes. An image has none.
+    OfKernel(PathBuf),
+}
+
+impl Read {
+    /// The files with this suffix in each of `directories`.
+    pub fn directories(directories: &[&str], suffix: &'static str) -> impl Iterator<Item = Read> {
+        directories.iter().map(move |path| Read::Directory { path: path.into(), suffix })
+    }
+
+    /// Each of `paths`, as [`Read::File`].
+    pub fn files(paths: &[&str]) -> impl Iterator<Item = Read> {
+        paths.iter().map(|path| Read::File(path.into()))
+    }
+
+    /// Each of `paths`, as [`Read::Presence`].
+    pub fn presences(paths: &[&str]) -> impl Iterator<Item = Read> {
+        paths.iter().map(|path| Read::Presence(path.into()))
+    }
+}
+
 impl FromIterator<(PathBuf, Entry)> for Tree {
     fn from_iter<I: IntoIterator<Item = (PathBuf, Entry)>>(entries: I) -> Self {
         Tree { entries: entries.into_iter().collect() }

@@ -1,7 +1,9 @@
-//! Defines what a user should know although nothing failed.
+//! Defines the warnings of a run: facts that a user should know although nothing failed.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::boot::{Evidence, LaterWrite, Writer, Written};
 
 /// The codes of warnings. The names are stable: playbooks and alerts may match on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -21,36 +23,51 @@ pub enum Code {
     BootNotGuaranteed,
     /// A file that a boot reads could not be read here.
     Unreadable,
-    /// ufw writes the setting after the boot's loader.
-    Ufw,
-    /// tuned writes the setting after the boot's loader.
-    Tuned,
-    /// kube-proxy writes the setting as it starts.
-    KubeProxy,
+    /// A program writes the setting after the boot's loader.
+    LaterWriter,
 }
 
-/// One thing that a user should know.
+/// One fact that a user should know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Warning {
-    /// What kind of thing it is.
+    /// The kind of warning.
     pub code: Code,
-    /// What it is, in a sentence that names the key or the path.
+    /// The warning as a sentence that names the key or the path.
     pub message: String,
-    /// The setting that it is about.
+    /// The setting that the warning is about.
     pub key: Option<String>,
+    /// The program, if the code is `later_writer`.
+    #[schemars(with = "Option<Writer>")]
+    pub by: Option<String>,
 }
 
 impl Warning {
-    /// A warning with its code and its sentence.
+    /// A warning about no setting in particular.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Warning { code, message: message.into(), key: None }
+        Warning { code, message: message.into(), key: None, by: None }
     }
 
-    /// Names the setting that it is about.
+    /// Names the setting that the warning is about.
     #[must_use]
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.key = Some(key.into());
         self
+    }
+}
+
+impl From<LaterWrite> for Warning {
+    fn from(LaterWrite { by, setting, written }: LaterWrite) -> Self {
+        let (verb, evidence) = match written {
+            Written::Surely(write) => ("writes", Evidence::Line(write.place)),
+            Written::Perhaps { evidence, .. } => ("may write", evidence),
+        };
+        let evidence = match evidence {
+            Evidence::Line(place) => format!("`{place}`"),
+            Evidence::Presence(path) => format!("`{}` is there", path.display()),
+        };
+        let Writer { name, remedy, .. } = by;
+        let message = format!("{name} {verb} `{setting}` after the boot's loader ({evidence}); {remedy}");
+        Warning { by: Some((*name).to_owned()), ..Warning::new(Code::LaterWriter, message).key(setting) }
     }
 }

@@ -1,14 +1,16 @@
 //! What the next boot makes of a machine, beyond the drop-ins: when the module comes, its options, the kernel command
 //! line, and who writes later. A case is a few files and what is expected of them.
 
-use conntrack_sysctl::boot::wanted::tuned_profiles;
+use std::path::PathBuf;
+
 use conntrack_sysctl::boot::{Arrival, FRAG6_HIGH, FRAG6_LOW, Lost, SYSTEMD, SYSVINIT};
-use conntrack_sysctl::boot::{arrival, boot, detected, later_writers};
+use conntrack_sysctl::boot::{arrival, boot, detected, later_writers, wanted};
 use conntrack_sysctl::kernel::catalog::{BUCKETS, COUNT, MAX};
 use conntrack_sysctl::kernel::release::Release;
 use conntrack_sysctl::snapshot::{Module, Snapshot};
-use conntrack_sysctl::tree::{Entry, Place, Tree};
-use conntrack_sysctl::warning::Code;
+use conntrack_sysctl::sysctl_d::paths::SYSCTL_D;
+use conntrack_sysctl::tree::{Entry, Place, Read, Tree};
+use conntrack_sysctl::warning::Warning;
 
 fn tree(files: &[(&str, &str)]) -> Tree {
     let entries = files.iter().map(|(path, text)| ((*path).into(), Entry::File(text.as_bytes().to_vec())));
@@ -208,42 +210,133 @@ fn the_kernel_command_line_reaches_what_is_built_in() {
     assert_eq!(value(&[cmdline, file], Module::BuiltIn), Some(9));
 }
 
+/// A machine on which ufw is enabled and has sysctl read `text`.
+fn with_ufw(text: &str) -> Vec<(&str, &str)> {
+    vec![
+        ("/etc/default/ufw", "IPT_SYSCTL=/etc/ufw/sysctl.conf"),
+        ("/etc/ufw/sysctl.conf", text),
+        ("/etc/ufw/ufw.conf", "ENABLED=yes"),
+    ]
+}
+
 #[test]
 fn ufw_writes_after_the_loader_if_it_is_enabled() {
-    let ufw = |enabled| {
-        [
-            ("/etc/sysctl.d/a.conf", "net.nf_conntrack_max=9"),
-            ("/etc/default/ufw", "IPT_SYSCTL=/etc/ufw/sysctl.conf"),
-            ("/etc/ufw/sysctl.conf", "net/netfilter/nf_conntrack_max=5"),
-            ("/etc/ufw/ufw.conf", enabled),
-        ]
-    };
-    let value = |enabled| boot(&snapshot(&ufw(enabled), Module::BuiltIn), &SYSTEMD).outlook(MAX).value;
-    assert_eq!((value("ENABLED=yes"), value("ENABLED=no")), (Some(5), Some(9)));
+    let outlook = |files: &[(&str, &str)]| boot(&snapshot(files, Module::BuiltIn), &SYSTEMD).outlook(MAX);
+    let mut files = with_ufw("net.nf_conntrack_max=7\nnet/netfilter/nf_conntrack_max=5\nnet/ipv4/ip_conntrack_max=6\n");
+    files.push(("/etc/sysctl.d/a.conf", "net.nf_conntrack_max=9"));
+    let enabled = outlook(&files);
+    assert_eq!((enabled.value, &enabled.lost), (Some(5), &None));
+    let lines = enabled.assignments.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let of_ufw = |line| format!("/etc/ufw/sysctl.conf:{line}");
+    assert_eq!(lines, ["/etc/sysctl.d/a.conf:1".to_owned(), of_ufw(1), of_ufw(2), of_ufw(3)]);
+    files[2].1 = "ENABLED=no";
+    let disabled = outlook(&files);
+    assert_eq!((disabled.value, disabled.assignments.len()), (Some(9), 1));
+}
+
+#[test]
+fn ufw_names_a_setting_as_no_kernel_of_today_does() {
+    let files = with_ufw("net/ipv4/ip_conntrack_max=6\n");
+    let machine = snapshot(&files, Module::BuiltIn);
+    let outlook = boot(&machine, &SYSTEMD).outlook(MAX);
+    assert!(outlook.value.is_none() && matches!(outlook.lost, Some(Lost::NoSuchKey(place)) if place.line == 1));
+    assert_eq!(writers(&machine, &[MAX]), ["ufw net.netfilter.nf_conntrack_max"]);
+}
+
+/// The programs that write some of `settings` later, each with the setting that is named.
+fn writers(machine: &Snapshot, settings: &[&str]) -> Vec<String> {
+    let later = later_writers(machine, settings);
+    later.into_iter().map(|write| format!("{} {}", write.by.name, write.setting)).collect()
 }
 
 #[test]
 fn later_writers_are_named_where_they_write_what_is_wanted() {
-    let files = [
+    let established = "net.netfilter.nf_conntrack_tcp_timeout_established";
+    let mut files = with_ufw("net/netfilter/nf_conntrack_max=5");
+    files.extend([
         ("/etc/tuned/active_profile", "fast\n"),
         ("/usr/lib/tuned/fast/tuned.conf", "[main]\ninclude = base, fast\n"),
         ("/usr/lib/tuned/profiles/base/tuned.conf", "[sysctl]\nnet.netfilter.nf_conntrack_max=5\n"),
         ("/var/lib/kubelet/config.yaml", ""),
-        ("/etc/default/ufw", "IPT_SYSCTL=/etc/ufw/sysctl.conf"),
-        ("/etc/ufw/sysctl.conf", "net/netfilter/nf_conntrack_max=5"),
-        ("/etc/ufw/ufw.conf", "ENABLED=yes"),
-    ];
-    let codes = |keys: &[&str]| later_writers(&tree(&files), keys).into_iter().map(|w| w.code).collect::<Vec<_>>();
-    assert_eq!(codes(&[MAX]), [Code::Ufw, Code::Tuned, Code::KubeProxy]);
-    assert_eq!(codes(&[BUCKETS]), []);
+    ]);
+    let machine = snapshot(&files, Module::Absent);
+    let of_max = ["ufw", "tuned", "kube-proxy"].map(|name| format!("{name} {MAX}"));
+    assert_eq!(writers(&machine, &[MAX]), of_max);
+    assert_eq!(writers(&machine, &[BUCKETS, MAX]), of_max);
+    assert_eq!(writers(&machine, &[established, MAX])[2], format!("kube-proxy {established}"));
+    assert_eq!(writers(&machine, &[established]), [format!("kube-proxy {established}")]);
+    assert_eq!(writers(&machine, &[BUCKETS]), [""; 0]);
+}
+
+#[test]
+fn a_glob_of_ufw_writes_and_an_exclusion_does_not() {
+    let of_ufw = |text| writers(&snapshot(&with_ufw(text), Module::Absent), &[BUCKETS, MAX]);
+    assert_eq!(of_ufw("net/netfilter/nf_conntrack_m*=5"), [format!("ufw {MAX}")]);
+    assert_eq!(of_ufw("-net/netfilter/nf_conntrack_max"), [""; 0]);
+}
+
+#[test]
+fn a_line_of_a_tuned_profile_is_a_comment_or_an_assignment() {
+    let of_tuned = |text| {
+        let files = [("/etc/tuned/active_profile", "fast"), ("/etc/tuned/fast/tuned.conf", text)];
+        let later = later_writers(&snapshot(&files, Module::Absent), &[MAX]);
+        later.into_iter().map(|write| Warning::from(write).message).collect::<Vec<_>>()
+    };
+    let written = of_tuned("# nf_conntrack_max=4\n  ; nf_conntrack_max=4\nnf_conntrack_max\n nf_conntrack_max = 5\n");
+    assert_eq!(written.len(), 1);
+    assert!(written[0].contains("(`/etc/tuned/fast/tuned.conf:4`)"), "{written:?}");
+    assert_eq!(of_tuned("#nf_conntrack_max=4\n"), [""; 0]);
+}
+
+/// Where a boot with `files` may have profiles of tuned.
+fn profiles(files: &[(&str, &str)]) -> Vec<PathBuf> {
+    let candidate = |read| match read {
+        Read::Candidate(path) => Some(path),
+        _ => None,
+    };
+    wanted(&tree(files), Module::Absent).into_iter().filter_map(candidate).collect()
 }
 
 #[test]
 fn a_tuned_profile_is_a_name_and_not_a_path() {
-    let active = |names| tuned_profiles(&tree(&[("/etc/tuned/active_profile", names)]));
+    let active = |names| profiles(&[("/etc/tuned/active_profile", names)]);
     assert_eq!(active("fast").len(), 4);
     assert!(active("fast").contains(&"/usr/lib/tuned/fast/tuned.conf".into()));
     assert!(active("../fast /fast fast/er .fast").is_empty());
+}
+
+#[test]
+fn profiles_without_end_come_to_an_end() {
+    let many: Vec<String> = (0..20_000).map(|number| format!("p{number}")).collect();
+    let profile = format!("[main]\ninclude={}\n", many.join(","));
+    assert_eq!(profiles(&[("/etc/tuned/active_profile", "a"), ("/etc/tuned/a/tuned.conf", &profile)]).len(), 4 * 64);
+    assert_eq!(profiles(&[("/etc/tuned/active_profile", &many.join(" "))]).len(), 4 * 64);
+}
+
+#[test]
+fn what_is_read_names_what_is_to_be_read_next() {
+    let reads = |files: &[(&str, &str)]| wanted(&tree(files), Module::Absent);
+    let conf = Read::File("/etc/ufw/sysctl.conf".into());
+    assert!(!reads(&[]).contains(&conf));
+    assert!(reads(&[("/etc/default/ufw", "IPT_SYSCTL=/etc/ufw/sysctl.conf")]).contains(&conf));
+    assert!(!reads(&[("/etc/default/ufw", "IPT_SYSCTL=etc/ufw/sysctl.conf")]).contains(&conf));
+    let base = Read::Candidate("/etc/tuned/base/tuned.conf".into());
+    let active = ("/etc/tuned/active_profile", "fast");
+    assert!(!reads(&[active]).contains(&base));
+    assert!(reads(&[active, ("/etc/tuned/fast/tuned.conf", "include=base")]).contains(&base));
+}
+
+#[test]
+fn no_file_says_when_a_built_in_module_comes() {
+    let directories = |module| {
+        let directory = |read| match read {
+            Read::Directory { path, .. } => Some(path),
+            _ => None,
+        };
+        wanted(&tree(&[]), module).into_iter().filter_map(directory).collect::<Vec<_>>()
+    };
+    assert_eq!(directories(Module::BuiltIn), SYSCTL_D.map(PathBuf::from));
+    assert_eq!(directories(Module::Absent).len(), 4 * SYSCTL_D.len());
 }
 
 #[test]
@@ -263,12 +356,4 @@ fn which_program_reads_the_files() {
     sysvinit.insert("/sbin/init", link("/usr/sbin/init"));
     sysvinit.insert("/lib/systemd/systemd-sysctl", Entry::Program);
     assert_eq!(detected(&sysvinit), &SYSVINIT);
-}
-
-#[test]
-fn profiles_without_end_come_to_an_end() {
-    let many: Vec<String> = (0..20_000).map(|number| format!("p{number}")).collect();
-    let profile = format!("[main]\ninclude={}\n", many.join(","));
-    let files = [("/etc/tuned/active_profile", "a"), ("/etc/tuned/a/tuned.conf", profile.as_str())];
-    assert!(tuned_profiles(&tree(&files)).len() <= 4 * 64);
 }

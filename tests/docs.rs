@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::support::documents::{blocks, documents, project, text};
-use crate::support::{Run, copy_tree};
+use crate::support::{Run, copy_tree, golden};
+use conntrack_sysctl::boot::WRITERS;
 use conntrack_sysctl::request;
 use serde_json::Value;
 
@@ -106,6 +107,19 @@ fn every_stable_name_is_documented() {
     for field in request::FIELDS {
         assert!(documented.contains(&format!("`{field}`")), "docs/request.md does not tell of `{field}`");
     }
+}
+
+/// `BLESS=1` writes the names into the page.
+#[test]
+fn the_report_page_names_the_programs_that_write_later() {
+    let path = project().join("docs/report.md");
+    let page = text(&path);
+    let names: Vec<String> = WRITERS.iter().map(|writer| format!("`{}`", writer.name)).collect();
+    let meaning = "a program writes the setting after the boot's loader; `by` names it:";
+    let row = format!("| `later_writer` | {meaning} {} |\n", names.join(", "));
+    let named = |line: &str| if line.starts_with("| `later_writer` |") { row.clone() } else { line.to_owned() };
+    golden(&path, &page.split_inclusive('\n').map(named).collect::<String>());
+    assert!(text(&path).contains(&row), "docs/report.md has no row for `later_writer`");
 }
 
 #[test]

@@ -1,8 +1,9 @@
-//! docs/troubleshooting.md tells of every verdict, failure and warning: what each means is what its type says of it, and
-//! the example is what the program prints for the function of that name in tests/troubleshooting/examples.
+//! docs/troubleshooting.md tells of every verdict, failure, warning, and program that writes later. The meaning of each is
+//! taken from the report's schema. The example is the output of the program for the function of that name in
+//! tests/troubleshooting/examples; for a program that writes later, it is the output for its case in tests/roots.
 //!
-//! `BLESS=1` writes both into the page; what to do is written by hand below each example, and stays. What the examples
-//! print that need root is kept beside them, where the test that has root compares it.
+//! `BLESS=1` writes both into the page; the advice below each example is written by hand, and stays. The output of the
+//! examples that need root is kept beside them, and compared by the test that has root.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -21,15 +22,23 @@ struct Type {
     heading: &'static str,
     /// Which lines of a run's text are the example.
     lines: &'static str,
+    /// The case in tests/roots that is the example of a name is the name and this. None: a function is the example.
+    case: Option<&'static str>,
 }
 
-const TYPES: [Type; 3] = [
-    Type { name: "Verdict", heading: "Verdicts", lines: "grep -E '^(SETTING|nf_|net[.])'" },
-    Type { name: "Kind", heading: "Failures", lines: "sed -n '/^failed/,$p' | sed '$d'" },
-    Type { name: "Code", heading: "Warnings", lines: "grep '^warning'" },
+const TYPES: [Type; 4] = [
+    Type { name: "Verdict", heading: "Verdicts", lines: "grep -E '^(SETTING|nf_|net[.])'", case: None },
+    Type { name: "Kind", heading: "Failures", lines: "sed -n '/^failed/,$p' | sed '$d'", case: None },
+    Type { name: "Code", heading: "Warnings", lines: "grep '^warning'", case: None },
+    Type {
+        name: "Writer",
+        heading: "Programs that write later",
+        lines: "grep '^warning'",
+        case: Some("-writes-later"),
+    },
 ];
 
-/// A function in tests/troubleshooting/examples.
+/// A call of a function in tests/troubleshooting/examples.
 struct Example {
     function: String,
     needs_root: bool,
@@ -42,6 +51,12 @@ fn directory() -> PathBuf {
 
 impl Example {
     fn of(of: &Type, name: &str) -> Example {
+        if let Some(suffix) = of.case {
+            let case = format!("{name}{suffix}");
+            let has_it = project().join("tests/roots").join(&case).is_dir();
+            assert!(has_it, "{} `{name}` has no case tests/roots/{case}", of.name);
+            return Example { function: format!("of_case {case}"), needs_root: false };
+        }
         let function = format!("{}_{name}", of.name.to_lowercase());
         let examples = text(&directory().join("examples"));
         let line = examples.lines().find(|line| line.starts_with(&format!("{function}() {{")));

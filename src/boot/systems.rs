@@ -25,7 +25,7 @@ pub struct System {
     /// The command that reads the sysctl files at boot, as a person knows it.
     pub command: &'static str,
     /// Looks for the init system in the files of a machine.
-    pub(super) detect: fn(&Tree) -> Option<Evidence>,
+    pub(super) detect: fn(&Tree) -> Option<Confidence>,
     /// Tells which version of the loader a machine has, by how it reads sysctl files.
     pub(super) dialect: fn(&Tree) -> &'static Dialect,
     /// The stages of a boot.
@@ -34,7 +34,7 @@ pub struct System {
 
 /// How surely a machine boots with an init system, the weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Evidence {
+pub enum Confidence {
     /// Its programs are installed, and nothing else claims the boot.
     Installed,
     /// The first program of a boot is of this system.

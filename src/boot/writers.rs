@@ -1,83 +1,132 @@
-//! Finds who writes conntrack sysctls after the boot's loader: ufw's file is read and played through, tuned and
-//! kube-proxy are named in a warning, because what they write is not decided by files alone.
+//! Lists the programs that write conntrack sysctls after the boot's loader, and says which of them write what.
+//!
+//! A program is one file in `writers/` and one row of [`WRITERS`]. The host reads what the rows ask for, the boot plays
+//! through what they surely write, a warning of the code `later_writer` names each that writes a desired setting, and the
+//! report's schema lists the names. A row needs a case, `tests/roots/NAME-writes-later`, which shows that warning, and a
+//! paragraph in docs/troubleshooting.md.
+//!
+//! [`kernel`] is no row: the kernel's own parameters come before the loader, and a read-only sysctl does not stop them.
 
 pub(super) mod kernel;
+mod kube_proxy;
+mod tuned;
+mod ufw;
 
-use std::path::Path;
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 
-use super::arrival::line_where;
-use super::wanted::{KUBERNETES, UFW_CONF, tuned_profiles, ufw_file};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
 use crate::kernel::catalog;
-use crate::sysctl_d::{self, PROCPS, Placed};
-use crate::tree::{Place, Tree};
-use crate::warning::{Code, Warning};
+use crate::snapshot::Snapshot;
+use crate::sysctl_d::Write;
+use crate::tree::{Place, Read, Tree};
 
-/// What ufw writes as it starts, after the loader, if it is enabled: it runs `sysctl -e -q -p FILE`.
-pub(super) fn assignments(tree: &Tree) -> Vec<Placed> {
-    if ufw_enabled(tree).is_none() {
-        return Vec::new();
+/// The programs, in the order in which a boot plays them through and in which warnings name them.
+pub const WRITERS: [&Writer; 3] = [&ufw::UFW, &tuned::TUNED, &kube_proxy::KUBE_PROXY];
+
+/// A program that writes conntrack sysctls after the boot's loader.
+#[derive(Debug)]
+pub struct Writer {
+    /// The name by which people know it.
+    pub name: &'static str,
+    /// When it writes, and from which source, in one sentence.
+    pub summary: &'static str,
+    /// What must be read to know what it writes, given what has been read. Each file may name the next ones; their number
+    /// must have a bound, because an image may hold anything.
+    pub reads: fn(&Tree) -> Vec<Read>,
+    /// What it writes to a kernel that has these keys (dotted), in order.
+    pub writes: fn(&Tree, &BTreeSet<String>) -> Vec<Written>,
+    /// What to do about it, to stand behind a semicolon.
+    pub remedy: &'static str,
+}
+
+/// One sysctl that a program writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// The files alone decide it, so that the boot is played through with it. The kernel need not have the key.
+    Surely(Write),
+    /// More than the files decides it: whether the program runs here, its arguments, the machine.
+    Perhaps {
+        /// The canonical name of the setting.
+        setting: String,
+        /// Why the program is thought to write it.
+        evidence: Evidence,
+    },
+}
+
+/// Why a program is thought to write a setting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// This line says so.
+    Line(Place),
+    /// This file or directory is there where the program runs.
+    Presence(PathBuf),
+}
+
+impl Written {
+    /// The canonical name of the setting; None: the key is not one of connection tracking.
+    fn setting(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Written::Surely(write) => catalog::by_key(&write.key).map(|setting| setting.name),
+            Written::Perhaps { setting, .. } => Some(setting.into()),
+        }
     }
-    let Some(file) = ufw_file(tree) else { return Vec::new() };
-    let read = sysctl_d::parse(tree.bytes(&file).unwrap_or_default(), &PROCPS);
-    read.into_iter()
-        .map(|assignment| Placed { place: Place { file: file.clone(), line: assignment.line }, assignment })
-        .collect()
 }
 
-fn ufw_enabled(tree: &Tree) -> Option<Place> {
-    line_where(tree, Path::new(UFW_CONF), |line| {
-        line.split_once('=')
-            .is_some_and(|(key, value)| key == "ENABLED" && value.trim_matches(['"', '\'']).eq_ignore_ascii_case("yes"))
-    })
+/// A report names a program by its name. The names and what they mean come from the rows.
+impl JsonSchema for Writer {
+    fn schema_name() -> Cow<'static, str> {
+        "Writer".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let name =
+            |writer: &&Writer| json_schema!({"description": writer.summary, "type": "string", "const": writer.name});
+        json_schema!({
+            "description": "The programs that write settings after the boot's loader.",
+            "oneOf": WRITERS.iter().map(name).collect::<Vec<_>>(),
+        })
+    }
 }
 
-/// The warnings about programs that write some of `keys` (dotted) after the boot, whatever the files say.
-#[must_use]
-pub fn later_writers(tree: &Tree, keys: &[&str]) -> Vec<Warning> {
-    let mut warnings = Vec::new();
-    let of_ufw = assignments(tree).into_iter().find_map(|placed| {
-        let name = placed.assignment.setting()?.name;
-        keys.contains(&name.as_ref()).then_some((name, placed.place))
+/// What must be read to know what the programs write, given what has been read.
+pub(super) fn reads(tree: &Tree) -> impl Iterator<Item = Read> {
+    WRITERS.iter().flat_map(|writer| (writer.reads)(tree))
+}
+
+/// What the programs surely write, in order, to a kernel that has `keys`.
+pub(super) fn sure_writes(tree: &Tree, keys: &BTreeSet<String>) -> Vec<Write> {
+    let written = WRITERS.iter().flat_map(|writer| (writer.writes)(tree, keys));
+    let sure = written.filter_map(|written| match written {
+        Written::Surely(write) => Some(write),
+        Written::Perhaps { .. } => None,
     });
-    if let Some((name, place)) = of_ufw {
-        let message =
-            format!("ufw is enabled and sets `{name}` after the boot's loader: `{place}`; make the two agree");
-        warnings.push(Warning::new(Code::Ufw, message).key(name));
-    }
-    warnings.extend(tuned(tree, keys));
-    let writes_here = |key: &&str| KUBE_PROXY.contains(key);
-    if let Some(marker) =
-        KUBERNETES.iter().find(|path| tree.get(path).is_some()).filter(|_| keys.iter().any(writes_here))
-    {
-        let message = format!(
-            "this is a node of a Kubernetes cluster (`{marker}`): kube-proxy writes nf_conntrack_max and the timeouts \
-             of established and close_wait as it starts; set them in its configuration (`conntrack:`)"
-        );
-        warnings.push(Warning::new(Code::KubeProxy, message));
-    }
-    warnings
+    sure.collect()
 }
 
-/// What kube-proxy writes (kubernetes: cmd/kube-proxy/app/conntrack.go).
-const KUBE_PROXY: [&str; 5] = [
-    "net.netfilter.nf_conntrack_max",
-    "net.netfilter.nf_conntrack_tcp_timeout_established",
-    "net.netfilter.nf_conntrack_tcp_timeout_close_wait",
-    "net.netfilter.nf_conntrack_udp_timeout",
-    "net.netfilter.nf_conntrack_udp_timeout_stream",
-];
+/// A program that writes a setting after the boot's loader.
+#[derive(Clone, Debug)]
+pub struct LaterWrite {
+    /// The program.
+    pub by: &'static Writer,
+    /// The canonical name of the setting.
+    pub setting: String,
+    /// What it writes.
+    pub written: Written,
+}
 
-/// A line of tuned's active profile, or of one that it includes, that sets one of `keys`.
-fn tuned(tree: &Tree, keys: &[&str]) -> Option<Warning> {
-    let profiles = tuned_profiles(tree);
-    let line_of = |name: &str| {
-        let sets_it = |line: &str| {
-            let setting = line.split_once('=').and_then(|(key, _)| catalog::find(key.trim()).ok());
-            setting.is_some_and(|setting| setting.name == name)
-        };
-        profiles.iter().find_map(|file| line_where(tree, file, sets_it))
+/// Each program that writes some of `settings` (canonical names) after the boot's loader, with the first of these.
+#[must_use]
+pub fn later_writers(snapshot: &Snapshot, settings: &[&str]) -> Vec<LaterWrite> {
+    let keys = super::keys(snapshot);
+    let first = |by: &&'static Writer| {
+        let written = (by.writes)(&snapshot.tree, &keys);
+        settings.iter().find_map(|setting| {
+            let written = written.iter().find(|written| written.setting().as_deref() == Some(setting))?.clone();
+            Some(LaterWrite { by, setting: (*setting).to_owned(), written })
+        })
     };
-    let (name, place) = keys.iter().find_map(|name| Some((*name, line_of(name)?)))?;
-    let message = format!("tuned sets `{name}` as it starts, after the boot's loader: `{place}`; make the two agree");
-    Some(Warning::new(Code::Tuned, message).key(name))
+    WRITERS.iter().filter_map(first).collect()
 }

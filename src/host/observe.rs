@@ -14,12 +14,13 @@ use super::failure_kind;
 use super::kernel::{HASHSIZE, read_sysctl};
 use super::replace::is_under_way;
 use super::root::Root;
-use crate::boot::{self, wanted};
+use crate::boot;
 use crate::failure::Failure;
 use crate::kernel::catalog;
 use crate::kernel::release::Release;
 use crate::snapshot::{Live, Module, Snapshot};
-use crate::tree::{Entry, Tree};
+use crate::sysctl_d::paths::SYSCTL_CONF;
+use crate::tree::{Entry, Read, Tree};
 
 /// Where the kernel has conntrack keys, below `/proc/sys`, as the prefix of their dotted names.
 const LIVE_DIRECTORIES: [&str; 4] = ["net.netfilter", "net", "net.ipv4.netfilter", "net.ipv4"];
@@ -103,59 +104,57 @@ fn release() -> Option<Release> {
 /// The persistent files that a boot reads.
 fn tree(root: &Root, module: Module) -> Result<Tree, Failure> {
     let mut tree = Tree::default();
-    let lib_is_link = root.find(Path::new("/lib/x")).is_ok_and(|spot| spot.path != Path::new("/lib/x"));
-    // Where connection tracking is part of the kernel, no file says when it comes or with which options.
-    let of_modules = if module == Module::BuiltIn { &[] } else { wanted::MODULE_DIRECTORIES };
-    for (directories, suffix) in std::iter::once(&wanted::SYSCTL_DIRECTORIES).chain(of_modules) {
-        for directory in *directories {
-            // Where /lib is a link to /usr/lib, every file would be there twice.
-            if lib_is_link && directory.starts_with("/lib/") {
-                continue;
+    let mut done = BTreeSet::new();
+    loop {
+        // A file may name others, and these may name others again.
+        let wanted = boot::wanted(&tree, module).into_iter().filter(|read| done.insert(read.clone()));
+        let reads: Vec<Read> = wanted.collect();
+        if reads.is_empty() {
+            return Ok(tree);
+        }
+        for read in reads {
+            for (path, entry) in found(root, &read)? {
+                // The first read of a path counts: a file may name any other, a program too.
+                if tree.get(&path).is_none() {
+                    tree.insert(path, entry);
+                }
             }
+        }
+    }
+}
+
+/// What stands where `read` says.
+fn found(root: &Root, read: &Read) -> Result<Vec<(PathBuf, Entry)>, Failure> {
+    let (path, entry) = match read {
+        Read::Directory { path, .. } if is_second_name(root, path) => return Ok(Vec::new()),
+        Read::Directory { path, suffix } => {
             let picks = |name: &OsStr| name.as_bytes().ends_with(suffix.as_bytes());
-            let entries = root.entries(Path::new(directory), picks).map_err(|error| unreadable(directory, &error))?;
-            for (path, entry) in entries {
-                tree.insert(path, entry);
-            }
+            return root.entries(path, picks).map_err(|error| unreadable(path, &error));
         }
-    }
-    for file in wanted::FILES {
-        if let Some(entry) = root.entry(Path::new(file)) {
-            tree.insert(*file, entry);
+        Read::File(path) => (path, root.entry(path)),
+        Read::Candidate(path) => (path, if root.exists(path) { root.entry(path) } else { None }),
+        Read::Presence(path) => (path, root.exists(path).then_some(Entry::Program)),
+        Read::Target(path) => {
+            let end = root.find(path).ok().filter(|spot| spot.stat.is_some());
+            (path, end.map(|spot| Entry::Link { target: spot.path, bytes: Vec::new() }))
         }
-    }
-    if let Some(file) = wanted::ufw_file(&tree) {
-        if let Some(entry) = root.entry(&file) {
-            tree.insert(file, entry);
+        Read::OfKernel(path) => {
+            let bytes = if root.is_machine() { std::fs::read(path).ok() } else { None };
+            (path, bytes.map(Entry::File))
         }
-    }
-    // Profiles name other profiles, each of which is looked for in each directory.
-    let mut profiles = wanted::tuned_profiles(&tree);
-    while let Some(path) = profiles.iter().find(|path| tree.get(path).is_none() && root.exists(path)).cloned() {
-        tree.insert(&path, root.entry(&path).unwrap_or(Entry::Dangling));
-        profiles = wanted::tuned_profiles(&tree);
-    }
-    for path in wanted::MARKERS.into_iter().flatten() {
-        if root.exists(Path::new(path)) {
-            tree.insert(*path, Entry::Program);
-        }
-    }
-    if let Ok(init) = root.find(Path::new(wanted::INIT)) {
-        if init.stat.is_some() {
-            tree.insert(wanted::INIT, Entry::Link { target: init.path, bytes: Vec::new() });
-        }
-    }
-    if root.is_machine() {
-        if let Ok(bytes) = std::fs::read(wanted::CMDLINE) {
-            tree.insert(wanted::CMDLINE, Entry::File(bytes));
-        }
-    }
-    Ok(tree)
+    };
+    Ok(entry.into_iter().map(|entry| (path.clone(), entry)).collect())
+}
+
+/// Whether the directory at `path` is that of another read: where /lib is a link to /usr/lib, every file would be there
+/// twice.
+fn is_second_name(root: &Root, path: &Path) -> bool {
+    path.starts_with("/lib") && root.find(Path::new("/lib/x")).is_ok_and(|spot| spot.path != Path::new("/lib/x"))
 }
 
 /// The files under way in the directories that a run may write to.
 fn strays(root: &Root, tree: &Tree) -> Vec<PathBuf> {
-    let own = [boot::MODULE_FILE, boot::HASHSIZE_FILE, wanted::SYSCTL_CONF].map(Path::new);
+    let own = [boot::MODULE_FILE, boot::HASHSIZE_FILE, SYSCTL_CONF].map(Path::new);
     let read = tree.iter().map(|(path, _)| tree.real(path));
     let directories: BTreeSet<&Path> =
         read.chain(own).filter(|path| path.starts_with("/etc")).filter_map(Path::parent).collect();
@@ -164,7 +163,7 @@ fn strays(root: &Root, tree: &Tree) -> Vec<PathBuf> {
     listed.flatten().map(|(path, _)| path).collect()
 }
 
-fn unreadable(directory: &str, error: &io::Error) -> Failure {
-    Failure::new(failure_kind(error), format!("`{directory}` cannot be read: {error}"))
+fn unreadable(directory: &Path, error: &io::Error) -> Failure {
+    Failure::new(failure_kind(error), format!("`{}` cannot be read: {error}", directory.display()))
         .hint("run as root: what a boot reads must be known before anything is said")
 }

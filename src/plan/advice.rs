@@ -38,7 +38,7 @@ pub(super) fn warnings(desired: &Desired, before: &Snapshot, after: &Snapshot) -
             .filter(|want| want.aim != Aim::Absent)
             .map(|want| want.setting.name.as_ref())
             .collect();
-        warnings.extend(boot::later_writers(&after.tree, &names));
+        warnings.extend(boot::later_writers(after, &names).into_iter().map(Warning::from));
         warnings.extend(after.tree.iter().filter_map(|(path, entry)| match entry {
             Entry::Unreadable(why) => {
                 let message = format!(

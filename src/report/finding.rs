@@ -30,6 +30,8 @@ pub struct Finding {
     pub level: Severity,
     /// The stable name: a verdict, a kind of failure, or a code of a warning.
     pub rule: String,
+    /// The program that a warning `later_writer` is about.
+    pub by: Option<String>,
     /// The setting that it is about.
     pub setting: Option<String>,
     /// What it is and what to do, on one line without control characters.
@@ -52,6 +54,7 @@ pub fn findings(report: &Report) -> Vec<Finding> {
             findings.push(Finding {
                 level: Severity::Warning,
                 rule: name(&warning.code),
+                by: warning.by.clone(),
                 setting: warning.key.clone(),
                 message: printable(&warning.message).into_owned(),
                 file: None,
@@ -86,6 +89,7 @@ pub fn setting(setting: &SettingReport, mode: Mode) -> Option<Finding> {
     Some(Finding {
         level: Severity::Error,
         rule: name(&setting.verdict),
+        by: None,
         setting: Some(setting.name.clone()),
         message: printable(&message).into_owned(),
         file: found.wrong_line.map(|place| place.file.clone()),
@@ -122,6 +126,7 @@ fn failure(failure: &Failure) -> Finding {
     Finding {
         level: Severity::Error,
         rule: name(&failure.kind),
+        by: None,
         setting: failure.key.clone(),
         message: printable(&failure.to_string()).into_owned(),
         file: None,

@@ -51,8 +51,13 @@ fn result(finding: &Finding) -> Value {
     }
     result["locations"] = json!([{"physicalLocation": place}]);
     if let Some(setting) = &finding.setting {
-        // The same drift keeps its identity when the line moves.
-        result["partialFingerprints"] = json!({"setting/v1": format!("{}:{setting}", finding.rule)});
+        // The same drift keeps its identity when the line moves. Two programs may write one setting.
+        let parts: Vec<&str> = [Some(&finding.rule), finding.by.as_ref(), Some(setting)]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+            .collect();
+        result["partialFingerprints"] = json!({"setting/v1": parts.join(":")});
     }
     result
 }

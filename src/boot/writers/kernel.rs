@@ -1,4 +1,4 @@
-//! Reads what the kernel itself is told about connection tracking before any loader runs: the options of its module
+//! Reads the parameters of connection tracking that the kernel takes before any loader runs: the options of its module
 //! and the kernel command line.
 
 use std::collections::BTreeSet;
@@ -10,7 +10,7 @@ use crate::kernel::catalog::{self, BUCKETS, MAX};
 use crate::kernel::number::kernel_reading;
 use crate::snapshot::{Module, Snapshot};
 use crate::sysctl_d::Write;
-use crate::tree::{Place, Tree};
+use crate::tree::{Place, Read, Tree};
 
 /// The file in which a run sets the number of buckets for kernels where the sysctl cannot be written (before 4.8).
 pub const HASHSIZE_FILE: &str = "/etc/modprobe.d/nf_conntrack.conf";
@@ -21,22 +21,30 @@ pub fn hashsize_line(buckets: i64) -> String {
     format!("options nf_conntrack hashsize={buckets}")
 }
 
-/// What the kernel is told before the loader runs, as writes, for a kernel that has `keys`.
+/// What must be read to know the parameters. A built-in connection tracking has no options in files.
+pub(in crate::boot) fn reads(module: Module) -> Vec<Read> {
+    let directories: &[&str] = if module == Module::BuiltIn { &[] } else { &MODPROBE };
+    Read::directories(directories, ".conf").chain([Read::OfKernel(CMDLINE.into())]).collect()
+}
+
+/// The parameters that a kernel with `keys` takes before the loader runs, as writes.
 ///
 /// A `sysctl.` parameter is obeyed before init runs (kernel 5.8 and later, `proc_sysctl.c`), so only where connection
-/// tracking is built in. `nf_conntrack.hashsize=` reaches a built-in one and a module alike.
+/// tracking is built in. `nf_conntrack.hashsize=` reaches a built-in connection tracking and a module alike.
 pub(in crate::boot) fn writes(snapshot: &Snapshot, keys: &BTreeSet<String>) -> Vec<Write> {
     let tree = &snapshot.tree;
-    // modprobe hands a module the options of its files in order, the last one counts; the command line comes first.
-    let mut told: Vec<Told> = cmdline(tree).filter_map(|told| told.of("nf_conntrack.")).collect();
+    // modprobe puts the command line before the options of its files, and the module obeys the last of equal parameters.
+    let mut parameters: Vec<Parameter> =
+        command_line(tree).filter_map(|parameter| parameter.strip_prefix("nf_conntrack.")).collect();
     if snapshot.module != Module::BuiltIn {
-        told.extend(drop_ins(tree, &MODPROBE, ".conf").iter().flat_map(|file| options(tree, file)));
+        parameters.extend(drop_ins(tree, &MODPROBE, ".conf").iter().flat_map(|file| options(tree, file)));
     }
-    let mut writes: Vec<Write> = told.into_iter().flat_map(|told| parameter(&told, snapshot.page_size)).collect();
+    let mut writes: Vec<Write> =
+        parameters.iter().flat_map(|parameter| settings_of(parameter, snapshot.page_size)).collect();
     if snapshot.module == Module::BuiltIn {
-        writes.extend(cmdline(tree).filter_map(|told| {
-            let Told { name, text, place } = told.of("sysctl.")?;
-            // Either separator will do here, as for sysctl(8).
+        writes.extend(command_line(tree).filter_map(|parameter| {
+            let Parameter { name, text, place } = parameter.strip_prefix("sysctl.")?;
+            // The kernel takes dots and slashes here, as sysctl(8) does.
             let key = name.replace('/', ".");
             keys.contains(&key).then_some(Write { key, text: text.into_bytes(), place })
         }));
@@ -45,46 +53,49 @@ pub(in crate::boot) fn writes(snapshot: &Snapshot, keys: &BTreeSet<String>) -> V
 }
 
 /// One `name=text`.
-struct Told {
+struct Parameter {
     name: String,
     text: String,
     place: Place,
 }
 
-impl Told {
-    /// The same without `prefix`, in which dashes and underscores are one.
-    fn of(self, prefix: &str) -> Option<Told> {
+impl Parameter {
+    /// Strips `prefix` from the name, treating `-` and `_` as the same character.
+    fn strip_prefix(self, prefix: &str) -> Option<Parameter> {
         let head = self.name.get(..prefix.len())?.replace('-', "_");
-        (head == prefix).then(|| Told { name: self.name[prefix.len()..].to_owned(), ..self })
+        (head == prefix).then(|| Parameter { name: self.name[prefix.len()..].to_owned(), ..self })
     }
 }
 
-/// What a parameter of the module makes of the settings.
+/// The settings that a parameter of the module sets.
 ///
-/// With a `hashsize`, the limit is eight times the buckets, and the expectations 4 for each 256 of them
+/// A `hashsize` also sets the limit to eight times the buckets, and the expectations to 4 for each 256 of them
 /// (`nf_conntrack_init_start`, `nf_conntrack_expect_init`; measured by real boots from 5.10 to 6.12).
-fn parameter(told: &Told, page_size: u64) -> Vec<Write> {
-    let write =
-        |name: &str, text: String| Write { key: name.to_owned(), text: text.into_bytes(), place: told.place.clone() };
-    let last = |last: &str| format!("{}{last}", catalog::PREFIX);
+fn settings_of(parameter: &Parameter, page_size: u64) -> Vec<Write> {
+    let write = |name: &str, text: String| Write {
+        key: name.to_owned(),
+        text: text.into_bytes(),
+        place: parameter.place.clone(),
+    };
+    let canonical = |last: &str| format!("{}{last}", catalog::PREFIX);
     let number = |text: &str| catalog::by_key(BUCKETS).and_then(|it| kernel_reading(text.as_bytes(), &it, page_size));
-    match told.name.replace('-', "_").as_str() {
+    match parameter.name.replace('-', "_").as_str() {
         "hashsize" => {
-            let derived = number(&told.text).into_iter().flat_map(|buckets| {
+            let derived = number(&parameter.text).into_iter().flat_map(|buckets| {
                 let expectations = (buckets / 256).max(1) * 4;
-                [write(MAX, (buckets * 8).to_string()), write(&last("expect_max"), expectations.to_string())]
+                [write(MAX, (buckets * 8).to_string()), write(&canonical("expect_max"), expectations.to_string())]
             });
-            std::iter::once(write(BUCKETS, told.text.clone())).chain(derived).collect()
+            std::iter::once(write(BUCKETS, parameter.text.clone())).chain(derived).collect()
         }
-        "acct" => vec![write(&last("acct"), switch(&told.text))],
-        "tstamp" => vec![write(&last("timestamp"), switch(&told.text))],
-        "nf_conntrack_helper" => vec![write(&last("helper"), switch(&told.text))],
+        "acct" => vec![write(&canonical("acct"), switch_number(&parameter.text))],
+        "tstamp" => vec![write(&canonical("timestamp"), switch_number(&parameter.text))],
+        "nf_conntrack_helper" => vec![write(&canonical("helper"), switch_number(&parameter.text))],
         _ => Vec::new(),
     }
 }
 
-/// A switch in the forms that the kernel's `kstrtobool` takes, as the sysctl shows it.
-fn switch(text: &str) -> String {
+/// The number that the sysctl shows for a switch in one of the forms that the kernel's `kstrtobool` takes.
+fn switch_number(text: &str) -> String {
     let number = match text.as_bytes() {
         [b'1' | b'y' | b'Y' | b't' | b'T', ..] | [b'o' | b'O', b'n' | b'N', ..] => "1",
         [b'0' | b'n' | b'N' | b'f' | b'F', ..] | [b'o' | b'O', b'f' | b'F', ..] => "0",
@@ -94,16 +105,16 @@ fn switch(text: &str) -> String {
 }
 
 /// The parameters of the kernel command line.
-fn cmdline(tree: &Tree) -> impl Iterator<Item = Told> {
+fn command_line(tree: &Tree) -> impl Iterator<Item = Parameter> {
     let text = String::from_utf8_lossy(tree.bytes(CMDLINE).unwrap_or_default()).into_owned();
     let place = Place { file: CMDLINE.into(), line: 1 };
-    // What follows `--` is for init.
+    // The words after `--` are arguments of init.
     let words: Vec<String> = text.split_whitespace().take_while(|word| *word != "--").map(str::to_owned).collect();
-    words.into_iter().filter_map(move |word| told(&word, &place))
+    words.into_iter().filter_map(move |word| parse_parameter(&word, &place))
 }
 
 /// The options of the module in a file of modprobe.d(5).
-fn options(tree: &Tree, file: &Path) -> Vec<Told> {
+fn options(tree: &Tree, file: &Path) -> Vec<Parameter> {
     let text = String::from_utf8_lossy(tree.bytes(file).unwrap_or_default());
     let mut options = Vec::new();
     for (index, line) in text.lines().enumerate() {
@@ -111,13 +122,13 @@ fn options(tree: &Tree, file: &Path) -> Vec<Told> {
         let is_options = words.next() == Some("options");
         if is_options && words.next().is_some_and(|name| name.replace('-', "_") == "nf_conntrack") {
             let place = Place { file: file.to_owned(), line: index + 1 };
-            options.extend(words.filter_map(|word| told(word, &place)));
+            options.extend(words.filter_map(|word| parse_parameter(word, &place)));
         }
     }
     options
 }
 
-fn told(word: &str, place: &Place) -> Option<Told> {
+fn parse_parameter(word: &str, place: &Place) -> Option<Parameter> {
     let (name, text) = word.split_once('=')?;
-    Some(Told { name: name.to_owned(), text: text.to_owned(), place: place.clone() })
+    Some(Parameter { name: name.to_owned(), text: text.to_owned(), place: place.clone() })
 }

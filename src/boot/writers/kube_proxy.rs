@@ -1,0 +1,43 @@
+//! kube-proxy: it writes the limit and some timeouts as it starts (kubernetes: cmd/kube-proxy/app/conntrack.go). Its
+//! values come from the cluster and from the number of CPUs, so that only the presence of a node's files is looked at.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::{Evidence, Writer, Written};
+use crate::kernel::catalog::MAX;
+use crate::tree::{Read, Tree};
+
+/// What a node of a cluster has, under the names of the usual distributions of Kubernetes.
+const MARKERS: [&str; 4] = [
+    "/var/lib/kube-proxy",
+    "/var/lib/kubelet/config.yaml",
+    "/etc/rancher/k3s/k3s.yaml",
+    "/etc/kubernetes/kubelet.conf",
+];
+
+const SETTINGS: [&str; 5] = [
+    MAX,
+    "net.netfilter.nf_conntrack_tcp_timeout_established",
+    "net.netfilter.nf_conntrack_tcp_timeout_close_wait",
+    "net.netfilter.nf_conntrack_udp_timeout",
+    "net.netfilter.nf_conntrack_udp_timeout_stream",
+];
+
+pub(super) const KUBE_PROXY: Writer = Writer {
+    name: "kube-proxy",
+    summary: "kube-proxy, on a node of a Kubernetes cluster, writes the limit and some timeouts as it starts.",
+    reads,
+    writes,
+    remedy: "set the limit and the timeouts in its configuration (`conntrack:`)",
+};
+
+fn reads(_: &Tree) -> Vec<Read> {
+    Read::presences(&MARKERS).collect()
+}
+
+fn writes(tree: &Tree, _: &BTreeSet<String>) -> Vec<Written> {
+    let Some(marker) = MARKERS.iter().map(Path::new).find(|path| tree.get(path).is_some()) else { return Vec::new() };
+    let evidence = Evidence::Presence(marker.to_owned());
+    SETTINGS.iter().map(|name| Written::Perhaps { setting: (*name).to_owned(), evidence: evidence.clone() }).collect()
+}
