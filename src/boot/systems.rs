@@ -24,17 +24,17 @@ pub struct System {
     pub name: &'static str,
     /// The command that reads the sysctl files at boot, as a person knows it.
     pub command: &'static str,
-    /// Looks for the init system in the files of a machine.
-    pub(super) detect: fn(&Tree) -> Option<Evidence>,
+    /// Looks for the strongest sign of the init system in the files of a machine.
+    pub(super) detect: fn(&Tree) -> Option<Sign>,
     /// Tells which version of the loader a machine has, by how it reads sysctl files.
     pub(super) dialect: fn(&Tree) -> &'static Dialect,
     /// The stages of a boot.
     pub(super) order: &'static [Stage],
 }
 
-/// How surely a machine boots with an init system, the weakest first.
+/// A sign that a machine boots with an init system, the weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Evidence {
+pub enum Sign {
     /// Its programs are installed, and nothing else claims the boot.
     Installed,
     /// The first program of a boot is of this system.
@@ -77,12 +77,12 @@ pub enum Blacklist {
 /// Every init system.
 pub static SYSTEMS: [&System; 2] = [&SYSTEMD, &SYSVINIT];
 
-/// The init system that this machine boots with, the one with the strongest evidence.
+/// The init system that this machine boots with, the one with the strongest sign.
 #[must_use]
 pub fn detected(tree: &Tree) -> &'static System {
     let found = SYSTEMS.iter().filter_map(|system| Some(((system.detect)(tree)?, *system)));
-    // No evidence is needed for the LSB scripts, which whatever else is called `init` may run.
-    found.max_by_key(|(evidence, _)| *evidence).map_or(&SYSVINIT, |(_, system)| system)
+    // The LSB scripts need no sign: any other program that is called `init` is taken to run them.
+    found.max_by_key(|(sign, _)| *sign).map_or(&SYSVINIT, |(_, system)| system)
 }
 
 /// The init systems under which a request must hold.
