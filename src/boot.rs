@@ -18,7 +18,7 @@ use crate::sysctl_d::{self, Dialect, PROCPS, Placed, Write};
 use crate::tree::Place;
 
 pub use arrival::{Arrival, MODULE_FILE, arrival};
-pub use systems::{SYSTEMD, SYSTEMS, SYSVINIT, System, detected, systems};
+pub use systems::{LoaderChoice, SYSTEMD, SYSTEMS, SYSVINIT, System, detected};
 pub use writers::kernel::{HASHSIZE_FILE, hashsize_line};
 pub use writers::later_writers;
 

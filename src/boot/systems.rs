@@ -3,6 +3,7 @@
 //!
 //! A new init system is a file beside `sysvinit.rs` and a line in [`SYSTEMS`].
 
+mod choice;
 mod systemd;
 mod sysvinit;
 
@@ -11,10 +12,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Serialize, Serializer};
 
-use crate::request::LoaderChoice;
 use crate::sysctl_d::Dialect;
 use crate::tree::{Entry, Tree};
 
+pub use choice::LoaderChoice;
 pub use systemd::SYSTEMD;
 pub use sysvinit::SYSVINIT;
 
@@ -22,6 +23,8 @@ pub use sysvinit::SYSVINIT;
 pub struct System {
     /// The name that requests and reports have for it.
     pub name: &'static str,
+    /// The programs that load the modules and write the sysctls, in one sentence.
+    pub summary: &'static str,
     /// The command that reads the sysctl files at boot, as a person knows it.
     pub command: &'static str,
     /// Looks for the strongest sign of the init system in the files of a machine.
@@ -83,17 +86,6 @@ pub fn detected(tree: &Tree) -> &'static System {
     let found = SYSTEMS.iter().filter_map(|system| Some(((system.detect)(tree)?, *system)));
     // The LSB scripts need no sign: any other program that is called `init` is taken to run them.
     found.max_by_key(|(sign, _)| *sign).map_or(&SYSVINIT, |(_, system)| system)
-}
-
-/// The init systems under which a request must hold.
-#[must_use]
-pub fn systems(choice: LoaderChoice, tree: &Tree) -> Vec<&'static System> {
-    match choice {
-        LoaderChoice::Auto => vec![detected(tree)],
-        LoaderChoice::Systemd => vec![&SYSTEMD],
-        LoaderChoice::Procps => vec![&SYSVINIT],
-        LoaderChoice::Both => vec![&SYSTEMD, &SYSVINIT],
-    }
 }
 
 impl System {

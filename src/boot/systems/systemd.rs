@@ -9,6 +9,7 @@ use crate::tree::{Entry, Tree};
 /// systemd.
 pub static SYSTEMD: System = System {
     name: "systemd",
+    summary: "systemd: systemd-modules-load, then systemd-sysctl.",
     command: sysctl_d::SYSTEMD.command,
     detect,
     dialect: |_| &sysctl_d::SYSTEMD,
