@@ -18,7 +18,7 @@ use crate::sysctl_d::{self, Dialect, Placed, Write};
 use crate::tree::Place;
 
 pub use arrival::{Arrival, MODULE_FILE, arrival};
-pub use systems::{SYSTEMD, SYSTEMS, SYSVINIT, System, detected, systems};
+pub use systems::{LoaderChoice, SYSTEMD, SYSTEMS, SYSVINIT, System, detected};
 pub use wanted::wanted;
 pub use writers::kernel::{HASHSIZE_FILE, hashsize_line};
 pub use writers::{Evidence, LaterWrite, WRITERS, Writer, Written, later_writers};

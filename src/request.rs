@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::boot::LoaderChoice;
 use crate::failure::{Failure, Kind, pointer_step};
 use crate::kernel::catalog::{self, Access, Setting};
 use crate::text::excerpt;
@@ -113,20 +114,6 @@ pub enum ModulePolicy {
     Require,
     /// Leave it; the boot is reported as not guaranteed.
     Ignore,
-}
-
-/// Which program reads the files at boot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum LoaderChoice {
-    /// The one that this host boots with.
-    Auto,
-    /// systemd-sysctl.
-    Systemd,
-    /// `sysctl --system` of procps.
-    Procps,
-    /// The settings must hold under each of the two.
-    Both,
 }
 
 /// What is wanted of one setting.
@@ -251,7 +238,7 @@ pub fn desired(request: &Request) -> Result<Desired, Failure> {
         conflicts: request.conflicts,
         exclusive: request.exclusive,
         module: request.module,
-        loader: request.loader,
+        loader: request.loader.clone(),
         backup: request.backup,
     })
 }

@@ -47,7 +47,7 @@ pub struct Judgement {
 /// The next boot under each init system that the request names.
 #[must_use]
 pub fn boots(desired: &Desired, snapshot: &Snapshot) -> Vec<Boot> {
-    boot::systems(desired.loader, &snapshot.tree).into_iter().map(|system| boot::boot(snapshot, system)).collect()
+    desired.loader.systems(&snapshot.tree).into_iter().map(|system| boot::boot(snapshot, system)).collect()
 }
 
 /// Whether `value` is what `want` aims at. (Whether a file is free of assignments is not a question of a value.)
@@ -108,7 +108,7 @@ pub fn is_out_of_reach(snapshot: &Snapshot, setting: &Setting) -> bool {
 #[must_use]
 pub fn assigns(desired: &Desired, snapshot: &Snapshot, want: &Want) -> bool {
     let tree = &snapshot.tree;
-    boot::systems(desired.loader, tree).into_iter().any(|system| {
+    desired.loader.systems(tree).into_iter().any(|system| {
         let read = sysctl_d::parse(tree.bytes(&desired.file).unwrap_or_default(), system.dialect(tree));
         read.iter().any(|assignment| {
             assignment.value.is_some() && assignment.setting().is_some_and(|setting| setting.name == want.setting.name)

@@ -3,6 +3,7 @@
 //!
 //! A new init system is a file beside `sysvinit.rs` and a line in [`SYSTEMS`].
 
+mod choice;
 mod systemd;
 mod sysvinit;
 
@@ -11,10 +12,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Serialize, Serializer};
 
-use crate::request::LoaderChoice;
 use crate::sysctl_d::Dialect;
 use crate::tree::{Entry, Tree};
 
+pub use choice::LoaderChoice;
 pub use systemd::SYSTEMD;
 pub use sysvinit::SYSVINIT;
 
@@ -22,19 +23,21 @@ pub use sysvinit::SYSVINIT;
 pub struct System {
     /// The name that requests and reports have for it.
     pub name: &'static str,
+    /// The programs that load the modules and write the sysctls, in one sentence.
+    pub summary: &'static str,
     /// The command that reads the sysctl files at boot, as a person knows it.
     pub command: &'static str,
-    /// Looks for the init system in the files of a machine.
-    pub(super) detect: fn(&Tree) -> Option<Confidence>,
+    /// Looks for the strongest sign of the init system in the files of a machine.
+    pub(super) detect: fn(&Tree) -> Option<Sign>,
     /// Tells which version of the loader a machine has, by how it reads sysctl files.
     pub(super) dialect: fn(&Tree) -> &'static Dialect,
     /// The stages of a boot.
     pub(super) order: &'static [Stage],
 }
 
-/// How surely a machine boots with an init system, the weakest first.
+/// A sign that a machine boots with an init system, the weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Confidence {
+pub enum Sign {
     /// Its programs are installed, and nothing else claims the boot.
     Installed,
     /// The first program of a boot is of this system.
@@ -77,23 +80,12 @@ pub enum Blacklist {
 /// Every init system.
 pub static SYSTEMS: [&System; 2] = [&SYSTEMD, &SYSVINIT];
 
-/// The init system that this machine boots with, the one with the strongest evidence.
+/// The init system that this machine boots with, the one with the strongest sign.
 #[must_use]
 pub fn detected(tree: &Tree) -> &'static System {
     let found = SYSTEMS.iter().filter_map(|system| Some(((system.detect)(tree)?, *system)));
-    // No evidence is needed for the LSB scripts, which whatever else is called `init` may run.
-    found.max_by_key(|(evidence, _)| *evidence).map_or(&SYSVINIT, |(_, system)| system)
-}
-
-/// The init systems under which a request must hold.
-#[must_use]
-pub fn systems(choice: LoaderChoice, tree: &Tree) -> Vec<&'static System> {
-    match choice {
-        LoaderChoice::Auto => vec![detected(tree)],
-        LoaderChoice::Systemd => vec![&SYSTEMD],
-        LoaderChoice::Procps => vec![&SYSVINIT],
-        LoaderChoice::Both => vec![&SYSTEMD, &SYSVINIT],
-    }
+    // The LSB scripts need no sign: any other program that is called `init` is taken to run them.
+    found.max_by_key(|(sign, _)| *sign).map_or(&SYSVINIT, |(_, system)| system)
 }
 
 impl System {

@@ -32,7 +32,7 @@ pub(super) fn persistent(desired: &Desired, snapshot: &Snapshot) -> Result<Persi
     let mut editor = Editor {
         desired,
         before: snapshot,
-        systems: boot::systems(desired.loader, &snapshot.tree),
+        systems: desired.loader.systems(&snapshot.tree),
         after: snapshot.clone(),
         boots: OnceCell::new(),
         boots_in_time: OnceCell::new(),

@@ -9,8 +9,10 @@ const LONG_NAME: usize = 255;
 
 /// How a program takes the bytes of a file apart.
 pub(super) struct Syntax {
-    /// Finds the line that begins at an offset. None: the program gives up on the file there.
-    pub(super) line: fn(&[u8], usize) -> Option<Line>,
+    /// Finds the line that begins at an offset.
+    pub(super) line: fn(&[u8], usize) -> Line,
+    /// The number of bytes of a line at which the program gives up on the file.
+    pub(super) too_long: Option<usize>,
     /// Whether a byte is a blank around a key or a value.
     pub(super) is_blank: fn(u8) -> bool,
     /// The bytes that begin a comment, as the first of a line.
@@ -33,7 +35,10 @@ pub(super) fn assignments(bytes: &[u8], syntax: &Syntax) -> Vec<Assignment> {
     let mut start = 0;
     let mut number = 1;
     while start < bytes.len() {
-        let Some(Line { text, end }) = (syntax.line)(bytes, start) else { break };
+        let Line { text, end } = (syntax.line)(bytes, start);
+        if syntax.too_long.is_some_and(|too_long| text.len() >= too_long) {
+            break;
+        }
         found.extend(assignment(bytes, text, start..end, number, syntax));
         number += bytes[start..end].split(|byte| *byte == b'\n').count() - 1;
         start = end;

@@ -42,7 +42,7 @@ pub fn installed(tree: &Tree) -> &'static Dialect {
     if is_3 { &PROCPS_3 } else { &PROCPS }
 }
 
-const SYNTAX: Syntax = Syntax { line, is_blank, comments: b"#;", path };
+const SYNTAX: Syntax = Syntax { line, too_long: None, is_blank, comments: b"#;", path };
 
 fn read(bytes: &[u8]) -> Vec<Assignment> {
     lines::assignments(bytes, &SYNTAX)
@@ -88,10 +88,10 @@ fn expanded(tree: &Tree, path: &Path) -> Vec<PathBuf> {
 }
 
 /// Only a line feed ends a line, but the bytes behind a NUL in it are not seen.
-fn line(bytes: &[u8], start: usize) -> Option<Line> {
+fn line(bytes: &[u8], start: usize) -> Line {
     let end = bytes[start..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |length| start + length + 1);
     let text_end = bytes[start..end].iter().position(|byte| *byte == 0).map_or(end, |length| start + length);
-    Some(Line { text: start..text_end, end })
+    Line { text: start..text_end, end }
 }
 
 /// The blanks of isspace(3): vertical tab and form feed too.

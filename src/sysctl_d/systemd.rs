@@ -25,10 +25,8 @@ pub static SYSTEMD: Dialect = Dialect {
     may_write: stays_below,
 };
 
-const SYNTAX: Syntax = Syntax { line, is_blank, comments: b"#;", path };
-
-/// systemd gives up on a file at the first line that has so many bytes (`LONG_LINE_MAX`).
-const LONG_LINE: usize = 1024 * 1024;
+/// The limit of a line is systemd's `LONG_LINE_MAX`.
+const SYNTAX: Syntax = Syntax { line, too_long: Some(1024 * 1024), is_blank, comments: b"#;", path };
 
 fn read(bytes: &[u8]) -> Vec<Assignment> {
     lines::assignments(bytes, &SYNTAX)
@@ -43,7 +41,7 @@ fn opened(tree: &Tree) -> Vec<PathBuf> {
 
 /// A line feed, a carriage return and a NUL each end a line, and so does a run of them in which none comes twice and
 /// a NUL comes last.
-fn line(bytes: &[u8], start: usize) -> Option<Line> {
+fn line(bytes: &[u8], start: usize) -> Line {
     let ends_line = |byte: &u8| matches!(byte, b'\n' | b'\r' | 0);
     let text_end = bytes[start..].iter().position(ends_line).map_or(bytes.len(), |length| start + length);
     let mut end = text_end;
@@ -54,7 +52,7 @@ fn line(bytes: &[u8], start: usize) -> Option<Line> {
         }
         end += 1;
     }
-    (text_end - start < LONG_LINE).then_some(Line { text: start..text_end, end })
+    Line { text: start..text_end, end }
 }
 
 fn is_blank(byte: u8) -> bool {

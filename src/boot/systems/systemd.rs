@@ -1,6 +1,6 @@
 //! Knows the boot of systemd: systemd-modules-load, then systemd-sysctl, which a udev rule may run again.
 
-use super::{Blacklist, Confidence, ModuleLists, Stage, System, once};
+use super::{Blacklist, ModuleLists, Sign, Stage, System, once};
 use crate::boot::arrival::drop_ins;
 use crate::boot::wanted::{INIT, MODULES_LOAD, SYSTEMD_RUNS, SYSTEMD_SYSCTL};
 use crate::sysctl_d;
@@ -9,6 +9,7 @@ use crate::tree::{Entry, Tree};
 /// systemd.
 pub static SYSTEMD: System = System {
     name: "systemd",
+    summary: "systemd: systemd-modules-load, then systemd-sysctl.",
     command: sysctl_d::SYSTEMD.command,
     detect,
     dialect: |_| &sysctl_d::SYSTEMD,
@@ -25,11 +26,11 @@ static MODULES: ModuleLists = ModuleLists {
 
 /// A running systemd tells; else the init program does. Where there is none (the file system of a container), the
 /// loader that is installed decides.
-fn detect(tree: &Tree) -> Option<Confidence> {
+fn detect(tree: &Tree) -> Option<Sign> {
     match tree.get(INIT) {
-        _ if tree.get(SYSTEMD_RUNS).is_some() => Some(Confidence::Running),
-        Some(Entry::Link { target, .. }) => target.ends_with("systemd/systemd").then_some(Confidence::Init),
+        _ if tree.get(SYSTEMD_RUNS).is_some() => Some(Sign::Running),
+        Some(Entry::Link { target, .. }) => target.ends_with("systemd/systemd").then_some(Sign::Init),
         Some(_) => None,
-        None => SYSTEMD_SYSCTL.iter().any(|path| tree.get(path).is_some()).then_some(Confidence::Installed),
+        None => SYSTEMD_SYSCTL.iter().any(|path| tree.get(path).is_some()).then_some(Sign::Installed),
     }
 }

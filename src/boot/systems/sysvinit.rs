@@ -9,6 +9,7 @@ use crate::tree::Tree;
 /// The LSB scripts beside procps. Requests and reports know them by the loader.
 pub static SYSVINIT: System = System {
     name: "procps",
+    summary: "The init scripts kmod, then procps, which runs `sysctl --system`.",
     command: PROCPS.command,
     detect: |_| None,
     dialect: procps::installed,
