@@ -56,7 +56,7 @@ impl Example {
 
     /// A script that prints it.
     fn script(&self, of: &Type, binary: &Path, examples: &Path) -> String {
-        let cases = project().join("tests/roots");
+        let cases = project().join("tests/cases/requests");
         let [binary, cases, examples] = [binary, &cases, examples].map(Path::display);
         format!("BIN='{binary}' CASES='{cases}'\n. '{examples}'\n{} | {}\n", self.function, of.lines)
     }
