@@ -17,7 +17,7 @@
 //! use conntrack_sysctl::{request, run};
 //!
 //! let desired = request::from_slice(br#"{"settings": {"nf_conntrack_tcp_timeout_established": "8h"}}"#)?;
-//! let image = Path::new("tests/roots/story-on-a-fresh-host/before");
+//! let image = Path::new("tests/cases/requests/story-on-a-fresh-host/root");
 //! let report = run::check(&desired, image);
 //! assert!(!report.in_sync);
 //! assert_eq!(report.settings[0].desired.value, Some(28800));

@@ -10,17 +10,17 @@ use conntrack_sysctl::kernel::release::Release;
 /// Every key of a mainline release built with all of connection tracking, one a line. 6.18 is a running kernel's
 /// list; the others are that list with what `net/netfilter/nf_conntrack_standalone.c` lost or gained in between.
 const KERNELS: [(&str, &str); 4] = [
-    ("5.10", include_str!("catalog/kernel-5.10.txt")),
-    ("6.1", include_str!("catalog/kernel-6.1.txt")),
-    ("6.12", include_str!("catalog/kernel-6.12.txt")),
-    ("6.18", include_str!("catalog/kernel-6.18.txt")),
+    ("5.10", include_str!("cases/kernels/5.10.txt")),
+    ("6.1", include_str!("cases/kernels/6.1.txt")),
+    ("6.12", include_str!("cases/kernels/6.12.txt")),
+    ("6.18", include_str!("cases/kernels/6.18.txt")),
 ];
 
 /// The keys of `ip_conntrack` in 2.6.18: `net/ipv4/netfilter/ip_conntrack_standalone.c` and `_proto_sctp.c`.
-const LEGACY: &str = include_str!("catalog/ip_conntrack-2.6.18.txt");
+const LEGACY: &str = include_str!("cases/kernels/ip_conntrack-2.6.18.txt");
 
 /// The timeouts of a network namespace just made, on a running 6.18: `sysctl -a`.
-const TIMEOUTS: &str = include_str!("catalog/timeouts-6.18.txt");
+const TIMEOUTS: &str = include_str!("cases/kernels/timeouts-6.18.txt");
 
 fn release(text: &str) -> Release {
     Release::parse(text).unwrap_or_else(|| panic!("`{text}` is no release"))

@@ -46,7 +46,7 @@ fn the_readme_shows_the_report_that_its_request_gets() {
     let request = requests(&readme).into_iter().next().expect("the README has a request");
     let shown = blocks(&readme).into_iter().find(|(info, _)| info == "text").expect("the README shows a report").1;
     let directory = tempfile::tempdir().expect("a directory can be made");
-    copy_tree(&project().join("tests/roots/story-of-2012-in-a-drop-in/before"), directory.path());
+    copy_tree(&project().join("tests/cases/requests/story-of-2012-in-a-drop-in/root"), directory.path());
     let found = Run::new(&["apply", "--output", "text"]).root(directory.path()).input(request).finish();
     assert_eq!(found.stdout, shown);
 }

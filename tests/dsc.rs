@@ -1,4 +1,4 @@
-//! The operations of the DSC resource on every case of tests/roots, and what its manifest says of the binary.
+//! The operations of the DSC resource on every case of tests/cases/requests, and what its manifest says of the binary.
 
 use std::fs;
 use std::path::Path;
@@ -20,11 +20,11 @@ fn lines(answer: &Finished) -> (Value, Vec<String>) {
 #[test]
 fn set_does_what_what_if_says_and_no_more() {
     let (mut done, mut refused) = (0, 0);
-    for case in cases("roots") {
+    for case in cases("requests") {
         let request = fs::read_to_string(case.join("request.json")).expect("the case has a request");
         let directory = tempfile::tempdir().expect("a directory can be made");
         let root = directory.path();
-        copy_tree(&case.join("before"), root);
+        copy_tree(&case.join("root"), root);
         let untouched = describe(root);
         let told = dsc("what-if", root, &request);
         assert_eq!(describe(root), untouched, "{}", case.display());
@@ -50,8 +50,8 @@ fn set_does_what_what_if_says_and_no_more() {
 #[test]
 fn what_export_tells_holds() {
     let mut count = 0;
-    for case in cases("roots") {
-        let root = case.join("before");
+    for case in cases("requests") {
+        let root = case.join("root");
         let exported = dsc("export", &root, "");
         assert_eq!(exported.code, 0, "{}: {}", case.display(), exported.stderr);
         for instance in exported.stdout.lines() {

@@ -20,7 +20,7 @@ mod outputs;
 mod plan;
 mod properties;
 mod refusals;
-mod roots;
+mod requests;
 mod share;
 mod shell;
 mod sysctl_d;

@@ -1,6 +1,6 @@
 //! Bad requests: each is refused with a clear failure and a JSON pointer, and nothing is touched.
 //!
-//! A case is a directory in `tests/refusals` with the `request.json` as a user would write it and the `failure.txt` that
+//! A case is a directory in `tests/cases/refusals` with the `request.json` as a user would write it and the `failure.txt` that
 //! it gets.
 
 use std::fs;

@@ -12,11 +12,11 @@ fn run(arguments: &[&str], request: &str) -> Finished {
     Run::new(arguments).input(request).finish()
 }
 
-/// A check of the case `name` in tests/roots, as it is and quiet.
+/// A check of the case `name` in tests/cases/requests, as it is and quiet.
 fn checks(name: &str) -> [Finished; 2] {
-    let case: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/roots").join(name);
+    let case: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/requests").join(name);
     let request = fs::read_to_string(case.join("request.json")).expect("the case has a request");
-    let check = |arguments: &[&str]| Run::new(arguments).root(&case.join("before")).input(request.as_str()).finish();
+    let check = |arguments: &[&str]| Run::new(arguments).root(&case.join("root")).input(request.as_str()).finish();
     [check(&["check"]), check(&["check", "--quiet"])]
 }
 

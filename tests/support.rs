@@ -73,9 +73,9 @@ impl Finished {
     }
 }
 
-/// The directories of cases below `tests/NAME`, in order.
+/// The cases in the directory `tests/cases/NAME`, in order.
 pub(crate) fn cases(name: &str) -> Vec<PathBuf> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name);
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases").join(name);
     let mut cases: Vec<PathBuf> = fs::read_dir(&directory)
         .unwrap_or_else(|error| panic!("{}: {error}", directory.display()))
         .map(|item| item.expect("a directory can be read").path())

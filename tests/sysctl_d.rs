@@ -1,6 +1,6 @@
 //! What the loaders write, on small roots.
 //!
-//! A case is a directory in `tests/sysctl_d` with a root and the file `expected`: the writes of each loader to a kernel
+//! A case is a directory in `tests/cases/sysctl_d` with a root and the file `expected`: the writes of each loader to a kernel
 //! that has every key of today. `tests/oracle` asks the real loaders about the same cases.
 
 use std::collections::BTreeSet;
@@ -14,8 +14,8 @@ use conntrack_sysctl::sysctl_d::{PROCPS, SYSTEMD, assignments, parse, writes};
 fn the_loaders_write_what_the_cases_say() {
     let today = CATALOG.iter().filter(|setting| setting.until.is_none()).map(|setting| setting.name.to_string());
     let keys: BTreeSet<String> = today.chain(["net.nf_conntrack_max".to_owned()]).collect();
-    for case in cases("sysctl_d") {
-        let tree = tree(&case);
+    for case in cases("sysctl_d/both") {
+        let tree = tree(&case.join("root"));
         let mut found = String::new();
         for dialect in [&SYSTEMD, &PROCPS] {
             found += &format!("{}\n", dialect.command);

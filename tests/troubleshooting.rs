@@ -1,6 +1,6 @@
 //! docs/troubleshooting.md tells of every verdict, failure, warning, and program that writes later. The meaning of each is
 //! taken from the report's schema. The example is the output of the program for the function of that name in
-//! tests/troubleshooting/examples; for a program that writes later, it is the output for its case in tests/roots.
+//! tests/troubleshooting/examples; for a program that writes later, it is the output for its case in tests/cases/requests.
 //!
 //! `BLESS=1` writes both into the page; the advice below each example is written by hand, and stays. The output of the
 //! examples that need root is kept beside them, and compared by the test that has root.
@@ -22,7 +22,7 @@ struct Type {
     heading: &'static str,
     /// Which lines of a run's text are the example.
     lines: &'static str,
-    /// The case in tests/roots that is the example of a name is the name and this. None: a function is the example.
+    /// The case in tests/cases/requests that is the example of a name is the name and this. None: a function is the example.
     case: Option<&'static str>,
 }
 
@@ -53,8 +53,8 @@ impl Example {
     fn of(of: &Type, name: &str) -> Example {
         if let Some(suffix) = of.case {
             let case = format!("{name}{suffix}");
-            let has_it = project().join("tests/roots").join(&case).is_dir();
-            assert!(has_it, "{} `{name}` has no case tests/roots/{case}", of.name);
+            let has_it = project().join("tests/cases/requests").join(&case).is_dir();
+            assert!(has_it, "{} `{name}` has no case tests/cases/requests/{case}", of.name);
             return Example { function: format!("of_case {case}"), needs_root: false };
         }
         let function = format!("{}_{name}", of.name.to_lowercase());
@@ -71,7 +71,7 @@ impl Example {
 
     /// A script that prints it.
     fn script(&self, of: &Type, binary: &Path, examples: &Path) -> String {
-        let cases = project().join("tests/roots");
+        let cases = project().join("tests/cases/requests");
         let [binary, cases, examples] = [binary, &cases, examples].map(Path::display);
         format!("BIN='{binary}' CASES='{cases}'\n. '{examples}'\n{} | {}\n", self.function, of.lines)
     }

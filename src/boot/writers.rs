@@ -2,7 +2,7 @@
 //!
 //! A program is one file in `writers/` and one row of [`WRITERS`]. The host reads what the rows ask for, the boot plays
 //! through what they surely write, a warning of the code `later_writer` names each that writes a desired setting, and the
-//! report's schema lists the names. A row needs a case, `tests/roots/NAME-writes-later`, which shows that warning, and a
+//! report's schema lists the names. A row needs a case, `tests/cases/requests/NAME-writes-later`, which shows that warning, and a
 //! paragraph in docs/troubleshooting.md.
 //!
 //! [`kernel`] is no row: the kernel's own parameters come before the loader, and a read-only sysctl does not stop them.

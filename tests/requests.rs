@@ -1,0 +1,131 @@
+//! Whole runs on small roots: a request, the files before, the files after, and the report.
+//!
+//! A case is a directory in `tests/cases/requests` with `request.json`, `root/`, `after/` (missing where nothing changes)
+//! and `report.txt`, the report as a person reads it. Each case is checked, applied, and applied again.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::{Run, cases, copy_tree, describe, golden};
+use conntrack_sysctl::report::Report;
+use conntrack_sysctl::warning::Code;
+
+#[test]
+fn a_root_becomes_as_the_request_says() {
+    for case in cases("requests") {
+        let name = case.display();
+        let directory = tempfile::tempdir().expect("a directory can be made");
+        let root = directory.path();
+        copy_tree(&case.join("root"), root);
+        let before = describe(root);
+        let request = fs::read(case.join("request.json")).expect("a case has a request");
+        let run = |command: &str| Run::new(&[command]).root(root).input(request.clone()).report();
+
+        let (checked, check_code) = run("check");
+        assert_eq!(describe(root), before, "{name}: a check changed a file");
+        let (applied, apply_code) = run("apply");
+        let text = format!("{}\n", conntrack_sysctl::report::text::report(&applied));
+        golden(&case.join("report.txt"), &text);
+        assert_prediction(&checked, &applied);
+        assert_eq!(apply_code, i32::from(applied.failure.is_some()), "{name}");
+        assert_eq!(check_code == 0, checked.in_sync, "{name}");
+
+        let after = describe(root);
+        if applied.failure.is_some() {
+            assert_eq!(after, before, "{name}: a failed run changed a file");
+        }
+        if after != before {
+            bless(root, &case.join("after"));
+            assert_eq!(after, describe(&case.join("after")), "{name}");
+        }
+
+        let (again, _) = run("apply");
+        assert!(!again.changed && again.changes.is_empty() && again.diff.is_empty(), "{name}: not idempotent");
+        assert_eq!(describe(root), after, "{name}: the second run changed a file");
+        let (checked_again, code) = run("check");
+        assert_eq!(checked_again.in_sync, again.in_sync, "{name}");
+        assert_eq!(code == 0, again.in_sync, "{name}");
+    }
+}
+
+#[test]
+fn what_is_no_file_to_read_is_named_and_holds_nobody_up() {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let root = directory.path();
+    for below in ["etc/sysctl.d", "etc/modules-load.d", "usr/lib/systemd"] {
+        fs::create_dir_all(root.join(below)).expect("a directory can be made");
+    }
+    fs::write(root.join("usr/lib/systemd/systemd-sysctl"), "").expect("a file can be written");
+    fs::write(root.join("etc/modules-load.d/a.conf"), "nf_conntrack\n").expect("a file can be written");
+    let drop_ins = root.join("etc/sysctl.d");
+    let made = Command::new("mkfifo").arg(drop_ins.join("10-fifo.conf")).status().expect("mkfifo starts");
+    assert!(made.success());
+    let huge = fs::File::create(drop_ins.join("20-huge.conf")).expect("a file can be made");
+    huge.set_len((1 << 20) + 1).expect("it can have a hole");
+    let request = r#"{"settings": {"nf_conntrack_max": 7}}"#;
+    let (report, code) = Run::new(&["apply"]).root(root).input(request).report();
+    assert!(report.in_sync && code == 0, "{report:?}");
+    let told: Vec<_> = report.warnings.iter().map(|warning| (warning.code, warning.message.as_str())).collect();
+    let names = [
+        "10-fifo.conf` cannot be read here (it is not a regular file)",
+        "20-huge.conf` cannot be read here (it is larger",
+    ];
+    assert_eq!(told.len(), 2, "{told:?}");
+    for (told, name) in told.iter().zip(names) {
+        assert!(told.0 == Code::Unreadable && told.1.contains(name), "{told:?}");
+    }
+}
+
+#[test]
+fn a_name_that_is_no_text_is_shown_as_far_as_it_is() {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let root = directory.path();
+    let drop_ins = root.join("etc/sysctl.d");
+    fs::create_dir_all(&drop_ins).expect("a directory can be made");
+    let name = OsStr::from_bytes(b"99-\xff.conf");
+    fs::write(drop_ins.join(name), "net.netfilter.nf_conntrack_max = 5\n").expect("a file can be written");
+    fs::create_dir_all(root.join("etc/modules-load.d")).expect("a directory can be made");
+    fs::write(root.join("etc/modules-load.d/a.conf"), "nf_conntrack\n").expect("a file can be written");
+    let request = r#"{"settings": {"nf_conntrack_max": 7}, "conflicts": "comment_out", "backup": true}"#;
+    for arguments in [
+        &["check"][..],
+        &["check", "--output", "text"],
+        &["check", "--output", "junit"],
+        &["check", "--output", "sarif"],
+        &["check", "--output", "github"],
+        &["check", "--output", "salt"],
+        &["show"],
+        &["explain", "nf_conntrack_max"],
+        &["dsc", "test"],
+    ] {
+        let shown = Run::new(arguments).root(root).input(request).finish();
+        assert!(shown.stdout.contains('\u{fffd}') || shown.stdout.contains("%FF"), "{arguments:?}: {}", shown.stdout);
+    }
+    let (report, code) = Run::new(&["apply"]).root(root).input(request).report();
+    assert!(report.in_sync && code == 0, "{report:?}");
+    let text = fs::read_to_string(drop_ins.join(name)).expect("the file is there");
+    assert_eq!(text, "# conntrack-sysctl: net.netfilter.nf_conntrack_max = 5\n");
+}
+
+/// A check predicts exactly what apply then does.
+fn assert_prediction(checked: &Report, applied: &Report) {
+    assert_eq!(checked.changed, applied.changed);
+    assert_eq!(checked.changes, applied.changes);
+    assert_eq!(checked.diff, applied.diff);
+    assert_eq!(checked.failure, applied.failure);
+    let values = |report: &Report| {
+        let settings = report.settings.iter().cloned();
+        settings.map(|setting| (setting.name, setting.live, setting.boot)).collect::<Vec<_>>()
+    };
+    assert_eq!(values(checked), values(applied));
+}
+
+fn bless(root: &Path, after: &Path) {
+    if std::env::var_os("BLESS").is_some() {
+        let _ = fs::remove_dir_all(after);
+        copy_tree(root, after);
+    }
+}
