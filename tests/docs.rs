@@ -1,8 +1,6 @@
 //! What the documents say is what the program does: their requests, their reports, their lists of names, their links.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::{Path, PathBuf};
 
 use crate::support::documents::{blocks, documents, project, text};
 use crate::support::{Run, copy_tree, golden};
@@ -146,53 +144,5 @@ fn every_dependency_is_argued_for() {
     for line in dependencies.lines().take_while(|line| !line.starts_with('[')).filter(|line| line.contains(" = ")) {
         let name = line.split(' ').next().unwrap_or_default();
         assert!(argued.contains(&format!("| `{name}` |")), "docs/dependencies.md does not argue for `{name}`");
-    }
-}
-
-/// The pure modules touch nothing: they name none of what could.
-#[test]
-fn the_pure_modules_do_no_io() {
-    let source = project().join("src");
-    let impure =
-        ["host", "host.rs", "apply.rs", "run.rs", "cli.rs", "ansible.rs", "dsc.rs", "main.rs", "table", "table.rs"];
-    let words = [
-        "std::fs",
-        "std::env",
-        "std::process",
-        "std::net",
-        "rustix::",
-        "sysctl::",
-        "tempfile::",
-        "crate::host",
-        "crate::run",
-    ];
-    let mut files = Vec::new();
-    rust_files(&source, &mut files);
-    let mut seen = 0;
-    for file in files {
-        let first = file.strip_prefix(&source).expect("it is below src").components().next().expect("it has a name");
-        if impure.iter().any(|name| first.as_os_str() == *name) {
-            continue;
-        }
-        seen += 1;
-        let text = text(&file);
-        for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
-            for word in words {
-                let is_own = word == "sysctl::" && line.replace('-', "_").contains("conntrack_sysctl::");
-                assert!(is_own || !line.contains(word), "{}: {line}", file.display());
-            }
-        }
-    }
-    assert!(seen > 20, "only {seen} pure files were found");
-}
-
-fn rust_files(directory: &Path, files: &mut Vec<PathBuf>) {
-    for item in fs::read_dir(directory).expect("src can be read") {
-        let path = item.expect("src can be read").path();
-        if path.is_dir() {
-            rust_files(&path, files);
-        } else if path.extension() == Some("rs".as_ref()) {
-            files.push(path);
-        }
     }
 }

@@ -28,3 +28,4 @@ mod table;
 mod table_live;
 mod troubleshooting;
 mod trust;
+mod walls;
