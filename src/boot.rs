@@ -1,7 +1,7 @@
 //! Decides what the next boot will make of each setting, and which line of which file says so.
 //!
-//! A boot is played through on the data of a [`Snapshot`]: when the module arrives, what its options say, what the
-//! loader then writes, and who writes later. Each text counts for what the kernel would make of it.
+//! A boot is played through on the data of a [`Snapshot`]: the module arrives with its options, the loader writes the
+//! sysctls, other programs write later. A written text is interpreted as the kernel would parse it.
 
 mod arrival;
 pub mod systems;
@@ -38,7 +38,12 @@ const HIGH_ONLY_FALLS: Release = Release::new(5, 10);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lost {
     /// The loader runs before the module is there.
-    ModuleLate(Place),
+    ModuleLate {
+        /// Where the assignment stands.
+        place: Place,
+        /// The line that keeps the module from being loaded early, if one does.
+        barred: Option<Place>,
+    },
     /// The kernel has no such key: a name of older kernels.
     NoSuchKey(Place),
     /// The kernel refuses the value, or cannot be written there.
@@ -50,7 +55,7 @@ impl Lost {
     #[must_use]
     pub fn place(&self) -> &Place {
         match self {
-            Lost::ModuleLate(place) | Lost::NoSuchKey(place) | Lost::Refused(place) => place,
+            Lost::ModuleLate { place, .. } | Lost::NoSuchKey(place) | Lost::Refused(place) => place,
         }
     }
 }
@@ -131,26 +136,26 @@ pub fn boot_arriving(snapshot: &Snapshot, system: &'static System, arrival: Arri
     let dialect = system.dialect(tree);
     let runs: Vec<Vec<Placed>> =
         system.runs(tree).iter().map(|files| sysctl_d::assignments(tree, dialect, files)).collect();
-    let mut play = Play { snapshot, outlooks: BTreeMap::new(), noted: HashSet::new() };
+    let mut play = Play { snapshot, outlooks: BTreeMap::new(), recorded: HashSet::new() };
     for read in &runs {
-        play.mention(read);
+        play.record_assignments(read);
     }
     for write in writers::kernel::writes(snapshot, &keys) {
-        play.tell(write);
+        play.apply_parameter(write);
     }
     for write in runs.iter().flat_map(|read| sysctl_d::writes(read, dialect, &keys)) {
-        if arrival.brings(&write.key) {
-            play.write(write);
+        if arrival.reaches(&write.key) {
+            play.apply_write(write);
         } else {
-            play.lose(write);
+            play.mark_lost(write, arrival.barred());
         }
     }
     let later = writers::sure_writes(tree, &keys);
     for write in &later {
-        play.foresee(write);
+        play.expect_write(write);
     }
     for write in later.into_iter().filter(|write| keys.contains(&write.key)) {
-        play.write(write);
+        play.apply_write(write);
     }
     Boot { system, dialect, arrival, outlooks: play.outlooks }
 }
@@ -159,8 +164,8 @@ pub fn boot_arriving(snapshot: &Snapshot, system: &'static System, arrival: Arri
 struct Play<'a> {
     snapshot: &'a Snapshot,
     outlooks: BTreeMap<String, Outlook>,
-    /// Which assignments are noted, by setting: a thousand files may assign the same one.
-    noted: HashSet<(String, Place)>,
+    /// Which assignments are recorded, by setting: a thousand files may assign the same one.
+    recorded: HashSet<(String, Place)>,
 }
 
 impl Play<'_> {
@@ -168,11 +173,11 @@ impl Play<'_> {
         self.outlooks.entry(setting.name.into_owned()).or_default()
     }
 
-    /// Notes every explicit assignment, as lost until a write shows that it is not.
-    fn mention(&mut self, read: &[Placed]) {
+    /// Records every assignment that names a setting, as lost until a write shows that it is not.
+    fn record_assignments(&mut self, read: &[Placed]) {
         for placed in read.iter().filter(|placed| placed.assignment.value.is_some()) {
             if let Some(setting) = placed.assignment.setting() {
-                self.noted.insert((setting.name.to_string(), placed.place.clone()));
+                self.recorded.insert((setting.name.to_string(), placed.place.clone()));
                 let outlook = self.outlook(setting);
                 outlook.assignments.push(placed.place.clone());
                 outlook.lost = Some(Lost::NoSuchKey(placed.place.clone()));
@@ -180,17 +185,17 @@ impl Play<'_> {
         }
     }
 
-    /// A loader writes.
-    fn write(&mut self, write: Write) {
+    /// Writes a sysctl.
+    fn apply_write(&mut self, write: Write) {
         let accepts = |setting: &Setting, number: &i64| self.accepts(setting, &write.key, *number);
         let number = self.reading(&write).filter(|(setting, number)| accepts(setting, number));
-        self.note(write, number.map(|(_, number)| number));
+        self.record(write, number.map(|(_, number)| number));
     }
 
-    /// The kernel is told as it starts, or its module as it is loaded, whatever the sysctl's mode.
-    fn tell(&mut self, write: Write) {
+    /// Applies a parameter of the kernel or of its module; a read-only sysctl does not prevent it.
+    fn apply_parameter(&mut self, write: Write) {
         let number = self.reading(&write).map(|(_, number)| number);
-        self.note(write, number);
+        self.record(write, number);
     }
 
     fn reading(&self, write: &Write) -> Option<(Setting, i64)> {
@@ -199,8 +204,8 @@ impl Play<'_> {
         Some((setting, number))
     }
 
-    /// Notes what a program writes later, as lost until the write shows that it is not.
-    fn foresee(&mut self, write: &Write) {
+    /// Records what a later writer writes, as lost until the write shows that it is not.
+    fn expect_write(&mut self, write: &Write) {
         if let Some(outlook) = self.listed(write) {
             outlook.lost = Some(Lost::NoSuchKey(write.place.clone()));
         }
@@ -209,7 +214,7 @@ impl Play<'_> {
     /// The outlook of the setting that is written, with the write among its assignments.
     fn listed(&mut self, write: &Write) -> Option<&mut Outlook> {
         let setting = catalog::by_key(&write.key)?;
-        let is_new = self.noted.insert((setting.name.to_string(), write.place.clone()));
+        let is_new = self.recorded.insert((setting.name.to_string(), write.place.clone()));
         let outlook = self.outlook(setting);
         if is_new {
             outlook.assignments.push(write.place.clone());
@@ -217,7 +222,7 @@ impl Play<'_> {
         Some(outlook)
     }
 
-    fn note(&mut self, write: Write, number: Option<i64>) {
+    fn record(&mut self, write: Write, number: Option<i64>) {
         let Some(outlook) = self.listed(&write) else { return };
         match number {
             Some(number) => {
@@ -229,9 +234,10 @@ impl Play<'_> {
         }
     }
 
-    fn lose(&mut self, write: Write) {
+    /// Notes a write that comes before the module is there.
+    fn mark_lost(&mut self, write: Write, barred: Option<&Place>) {
         if let Some(setting) = catalog::by_key(&write.key) {
-            self.outlook(setting).lost = Some(Lost::ModuleLate(write.place));
+            self.outlook(setting).lost = Some(Lost::ModuleLate { place: write.place, barred: barred.cloned() });
         }
     }
 

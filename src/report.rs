@@ -24,7 +24,7 @@ use crate::request::{Aim, Desired, Want};
 use crate::snapshot::Snapshot;
 use crate::tree::{Place, lossy, lossy_each};
 use crate::value;
-use crate::verify::{Judgement, Verdict, boots, judge, overruled};
+use crate::verify::{self, Advice, Judgement, Verdict, boots, judge};
 use crate::warning::Warning;
 
 /// Whether a run may change the machine.
@@ -232,6 +232,24 @@ impl Report {
     /// The report of a run that found `before`, and left `after`; a check would leave it.
     #[must_use]
     pub fn new(mode: Mode, desired: &Desired, before: &Snapshot, after: &Snapshot, plan: &Plan) -> Report {
+        Report::of(mode, desired, before, after, Ok(plan))
+    }
+
+    /// The report of a run that found `before`, failed, and left `after`.
+    #[must_use]
+    pub fn failed(mode: Mode, desired: &Desired, before: &Snapshot, after: &Snapshot, failure: Failure) -> Report {
+        Report::of(mode, desired, before, after, Err(failure))
+    }
+
+    fn of(
+        mode: Mode,
+        desired: &Desired,
+        before: &Snapshot,
+        after: &Snapshot,
+        outcome: Result<&Plan, Failure>,
+    ) -> Report {
+        let nothing = Plan::default();
+        let plan = outcome.as_ref().map_or(&nothing, |plan| *plan);
         let left = match mode {
             Mode::Apply => after,
             Mode::Check => before,
@@ -243,20 +261,24 @@ impl Report {
             .map(|want| {
                 let [before, after, left] = &sides;
                 let judgement = |(snapshot, boots): &(&Snapshot, Vec<_>)| judge(want, desired, snapshot, boots);
-                setting_report(want, &judgement(before), judgement(after), judgement(left))
+                let (found, applied, judged) = (judgement(before), judgement(after), judgement(left));
+                let applied_or_not = outcome.as_ref().map(|_| &applied);
+                let advice = verify::advice(want, desired, left.0, &judged, applied_or_not);
+                setting_report(want, &found, applied, judged.verdict, advice)
             })
             .collect();
         Report {
             mode,
             changed: !plan.steps.is_empty(),
-            in_sync: settings.iter().all(|setting| setting.verdict == Verdict::InSync)
+            in_sync: outcome.is_ok()
+                && settings.iter().all(|setting| setting.verdict == Verdict::InSync)
                 && (mode == Mode::Apply || plan.steps.is_empty()),
             settings,
             changes: plan.steps.iter().filter_map(|step| change(step, after)).collect(),
             diff: diffs(plan, after),
             backup_files: plan.steps.iter().filter_map(kept_copy).collect(),
             warnings: plan.warnings.clone(),
-            failure: None,
+            failure: outcome.err(),
         }
     }
 
@@ -282,37 +304,20 @@ impl Report {
             (Mode::Check, Agreement::Unknown) => Exit::CouldNotTell,
         }
     }
-
-    /// Turns this report into that of a failed run, and drops the advice to apply the request.
-    #[must_use]
-    pub fn failed(mut self, failure: Failure) -> Report {
-        for setting in &mut self.settings {
-            let is_to_apply = match setting.verdict {
-                Verdict::LiveDrift | Verdict::BootDrift => true,
-                // The failure's own setting: its hint knows more.
-                Verdict::LostAtBoot => failure.key.as_ref() == Some(&setting.name),
-                _ => false,
-            };
-            setting.advice = setting.advice.take().filter(|_| !is_to_apply);
-        }
-        self.in_sync = false;
-        self.failure = Some(failure);
-        self
-    }
 }
 
-fn setting_report(want: &Want, before: &Judgement, after: Judgement, left: Judgement) -> SettingReport {
+fn setting_report(
+    want: &Want,
+    before: &Judgement,
+    after: Judgement,
+    verdict: Verdict,
+    advice: Option<Advice>,
+) -> SettingReport {
     let human = |number: Option<i64>| number.and_then(|number| value::human(number, want.setting.kind));
     let (rule, number) = match want.aim {
         Aim::Exactly(number) => (Rule::Exactly, Some(number)),
         Aim::AtLeast(number) => (Rule::AtLeast, Some(number)),
         Aim::Absent => (Rule::Absent, None),
-    };
-    let advice = match &left.outlook.winner {
-        Some(winner) if left.verdict == Verdict::Shadowed && after.verdict == Verdict::InSync => {
-            Some(overruled(winner))
-        }
-        _ => left.advice,
     };
     SettingReport {
         name: want.setting.name.to_string(),
@@ -326,8 +331,8 @@ fn setting_report(want: &Want, before: &Judgement, after: Judgement, left: Judge
             shadowed: after.outlook.shadowed(),
             winner: after.outlook.winner,
         },
-        verdict: left.verdict,
-        advice,
+        verdict,
+        advice: advice.map(|advice| advice.to_string()),
     }
 }
 

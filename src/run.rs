@@ -70,7 +70,7 @@ fn changed(desired: &Desired, path: &Path) -> Result<Report, Failure> {
 fn predicted(mode: Mode, desired: &Desired, before: &Snapshot, plan: Result<Plan, Failure>) -> Report {
     match plan {
         Ok(plan) => Report::new(mode, desired, before, &plan.predict(before), &plan),
-        Err(failure) => Report::new(mode, desired, before, before, &Plan::default()).failed(failure),
+        Err(failure) => Report::failed(mode, desired, before, before, failure),
     }
 }
 
@@ -88,9 +88,8 @@ pub fn carried_out(desired: &Desired, before: &Snapshot, plan: &Plan, root: &Roo
     };
     // What is there now is read, not assumed, after a rollback most of all.
     let after = host::observe(root).unwrap_or_else(|_| before.clone());
-    let mut report = Report::new(Mode::Apply, desired, before, &after, &Plan::default());
-    report.changed = failure.kind == Kind::RollbackFailed;
-    report.failed(failure)
+    let changed = failure.kind == Kind::RollbackFailed;
+    Report { changed, ..Report::failed(Mode::Apply, desired, before, &after, failure) }
 }
 
 /// The machine after `plan`, if each setting is as the plan predicted.

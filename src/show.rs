@@ -2,16 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use crate::boot::{self, Arrival, Boot, Lost, Outlook, System};
+use crate::boot::{self, Arrival, Boot, System};
 use crate::failure::Failure;
 use crate::kernel::catalog::{self, Setting};
 use crate::request;
 use crate::snapshot::Snapshot;
 use crate::tree::{Place, Tree};
 use crate::value;
-use crate::verify::Verdict;
+use crate::verify::{Advice, Verdict, arrival_text, comparison};
 use crate::warning::Warning;
 
 /// All conntrack settings of a machine.
@@ -20,7 +20,8 @@ pub struct Inventory {
     /// The init system, by the name of what reads the files at boot.
     pub loader: &'static System,
     /// When connection tracking is there at boot.
-    pub module: String,
+    #[serde(serialize_with = "in_words")]
+    pub module: Arrival,
     /// The settings, by name.
     pub settings: Vec<Overview>,
 }
@@ -43,7 +44,7 @@ pub struct Overview {
     /// Whether live and boot agree.
     pub verdict: Verdict,
     /// What to know where they do not.
-    pub advice: Option<String>,
+    pub advice: Option<Advice>,
 }
 
 /// The whole story of one setting.
@@ -62,7 +63,8 @@ pub struct Story {
     /// The init system, by the name of what reads the files at boot.
     pub loader: &'static System,
     /// When connection tracking is there at boot.
-    pub module: String,
+    #[serde(serialize_with = "in_words")]
+    pub module: Arrival,
     /// Every line that assigns it, in the order of reading.
     pub assignments: Vec<Telling>,
     /// Who writes it after the boot.
@@ -92,6 +94,10 @@ pub enum Role {
     Lost,
 }
 
+fn in_words<S: Serializer>(arrival: &Arrival, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&arrival_text(arrival))
+}
+
 /// All settings that the machine has live, or that its files assign.
 #[must_use]
 pub fn inventory(snapshot: &Snapshot) -> Inventory {
@@ -118,7 +124,7 @@ pub fn named(names: &[String], snapshot: &Snapshot) -> Result<Inventory, Failure
 fn listed(settings: impl Iterator<Item = Setting>, snapshot: &Snapshot, boot: &Boot) -> Inventory {
     Inventory {
         loader: boot.system,
-        module: arrival_text(&boot.arrival),
+        module: boot.arrival.clone(),
         settings: settings.map(|setting| overview(&setting, snapshot, boot)).collect(),
     }
 }
@@ -145,7 +151,7 @@ pub fn story(name: &str, snapshot: &Snapshot) -> Result<Story, Failure> {
         range: if setting.is_catalogued() { value::range(&setting) } else { "not known".to_owned() },
         source: setting.source.to_owned(),
         loader: boot.system,
-        module: arrival_text(&boot.arrival),
+        module: boot.arrival.clone(),
         assignments,
         later_writers: boot::later_writers(snapshot, &[&setting.name]).into_iter().map(Warning::from).collect(),
     })
@@ -170,35 +176,6 @@ fn overview(setting: &Setting, snapshot: &Snapshot, boot: &Boot) -> Overview {
         winner: outlook.winner,
         verdict,
         advice,
-    }
-}
-
-/// Whether the next boot makes of a setting what it is now. What no file assigns is the kernel's to decide.
-fn comparison(live: Option<i64>, outlook: &Outlook) -> (Verdict, Option<String>) {
-    match (&outlook.lost, outlook.value) {
-        (Some(Lost::ModuleLate(place)), _) => (
-            Verdict::LostAtBoot,
-            Some(format!("`{place}` is read before the module is loaded; name nf_conntrack in {}", boot::MODULE_FILE)),
-        ),
-        (Some(Lost::NoSuchKey(place)), None) => {
-            (Verdict::LostAtBoot, Some(format!("`{place}` uses a name that this kernel does not have")))
-        }
-        (Some(Lost::Refused(place)), _) => {
-            (Verdict::LostAtBoot, Some(format!("`{place}` has a value that the kernel refuses")))
-        }
-        (_, Some(boot)) if live.is_some_and(|live| live != boot) => {
-            (Verdict::BootDrift, Some(format!("the next boot makes it {boot}")))
-        }
-        _ => (Verdict::InSync, None),
-    }
-}
-
-fn arrival_text(arrival: &Arrival) -> String {
-    match arrival {
-        Arrival::BuiltIn => "built into the kernel".to_owned(),
-        Arrival::Early(place) => format!("loaded early at boot by {place}"),
-        Arrival::Reapplied { rule, .. } => format!("loaded late at boot; {rule} runs the loader again then"),
-        Arrival::Late => "loaded late at boot, after the files are read: what they say is lost".to_owned(),
     }
 }
 
@@ -247,6 +224,8 @@ mod tests {
         }
         let late = told(right, Module::Loaded).overview;
         assert_eq!(late.verdict, Verdict::LostAtBoot);
-        assert!(late.advice.is_some_and(|advice| advice.contains("before the module is loaded")));
+        let lost =
+            boot::Lost::ModuleLate { place: Place { file: "/etc/sysctl.d/a.conf".into(), line: 1 }, barred: None };
+        assert_eq!(late.advice, Some(Advice::Lost(lost)));
     }
 }

@@ -1,15 +1,19 @@
 //! Decides, for each setting, whether desired, live and boot are equal, and if not, which differs and what to do.
 
+mod advice;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::boot::{self, Arrival, Boot, Lost, Outlook};
+use crate::boot::{self, Arrival, Boot, Outlook};
 use crate::kernel::catalog::{BUCKETS, MAX, Setting};
 use crate::kernel::number::rounded_buckets;
-use crate::request::{Aim, Conflicts, Desired, Want};
+use crate::request::{Aim, Desired, Want};
 use crate::snapshot::{Module, Snapshot};
 use crate::sysctl_d::{self, Assignment};
 use crate::tree::{Place, Tree};
+
+pub use advice::{Advice, Remedy, advice, arrival_text, bar_text, comparison, remedy};
 
 /// What is to be said of one setting, the gravest thing first. The names are stable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -36,12 +40,12 @@ pub enum Verdict {
 pub struct Judgement {
     /// The verdict.
     pub verdict: Verdict,
-    /// The one thing to do, if there is one.
-    pub advice: Option<String>,
     /// The live number.
     pub live: Option<i64>,
-    /// What the next boot makes of it; of several boots, in the first one where it is not as desired.
+    /// What the next boot makes of it; of several boots, the first one that does not make it as desired.
     pub outlook: Outlook,
+    /// When connection tracking is there at that boot; None: there is no boot to judge.
+    pub arrival: Option<Arrival>,
 }
 
 /// The next boot under each init system that the request names.
@@ -88,8 +92,7 @@ pub fn judge(want: &Want, desired: &Desired, snapshot: &Snapshot, boots: &[Boot]
         _ if boot_drifts => boot_verdict(desired, snapshot, &outlook),
         _ => Verdict::InSync,
     };
-    let advice = advice(verdict, want, desired, snapshot, &outlook, boot);
-    Judgement { verdict, advice, live, outlook }
+    Judgement { verdict, live, outlook, arrival: boot.map(|boot| boot.arrival.clone()) }
 }
 
 /// Whether the running kernel has connection tracking, but not this setting.
@@ -125,67 +128,9 @@ fn boot_verdict(desired: &Desired, snapshot: &Snapshot, outlook: &Outlook) -> Ve
     }
 }
 
-/// What can be done about a line of another file that wins, where apply does not overrule it.
-#[must_use]
-pub fn remedy(snapshot: &Snapshot, winner: &Place, setting: &Setting) -> &'static str {
-    match commentable(&snapshot.tree, winner, setting) {
-        Some(_) => "remove that line, or set `conflicts` to comment_out, or choose a `file` that is read later",
-        None => "choose a `file` that is read later, or mask that file by one of the same name in /etc/sysctl.d",
-    }
-}
-
-/// The advice on a line of another file that wins until the request is applied.
-#[must_use]
-pub fn overruled(winner: &Place) -> String {
-    format!("`{winner}` wins at boot; apply overrules it")
-}
-
 /// The assignment at `winner`, if `comment_out` may make a comment of it: of this one setting, in a file under /etc.
 #[must_use]
 pub fn commentable(tree: &Tree, winner: &Place, setting: &Setting) -> Option<Assignment> {
     let bytes = tree.bytes(&winner.file).filter(|_| tree.real(&winner.file).starts_with("/etc"))?;
     sysctl_d::assignment_at(bytes, winner.line, setting)
-}
-
-fn advice(
-    verdict: Verdict,
-    want: &Want,
-    desired: &Desired,
-    snapshot: &Snapshot,
-    outlook: &Outlook,
-    boot: Option<&Boot>,
-) -> Option<String> {
-    let advice = match verdict {
-        Verdict::InSync => return None,
-        Verdict::LiveDrift if snapshot.module == Module::Absent => {
-            "connection tracking is not loaded; apply loads it".to_owned()
-        }
-        Verdict::LiveDrift | Verdict::BootDrift => "apply the request".to_owned(),
-        Verdict::LostAtBoot => match &outlook.lost {
-            Some(Lost::ModuleLate(place)) => format!(
-                "`{place}` is read before the module is loaded; name nf_conntrack in {} (apply does, unless `module` \
-                 is ignore)",
-                boot::MODULE_FILE
-            ),
-            Some(Lost::NoSuchKey(place)) => {
-                format!("`{place}` uses a name that this kernel does not have; apply writes today's name")
-            }
-            Some(Lost::Refused(place)) => format!("`{place}` has a value that the kernel refuses; apply corrects it"),
-            None => "apply the request".to_owned(),
-        },
-        Verdict::Shadowed => {
-            let winner = outlook.winner.as_ref()?;
-            let is_commentable = commentable(&snapshot.tree, winner, &want.setting).is_some();
-            if desired.conflicts == Conflicts::CommentOut && is_commentable {
-                overruled(winner)
-            } else {
-                format!("`{winner}` wins at boot; {}", remedy(snapshot, winner, &want.setting))
-            }
-        }
-        Verdict::NotOnThisKernel => "leave it out of the request for this kernel".to_owned(),
-        Verdict::NotHere => "run in the initial network namespace of the machine".to_owned(),
-    };
-    let is_late = boot.is_some_and(|boot| boot.arrival == Arrival::Late);
-    let late = is_late && desired.persist && verdict == Verdict::BootDrift;
-    Some(if late { format!("{advice}: it also has the module loaded early at boot") } else { advice })
 }

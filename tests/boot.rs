@@ -35,8 +35,8 @@ const SWITCHED_OFF: &str = "; ACTION==\"add\", SUBSYSTEM==\"module\", KERNEL==\"
 
 #[test]
 fn when_the_module_comes() {
-    // The files; then the line that brings the module early for systemd and for procps, `-` where it comes late, and `~`
-    // before a rule that runs the loader again.
+    // The files; then the arrival under systemd and under procps: the line that has the module loaded early, `~` and the
+    // rule that runs the loader again, `!` and the line that keeps the module from being loaded early, or `-`.
     type Case = (&'static [(&'static str, &'static str)], &'static str, &'static str);
     let cases: &[Case] = &[
         (&[], "-", "-"),
@@ -67,28 +67,38 @@ fn when_the_module_comes() {
         (&[("/proc/cmdline", "quiet rd.modules-load=xt_conntrack")], "/proc/cmdline:1", "/proc/cmdline:1"),
         (
             &[("/proc/cmdline", "module_blacklist=nf_conntrack"), ("/etc/modules-load.d/a.conf", "nf_conntrack")],
-            "-",
-            "-",
+            "!/proc/cmdline:1",
+            "!/proc/cmdline:1",
         ),
         (
             &[("/proc/cmdline", "modprobe.blacklist=x,nf_conntrack"), ("/etc/modules-load.d/a.conf", "nf_conntrack")],
-            "-",
+            "!/proc/cmdline:1",
             "/etc/modules-load.d/a.conf:1",
         ),
         (
             &[("/etc/modules-load.d/a.conf", "nf_conntrack"), ("/etc/modprobe.d/b.conf", "blacklist nf_conntrack")],
-            "-",
+            "!/etc/modprobe.d/b.conf:1",
             // modprobe(8) takes a blacklist to be about aliases.
             "/etc/modules-load.d/a.conf:1",
         ),
-        (&[("/etc/modules", "nf_conntrack"), ("/etc/modprobe.d/b.conf", "install nf_conntrack /bin/false")], "-", "-"),
+        (
+            &[("/etc/modules", "nf_conntrack"), ("/etc/modprobe.d/b.conf", "install nf_conntrack /bin/false")],
+            "!/etc/modprobe.d/b.conf:1",
+            "!/etc/modprobe.d/b.conf:1",
+        ),
+        // A rule that runs the loader again helps a barred module too.
+        (
+            &[("/etc/udev/rules.d/90-ct.rules", RULE), ("/etc/modprobe.d/b.conf", "blacklist nf_conntrack")],
+            "~/etc/udev/rules.d/90-ct.rules:2",
+            "-",
+        ),
         (
             &[
                 ("/etc/modules-load.d/a.conf", "nf_conntrack"),
                 ("/etc/modprobe.d/b.conf", "install nf-conntrack /usr/bin/true # hardened"),
             ],
-            "-",
-            "-",
+            "!/etc/modprobe.d/b.conf:1",
+            "!/etc/modprobe.d/b.conf:1",
         ),
         (&[("/etc/udev/rules.d/90-ct.rules", RULE)], "~/etc/udev/rules.d/90-ct.rules:2", "-"),
         (&[("/usr/lib/udev/rules.d/99-bridge.rules", OTHER_RULE)], "-", "-"),
@@ -100,7 +110,8 @@ fn when_the_module_comes() {
                 Arrival::BuiltIn => "built in".to_owned(),
                 Arrival::Early(place) => place.to_string(),
                 Arrival::Reapplied { rule, .. } => format!("~{rule}"),
-                Arrival::Late => "-".to_owned(),
+                Arrival::Late { barred: None } => "-".to_owned(),
+                Arrival::Late { barred: Some(place) } => format!("!{place}"),
             };
             assert_eq!(found, *expected, "{system:?} {files:?}");
             assert_eq!(arrival(&tree(files), Module::BuiltIn, system), Arrival::BuiltIn);
@@ -117,7 +128,7 @@ fn a_rule_brings_what_its_prefix_covers() {
     let boot = boot(&snapshot(&files, Module::Absent), &SYSTEMD);
     assert_eq!(boot.outlook("net.netfilter.nf_conntrack_acct").value, Some(1));
     assert_eq!(boot.outlook(MAX).value, None);
-    assert!(matches!(boot.outlook(MAX).lost, Some(Lost::ModuleLate(_))));
+    assert!(matches!(boot.outlook(MAX).lost, Some(Lost::ModuleLate { .. })));
 }
 
 #[test]
@@ -139,7 +150,9 @@ fn what_comes_late_is_lost() {
     let files = [("/etc/sysctl.d/a.conf", "net.nf_conntrack_max = 5\n")];
     let late = boot(&snapshot(&files, Module::Absent), &SYSTEMD).outlook(MAX);
     assert_eq!((late.value, late.winner), (None, None));
-    assert!(matches!(late.lost, Some(Lost::ModuleLate(place)) if place.to_string() == "/etc/sysctl.d/a.conf:1"));
+    assert!(
+        matches!(late.lost, Some(Lost::ModuleLate { place, barred: None }) if place.to_string() == "/etc/sysctl.d/a.conf:1")
+    );
     let built_in = boot(&snapshot(&files, Module::BuiltIn), &SYSTEMD).outlook(MAX);
     assert_eq!((built_in.value, built_in.lost), (Some(5), None));
 }

@@ -94,7 +94,8 @@ fn a_salt_state_that_could_not_be_undone_has_what_is_still_changed() {
     (report.mode, report.changes, report.diff) = (Mode::Apply, Vec::new(), Vec::new());
     let mut failure = Failure::new(Kind::RollbackFailed, "it failed");
     (failure.rolled_back, failure.remains) = (Some(false), vec!["a file".to_owned()]);
-    let state: Value = serde_json::from_str(&salt::report(&report.failed(failure))).expect("it is JSON");
+    (report.in_sync, report.failure) = (false, Some(failure));
+    let state: Value = serde_json::from_str(&salt::report(&report)).expect("it is JSON");
     assert_eq!(state["result"], false);
     let boot = json!({"boot": {"old": 241, "new": 240}});
     assert_eq!(state["changes"], json!({"net.netfilter.nf_conntrack_tcp_timeout_close_wait": boot}));

@@ -9,9 +9,10 @@ use conntrack_sysctl::kernel::release::Release;
 use conntrack_sysctl::plan::{Knob, Plan, Step, plan};
 use conntrack_sysctl::report::{Change, FileAction, Mode, Report, text};
 use conntrack_sysctl::request;
+use conntrack_sysctl::show;
 use conntrack_sysctl::snapshot::{Live, Module, Snapshot};
 use conntrack_sysctl::tree::{Entry, Tree};
-use conntrack_sysctl::verify::Verdict;
+use conntrack_sysctl::verify::{Verdict, arrival_text};
 use conntrack_sysctl::warning::Code;
 
 /// A machine of today with these live values; names without the beginning that all have in common.
@@ -235,6 +236,56 @@ fn a_module_that_is_not_there() {
 }
 
 #[test]
+fn the_line_that_bars_the_module_is_named() {
+    const LINE: &str = "remove that line";
+    const COMMAND_LINE: &str =
+        "take nf_conntrack out of `module_blacklist` and `modprobe.blacklist` in the boot loader's configuration";
+    let cases = [
+        ("/proc/cmdline", "ro module_blacklist=nf_conntrack", "the kernel command line", COMMAND_LINE),
+        ("/proc/cmdline", "modprobe.blacklist=nf_conntrack", "the kernel command line", COMMAND_LINE),
+        ("/etc/modprobe.d/b.conf", "# x\nblacklist nf_conntrack", "`/etc/modprobe.d/b.conf:2`", LINE),
+        ("/etc/modprobe.d/b.conf", "install nf_conntrack /bin/false", "`/etc/modprobe.d/b.conf:1`", LINE),
+    ];
+    for (file, text, bar, remedy) in cases {
+        let mut machine = machine(&[("max", 98000)]);
+        machine.module = Module::Loaded;
+        let files = [
+            ("/usr/lib/systemd/systemd-sysctl", ""),
+            ("/etc/modules-load.d/a.conf", "nf_conntrack"),
+            ("/etc/sysctl.d/90-conntrack.conf", "net.netfilter.nf_conntrack_max = 98000\n"),
+            (file, text),
+        ];
+        for (path, text) in files {
+            machine.tree.insert(path, Entry::File(text.into()));
+        }
+        let desired = |module: &str| {
+            let request = format!(r#"{{"settings": {{"nf_conntrack_max": 98000}}, "module": "{module}"}}"#);
+            request::from_slice(request.as_bytes()).expect("the request is well formed")
+        };
+        let bars = format!("{bar} keeps nf_conntrack from being loaded early at boot");
+        for module in ["load", "require"] {
+            let failure = plan(&desired(module), &machine).expect_err("the module is barred");
+            assert_eq!((failure.kind, failure.message.as_str()), (Kind::ModuleAbsent, bars.as_str()));
+            assert_eq!(failure.hint, Some(format!("{remedy}, or set `module` to ignore")));
+        }
+        let plan = plan(&desired("ignore"), &machine).expect("it is not asked for");
+        let warnings: Vec<&str> = plan.warnings.iter().map(|warning| warning.message.as_str()).collect();
+        assert_eq!(warnings, [format!("{bars}: what the files say is lost then; {remedy}")]);
+        let report = Report::new(Mode::Check, &desired("ignore"), &machine, &machine, &plan);
+        let lost = format!(
+            "`/etc/sysctl.d/90-conntrack.conf:1` is read before the module is loaded, and {bar} keeps the module from \
+             being loaded early; {remedy}"
+        );
+        assert_eq!(report.settings[0].verdict, Verdict::LostAtBoot);
+        assert_eq!(report.settings[0].advice.as_ref(), Some(&lost));
+        let story = show::story("nf_conntrack_max", &machine).expect("it is a setting");
+        assert_eq!(story.overview.advice.map(|advice| advice.to_string()), Some(lost));
+        let arrival = format!("kept from being loaded early at boot by {bar}: what the files say is lost");
+        assert_eq!(arrival_text(&story.module), arrival);
+    }
+}
+
+#[test]
 fn a_run_that_fails_does_not_advise_to_apply() {
     let request = r#"{"settings": {"nf_conntrack_acct": 1, "nf_conntrack_max": 98000, "nf_conntrack_tcp_loose": 1}}"#;
     let desired = request::from_slice(request.as_bytes()).expect("the request is well formed");
@@ -251,7 +302,7 @@ fn a_run_that_fails_does_not_advise_to_apply() {
     let apply = || Some("apply the request".to_owned());
     let [acct, max, loose] = &told(&report)[..] else { panic!("it has three settings") };
     assert_eq!([acct, loose], [&(Verdict::LiveDrift, apply()), &(Verdict::BootDrift, apply())]);
-    let failed = report.clone().failed(failure);
+    let failed = Report::failed(Mode::Check, &desired, &machine, &machine, failure);
     assert_eq!(told(&failed), [(Verdict::LiveDrift, None), max.clone(), (Verdict::BootDrift, None)]);
     assert_eq!(max.0, Verdict::Shadowed);
     assert!(!failed.in_sync);
@@ -278,9 +329,8 @@ fn the_advice_on_a_line_that_wins_is_what_helps() {
         let (report, hint) = match plan(&desired, &machine) {
             Ok(plan) => (Report::new(Mode::Check, &desired, &machine, &plan.predict(&machine), &plan), None),
             Err(failure) => {
-                let report = Report::new(Mode::Check, &desired, &machine, &machine, &Plan::default());
                 let hint = failure.hint.clone();
-                (report.failed(failure), hint)
+                (Report::failed(Mode::Check, &desired, &machine, &machine, failure), hint)
             }
         };
         let setting = &report.settings[0];

@@ -22,20 +22,34 @@ pub enum Arrival {
     Reapplied {
         /// Where the rule stands.
         rule: Place,
-        /// What the rule has it write: dotted keys, and all that lies below them. Empty: everything.
+        /// The dotted keys that the rule has it write, with all that lies below them. Empty: every key.
         prefixes: Vec<String>,
+        /// The line that keeps the module from being loaded early, if one does.
+        barred: Option<Place>,
     },
-    /// After the loader: what it writes is lost.
-    Late,
+    /// After the loader, whose writes are lost.
+    Late {
+        /// The line that keeps the module from being loaded early, if one does.
+        barred: Option<Place>,
+    },
 }
 
 impl Arrival {
-    /// Whether what the loader writes to `key` (dotted) reaches the module.
+    /// The line that keeps the module from being loaded early, if one does.
     #[must_use]
-    pub fn brings(&self, key: &str) -> bool {
+    pub fn barred(&self) -> Option<&Place> {
+        match self {
+            Arrival::BuiltIn | Arrival::Early(_) => None,
+            Arrival::Reapplied { barred, .. } | Arrival::Late { barred } => barred.as_ref(),
+        }
+    }
+
+    /// Whether a write of the loader to `key` (dotted) reaches the module.
+    #[must_use]
+    pub fn reaches(&self, key: &str) -> bool {
         match self {
             Arrival::BuiltIn | Arrival::Early(_) => true,
-            Arrival::Late => false,
+            Arrival::Late { .. } => false,
             Arrival::Reapplied { prefixes, .. } => {
                 let lies_below = |prefix: &String| {
                     prefix.is_empty()
@@ -80,15 +94,22 @@ pub fn arrival(tree: &Tree, module: Module, system: &System) -> Arrival {
     }
     let loader = system.order.iter().position(|stage| matches!(stage, Stage::Loader(_)));
     let (before, after) = system.order.split_at(loader.unwrap_or(system.order.len()));
-    let early = before.iter().find_map(|stage| match stage {
-        Stage::Modules(lists) => named(tree, lists).filter(|_| !is_barred(tree, lists.blacklist)),
-        Stage::Loader(_) | Stage::Udev(_) => None,
-    });
+    let mut barred = None;
+    for stage in before {
+        let Stage::Modules(lists) = stage else { continue };
+        match (named(tree, lists), bar(tree, lists.blacklist)) {
+            (Some(place), None) => return Arrival::Early(place),
+            (_, bar) => barred = barred.or(bar),
+        }
+    }
     let reapplied = after.iter().find_map(|stage| match stage {
-        Stage::Udev(program) => reapplied(tree, program),
+        Stage::Udev(program) => rule(tree, program),
         Stage::Loader(_) | Stage::Modules(_) => None,
     });
-    early.map(Arrival::Early).or(reapplied).unwrap_or(Arrival::Late)
+    match reapplied {
+        Some((rule, prefixes)) => Arrival::Reapplied { rule, prefixes, barred },
+        None => Arrival::Late { barred },
+    }
 }
 
 /// The first line of `lists` that has connection tracking loaded.
@@ -112,29 +133,25 @@ fn brings_conntrack(module: &str) -> bool {
     BRINGS_CONNTRACK.contains(&module.as_str())
 }
 
-/// Whether modprobe.d or the kernel's command line keeps the module from being loaded by its name. The kernel itself
-/// obeys `module_blacklist` (Documentation/admin-guide/kernel-parameters.txt).
-fn is_barred(tree: &Tree, blacklist: Blacklist) -> bool {
+/// The line of modprobe.d, or the kernel command line, that keeps the module from being loaded by its name. The kernel
+/// itself obeys `module_blacklist` (Documentation/admin-guide/kernel-parameters.txt).
+fn bar(tree: &Tree, blacklist: Blacklist) -> Option<Place> {
     let is_obeyed = blacklist == Blacklist::Obeyed;
     let by_the_kernel = on_command_line(tree, |key, module| {
         let is_list = key == "module_blacklist" || (key == "modprobe.blacklist" && is_obeyed);
         is_list && module == "nf_conntrack"
     });
-    let mut files = drop_ins(tree, &MODPROBE, ".conf").into_iter();
-    by_the_kernel.is_some()
-        || files.any(|file| {
-            line_where(tree, &file, |line| {
-                let mut words = line.split_whitespace();
-                let (command, module) = (words.next(), words.next().unwrap_or_default());
-                module.replace('-', "_") == "nf_conntrack"
-                    && match command {
-                        Some("blacklist") => is_obeyed,
-                        Some("install") => words.next().is_some_and(does_nothing),
-                        _ => false,
-                    }
-            })
-            .is_some()
-        })
+    let bars = |line: &str| {
+        let mut words = line.split_whitespace();
+        let (command, module) = (words.next(), words.next().unwrap_or_default());
+        module.replace('-', "_") == "nf_conntrack"
+            && match command {
+                Some("blacklist") => is_obeyed,
+                Some("install") => words.next().is_some_and(does_nothing),
+                _ => false,
+            }
+    };
+    by_the_kernel.or_else(|| drop_ins(tree, &MODPROBE, ".conf").iter().find_map(|file| line_where(tree, file, bars)))
 }
 
 /// Whether a command in the place of loading is one of those that hardening guides put there.
@@ -142,8 +159,8 @@ fn does_nothing(command: &str) -> bool {
     matches!(command, "/bin/false" | "/bin/true" | "/usr/bin/false" | "/usr/bin/true" | "false" | "true" | ":")
 }
 
-/// A udev rule that runs `program` again when the module is added.
-fn reapplied(tree: &Tree, program: &str) -> Option<Arrival> {
+/// A udev rule that runs `program` again when the module is added, and the prefixes of the keys that it then writes.
+fn rule(tree: &Tree, program: &str) -> Option<(Place, Vec<String>)> {
     let is_it = |line: &str| line.contains("nf_conntrack") && line.contains("\"module\"") && line.contains(program);
     let mut files = drop_ins(tree, &UDEV_RULES, ".rules").into_iter();
     let rule = files.find_map(|file| line_where(tree, &file, is_it))?;
@@ -155,7 +172,7 @@ fn reapplied(tree: &Tree, program: &str) -> Option<Arrival> {
         Some(prefix.replace('/', "."))
     });
     let prefixes = prefixes.collect();
-    Some(Arrival::Reapplied { rule, prefixes })
+    Some((rule, prefixes))
 }
 
 /// The files of `directories` whose name ends in `suffix`: of equal names the first, in the order of the names.

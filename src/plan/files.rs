@@ -16,7 +16,7 @@ use crate::request::{Aim, Conflicts, Desired, ModulePolicy, Want};
 use crate::snapshot::{Module, Snapshot};
 use crate::sysctl_d::{self, Assignment, Dialect, Document};
 use crate::tree::{Entry, Place, Tree};
-use crate::verify::{commentable, remedy, satisfies};
+use crate::verify::{Remedy, bar_text, commentable, remedy, satisfies};
 use crate::warning::{Code, Warning};
 
 /// What a line of another file that loses its force is kept as: a comment that says who did it.
@@ -88,7 +88,7 @@ impl Editor<'_> {
         self.boots_in_time.get_or_init(|| {
             let boots =
                 self.systems.iter().map(|system| match boot::arrival(&self.after.tree, self.after.module, system) {
-                    Arrival::Late | Arrival::Reapplied { .. } => {
+                    Arrival::Late { .. } | Arrival::Reapplied { .. } => {
                         boot::boot_arriving(&self.after, system, Arrival::BuiltIn)
                     }
                     arrival => boot::boot_arriving(&self.after, system, arrival),
@@ -166,27 +166,22 @@ impl Editor<'_> {
         let is_lost = |boot: &Boot| {
             let own = self.ours(boot.dialect, |_, name| name == want.setting.name);
             let own = own.iter().filter_map(Assignment::dotted_key).filter(|key| keys.contains(key));
-            own.chain(fresh.clone()).any(|key| !boot.arrival.brings(&key))
+            own.chain(fresh.clone()).any(|key| !boot.arrival.reaches(&key))
         };
         self.unsatisfied(want, self.boots()).is_some() && self.boots().iter().any(is_lost)
     }
 
-    /// Has the module loaded before the loader runs, or says what the request wants instead.
+    /// Has the module loaded before the loader runs, or does instead what the request says.
     fn bring_module_early(&mut self) -> Result<(), Failure> {
+        if let Some(bar) = self.boots().iter().find_map(|boot| boot.arrival.barred().cloned()) {
+            return self.leave_barred(bar);
+        }
         match self.desired.module {
             ModulePolicy::Load => {
                 let file = Path::new(boot::MODULE_FILE);
                 let mut document = self.document(file);
                 document.append("nf_conntrack");
-                self.put(file, &document)?;
-                if self.boots().iter().any(|boot| !matches!(boot.arrival, Arrival::BuiltIn | Arrival::Early(_))) {
-                    return Err(Failure::new(
-                        Kind::ModuleAbsent,
-                        "a line in modprobe.d (blacklist or install) keeps nf_conntrack from being loaded early at boot",
-                    )
-                    .hint("remove that line, or set `module` to ignore"));
-                }
-                Ok(())
+                self.put(file, &document)
             }
             ModulePolicy::Require => Err(Failure::new(
                 Kind::ModuleAbsent,
@@ -205,6 +200,18 @@ impl Editor<'_> {
                 Ok(())
             }
         }
+    }
+
+    /// Says that the line at `bar` keeps the module from being loaded early, whatever a run may write.
+    fn leave_barred(&mut self, bar: Place) -> Result<(), Failure> {
+        let message = format!("{} keeps nf_conntrack from being loaded early at boot", bar_text(&bar));
+        let remedy = Remedy::AllowModule(bar);
+        if self.desired.module == ModulePolicy::Ignore {
+            let message = format!("{message}: what the files say is lost then; {remedy}");
+            self.warnings.push(Warning::new(Code::BootNotGuaranteed, message));
+            return Ok(());
+        }
+        Err(Failure::new(Kind::ModuleAbsent, message).hint(format!("{remedy}, or set `module` to ignore")))
     }
 
     /// Edits until the boot makes the setting as desired, or nothing is left to edit.
@@ -289,9 +296,9 @@ impl Editor<'_> {
             _ => return Err(hopeless(want)),
         };
         let refuse = |hint: String| Failure::new(Kind::Conflict, &message).key(name).at(&want.pointer).hint(hint);
-        let remedy = remedy(&self.after, &winner, &want.setting);
+        let remedy = remedy(&self.after.tree, &winner, &want.setting);
         match self.desired.conflicts {
-            Conflicts::Fail => Err(refuse(remedy.to_owned())),
+            Conflicts::Fail => Err(refuse(remedy.to_string())),
             Conflicts::Warn => {
                 self.warnings.push(Warning::new(Code::Shadowed, message).key(name));
                 Ok(false)

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{Report, text};
 use crate::failure::Failure;
 use crate::show::Inventory;
-use crate::verify::Verdict;
+use crate::verify::{Verdict, arrival_text};
 
 /// The object that Ansible reads of a report where the task asks for a diff.
 #[must_use]
@@ -63,7 +63,7 @@ pub fn inventory(inventory: &Inventory) -> Value {
         "msg": message,
         "in_sync": differ.is_empty(),
         "loader": value(&inventory.loader),
-        "module": inventory.module,
+        "module": arrival_text(&inventory.module),
         "settings": value(&inventory.settings),
     })
 }

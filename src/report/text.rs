@@ -7,7 +7,7 @@ use super::{Change, FileAction, Mode, Report, Rule, SettingReport};
 use crate::failure::Failure;
 use crate::show::{Inventory, Overview, Role, Story};
 use crate::text::{number, printable, printable_lines, short, table};
-use crate::verify::Verdict;
+use crate::verify::{Verdict, arrival_text};
 
 /// The text of a report, without a line end at its end.
 #[must_use]
@@ -175,10 +175,10 @@ pub fn inventory(inventory: &Inventory) -> String {
     let mut text = table(&["SETTING", "LIVE", "BOOT", "FROM", "VERDICT"], rows);
     for setting in &inventory.settings {
         if let Some(advice) = &setting.advice {
-            text += &format!("{}: {}\n", printable(short(&setting.name)), printable(advice));
+            text += &format!("{}: {}\n", printable(short(&setting.name)), printable(&advice.to_string()));
         }
     }
-    text += &format!("loader: {}; module: {}", inventory.loader.command, printable(&inventory.module));
+    text += &format!("loader: {}; module: {}", inventory.loader.command, printable(&arrival_text(&inventory.module)));
     text
 }
 
@@ -193,7 +193,7 @@ pub fn story(story: &Story) -> String {
     text += &format!("live:    {}\n", number(*live, live_human.as_deref()));
     text += &format!("boot:    {}\n", boot.map_or_else(|| "the kernel's default".to_owned(), |boot| boot.to_string()));
     text += &format!("loader:  {}\n", story.loader.command);
-    text += &format!("module:  {}\n", printable(&story.module));
+    text += &format!("module:  {}\n", printable(&arrival_text(&story.module)));
     text += "files, in boot order:\n";
     if story.assignments.is_empty() {
         text += "  no file assigns it\n";
@@ -211,7 +211,7 @@ pub fn story(story: &Story) -> String {
     }
     text += &format!("verdict: {}", verdict(*found));
     if let Some(advice) = advice {
-        text += &format!(" ({})", printable(advice));
+        text += &format!(" ({})", printable(&advice.to_string()));
     }
     text
 }

@@ -1,0 +1,202 @@
+//! Decides what to do about a setting that is not as it should be, as a value, and puts all such values into words.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+use super::{Judgement, Verdict, commentable};
+use crate::boot::wanted::CMDLINE;
+use crate::boot::{Arrival, Lost, MODULE_FILE, Outlook};
+use crate::failure::Failure;
+use crate::kernel::catalog::Setting;
+use crate::request::{Conflicts, Desired, ModulePolicy, Want};
+use crate::snapshot::{Module, Snapshot};
+use crate::tree::{Place, Tree};
+
+/// The one thing to do, or to know, about a setting. Its text is a part of reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Advice {
+    /// Apply the request.
+    Apply,
+    /// Apply the request, which loads the module now.
+    ApplyLoadsModule,
+    /// Apply the request, which has the module loaded early at boot as well.
+    ApplyLoadsModuleEarly,
+    /// Apply the request, which overrules this line of another file.
+    ApplyOverrules(Place),
+    /// An assignment is lost at boot until the request is applied.
+    LostUntilApplied(Lost),
+    /// An assignment is lost at boot.
+    Lost(Lost),
+    /// This line of another file wins at boot, whatever our file says.
+    Conflict(Place, Remedy),
+    /// The next boot makes this of the live value.
+    BootMakes(i64),
+    /// Leave the setting out of the request.
+    LeaveOut,
+    /// Run where the machine-wide numbers can be written.
+    RunInInitialNamespace,
+}
+
+/// What can be done about a line of a file that is in the way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// Change that line, or have ours read later.
+    ChangeLine,
+    /// Have ours read later, or mask the whole file: the line is not to be touched.
+    MaskFile,
+    /// Allow the module that this line bars.
+    AllowModule(Place),
+}
+
+/// What to do about `left`, as a run leaves a setting, where to apply the request leads to `applied` or fails.
+#[must_use]
+pub fn advice(
+    want: &Want,
+    desired: &Desired,
+    snapshot: &Snapshot,
+    left: &Judgement,
+    applied: Result<&Judgement, &Failure>,
+) -> Option<Advice> {
+    let advice = match left.verdict {
+        Verdict::InSync => return None,
+        // To apply is what failed.
+        Verdict::LiveDrift | Verdict::BootDrift if applied.is_err() => return None,
+        Verdict::LiveDrift if snapshot.module == Module::Absent => Advice::ApplyLoadsModule,
+        Verdict::BootDrift if apply_loads_early(desired, left) => Advice::ApplyLoadsModuleEarly,
+        Verdict::LiveDrift | Verdict::BootDrift => Advice::Apply,
+        // The hint of the setting's own failure knows more.
+        Verdict::LostAtBoot if applied.is_err_and(|failure| failure.key.as_deref() == Some(&want.setting.name)) => {
+            return None;
+        }
+        Verdict::LostAtBoot => Advice::LostUntilApplied(left.outlook.lost.clone()?),
+        Verdict::Shadowed => {
+            let winner = left.outlook.winner.clone()?;
+            let remedy = remedy(&snapshot.tree, &winner, &want.setting);
+            let is_solved = applied.is_ok_and(|applied| applied.verdict == Verdict::InSync);
+            if is_solved || (desired.conflicts == Conflicts::CommentOut && remedy == Remedy::ChangeLine) {
+                Advice::ApplyOverrules(winner)
+            } else {
+                Advice::Conflict(winner, remedy)
+            }
+        }
+        Verdict::NotOnThisKernel => Advice::LeaveOut,
+        Verdict::NotHere => Advice::RunInInitialNamespace,
+    };
+    Some(advice)
+}
+
+fn apply_loads_early(desired: &Desired, left: &Judgement) -> bool {
+    desired.persist
+        && desired.module == ModulePolicy::Load
+        && left.arrival.as_ref().is_some_and(|arrival| *arrival == Arrival::Late { barred: None })
+}
+
+/// What can be done about a line of another file that wins, where apply does not overrule it.
+#[must_use]
+pub fn remedy(tree: &Tree, winner: &Place, setting: &Setting) -> Remedy {
+    match commentable(tree, winner, setting) {
+        Some(_) => Remedy::ChangeLine,
+        None => Remedy::MaskFile,
+    }
+}
+
+/// Whether the next boot makes of a setting what it is now, without any request. What no file assigns is the kernel's to
+/// decide.
+#[must_use]
+pub fn comparison(live: Option<i64>, outlook: &Outlook) -> (Verdict, Option<Advice>) {
+    match (&outlook.lost, outlook.value) {
+        (Some(lost @ (Lost::ModuleLate { .. } | Lost::Refused(_))), _) | (Some(lost @ Lost::NoSuchKey(_)), None) => {
+            (Verdict::LostAtBoot, Some(Advice::Lost(lost.clone())))
+        }
+        (_, Some(boot)) if live.is_some_and(|live| live != boot) => (Verdict::BootDrift, Some(Advice::BootMakes(boot))),
+        _ => (Verdict::InSync, None),
+    }
+}
+
+impl fmt::Display for Advice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Advice::Apply => f.write_str("apply the request"),
+            Advice::ApplyLoadsModule => f.write_str("connection tracking is not loaded; apply loads it"),
+            Advice::ApplyLoadsModuleEarly => {
+                f.write_str("apply the request: it also has the module loaded early at boot")
+            }
+            Advice::ApplyOverrules(winner) => write!(f, "`{winner}` wins at boot; apply overrules it"),
+            Advice::LostUntilApplied(lost) => {
+                let applying = match lost {
+                    Lost::ModuleLate { barred: Some(_), .. } => "",
+                    Lost::ModuleLate { barred: None, .. } => " (apply does, unless `module` is ignore)",
+                    Lost::NoSuchKey(_) => "; apply writes today's name",
+                    Lost::Refused(_) => "; apply corrects it",
+                };
+                write!(f, "{}{applying}", Advice::Lost(lost.clone()))
+            }
+            Advice::Lost(Lost::ModuleLate { place, barred: Some(bar) }) => {
+                let (bar, remedy) = (bar_text(bar), Remedy::AllowModule(bar.clone()));
+                write!(
+                    f,
+                    "`{place}` is read before the module is loaded, and {bar} keeps the module from being loaded early; {remedy}"
+                )
+            }
+            Advice::Lost(Lost::ModuleLate { place, barred: None }) => {
+                write!(f, "`{place}` is read before the module is loaded; name nf_conntrack in {MODULE_FILE}")
+            }
+            Advice::Lost(Lost::NoSuchKey(place)) => write!(f, "`{place}` uses a name that this kernel does not have"),
+            Advice::Lost(Lost::Refused(place)) => write!(f, "`{place}` has a value that the kernel refuses"),
+            Advice::Conflict(winner, remedy) => write!(f, "`{winner}` wins at boot; {remedy}"),
+            Advice::BootMakes(number) => write!(f, "the next boot makes it {number}"),
+            Advice::LeaveOut => f.write_str("leave it out of the request for this kernel"),
+            Advice::RunInInitialNamespace => f.write_str("run in the initial network namespace of the machine"),
+        }
+    }
+}
+
+impl Serialize for Advice {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl fmt::Display for Remedy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Remedy::ChangeLine => {
+                "remove that line, or set `conflicts` to comment_out, or choose a `file` that is read later"
+            }
+            Remedy::MaskFile => {
+                "choose a `file` that is read later, or mask that file by one of the same name in /etc/sysctl.d"
+            }
+            Remedy::AllowModule(bar) if is_command_line(bar) => {
+                "take nf_conntrack out of `module_blacklist` and `modprobe.blacklist` in the boot loader's configuration"
+            }
+            Remedy::AllowModule(_) => "remove that line",
+        })
+    }
+}
+
+/// How a text names the line that bars the module.
+#[must_use]
+pub fn bar_text(place: &Place) -> String {
+    if is_command_line(place) { "the kernel command line".to_owned() } else { format!("`{place}`") }
+}
+
+fn is_command_line(place: &Place) -> bool {
+    place.file.as_os_str() == CMDLINE
+}
+
+/// How a text tells when connection tracking is there at boot.
+#[must_use]
+pub fn arrival_text(arrival: &Arrival) -> String {
+    match arrival {
+        Arrival::BuiltIn => "built into the kernel".to_owned(),
+        Arrival::Early(place) => format!("loaded early at boot by {place}"),
+        Arrival::Reapplied { rule, .. } => format!("loaded late at boot; {rule} runs the loader again then"),
+        Arrival::Late { barred: None } => {
+            "loaded late at boot, after the files are read: what they say is lost".to_owned()
+        }
+        Arrival::Late { barred: Some(bar) } => {
+            format!("kept from being loaded early at boot by {}: what the files say is lost", bar_text(bar))
+        }
+    }
+}
