@@ -131,8 +131,8 @@ fn the_fields_are_those_of_the_schema() {
 #[test]
 fn the_committed_schemas_are_those_of_the_types() {
     for of in ["request", "report"] {
-        let committed = text(&project().join(format!("schemas/{of}.schema.json")));
-        assert_eq!(Run::new(&["schema", of]).finish().stdout, committed, "`conntrack-sysctl schema {of}` differs");
+        let committed = project().join(format!("schemas/{of}.schema.json"));
+        golden(&committed, &Run::new(&["schema", of]).finish().stdout);
     }
 }
 

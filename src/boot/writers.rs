@@ -24,7 +24,7 @@ use crate::sysctl_d::Write;
 use crate::tree::{Place, Read, Tree};
 
 /// The programs, in the order in which a boot plays them through and in which warnings name them.
-pub const WRITERS: [&Writer; 3] = [&ufw::UFW, &tuned::TUNED, &kube_proxy::KUBE_PROXY];
+pub const WRITERS: &[&Writer] = &[&ufw::UFW, &tuned::TUNED, &kube_proxy::KUBE_PROXY];
 
 /// A program that writes conntrack sysctls after the boot's loader.
 #[derive(Debug)]
