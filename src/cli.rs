@@ -48,16 +48,16 @@ fn answer(command: Command) -> Answer {
     match command {
         Command::Apply(arguments) => apply_or_check(Mode::Apply, &arguments),
         Command::Check(arguments) => apply_or_check(Mode::Check, &arguments),
-        Command::Show { output, root } => observe(&root.root, &output, |snapshot| Ok(show::inventory(snapshot))),
+        Command::Show { output, root } => observe(&root.path, &output, |snapshot| Ok(show::inventory(snapshot))),
         Command::Explain { setting, output, root } => {
-            observe(&root.root, &output, |snapshot| show::story(&setting, snapshot))
+            observe(&root.path, &output, |snapshot| show::story(&setting, snapshot))
         }
         Command::Summarize { reports, output } => {
             let summary = Summary::new(reports.iter().map(|path| (host_name(path), report_of(path))));
             rendered(&summary, &output, summary.exit())
         }
         Command::Module { name } => ansible::run(name, read(None)),
-        Command::Dsc { operation, root } => dsc::run(operation, || read(None), &root.root),
+        Command::Dsc { operation, root } => dsc::run(operation, || read(None), &root.path),
         Command::Schema { of, output } => rendered(&schema::of(of), &output, Exit::Done),
         Command::Status(arguments) => {
             let status = table::status(&arguments.options());
@@ -73,14 +73,14 @@ fn rendered<T: Printed>(value: &T, output: &Chosen<T>, exit: Exit) -> Answer {
 }
 
 fn apply_or_check(mode: Mode, arguments: &RunArguments) -> Answer {
-    let root = &arguments.root.root;
+    let root = &arguments.root.path;
     let desired = read(arguments.request.as_deref()).and_then(|bytes| request::from_slice(&bytes));
     let report = match (desired, mode) {
         (Ok(desired), Mode::Apply) => runs::apply(&desired, root),
         (Ok(desired), Mode::Check) => runs::check(&desired, root),
         (Err(failure), _) => Report::refused(mode, failure),
     };
-    if arguments.quiet.quiet { render_quiet(&report) } else { rendered(&report, &arguments.output, report.exit()) }
+    if arguments.quiet.is_set { render_quiet(&report) } else { rendered(&report, &arguments.output, report.exit()) }
 }
 
 /// The answer for a caller that wants the exit code alone: only a failure has a text, for standard error.

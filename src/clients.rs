@@ -1,4 +1,4 @@
-//! The front doors of the clients that hand over more than arguments: Ansible and DSC.
+//! The entry points of the clients that pass more than arguments: Ansible and DSC.
 
 pub mod ansible;
 pub mod dsc;

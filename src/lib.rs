@@ -6,11 +6,13 @@
 //! request (JSON) -> Desired -> Snapshot -> Plan -> apply -> Snapshot -> verify -> Report (JSON)
 //! ```
 //!
-//! [`request`] says what a user means, [`snapshot`] what a machine is, [`plan`] what has to change. [`apply`] obeys,
-//! [`verify`] judges, [`report`] tells; [`run`] puts them together. Of these stages, all but [`host`] and [`apply`] are
-//! pure. What the next boot makes of the files is the heart of it: [`sysctl_d`] knows what the loaders read and write,
-//! [`boot`] plays a boot through. The entry points are [`cli`], [`ansible`] and [`dsc`]. [`table`] is a separate, read-only
-//! subsystem.
+//! [`request`] validates what a user asks for, [`snapshot`] describes a machine, and [`plan`] computes every change.
+//! [`apply`] carries the plan out, [`verify`] compares desired, live and boot, and [`report`] has the result. [`run`] puts
+//! these stages together. All of them are pure but [`apply`] and [`host`], which observes the machine. The core is the
+//! prediction of the next boot: [`sysctl_d`] reads sysctl files as the loaders do, and [`boot`] plays a boot through.
+//!
+//! The entry points are [`cli`], [`ansible`](clients::ansible) and [`dsc`](clients::dsc). [`table`] is a separate,
+//! read-only subsystem.
 //!
 //! ```
 //! use std::path::Path;
@@ -25,7 +27,7 @@
 //! # Ok::<(), conntrack_sysctl::failure::Failure>(())
 //! ```
 #![deny(missing_docs)]
-// They panic where the stream is full or gone; `cli` has the ways that do not.
+// These macros panic if the stream is full or closed; the functions in `cli` do not.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod answer;

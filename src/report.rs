@@ -1,4 +1,4 @@
-//! Defines the report: what a run found, what it changed, and how it left each setting. Every front end renders this.
+//! Defines the report: what a run found, what it changed, and how it left each setting. Every client renders it.
 
 pub mod ansible;
 mod diff;
@@ -31,17 +31,17 @@ use crate::warning::Warning;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
-    /// It changes what differs.
+    /// The run changes what differs.
     Apply,
-    /// It says what apply would change.
+    /// The run says what apply would change.
     Check,
 }
 
-/// What a run found and did. In a check, what it would do.
+/// What a run found and did; in a check, what apply would do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Report {
-    /// Whether the run was to change anything.
+    /// Whether the run may change the machine.
     pub mode: Mode,
     /// Whether the run changed anything; in a check, whether apply would.
     pub changed: bool,
@@ -51,14 +51,14 @@ pub struct Report {
     pub settings: Vec<SettingReport>,
     /// What was changed, in order; in a check, what apply would change.
     pub changes: Vec<Change>,
-    /// The same as text before and after: one for the live values, one for each file.
+    /// The changes as text before and after: one for the live values, one for each file.
     pub diff: Vec<Diff>,
     /// Copies of the old content of changed files, where the request asks for them.
     #[serde(serialize_with = "lossy_each")]
     pub backup_files: Vec<PathBuf>,
-    /// What the user should know although nothing failed.
+    /// What the user should know, although it is no failure.
     pub warnings: Vec<Warning>,
-    /// Why the run failed; in a check, why apply would.
+    /// Why the run failed; in a check, why apply would fail.
     pub failure: Option<Failure>,
 }
 
@@ -92,39 +92,39 @@ impl Agreement {
 pub struct SettingReport {
     /// The canonical name.
     pub name: String,
-    /// What the request wants of it.
+    /// The value that the request asks for.
     pub desired: DesiredReport,
     /// The kernel's value before and after the run.
     pub live: LiveReport,
-    /// The value that the next boot makes, before and after the run.
+    /// The value that the next boot sets, before and after the run.
     pub boot: BootReport,
-    /// Which of the three differs, as the run left the machine. (A check leaves it as it was.)
+    /// Which of desired, live and boot differs, as the run left the machine; a check leaves it as it was.
     pub verdict: Verdict,
-    /// The one thing to do, where the verdict is not `in_sync`. Null too where that were to apply, and the run failed.
+    /// The one thing to do, if the verdict is not `in_sync`. Also null if that is to apply the request and the run failed.
     pub advice: Option<String>,
 }
 
-/// What a request wants of a setting.
+/// The value that a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DesiredReport {
-    /// How the value is meant.
+    /// How the live and the boot value must compare with this one.
     pub rule: Rule,
-    /// The number; null where the setting is to be absent from the file.
+    /// The number; null if the file must not assign the setting.
     pub value: Option<i64>,
     /// The number as a person reads it: `8h`, `on`.
     pub human: Option<String>,
 }
 
-/// How a desired value is meant.
+/// How a value must compare with the desired one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Rule {
-    /// This value.
+    /// It must be equal.
     Exactly,
-    /// This value or more.
+    /// It must be equal or greater.
     AtLeast,
-    /// No assignment in the file.
+    /// The file must not assign the setting.
     Absent,
 }
 
@@ -134,13 +134,13 @@ pub enum Rule {
 pub struct LiveReport {
     /// The value before.
     pub before: Option<i64>,
-    /// The value after: read again, or for a check, the value that apply would leave.
+    /// The value after, read again; in a check, the value that apply would leave.
     pub after: Option<i64>,
     /// The value after, as a person reads it.
     pub human: Option<String>,
 }
 
-/// What the next boot makes of a setting, before and after a run. Null: no file decides, and the kernel's default holds.
+/// The value that the next boot sets, before and after a run. Null: no file sets it, and the kernel's default holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BootReport {
@@ -190,11 +190,11 @@ pub enum Change {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FileAction {
-    /// It was made.
+    /// The file was created.
     Created,
-    /// Its content was replaced.
+    /// The content was replaced.
     Edited,
-    /// It was removed.
+    /// The file was removed.
     Removed,
 }
 
@@ -202,9 +202,9 @@ pub enum FileAction {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Diff {
-    /// What `before` shows.
+    /// The name of the text before: a path, or `live sysctls`.
     pub before_header: String,
-    /// What `after` shows.
+    /// The name of the text after.
     pub after_header: String,
     /// The text before.
     pub before: String,
@@ -229,7 +229,7 @@ impl Report {
         }
     }
 
-    /// The report of a run that found `before`, and left `after`; a check would leave it.
+    /// The report of a run that found `before` and left `after`; in a check, apply would leave `after`.
     #[must_use]
     pub fn new(mode: Mode, desired: &Desired, before: &Snapshot, after: &Snapshot, plan: &Plan) -> Report {
         Report::of(mode, desired, before, after, Ok(plan))
@@ -276,7 +276,7 @@ impl Report {
             settings,
             changes: plan.steps.iter().filter_map(|step| change(step, after)).collect(),
             diff: diffs(plan, after),
-            backup_files: plan.steps.iter().filter_map(kept_copy).collect(),
+            backup_files: plan.steps.iter().filter_map(backup_file).collect(),
             warnings: plan.warnings.clone(),
             failure: outcome.err(),
         }
@@ -336,14 +336,14 @@ fn setting_report(
     }
 }
 
-fn kept_copy(step: &Step) -> Option<PathBuf> {
+fn backup_file(step: &Step) -> Option<PathBuf> {
     match step {
         Step::KeepCopy { copy, .. } => Some(copy.clone()),
         _ => None,
     }
 }
 
-/// The number that `setting` has in `after`. It is `planned`, but for a floor that a module just loaded meets by itself.
+/// The number that `setting` has in `after`. That is `planned`, unless loading the module already met the floor.
 fn number_left(setting: &str, planned: i64, after: &Snapshot) -> i64 {
     catalog::by_key(setting).and_then(|setting| after.live_value(&setting)).unwrap_or(planned)
 }

@@ -1,4 +1,4 @@
-//! Prints the JSON Schemas of the request and of the report, made from their types. `schemas/` holds the same.
+//! Makes the JSON Schemas of the request and of the report from their types. `schemas/` holds copies.
 
 use schemars::generate::SchemaSettings;
 use schemars::{Schema, schema_for};
@@ -9,12 +9,12 @@ use crate::report::dsc::Actual;
 use crate::request::Request;
 use crate::value::WireValue;
 
-/// What a schema is of.
+/// The documents that have a schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Of {
     /// The request that apply and check take.
     Request,
-    /// The report that they print.
+    /// The report that apply and check print.
     Report,
 }
 
@@ -32,11 +32,12 @@ impl Printed for Schema {
     const OUTPUTS: &'static [Output<Schema>] = &[Output::JSON, Output::text(json)];
 }
 
-/// The schema of the DSC resource's instances, as JSON on one line. An instance is a request; in an answer, each
-/// setting is what it is in place of what it is to be.
+/// The schema of the DSC resource's instances, as JSON on one line. An instance is a request; an answer has the state of
+/// each setting in the place of its desired value.
 ///
-/// DSC looks at the schema before it calls the resource, and then says neither where a value stands nor what it should
-/// be. So the form of a value is left to the request's own reading, which says both.
+/// DSC checks an instance against the schema before it calls the resource. Its message names neither the place of a wrong
+/// value nor the right form. So the schema does not restrict the form of a value: the request's own parser does, and
+/// names both.
 #[must_use]
 pub fn of_instances() -> String {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
@@ -47,7 +48,7 @@ pub fn of_instances() -> String {
     }
     schema["properties"]["settings"]["additionalProperties"] = serde_json::json!({"anyOf": forms});
     schema["properties"]["_inDesiredState"] = serde_json::json!({
-        "description": "Whether the settings are as desired. Only an answer to test says so.",
+        "description": "Whether the settings are as desired. Only the answer to test has it.",
         "type": ["boolean", "null"],
         "readOnly": true,
     });

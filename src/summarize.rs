@@ -1,4 +1,4 @@
-//! Decides what the reports of many hosts say together: who is as desired, who is not, and of whom nobody can tell.
+//! Combines the reports of many hosts: which hosts are as desired, which are not, and of which nobody can tell.
 
 pub mod html;
 pub mod markdown;
@@ -12,14 +12,14 @@ use crate::answer::{Exit, Output, Printed};
 use crate::report::finding::{Finding, findings};
 use crate::report::{Agreement, Report};
 
-/// What the reports of many hosts say together.
+/// The reports of many hosts in one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Summary {
-    /// How many hosts are as desired.
+    /// The number of hosts that are as desired.
     pub in_sync: usize,
-    /// How many are not.
+    /// The number of hosts that are not.
     pub drift: usize,
-    /// Of how many nobody can tell.
+    /// The number of hosts of which nobody can tell.
     pub unknown: usize,
     /// The hosts, in the order of the arguments.
     pub hosts: Vec<Host>,
@@ -28,13 +28,13 @@ pub struct Summary {
 /// One host in a summary.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Host {
-    /// Its name: the report's file name without `.json`.
+    /// The name: the report's file name without `.json`.
     pub name: String,
-    /// What its report says.
+    /// Whether desired, live and boot agree, according to the report.
     pub outcome: Agreement,
-    /// What is worth a line of its own.
+    /// The findings of the report.
     pub findings: Vec<Finding>,
-    /// Why there is no report, if there is none.
+    /// The reason why there is no report.
     pub error: Option<String>,
     /// The report itself.
     #[serde(skip)]
@@ -42,7 +42,7 @@ pub struct Host {
 }
 
 impl Summary {
-    /// The summary of hosts' names and their reports, or why there is none.
+    /// The summary of hosts, each with its name and its report or the reason why there is none.
     #[must_use]
     pub fn new(reports: impl IntoIterator<Item = (String, Result<Report, String>)>) -> Summary {
         let hosts: Vec<Host> = reports.into_iter().map(|(name, report)| host(name, report)).collect();
@@ -72,7 +72,7 @@ impl Summary {
         reports.flat_map(|report| &report.settings).map(|setting| setting.name.as_str()).collect()
     }
 
-    /// All in one line.
+    /// The numbers in one line.
     #[must_use]
     pub fn headline(&self) -> String {
         format!(
@@ -101,6 +101,6 @@ impl Printed for Summary {
         Output::JSON,
         Output::text(text::summary),
         Output { name: "markdown", help: "Markdown", render: markdown::summary },
-        Output { name: "html", help: "One HTML page that needs nothing else", render: html::summary },
+        Output { name: "html", help: "One HTML page that loads nothing else", render: html::summary },
     ];
 }

@@ -1,11 +1,11 @@
-//! Says how names, numbers, sizes and times read, and sees to it that no text of a file drives a terminal.
+//! Puts names, numbers, sizes and times into words, and escapes text so that no file or request drives a terminal.
 
 use std::borrow::Cow;
 
 /// The units of a duration in seconds, in the order in which they must appear.
 pub const UNITS: [(char, i128); 5] = [('w', 604_800), ('d', 86_400), ('h', 3600), ('m', 60), ('s', 1)];
 
-/// A number, and how a person reads it.
+/// A number with its form for people behind it: `28800 (8h)`; `-` if there is none.
 #[must_use]
 pub fn number(number: Option<i64>, human: Option<&str>) -> String {
     match (number, human) {
@@ -15,20 +15,20 @@ pub fn number(number: Option<i64>, human: Option<&str>) -> String {
     }
 }
 
-/// The name without the part that all have in common.
+/// The name without the prefix that the settings share: `nf_conntrack_max`.
 #[must_use]
 pub fn short(name: &str) -> &str {
     name.strip_prefix("net.netfilter.").unwrap_or(name)
 }
 
-/// Rows below their heads, in columns.
+/// The rows below their headings, in aligned columns.
 #[must_use]
-pub fn table(heads: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
-    let rows: Vec<Vec<String>> = std::iter::once(heads.iter().map(|head| (*head).to_owned()).collect())
+pub fn columns(headings: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let rows: Vec<Vec<String>> = std::iter::once(headings.iter().map(|heading| (*heading).to_owned()).collect())
         .chain(rows.map(|row| row.iter().map(|cell| printable(cell).into_owned()).collect()))
         .collect();
     let width = |column: usize| rows.iter().map(|row: &Vec<String>| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..heads.len()).map(width).collect();
+    let widths: Vec<usize> = (0..headings.len()).map(width).collect();
     let mut text = String::new();
     for row in rows {
         let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
@@ -39,7 +39,7 @@ pub fn table(heads: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String 
     text
 }
 
-/// `text` with every control character written out: what a file holds must not drive a terminal.
+/// `text` with its control characters escaped, so that the content of a file cannot drive a terminal.
 #[must_use]
 pub fn printable(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_unsafe) {
@@ -49,7 +49,7 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped.collect())
 }
 
-/// The same for text of several lines.
+/// `text` with its control characters escaped, but for the ends of its lines.
 #[must_use]
 pub fn printable_lines(text: &str) -> String {
     text.split_inclusive('\n')
@@ -60,11 +60,12 @@ pub fn printable_lines(text: &str) -> String {
         .collect()
 }
 
-/// Control characters, and those that turn the direction of writing round. A tab only moves on.
+/// Whether a terminal would obey `c`: it is a control character or changes the direction of writing. A tab is harmless.
 fn is_unsafe(c: char) -> bool {
     (c.is_control() && c != '\t') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
-/// `seconds` as a duration that a request would accept: `8h`, `5d`, `1h30m`.
+
+/// `seconds` as a duration that a request accepts: `8h`, `5d`, `1h30m`.
 #[must_use]
 pub fn duration_text(seconds: i64) -> String {
     if seconds <= 0 {
@@ -72,7 +73,7 @@ pub fn duration_text(seconds: i64) -> String {
     }
     let mut rest = i128::from(seconds);
     let mut text = String::new();
-    // Weeks are accepted, but nobody reads 432000 as anything but five days.
+    // A request may say weeks, but people read 1209600 as 14 days.
     for (name, length) in UNITS.iter().skip(1) {
         if rest >= *length {
             text += &format!("{}{name}", rest / length);
@@ -82,7 +83,7 @@ pub fn duration_text(seconds: i64) -> String {
     text
 }
 
-/// At most the first 40 characters of what a user gave, so that no input floods a message.
+/// At most the first 40 characters of `text`, so that no input floods a message.
 #[must_use]
 pub fn excerpt(text: &str) -> String {
     if text.chars().count() <= 40 {
@@ -95,8 +96,8 @@ pub fn excerpt(text: &str) -> String {
 #[must_use]
 pub fn utc(seconds: i64) -> String {
     let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    // Days are counted from the first of March of the year 0, so that the leap day is the last of its year
-    // (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
+    // Days count from the first of March of the year 0, so that a leap day is the last day of its year (Howard
+    // Hinnant, "chrono-Compatible Low-Level Date Algorithms").
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
     let of_era = days.rem_euclid(146_097);
@@ -109,7 +110,7 @@ pub fn utc(seconds: i64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
 }
 
-/// A number with its thousands apart: `262,144`.
+/// A number with commas between its thousands: `262,144`.
 #[must_use]
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -123,7 +124,7 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
-/// A size in bytes: `66.0 MiB`.
+/// A number of bytes in the largest fitting unit: `66.0 MiB`.
 #[must_use]
 pub fn size(bytes: u64) -> String {
     let units = ["KiB", "MiB", "GiB", "TiB"];
@@ -139,26 +140,27 @@ pub fn size(bytes: u64) -> String {
     format!("{value:.1} {}", units[unit])
 }
 
-/// `part` of `whole` in percent, to two places; 0 of nothing is 0.
+/// `part` of `whole` in percent, to two places; 0 if `whole` is 0.
 #[must_use]
 pub fn percent(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { (to_f64(part) * 10_000.0 / to_f64(whole)).round() / 100.0 }
 }
 
-/// A count as a floating number; above 2^53 its last digits are lost, which no count of entries reaches.
+/// A count as a floating-point number. It is exact up to 2^53, more than any count of entries.
 #[expect(clippy::cast_precision_loss, reason = "no count of entries, bytes or packets here needs the last digit")]
 #[must_use]
 pub fn to_f64(number: u64) -> f64 {
     number as f64
 }
 
-/// The whole part of a number that is not negative.
+/// The whole part of a number; 0 if it is negative.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates, which is meant")]
 #[must_use]
 pub fn to_u64(number: f64) -> u64 {
     number as u64
 }
-/// `text` as content or as a quoted attribute. Control characters are the caller's to write out before.
+
+/// `text` as content or as a quoted attribute of XML or HTML. The caller escapes control characters before.
 #[must_use]
 pub fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -169,7 +171,7 @@ pub fn escaped(text: &str) -> String {
             '>' => escaped += "&gt;",
             '"' => escaped += "&quot;",
             '\'' => escaped += "&#39;",
-            // Neither has these; U+FFFD stands for what cannot be shown.
+            // XML and HTML forbid these two characters; U+FFFD is the replacement character.
             '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
             c => escaped.push(c),
         }

@@ -1,16 +1,23 @@
-//! What the outputs for continuous integration and the summary of many hosts say, from reports that real checks made, in
+//! Compares every output of a report and of a summary with its golden files, from reports that real checks made, in
 //! `tests/outputs/reports`: as desired (web1), live and shadowed (web2), in our own file (web3), a request that means
 //! nothing (web4), files whose names are an attack on the reader (web5), and no report at all (web6).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::support::{Run, golden};
+use conntrack_sysctl::answer::{self, Printed};
 use conntrack_sysctl::failure::{Failure, Kind};
 use conntrack_sysctl::report::finding::{Severity, findings};
-use conntrack_sysctl::report::{Change, FileAction, Mode, Report, dsc, github, junit, salt, sarif};
+use conntrack_sysctl::report::{Change, FileAction, Mode, Report, dsc, github, salt};
+use conntrack_sysctl::show::{Inventory, Story};
+use conntrack_sysctl::summarize::Summary;
+use conntrack_sysctl::table::analysis::diagnosis::Diagnosis;
+use conntrack_sysctl::table::analysis::status::Status;
+use conntrack_sysctl::table::view::screen::Look;
 use conntrack_sysctl::warning::{Code, Warning};
+use schemars::Schema;
 use serde_json::{Value, json};
 
 fn outputs() -> PathBuf {
@@ -22,10 +29,12 @@ fn report(name: &str) -> Report {
     serde_json::from_str(&text).expect("it is a report")
 }
 
-fn rendered(extension: &str, render: impl Fn(&Report) -> String) {
+/// Compares an output of each report with the golden files in the directory `name`, one for each host.
+fn compare_with_goldens(name: &str, render: impl Fn(&Report) -> String) {
+    let directory = outputs().join(name);
+    fs::create_dir_all(&directory).expect("a directory can be made");
     for host in ["web1", "web2", "web3", "web4", "web5"] {
-        let text = render(&report(&format!("{host}.json"))) + "\n";
-        golden(&outputs().join(format!("{host}.{extension}")), &text);
+        golden(&directory.join(host), &(render(&report(&format!("{host}.json"))) + "\n"));
     }
 }
 
@@ -57,13 +66,40 @@ fn a_warning_is_left_out_where_the_finding_of_its_setting_says_it() {
 }
 
 #[test]
-fn junit_xml() {
-    rendered("junit.xml", junit::report);
+fn every_output_of_a_report() {
+    for output in Report::OUTPUTS {
+        compare_with_goldens(output.name, output.render);
+    }
 }
 
 #[test]
-fn salt_states() {
-    rendered("salt.json", salt::report);
+fn every_output_of_a_summary() {
+    for output in Summary::OUTPUTS {
+        golden(&outputs().join("summary").join(output.name), &summarize(output.name, &ALL).0);
+    }
+}
+
+/// `--output auto` takes one of these two.
+#[test]
+fn every_value_has_json_and_text_and_names_each_output_once() {
+    fn names<T: Printed>() -> Vec<&'static str> {
+        T::OUTPUTS.iter().map(|output| output.name).collect()
+    }
+    let values = [
+        names::<Report>(),
+        names::<Inventory>(),
+        names::<Story>(),
+        names::<Summary>(),
+        names::<Schema>(),
+        names::<Status>(),
+        names::<Diagnosis>(),
+        names::<Look>(),
+    ];
+    for names in values {
+        assert!(names.contains(&answer::JSON) && names.contains(&answer::TEXT), "{names:?}");
+        let once: BTreeSet<&str> = names.iter().copied().collect();
+        assert_eq!(once.len(), names.len(), "{names:?}");
+    }
 }
 
 #[test]
@@ -104,13 +140,8 @@ fn a_salt_state_that_could_not_be_undone_has_what_is_still_changed() {
 }
 
 #[test]
-fn sarif_json() {
-    rendered("sarif.json", sarif::report);
-}
-
-#[test]
 fn dsc_lines() {
-    rendered("dsc.txt", |report| match &report.failure {
+    compare_with_goldens("dsc", |report| match &report.failure {
         Some(failure) if report.settings.is_empty() => dsc::refusal(failure).trim_end().to_owned(),
         _ => format!("{}\n{}\n{}", dsc::tested(report), dsc::set(report), dsc::messages(report).trim_end()),
     });
@@ -125,20 +156,10 @@ fn dsc_lines() {
 }
 
 #[test]
-fn github_commands() {
-    rendered("github.txt", github::report);
+fn each_line_for_github_is_a_command() {
     for host in ["web2", "web5"] {
         let text = github::report(&report(&format!("{host}.json")));
         assert!(text.lines().all(|line| line.starts_with("::error title=") || line.starts_with("::warning title=")));
-    }
-}
-
-#[test]
-fn summaries_of_many_hosts() {
-    for (output, name) in
-        [("text", "summary.txt"), ("markdown", "summary.md"), ("html", "summary.html"), ("json", "summary.json")]
-    {
-        golden(&outputs().join(name), &summarize(output, &ALL).0);
     }
 }
 

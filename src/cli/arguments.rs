@@ -50,7 +50,7 @@ pub(super) enum Command {
         #[command(flatten)]
         root: Root,
     },
-    /// Tell the whole story of one setting: every line that assigns it, in boot order, and who wins.
+    /// Tell the whole story of one setting: every line that assigns it, in boot order, and the one that wins.
     #[command(exit_codes = listed(&[Exit::Done, Exit::CouldNotTell]))]
     Explain {
         /// Any name of the setting, such as nf_conntrack_max.
@@ -60,7 +60,7 @@ pub(super) enum Command {
         #[command(flatten)]
         root: Root,
     },
-    /// Say what the reports of many hosts say together.
+    /// Summarize the reports of many hosts.
     #[command(exit_codes = listed(&[Exit::InSync, Exit::Drift, Exit::CouldNotTell]))]
     Summarize {
         /// Reports of check or apply, a JSON file for each host, named after it.
@@ -72,24 +72,24 @@ pub(super) enum Command {
     /// Do an Ansible task, whose arguments stand on standard input as JSON.
     #[command(hide = true)]
     Module {
-        /// Which of the modules.
+        /// The module.
         #[arg(value_parser = one_of(&[
-            ("settings", "Makes the settings as the task says", AnsibleModule::Settings),
-            ("settings_info", "Tells what the settings are", AnsibleModule::SettingsInfo),
+            ("settings", "Make the settings as the task asks", AnsibleModule::Settings),
+            ("settings_info", "Report the settings", AnsibleModule::SettingsInfo),
         ]))]
         name: AnsibleModule,
     },
     /// Do an operation of the DSC resource, whose request stands on standard input as JSON.
     #[command(hide = true)]
     Dsc {
-        /// Which of the operations.
+        /// The operation.
         #[arg(value_parser = one_of(&[
-            ("get", "What the settings of the request are; without a request, all settings", Operation::Get),
-            ("test", "Whether they are as desired", Operation::Test),
-            ("set", "Makes them as desired", Operation::Set),
-            ("what-if", "What set would make of them", Operation::WhatIf),
-            ("export", "What a request would say of this machine", Operation::Export),
-            ("schema", "The JSON Schema of requests and answers", Operation::Schema),
+            ("get", "Report the settings of the request; without a request, all settings", Operation::Get),
+            ("test", "Report whether they are as desired", Operation::Test),
+            ("set", "Make them as desired", Operation::Set),
+            ("what-if", "Report what set would change", Operation::WhatIf),
+            ("export", "Report this machine as requests", Operation::Export),
+            ("schema", "Print the JSON Schema of requests and answers", Operation::Schema),
         ]))]
         operation: Operation,
         #[command(flatten)]
@@ -98,10 +98,10 @@ pub(super) enum Command {
     /// Print the JSON Schema of the request or of the report.
     #[command(exit_codes = listed(&[Exit::Done]))]
     Schema {
-        /// Which of the two.
+        /// The document.
         #[arg(value_parser = one_of(&[
             ("request", "The request that apply and check take", Of::Request),
-            ("report", "The report that they print", Of::Report),
+            ("report", "The report that apply and check print", Of::Report),
         ]))]
         of: Of,
         #[command(flatten)]
@@ -225,15 +225,15 @@ impl WatchArguments {
 #[derive(Args)]
 pub(super) struct Root {
     /// The directory of an image or a chroot: its files only, and no live kernel.
-    #[arg(long, global = true, value_name = "DIR", default_value = "/")]
-    pub(super) root: PathBuf,
+    #[arg(id = "root", long = "root", global = true, value_name = "DIR", default_value = "/")]
+    pub(super) path: PathBuf,
 }
 
 #[derive(Args)]
 pub(super) struct Quiet {
-    /// Of apply and check: print no report, the exit code tells; a failure is one line on standard error.
-    #[arg(long, global = true, conflicts_with = "output")]
-    pub(super) quiet: bool,
+    /// Of apply and check: print no report; the exit code has the result, and a failure is one line on standard error.
+    #[arg(id = "quiet", long = "quiet", global = true, conflicts_with = "output")]
+    pub(super) is_set: bool,
 }
 
 /// The output that `--output` chooses among those of `T`.
@@ -257,12 +257,12 @@ impl<T: Printed> Args for Chosen<T> {
 impl<T: Printed> FromArgMatches for Chosen<T> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Chosen<T>, clap::Error> {
         let name = output_name(matches);
-        // Before the command, `--output` takes the name of any output, as clap does not know the command yet.
+        // An `--output` before the command may name any output, because clap does not know the command there yet.
         T::OUTPUTS
             .iter()
             .find(|row| row.name == name)
             .map(Chosen)
-            .ok_or_else(|| refused("this command has no such --output; its --help lists those that it has"))
+            .ok_or_else(|| refused("this command has no such --output; its --help lists the outputs that it has"))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -285,24 +285,17 @@ fn output(values: Vec<PossibleValue>) -> Arg {
         .value_name("OUTPUT")
         .default_value(AUTO)
         .value_parser(PossibleValuesParser::new(values))
-        .help("What to print: text on a terminal and JSON otherwise, unless this says so")
+        .help("The form of the output; without this option, text on a terminal and JSON otherwise")
 }
 
-/// The command line. Each command shows the common options that it has, with the outputs that it has: in `--help`, in
-/// the manual pages and in the completions, which are made of this.
+/// The command line, from which `--help`, the manual pages and the completions are made.
+///
+/// The options `--output`, `--root` and `--quiet` may stand before or after the command. A command that does not have one
+/// of them hides it, and `parse` refuses it there.
 #[must_use]
 pub fn command() -> clap::Command {
     let whole = Arguments::command();
-    let mut outputs: Vec<PossibleValue> = Vec::new();
-    for command in whole.get_subcommands() {
-        let values =
-            command.get_arguments().filter(|option| option.get_id() == "output").flat_map(Arg::get_possible_values);
-        for value in values {
-            if !outputs.iter().any(|known| known.get_name() == value.get_name()) {
-                outputs.push(value);
-            }
-        }
-    }
+    let outputs = outputs_of_all(&whole);
     let whole = Quiet::augment_args(Root::augment_args(whole.arg(output(outputs))));
     let common: Vec<Arg> = whole.get_arguments().filter(|option| option.is_global_set()).cloned().collect();
     whole.mut_subcommands(|command| {
@@ -313,7 +306,19 @@ pub fn command() -> clap::Command {
     })
 }
 
-/// The command that `arguments` name, or what is printed in its place: the help, the version, or a refusal.
+/// The outputs of all commands, each once, for an `--output` that stands before the command.
+fn outputs_of_all(whole: &clap::Command) -> Vec<PossibleValue> {
+    let options = whole.get_subcommands().flat_map(clap::Command::get_arguments);
+    let mut outputs: Vec<PossibleValue> = Vec::new();
+    for value in options.filter(|option| option.get_id() == "output").flat_map(Arg::get_possible_values) {
+        if outputs.iter().all(|known| known.get_name() != value.get_name()) {
+            outputs.push(value);
+        }
+    }
+    outputs
+}
+
+/// The command that `arguments` name, or the answer in its place: the help, the version, or a refusal.
 pub(super) fn parse(arguments: &[OsString]) -> Result<Command, Answer> {
     let mut whole = command();
     let parsed = whole.try_get_matches_from_mut(arguments).and_then(|matches| {
@@ -330,8 +335,7 @@ pub(super) fn parse(arguments: &[OsString]) -> Result<Command, Answer> {
     })
 }
 
-/// Refuses a common option that the command does not have. The option may stand before the command, where clap does not
-/// know the command yet.
+/// Refuses an option that the command hides because it does not have it.
 fn refuse_hidden(whole: &clap::Command, matches: &ArgMatches) -> Result<(), clap::Error> {
     let Some((name, matches)) = matches.subcommand() else { return Ok(()) };
     let options = whole.find_subcommand(name).into_iter().flat_map(clap::Command::get_arguments);
@@ -346,7 +350,7 @@ fn refused(message: &str) -> clap::Error {
     clap::Error::raw(ErrorKind::InvalidValue, format!("{message}\n"))
 }
 
-/// Whether a monitoring system is the caller: it takes 1 for a warning about the table.
+/// Whether the caller is a monitoring system, which would take the exit code 1 for a warning about the table.
 fn is_plugin(arguments: &[OsString]) -> bool {
     let begins = |argument: &OsString, with: &str| argument.to_str().is_some_and(|text| text.starts_with(with));
     arguments.iter().any(|argument| argument == "status")
@@ -382,25 +386,25 @@ fn one_of<T: Copy + Send + Sync + 'static>(
     })
 }
 
-/// A number of seconds that a person would wait.
+/// A time that a person would wait.
 fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse::<f64>() {
         Ok(seconds) if (0.0..=86_400.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
-        _ => Err("it is a number of seconds from 0 to 86400".to_owned()),
+        _ => Err("expected a number of seconds from 0 to 86400".to_owned()),
     }
 }
 
-/// A pause between two looks, long enough that looking does not become the machine's work.
+/// A pause between two looks, long enough that the looks do not keep the machine busy.
 fn pause(text: &str) -> Result<Duration, String> {
     match text.parse::<f64>() {
         Ok(seconds) if (0.1..=86_400.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
-        _ => Err("it is a number of seconds from 0.1 to 86400".to_owned()),
+        _ => Err("expected a number of seconds from 0.1 to 86400".to_owned()),
     }
 }
 
 fn percent(text: &str) -> Result<f64, String> {
     match text.trim_end_matches('%').parse::<f64>() {
         Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(percent),
-        _ => Err("it is a number of percent from 0 to 100".to_owned()),
+        _ => Err("expected a number of percent from 0 to 100".to_owned()),
     }
 }

@@ -1,8 +1,8 @@
-//! Does the tasks of the two Ansible modules that the binary is.
+//! Does the tasks of Ansible. The binary serves as two modules.
 //!
-//! Ansible hands over a task's arguments as JSON, its own among them under names that begin with `_ansible_`, and reads
-//! one JSON object from standard output. The collection's action plugin sends them to standard input; Ansible itself,
-//! where the binary stands among a collection's modules, names a file that has them.
+//! Ansible passes a task's arguments as JSON, with its own arguments under names that begin with `_ansible_`, and reads
+//! one JSON object from standard output. The collection's action plugin writes the arguments to standard input. If the
+//! binary itself is a module of a collection, Ansible names a file with the arguments.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -14,17 +14,17 @@ use crate::failure::{Failure, Kind};
 use crate::report::{Mode, Report, ansible};
 use crate::{request, run, show};
 
-/// The modules that the binary is.
+/// The modules as which the binary serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AnsibleModule {
-    /// Makes the settings as the task says.
+    /// Makes the settings as the task asks.
     Settings,
-    /// Tells what the settings are.
+    /// Reports the settings.
     SettingsInfo,
 }
 
 impl AnsibleModule {
-    /// The module that a program of this name is: Ansible puts words of its own before the name of the file.
+    /// The module that a program with this name is. Ansible puts a prefix before the name of the file.
     #[must_use]
     pub fn of(program: &OsStr) -> AnsibleModule {
         let is_info = program.to_str().is_some_and(|program| program.ends_with("settings_info"));
@@ -32,22 +32,22 @@ impl AnsibleModule {
     }
 }
 
-/// The request's switches, which older versions of Ansible pass as words where a playbook has a template.
+/// The switches of a request. Older versions of Ansible pass them as words if a playbook has a template.
 const SWITCHES: [&str; 4] = ["live", "persist", "exclusive", "backup"];
 
-/// What Ansible wants of the run besides the request.
+/// A task: the request, and what Ansible asks of the run.
 struct Task {
     mode: Mode,
     wants_diff: bool,
     request: Value,
 }
 
-/// Does a task of `module`, whose arguments are the JSON text `arguments`.
+/// Does a task of `module` with the JSON text `arguments`.
 #[must_use]
 pub fn run(module: AnsibleModule, arguments: Result<Vec<u8>, Failure>) -> Answer {
     let arguments = arguments.and_then(|bytes| match request::strict_json(&bytes)? {
         Value::Object(arguments) if arguments.keys().any(|name| is_ansibles(name)) => Ok(arguments),
-        // `conntrack-sysctl /root/request.json`, where `check` was forgotten, must not be an apply.
+        // `conntrack-sysctl /root/request.json` must not apply: the user may have forgotten the word `check`.
         Value::Object(_) => Err(Failure::new(Kind::BadRequest, "these are not the arguments of an Ansible task")
             .hint("say what to do with a request: `apply FILE` or `check FILE`")),
         _ => Err(Failure::new(Kind::BadRequest, "the task's arguments are not a JSON object").at("")),
@@ -88,7 +88,7 @@ fn inform(arguments: Result<Map<String, Value>, Failure>) -> Value {
     }
 }
 
-/// The settings that a task asks about; none: all.
+/// The settings that a task asks for. None means all settings.
 fn named(arguments: Map<String, Value>) -> Result<Option<Vec<String>>, Failure> {
     let refuse = |message: &str, pointer: &str| Err(Failure::new(Kind::BadRequest, message).at(pointer));
     let mut own = own(arguments);
@@ -120,13 +120,13 @@ fn task(arguments: Map<String, Value>) -> Task {
     Task { mode, wants_diff, request: Value::Object(own) }
 }
 
-/// The options that the task gives. Ansible leaves out what a playbook omits; what is null was given as `option:`
-/// without a value.
+/// The options of the task. Ansible leaves out an option that a playbook omits, and passes null for one without a value
+/// (`option:`).
 fn own(arguments: Map<String, Value>) -> Map<String, Value> {
     arguments.into_iter().filter(|(name, value)| !is_ansibles(name) && !value.is_null()).collect()
 }
 
-/// Whether an argument is Ansible's own: it gives every task some.
+/// Whether an argument comes from Ansible itself, which adds some to every task.
 fn is_ansibles(name: &str) -> bool {
     name.starts_with("_ansible_")
 }

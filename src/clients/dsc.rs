@@ -1,6 +1,6 @@
-//! Answers the operations of the DSC resource, as its manifest in `dsc/` has them called.
+//! Does the operations of the DSC resource, which its manifest in `dsc/` calls.
 //!
-//! DSC takes any other exit code than 0 for an error. So a test that finds a drift ends with 0, and the answer tells.
+//! DSC takes every exit code but 0 for an error. So a test that finds a drift ends with 0, and its answer has the drift.
 
 use std::path::Path;
 
@@ -10,20 +10,20 @@ use crate::report::{Report, dsc};
 use crate::show::{self, Inventory};
 use crate::{request, run, schema};
 
-/// What DSC asks of a resource.
+/// The operations that DSC asks of a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// What the settings of the request are; without a request, all settings.
+    /// Reports the settings of the request; without a request, all settings.
     Get,
-    /// Whether they are as desired.
+    /// Reports whether they are as desired.
     Test,
     /// Makes them as desired.
     Set,
-    /// What set would make of them.
+    /// Reports what set would change.
     WhatIf,
-    /// What a request would say of this machine.
+    /// Reports this machine as requests.
     Export,
-    /// The JSON Schema of requests and answers.
+    /// Prints the JSON Schema of requests and answers.
     Schema,
 }
 

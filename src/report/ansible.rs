@@ -1,4 +1,4 @@
-//! Renders a report, and an inventory, as the one JSON object that Ansible reads of a module.
+//! Renders a report and an inventory as the JSON object that Ansible reads from a module.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::show::Inventory;
 use crate::verify::{Verdict, arrival_text};
 
-/// The object that Ansible reads of a report where the task asks for a diff.
+/// The object for a report of a task that asks for a diff.
 #[must_use]
 pub fn report_with_diff(report: &Report) -> Value {
     let mut result = self::report(report);
@@ -16,7 +16,7 @@ pub fn report_with_diff(report: &Report) -> Value {
     result
 }
 
-/// The object that Ansible reads of a report.
+/// The object for a report.
 #[must_use]
 pub fn report(report: &Report) -> Value {
     let message = match &report.failure {
@@ -35,16 +35,16 @@ pub fn report(report: &Report) -> Value {
         "warning_codes": report.warnings.iter().map(|warning| value(&warning.code)).collect::<Vec<_>>(),
         "failure": value(&report.failure),
     });
-    let kept: Vec<_> = report.backup_files.iter().map(|file| file.to_string_lossy()).collect();
-    if let Some(file) = kept.first() {
-        // The name of Ansible's own modules, which know of one file; and all of them.
+    let backups: Vec<_> = report.backup_files.iter().map(|file| file.to_string_lossy()).collect();
+    if let Some(file) = backups.first() {
+        // Ansible's own modules return one `backup_file`; a run may keep several.
         result["backup_file"] = json!(file);
-        result["backup_files"] = json!(kept);
+        result["backup_files"] = json!(backups);
     }
     result
 }
 
-/// The object that Ansible reads of an inventory.
+/// The object for an inventory.
 #[must_use]
 pub fn inventory(inventory: &Inventory) -> Value {
     let differ: Vec<&str> = inventory
@@ -68,7 +68,7 @@ pub fn inventory(inventory: &Inventory) -> Value {
     })
 }
 
-/// The object that Ansible reads where there is neither.
+/// The object for a failure without a report.
 #[must_use]
 pub fn refusal(failure: &Failure) -> Value {
     json!({"changed": false, "failed": true, "msg": failure.to_string(), "failure": value(failure)})

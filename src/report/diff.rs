@@ -1,7 +1,7 @@
 //! Renders a [`Diff`] as a unified diff.
 //!
-//! `similar` finds the changed lines. Its own unified format would bring every algorithm that it knows into the binary;
-//! this takes one.
+//! `similar` finds the changed lines. Its own unified format would link all its algorithms into the binary; this file
+//! uses one of them.
 
 use std::ops::Range;
 
@@ -13,7 +13,7 @@ use super::Diff;
 /// The unchanged lines that are shown around a change.
 const CONTEXT: usize = 3;
 
-/// The unified diff, with a line end at its end.
+/// The unified diff, with the last line end.
 pub(super) fn unified(diff: &Diff) -> String {
     let before: Vec<&str> = diff.before.split_inclusive('\n').collect();
     let after: Vec<&str> = diff.after.split_inclusive('\n').collect();
@@ -41,7 +41,7 @@ fn operations(before: &[&str], after: &[&str]) -> Vec<DiffOp> {
     hook.into_inner().into_inner().into_ops()
 }
 
-/// Lines as a hunk's head names them: the first and how many; an empty span is named by the line before it.
+/// A range of lines as the head of a hunk has it: the first line and the count. An empty range has the line before it.
 fn span(lines: &Range<usize>) -> String {
     match lines.len() {
         0 => format!("{},0", lines.start),

@@ -1,8 +1,8 @@
-//! Renders a report, and an inventory, as Microsoft DSC wants the answers of a resource.
+//! Renders a report and an inventory as the answers of a resource of Microsoft DSC.
 //!
-//! An answer is the instance, JSON on one line; for test, set and what-if the names of the properties that differ are
-//! on a second line. What else is to be known goes to standard error: a JSON object a line, whose key is the level. The
-//! source is PowerShell/DSC, docs/reference/schemas/resource/stdout and docs/concepts/resources/anatomy.md.
+//! An answer is the instance as JSON on one line; for test, set and what-if, a second line has the names of the differing
+//! properties. Messages go to standard error, one JSON object on each line, with the level as its key. The source is
+//! PowerShell/DSC, docs/reference/schemas/resource/stdout and docs/concepts/resources/anatomy.md.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -18,32 +18,35 @@ use crate::tree::Place;
 use crate::value::WireValue;
 use crate::verify::Verdict;
 
-/// What a setting is. An answer has it where a request has the value that is desired.
+/// The state of a setting. It stands in an answer in the place of the desired value in a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Actual {
     /// The kernel's value. Null: the kernel has no such setting, or there is no live side.
     live: Option<i64>,
-    /// What the next boot makes of it. Null: no file decides, and the kernel's default holds.
+    /// The value that the next boot sets. Null: no file sets it, and the kernel's default holds.
     boot: Option<i64>,
     /// The assignment that decides at boot.
     winner: Option<Place>,
 }
 
-/// The answer to get: what the settings of the request are.
+/// The property that differs if the lines of the file do, and no setting.
+const FILE: &str = "file";
+
+/// The answer to get: the state of the settings in the request.
 #[must_use]
 pub fn got(report: &Report) -> String {
     instance(report.settings.iter().map(|setting| (setting.name.as_str(), before(setting))), None)
 }
 
-/// The answer to get without a request: what all settings are.
+/// The answer to get without a request: the state of all settings.
 #[must_use]
 pub fn got_all(inventory: &Inventory) -> String {
     let actual = |setting: &Overview| Actual { live: setting.live, boot: setting.boot, winner: setting.winner.clone() };
     instance(inventory.settings.iter().map(|setting| (setting.name.as_str(), actual(setting))), None)
 }
 
-/// The answer to test: what the settings are, and which properties of the request do not hold.
+/// The answer to test: the state of the settings, and the properties of the request that do not hold.
 #[must_use]
 pub fn tested(report: &Report) -> String {
     let settings = report.settings.iter().map(|setting| (setting.name.as_str(), before(setting)));
@@ -52,18 +55,19 @@ pub fn tested(report: &Report) -> String {
         Rule::AtLeast => "at_least",
         Rule::Exactly | Rule::Absent => "settings",
     });
-    instance(settings, Some(report.in_sync)) + "\n" + &properties(names, !report.in_sync)
+    instance(settings, Some(report.in_sync)) + "\n" + &properties(names, (!report.in_sync).then_some(FILE))
 }
 
-/// The answer to set, and to what-if: what the settings are after it, and which properties it changes.
+/// The answer to set and to what-if: the state of the settings afterwards, and the properties that change.
 #[must_use]
 pub fn set(report: &Report) -> String {
     let settings = report.settings.iter().map(|setting| (setting.name.as_str(), after(setting)));
     let changes = report.settings.iter().filter(|setting| before(setting) != after(setting));
-    instance(settings, None) + "\n" + &properties(changes.map(|_| "settings"), report.changed)
+    instance(settings, None) + "\n" + &properties(changes.map(|_| "settings"), report.changed.then_some(FILE))
 }
 
-/// The answer to export: an instance of what is live, and one of what the next boot makes. Each holds here as it is.
+/// The answer to export: one instance with the live values, and one with those of the next boot. This machine is as both
+/// desire.
 #[must_use]
 pub fn exported(inventory: &Inventory) -> String {
     let live = requestable(inventory, |setting| setting.live);
@@ -73,7 +77,7 @@ pub fn exported(inventory: &Inventory) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// What is to be known of a test, set or what-if that gives an answer, for standard error.
+/// The messages of a test, set or what-if that succeeds, for standard error.
 #[must_use]
 pub fn messages(report: &Report) -> String {
     let advice = report.settings.iter().filter_map(|setting| {
@@ -84,7 +88,7 @@ pub fn messages(report: &Report) -> String {
     advice.chain(warnings).chain(failure).chain([message("info", &summary(report))]).collect()
 }
 
-/// What is said where there is no answer.
+/// The messages of an operation that fails, for standard error.
 #[must_use]
 pub fn refusal(failure: &Failure) -> String {
     let remains = failure.remains.iter().map(|remains| message("error", &format!("still changed: {remains}")));
@@ -100,13 +104,13 @@ fn instance<'a>(settings: impl Iterator<Item = (&'a str, Actual)>, in_desired_st
     json!({"settings": settings, "_inDesiredState": in_desired_state}).to_string()
 }
 
-/// The properties `names`. Where no setting is another although something is, it is the lines of `file`.
-fn properties<'a>(names: impl Iterator<Item = &'a str>, something: bool) -> String {
+/// The names of the differing properties as JSON; if there are none, the `fallback`.
+fn properties<'a>(names: impl Iterator<Item = &'a str>, fallback: Option<&'a str>) -> String {
     let mut names: Vec<&str> = names.collect();
     names.sort_unstable();
     names.dedup();
-    if names.is_empty() && something {
-        names.push("file");
+    if names.is_empty() {
+        names.extend(fallback);
     }
     json!(names).to_string()
 }
@@ -119,8 +123,8 @@ fn after(setting: &SettingReport) -> Actual {
     Actual { live: setting.live.after, boot: setting.boot.after, winner: setting.boot.winner.clone() }
 }
 
-/// The settings with the number that `side` picks, as far as a request may ask for it: not for a reading, nor for a
-/// number that makes no sense, although the kernel has it.
+/// The settings with the number that `side` picks. Left out are those that no request may set: a counter, or a number that
+/// the kernel has although it makes no sense.
 fn requestable(inventory: &Inventory, side: fn(&Overview) -> Option<i64>) -> Map<String, Value> {
     let numbers = inventory.settings.iter().filter_map(|setting| Some((setting.name.clone(), side(setting)?)));
     let accepted = numbers.filter(|(name, number)| {
@@ -131,7 +135,7 @@ fn requestable(inventory: &Inventory, side: fn(&Overview) -> Option<i64>) -> Map
     map(accepted.map(|(name, number)| (name, number.into())))
 }
 
-/// A map is not collected: that sorts first, and the code of a sort weighs more than all the rest here.
+/// Calls `extend` in place of `collect`, which would link the code of a sort into the binary: more than all of this file.
 fn map(members: impl Iterator<Item = (String, Value)>) -> Map<String, Value> {
     let mut map = Map::new();
     map.extend(members);

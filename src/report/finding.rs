@@ -1,5 +1,5 @@
-//! Decides what of a report is worth a line of its own: each setting that is not as desired, why the run failed, and each
-//! warning. The outputs for continuous integration and the summary of many hosts render these.
+//! Lists the findings of a report: each setting that is not as desired, the failure, and each warning. The outputs for
+//! continuous integration and the summary of many hosts render them.
 
 use std::path::PathBuf;
 
@@ -13,32 +13,32 @@ use crate::tree::Place;
 use crate::verify::Verdict;
 use crate::warning::Code;
 
-/// How grave a finding is.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// Something is not as desired, or the run failed.
+    /// A setting is not as desired, or the run failed.
     Error,
-    /// Something to know.
+    /// The user should know this, although it is no failure.
     Warning,
 }
 
-/// One thing that a report says.
+/// One line about a report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// How grave it is.
+    /// The severity.
     pub level: Severity,
     /// The stable name: a verdict, a kind of failure, or a code of a warning.
     pub rule: String,
     /// The program that a warning `later_writer` is about.
     pub by: Option<String>,
-    /// The setting that it is about.
+    /// The setting concerned.
     pub setting: Option<String>,
-    /// What it is and what to do, on one line without control characters.
+    /// The problem and the remedy, on one line without control characters.
     pub message: String,
-    /// The file whose line decides the setting at boot, where that is what is wrong.
+    /// The file with the line that sets the wrong value at boot, if there is one.
     pub file: Option<PathBuf>,
-    /// The line.
+    /// The number of that line.
     pub line: Option<usize>,
 }
 
@@ -48,9 +48,10 @@ pub fn findings(report: &Report) -> Vec<Finding> {
     let mut findings: Vec<Finding> = report.settings.iter().filter_map(|one| setting(one, report.mode)).collect();
     findings.extend(report.failure.iter().map(failure));
     for warning in &report.warnings {
-        // The setting's own finding has said that, with file and line.
-        let is_said = warning.code == Code::Shadowed && findings.iter().any(|finding| finding.setting == warning.key);
-        if !is_said {
+        // The setting's own finding says the same, with file and line.
+        let is_covered =
+            warning.code == Code::Shadowed && findings.iter().any(|finding| finding.setting == warning.key);
+        if !is_covered {
             findings.push(Finding {
                 level: Severity::Warning,
                 rule: name(&warning.code),
@@ -97,19 +98,19 @@ pub fn setting(setting: &SettingReport, mode: Mode) -> Option<Finding> {
     })
 }
 
-/// What the verdict on a setting is about: the machine as the run left it. A check leaves it as it was.
+/// The state that the verdict on a setting judges: the machine as the run left it. A check leaves it as it was.
 #[derive(Clone, Copy, Debug)]
 pub struct Found<'a> {
-    /// The live number.
+    /// The live value.
     pub live: Option<i64>,
-    /// What the next boot makes of it.
+    /// The value that the next boot sets.
     pub boot: Option<i64>,
-    /// The line that makes it at boot what it should not be.
+    /// The line that sets the wrong value at boot, if there is one.
     pub wrong_line: Option<&'a Place>,
 }
 
 impl<'a> Found<'a> {
-    /// What a run of this mode found of the setting.
+    /// The state of a setting in the report of a run in this mode.
     #[must_use]
     pub fn new(setting: &'a SettingReport, mode: Mode) -> Found<'a> {
         let (live, boot) = (&setting.live, &setting.boot);
@@ -138,6 +139,6 @@ fn failure(failure: &Failure) -> Finding {
 pub(super) fn name<T: Serialize>(value: &T) -> String {
     match serde_json::to_value(value) {
         Ok(Value::String(name)) => name,
-        _ => unreachable!("it is an enum without content"),
+        _ => unreachable!("the enum has no content"),
     }
 }

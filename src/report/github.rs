@@ -1,10 +1,10 @@
-//! Renders a report as workflow commands of GitHub Actions, which make annotations of them.
+//! Renders a report as workflow commands of GitHub Actions, which shows them as annotations.
 
 use super::finding::{Severity, findings};
 use super::{Report, text};
 use crate::text::{printable, short};
 
-/// One command a line; where there is nothing to annotate, one that says so.
+/// One command on each line; if there are no findings, a notice with the summary.
 #[must_use]
 pub fn report(report: &Report) -> String {
     let mut lines: Vec<String> = findings(report)
@@ -14,7 +14,7 @@ pub fn report(report: &Report) -> String {
                 Severity::Error => "error",
                 Severity::Warning => "warning",
             };
-            // A `file` would have to be one of the repository.
+            // No `file`: GitHub takes it for a file of the repository.
             let title = finding.setting.as_deref().map_or_else(|| finding.rule.clone(), |name| short(name).into());
             format!("::{command} title={}::{}", property(&format!("conntrack-sysctl {title}")), data(&finding.message))
         })
@@ -25,12 +25,12 @@ pub fn report(report: &Report) -> String {
     lines.join("\n")
 }
 
-/// `text` as the data of a command.
+/// `text`, escaped as the data of a command.
 fn data(text: &str) -> String {
     printable(text).replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-/// `text` as a property of a command.
+/// `text`, escaped as a property of a command.
 fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }

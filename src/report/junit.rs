@@ -18,7 +18,7 @@ pub fn report(report: &Report) -> String {
             .into_iter()
             .rfind(|finding| finding.level == Severity::Error)
             .map(|finding| finding.rule);
-        // What apply would meet is a failed test; where nothing could be compared, the test itself is broken.
+        // A failure that apply would meet is a failed test. If nothing could be compared, the test itself is broken.
         let element = if report.settings.is_empty() { "error" } else { "failure" };
         if report.settings.is_empty() {
             errors += 1;
@@ -54,7 +54,7 @@ fn case(name: &str, finding: Option<&finding::Finding>) -> String {
     }
 }
 
-/// `text` as an attribute or as content. XML has no form at all for most control characters.
+/// `text` as an attribute or as content. XML cannot express most control characters, so they are escaped before.
 fn attribute(text: &str) -> String {
     escaped(&printable(text))
 }

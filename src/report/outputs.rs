@@ -1,4 +1,5 @@
-//! Lists the outputs of a report, of an inventory and of a story. A new output is a file of this directory and a row here.
+//! Lists the outputs of a report, of an inventory and of a story, one row each. A new output is a file in this directory
+//! and a row here.
 
 use super::{Report, github, junit, salt, sarif, text};
 use crate::answer::{Output, Printed};
@@ -11,7 +12,7 @@ impl Printed for Report {
         Output { name: "junit", help: "JUnit XML: each setting is a test", render: junit::report },
         Output { name: "sarif", help: "SARIF 2.1.0, for code scanners", render: sarif::report },
         Output { name: "github", help: "Annotations of GitHub Actions", render: github::report },
-        Output { name: "salt", help: "What a Salt state returns, all but its name", render: salt::report },
+        Output { name: "salt", help: "The result of a Salt state, without its name", render: salt::report },
     ];
 }
 

@@ -1,4 +1,4 @@
-//! Renders a report as what a Salt state returns, all but its name.
+//! Renders a report as the result of a Salt state, without its name.
 
 use serde_json::{Map, Value, json};
 
@@ -7,8 +7,8 @@ use super::finding;
 use super::{Change, Mode, Report, text};
 use crate::text::{printable, printable_lines};
 
-/// One JSON object. `result` is true where all that was asked for is done or nothing is to do, false where the run
-/// failed, and null where a check found that apply would change something.
+/// One JSON object. `result` is true if all of the request holds now, false if the run failed, and null if a check found
+/// that apply would change something.
 #[must_use]
 pub fn report(report: &Report) -> String {
     let result = match (&report.failure, report.mode) {
@@ -17,7 +17,7 @@ pub fn report(report: &Report) -> String {
         (None, _) => Some(true),
     };
     let mut outcome = json!({"result": result, "changes": changes(report), "comment": comment(report)});
-    // Salt counts a state that has the list as one that warns, were it empty.
+    // Salt counts a state with this list as one that warns, even if the list is empty.
     if !report.warnings.is_empty() {
         let line = |code, message| format!("{}: {}", finding::name(code), printable(message));
         outcome["warnings"] = report.warnings.iter().map(|warning| line(&warning.code, &warning.message)).collect();
@@ -25,10 +25,10 @@ pub fn report(report: &Report) -> String {
     crate::answer::json(&outcome)
 }
 
-/// What differs before and after, by setting, file and module; after a failed rollback, what is still changed.
+/// The differences by setting, file and module; after a failed rollback, those that remain.
 fn changes(report: &Report) -> Map<String, Value> {
     let mut changes = Map::new();
-    // Salt takes a state for changed where this is not empty, whoever changed something meanwhile.
+    // Salt counts a state as changed if this is not empty, even if another program made the change.
     if !report.changed {
         return changes;
     }
@@ -48,11 +48,11 @@ fn changes(report: &Report) -> Map<String, Value> {
             Change::Module { name } => {
                 changes.insert(format!("module {name}"), json!({"old": "not loaded", "new": "loaded"}));
             }
-            // It is among the settings.
+            // The settings above have the live values.
             Change::Live { .. } => {}
             Change::File { path, .. } => {
                 let path = path.to_string_lossy();
-                // A file that was not there, or is no more, is named on one side only.
+                // The diff of a created or a removed file names the file on one side only.
                 let diffs = report.diff.iter().filter(|diff| diff.before_header == path || diff.after_header == path);
                 let diff: String = diffs.map(|diff| printable_lines(&unified(diff))).collect();
                 changes.insert(printable(&path).into_owned(), json!({"diff": diff}));
@@ -62,7 +62,7 @@ fn changes(report: &Report) -> Map<String, Value> {
     changes
 }
 
-/// What happened, or why it failed and what to do; then each setting that is not as desired.
+/// The outcome or the failure with its remedy, then each setting that is not as desired.
 fn comment(report: &Report) -> String {
     let mut comment = report.failure.as_ref().map(text::failure).unwrap_or_default();
     comment += &text::summary(report);
@@ -70,7 +70,7 @@ fn comment(report: &Report) -> String {
         comment += &format!("\n{}", finding.message);
     }
     for file in &report.backup_files {
-        comment += &format!("\n{}", text::kept(file));
+        comment += &format!("\n{}", text::backup_line(file));
     }
     comment
 }

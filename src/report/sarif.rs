@@ -1,4 +1,4 @@
-//! Renders a report as SARIF 2.1.0, the form in which code scanners tell what they found.
+//! Renders a report as SARIF 2.1.0, the format in which code scanners exchange findings.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -25,7 +25,7 @@ pub fn report(report: &Report) -> String {
                 "version": env!("CARGO_PKG_VERSION"),
                 "rules": rules.iter().map(rule).collect::<Vec<_>>(),
             }},
-            // What cannot be compared was not scanned.
+            // If nothing could be compared, the machine was not scanned.
             "invocations": [{"executionSuccessful": report.failure.is_none() || !report.settings.is_empty()}],
             "originalUriBaseIds": {"ROOT": {"uri": "file:///"}},
             "results": findings.iter().map(result).collect::<Vec<_>>(),
@@ -39,7 +39,7 @@ fn result(finding: &Finding) -> Value {
         Severity::Warning => "warning",
     };
     let mut result = json!({"ruleId": finding.rule, "level": level, "message": {"text": finding.message}});
-    // Code scanners want a place for everything. Where no line of a file is wrong, it is the kernel's own file.
+    // Code scanners want a place for every finding. If no line of a file is wrong, it is the setting's file in /proc/sys.
     let (uri, region) = match (&finding.file, finding.line, &finding.setting) {
         (Some(file), Some(line), _) => (uri(file), Some(json!({"startLine": line}))),
         (_, _, Some(setting)) => (uri(&Path::new("/proc/sys").join(setting.replace('.', "/"))), None),
@@ -51,7 +51,7 @@ fn result(finding: &Finding) -> Value {
     }
     result["locations"] = json!([{"physicalLocation": place}]);
     if let Some(setting) = &finding.setting {
-        // The same drift keeps its identity when the line moves. Two programs may write one setting.
+        // A drift keeps its identity when the line moves. Two programs may write one setting.
         let parts: Vec<&str> = [Some(&finding.rule), finding.by.as_ref(), Some(setting)]
             .into_iter()
             .flatten()

@@ -1,4 +1,5 @@
-//! Renders what a run found as text for people. No control character of a file or a request reaches the terminal.
+//! Renders a report, an inventory and a story as text for people. No control character of a file or a request reaches
+//! the terminal.
 
 use std::path::Path;
 
@@ -6,15 +7,15 @@ use super::diff::unified;
 use super::{Change, FileAction, Mode, Report, Rule, SettingReport};
 use crate::failure::Failure;
 use crate::show::{Inventory, Overview, Role, Story};
-use crate::text::{number, printable, printable_lines, short, table};
+use crate::text::{columns, number, printable, printable_lines, short};
 use crate::verify::{Verdict, arrival_text};
 
-/// The text of a report, without a line end at its end.
+/// The text of a report, without the last line end.
 #[must_use]
 pub fn report(report: &Report) -> String {
     let mut text = String::new();
     if !report.settings.is_empty() {
-        text += &table(&["SETTING", "DESIRED", "LIVE", "BOOT", "VERDICT"], report.settings.iter().map(setting_row));
+        text += &columns(&["SETTING", "DESIRED", "LIVE", "BOOT", "VERDICT"], report.settings.iter().map(setting_row));
     }
     for setting in &report.settings {
         if let Some(advice) = &setting.advice {
@@ -28,7 +29,7 @@ pub fn report(report: &Report) -> String {
         text += &format!("warning: {}\n", printable(&warning.message));
     }
     for file in &report.backup_files {
-        text += &format!("{}\n", kept(file));
+        text += &format!("{}\n", backup_line(file));
     }
     if let Some(failure) = &report.failure {
         text += &self::failure(failure);
@@ -37,7 +38,7 @@ pub fn report(report: &Report) -> String {
     text
 }
 
-/// What a run did, in one line.
+/// The outcome of a run, in one line.
 #[must_use]
 pub fn summary(report: &Report) -> String {
     if let Some(failure) = &report.failure {
@@ -54,14 +55,14 @@ pub fn summary(report: &Report) -> String {
     match (report.mode, report.changed, report.in_sync) {
         (Mode::Apply, true, true) => format!("ok, changed: {}", changes.join(", ")),
         (Mode::Apply, true, false) => format!("changed, but not in sync: {}", changes.join(", ")),
-        (_, false, true) => format!("ok: {}", equal(&report.settings)),
+        (_, false, true) => format!("ok: {}", agreement_phrase(&report.settings)),
         (_, false, false) => "not in sync, and apply has nothing to change".to_owned(),
         (Mode::Check, true, _) => format!("drift; apply would change: {}", changes.join(", ")),
     }
 }
 
-/// What is equal where all is in sync. What the request does not manage may differ, and an image has no live side.
-fn equal(settings: &[SettingReport]) -> &'static str {
+/// The phrase for a report that is in sync. An image has no live side, and a request need not manage both sides.
+fn agreement_phrase(settings: &[SettingReport]) -> &'static str {
     let all = |holds: fn(&SettingReport) -> bool| {
         settings
             .iter()
@@ -94,12 +95,12 @@ fn change(change: &Change) -> String {
     }
 }
 
-/// The copy of a file's old content, in one line.
-pub(super) fn kept(copy: &Path) -> String {
+/// The line about a copy of a file's old content.
+pub(super) fn backup_line(copy: &Path) -> String {
     format!("kept: {}", printable(&copy.to_string_lossy()))
 }
 
-/// Why a run failed and what to do, with a line end at its end.
+/// The reason of a failure and the remedy, in lines.
 pub(super) fn failure(failure: &Failure) -> String {
     let mut text = format!("failed: {}\n", printable(&failure.message));
     if let Some(pointer) = failure.pointer.as_deref().filter(|pointer| !pointer.is_empty()) {
@@ -114,7 +115,7 @@ pub(super) fn failure(failure: &Failure) -> String {
     text
 }
 
-/// A failure for who wants no report: one line, and one more for each thing that an undo could not put back.
+/// A failure without a report, for standard error: one line, and one for each change that could not be undone.
 #[must_use]
 pub fn failure_alone(failure: &Failure) -> String {
     let remains = failure.remains.iter().map(|remains| format!("remains: {remains}"));
@@ -135,7 +136,7 @@ fn setting_row(setting: &SettingReport) -> Vec<String> {
     ]
 }
 
-/// What the request wants of the setting.
+/// The desired value of a setting, with the rule.
 pub(crate) fn desired(setting: &SettingReport) -> String {
     let desired = &setting.desired;
     match desired.rule {
@@ -172,7 +173,7 @@ pub fn inventory(inventory: &Inventory) -> String {
         let verdict = verdict(setting.verdict).to_owned();
         vec![short(&setting.name).to_owned(), live, number(setting.boot, None), winner, verdict]
     });
-    let mut text = table(&["SETTING", "LIVE", "BOOT", "FROM", "VERDICT"], rows);
+    let mut text = columns(&["SETTING", "LIVE", "BOOT", "FROM", "VERDICT"], rows);
     for setting in &inventory.settings {
         if let Some(advice) = &setting.advice {
             text += &format!("{}: {}\n", printable(short(&setting.name)), printable(&advice.to_string()));

@@ -1,4 +1,4 @@
-//! Renders a summary as one HTML page that needs nothing else: hosts by settings, each drift marked with file and line.
+//! Renders a summary as one HTML page that loads nothing: hosts by settings, each drift with its file and line.
 
 use super::{Host, Summary, text};
 use crate::report::finding::Found;
@@ -7,7 +7,7 @@ use crate::report::{Agreement, Mode, SettingReport};
 use crate::text::{escaped, number, printable, short};
 use crate::verify::Verdict;
 
-/// The page has no scripts and loads nothing; the policy holds it to that, whatever a report had in it.
+/// The page has no scripts and loads nothing. The policy enforces that, whatever text a report brings in.
 const HEAD: &str = r#"<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -36,7 +36,7 @@ li { margin: .25rem 0; overflow-wrap: anywhere; }
 <body>
 "#;
 
-/// The page, without a line end at its end.
+/// The page, without the last line end.
 #[must_use]
 pub fn summary(summary: &Summary) -> String {
     let settings = summary.settings();
@@ -101,7 +101,7 @@ fn details(hosts: &[Host]) -> String {
     details
 }
 
-/// `text` as content: neither markup nor a control character of a report reaches the reader.
+/// `text` as content: no markup and no control character of a report reaches the browser.
 fn content(text: &str) -> String {
     escaped(&printable(text))
 }

@@ -5,7 +5,7 @@ use crate::report::Agreement;
 use crate::report::finding::Severity;
 use crate::text::{printable, short};
 
-/// The document, without a line end at its end.
+/// The document, without the last line end.
 #[must_use]
 pub fn summary(summary: &Summary) -> String {
     let mut document = format!("### Connection tracking\n\n{}\n", summary.headline());
@@ -35,7 +35,7 @@ pub fn summary(summary: &Summary) -> String {
     document
 }
 
-/// `text` as a code span in a table: nothing in it is markup, a link or a mention.
+/// `text` as a code span in a table, so that nothing in it is markup, a link or a mention.
 fn code(text: &str) -> String {
     format!("`{}`", printable(text).replace('`', "'").replace('|', "\\|"))
 }

@@ -1,13 +1,13 @@
 //! Renders a summary as text for people.
 
 use super::{Host, Summary};
-use crate::text::{printable, table};
+use crate::text::{columns, printable};
 
-/// The text, without a line end at its end: a line for each host, then what is wrong where.
+/// The text, without the last line end: a line for each host, then the findings of each host.
 #[must_use]
 pub fn summary(summary: &Summary) -> String {
     let rows = summary.hosts.iter().map(|host| vec![host.name.clone(), host.outcome.name().to_owned()]);
-    let mut text = table(&["HOST", "OUTCOME"], rows);
+    let mut text = columns(&["HOST", "OUTCOME"], rows);
     for host in &summary.hosts {
         for line in lines(host) {
             text += &format!("{}: {line}\n", printable(&host.name));
@@ -16,7 +16,7 @@ pub fn summary(summary: &Summary) -> String {
     text + &summary.headline()
 }
 
-/// What is to be said of a host, a line each.
+/// The findings of a host, or the reason why there is no report; one line each.
 pub(super) fn lines(host: &Host) -> Vec<String> {
     let findings = host.findings.iter().map(|finding| finding.message.clone());
     let error = host.error.iter().map(|error| printable(error).into_owned());

@@ -29,45 +29,45 @@ complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -s V -l 
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "apply" -d 'Make the machine as the request says'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "check" -d 'Say what differs and what apply would change'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "show" -d 'List all conntrack settings: the live value, what the next boot makes of it, and the line that decides'
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "summarize" -d 'Say what the reports of many hosts say together'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "summarize" -d 'Summarize the reports of many hosts'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "schema" -d 'Print the JSON Schema of the request or of the report'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "status" -d 'Say how full the connection tracking table is, and what was dropped'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "diagnose" -d 'Say what fills the table, why packets are dropped, and what to set'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "watch" -d 'Watch the table: a live view on a terminal, otherwise a line of JSON for each look'
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "explain" -d 'Tell the whole story of one setting: every line that assigns it, in boot order, and who wins'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "explain" -d 'Tell the whole story of one setting: every line that assigns it, in boot order, and the one that wins'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand apply" -l output -d 'What to print: text on a terminal and JSON otherwise, unless this says so' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand apply" -l output -d 'The form of the output; without this option, text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
 json\t'JSON, one object'
 text\t'Text for people'
 junit\t'JUnit XML: each setting is a test'
 sarif\t'SARIF 2.1.0, for code scanners'
 github\t'Annotations of GitHub Actions'
-salt\t'What a Salt state returns, all but its name'"
+salt\t'The result of a Salt state, without its name'"
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand apply" -l root -d 'The directory of an image or a chroot: its files only, and no live kernel' -r -F
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand apply" -l quiet -d 'Of apply and check: print no report, the exit code tells; a failure is one line on standard error'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand apply" -l quiet -d 'Of apply and check: print no report; the exit code has the result, and a failure is one line on standard error'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand apply" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand check" -l output -d 'What to print: text on a terminal and JSON otherwise, unless this says so' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand check" -l output -d 'The form of the output; without this option, text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
 json\t'JSON, one object'
 text\t'Text for people'
 junit\t'JUnit XML: each setting is a test'
 sarif\t'SARIF 2.1.0, for code scanners'
 github\t'Annotations of GitHub Actions'
-salt\t'What a Salt state returns, all but its name'"
+salt\t'The result of a Salt state, without its name'"
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand check" -l root -d 'The directory of an image or a chroot: its files only, and no live kernel' -r -F
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand check" -l quiet -d 'Of apply and check: print no report, the exit code tells; a failure is one line on standard error'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand check" -l quiet -d 'Of apply and check: print no report; the exit code has the result, and a failure is one line on standard error'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand show" -l output -d 'What to print: text on a terminal and JSON otherwise, unless this says so' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand show" -l output -d 'The form of the output; without this option, text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
 json\t'JSON, one object'
 text\t'Text for people'"
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand show" -l root -d 'The directory of an image or a chroot: its files only, and no live kernel' -r -F
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand show" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand summarize" -l output -d 'What to print: text on a terminal and JSON otherwise, unless this says so' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand summarize" -l output -d 'The form of the output; without this option, text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
 json\t'JSON, one object'
 text\t'Text for people'
 markdown\t'Markdown'
-html\t'One HTML page that needs nothing else'"
+html\t'One HTML page that loads nothing else'"
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand summarize" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand schema" -l output -d 'What to print: text on a terminal and JSON otherwise, unless this says so' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand schema" -l output -d 'The form of the output; without this option, text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
 json\t'JSON, one object'
 text\t'Text for people'"
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -75,7 +75,7 @@ complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand status
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand status" -l warn -d 'The fill in percent that is a warning: the exit code is then that of a monitoring plugin (0 ok, 1 warning, 2 critical, 3 unknown)' -r
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand status" -l crit -d 'The fill in percent that is critical' -r
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand status" -l log -d 'A saved log to search for messages of a full table, instead of the kernel\'s own: dmesg, syslog, journalctl' -r -F
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand status" -l output -d 'What to print: text on a terminal and JSON otherwise, unless this says so' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand status" -l output -d 'The form of the output; without this option, text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
 json\t'JSON, one object'
 text\t'Text for people'
 prometheus\t'Prometheus\' text format'"
@@ -84,7 +84,7 @@ complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagno
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagnose" -l from -d 'A saved table instead of the live one: text or XML of `conntrack -L`, `/proc/net/nf_conntrack` or `ip_conntrack`; `-` for standard input' -r -F
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagnose" -l limit -d 'With --from: the limit that the table had' -r
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagnose" -l log -d 'A saved log to search for messages of a full table, instead of the kernel\'s own: dmesg, syslog, journalctl' -r -F
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagnose" -l output -d 'What to print: text on a terminal and JSON otherwise, unless this says so' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagnose" -l output -d 'The form of the output; without this option, text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
 json\t'JSON, one object'
 text\t'Text for people'
 request\t'A request that `apply` takes'"
@@ -92,12 +92,12 @@ complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagno
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagnose" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand watch" -l interval -d 'The time between two looks' -r
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand watch" -l count -d 'End after so many looks' -r
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand watch" -l output -d 'What to print: text on a terminal and JSON otherwise, unless this says so' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand watch" -l output -d 'The form of the output; without this option, text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
 json\t'JSON, one object on each line'
 text\t'Text for people'"
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand watch" -l new -d 'Count the new entries by the kernel\'s events. That costs the kernel a message for each'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand watch" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand explain" -l output -d 'What to print: text on a terminal and JSON otherwise, unless this says so' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand explain" -l output -d 'The form of the output; without this option, text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
 json\t'JSON, one object'
 text\t'Text for people'"
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand explain" -l root -d 'The directory of an image or a chroot: its files only, and no live kernel' -r -F
@@ -105,12 +105,12 @@ complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand explai
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show summarize schema status diagnose watch explain help" -f -a "apply" -d 'Make the machine as the request says'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show summarize schema status diagnose watch explain help" -f -a "check" -d 'Say what differs and what apply would change'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show summarize schema status diagnose watch explain help" -f -a "show" -d 'List all conntrack settings: the live value, what the next boot makes of it, and the line that decides'
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show summarize schema status diagnose watch explain help" -f -a "summarize" -d 'Say what the reports of many hosts say together'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show summarize schema status diagnose watch explain help" -f -a "summarize" -d 'Summarize the reports of many hosts'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show summarize schema status diagnose watch explain help" -f -a "schema" -d 'Print the JSON Schema of the request or of the report'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show summarize schema status diagnose watch explain help" -f -a "status" -d 'Say how full the connection tracking table is, and what was dropped'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show summarize schema status diagnose watch explain help" -f -a "diagnose" -d 'Say what fills the table, why packets are dropped, and what to set'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show summarize schema status diagnose watch explain help" -f -a "watch" -d 'Watch the table: a live view on a terminal, otherwise a line of JSON for each look'
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show summarize schema status diagnose watch explain help" -f -a "explain" -d 'Tell the whole story of one setting: every line that assigns it, in boot order, and who wins'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show summarize schema status diagnose watch explain help" -f -a "explain" -d 'Tell the whole story of one setting: every line that assigns it, in boot order, and the one that wins'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show summarize schema status diagnose watch explain help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand schema" -f -a "request report"
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand explain" -f -a "nf_conntrack_acct nf_conntrack_buckets nf_conntrack_checksum nf_conntrack_count nf_conntrack_dccp_loose nf_conntrack_dccp_timeout_closereq nf_conntrack_dccp_timeout_closing nf_conntrack_dccp_timeout_open nf_conntrack_dccp_timeout_partopen nf_conntrack_dccp_timeout_request nf_conntrack_dccp_timeout_respond nf_conntrack_dccp_timeout_timewait nf_conntrack_default_on nf_conntrack_events nf_conntrack_events_retry_timeout nf_conntrack_expect_max nf_conntrack_frag6_high_thresh nf_conntrack_frag6_low_thresh nf_conntrack_frag6_timeout nf_conntrack_generic_timeout nf_conntrack_gre_timeout nf_conntrack_gre_timeout_stream nf_conntrack_helper nf_conntrack_icmp_timeout nf_conntrack_icmpv6_timeout nf_conntrack_log_invalid nf_conntrack_max nf_conntrack_sctp_timeout_closed nf_conntrack_sctp_timeout_cookie_echoed nf_conntrack_sctp_timeout_cookie_wait nf_conntrack_sctp_timeout_established nf_conntrack_sctp_timeout_heartbeat_acked nf_conntrack_sctp_timeout_heartbeat_sent nf_conntrack_sctp_timeout_shutdown_ack_sent nf_conntrack_sctp_timeout_shutdown_recd nf_conntrack_sctp_timeout_shutdown_sent nf_conntrack_tcp_be_liberal nf_conntrack_tcp_ignore_invalid_rst nf_conntrack_tcp_loose nf_conntrack_tcp_max_retrans nf_conntrack_tcp_timeout_close nf_conntrack_tcp_timeout_close_wait nf_conntrack_tcp_timeout_established nf_conntrack_tcp_timeout_fin_wait nf_conntrack_tcp_timeout_last_ack nf_conntrack_tcp_timeout_max_retrans nf_conntrack_tcp_timeout_syn_recv nf_conntrack_tcp_timeout_syn_sent nf_conntrack_tcp_timeout_time_wait nf_conntrack_tcp_timeout_unacknowledged nf_conntrack_timestamp nf_conntrack_udp_timeout nf_conntrack_udp_timeout_stream nf_conntrack_udplite_timeout nf_conntrack_udplite_timeout_stream"
