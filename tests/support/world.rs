@@ -58,6 +58,11 @@ impl Ended {
     }
 }
 
+/// The binary to test: the one that CONNTRACK_SYSCTL names, or else the one that was built with the tests.
+fn binary() -> PathBuf {
+    std::env::var_os("CONNTRACK_SYSCTL").map_or_else(|| env!("CARGO_BIN_EXE_conntrack-sysctl").into(), PathBuf::from)
+}
+
 /// The binary inside a world.
 const BINARY: &str = "/mnt/conntrack-sysctl";
 
@@ -93,7 +98,7 @@ impl World {
         let world = World { holder };
         // A copy, so that a build meanwhile does not take it away. By a process of its own: a test beside this one that
         // starts a program while this one had the copy open for writing would make it busy.
-        let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_conntrack-sysctl")).arg(world.path(BINARY)).status();
+        let copied = Command::new("cp").arg(binary()).arg(world.path(BINARY)).status();
         assert!(copied.is_ok_and(|status| status.success()), "the binary could not be copied");
         world
     }
@@ -110,11 +115,18 @@ impl World {
         ended.stdout
     }
 
+    /// A command that runs a shell script in the world, with `$BIN` as the binary.
+    pub(crate) fn command(&self, script: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args(["--target", &self.holder.id().to_string(), "--mount", "--net", "sh", "-c", script]);
+        command.env("BIN", BINARY);
+        command
+    }
+
     /// Runs a shell script in the world, with `$BIN` as the binary.
     pub(crate) fn try_sh(&self, script: &str, input: &str) -> Ended {
-        let mut child = Command::new("nsenter")
-            .args(["--target", &self.holder.id().to_string(), "--mount", "--net", "sh", "-c", script])
-            .env("BIN", BINARY)
+        let mut child = self
+            .command(script)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
