@@ -3,9 +3,9 @@
 
 use std::path::PathBuf;
 
-use conntrack_sysctl::boot::{Arrival, FRAG6_HIGH, FRAG6_LOW, Lost, SYSTEMD, SYSVINIT};
+use conntrack_sysctl::boot::{Arrival, Lost, SYSTEMD, SYSVINIT};
 use conntrack_sysctl::boot::{arrival, boot, detected, later_writers, wanted};
-use conntrack_sysctl::kernel::catalog::{BUCKETS, COUNT, MAX};
+use conntrack_sysctl::kernel::catalog::{BUCKETS, COUNT, FRAG6_HIGH, FRAG6_LOW, MAX};
 use conntrack_sysctl::kernel::release::Release;
 use conntrack_sysctl::snapshot::{Module, Snapshot};
 use conntrack_sysctl::sysctl_d::paths::SYSCTL_D;

@@ -10,8 +10,9 @@ use std::path::Path;
 use super::live::not_on_this_kernel;
 use crate::boot::{self, Arrival, Boot, HASHSIZE_FILE, Lost, Outlook, System};
 use crate::failure::{Failure, Kind};
-use crate::kernel::catalog::BUCKETS;
+use crate::kernel::catalog::{BUCKETS, FRAG6_HIGH, FRAG6_LOW};
 use crate::kernel::number::kernel_reading;
+use crate::kernel::sizes::FRAG6_LOW_DEFAULT;
 use crate::request::{Aim, Conflicts, Desired, ModulePolicy, Want};
 use crate::snapshot::{Module, Snapshot};
 use crate::sysctl_d::{self, Assignment, Dialect, Document};
@@ -418,10 +419,10 @@ fn hopeless(want: &Want) -> Failure {
 /// goes first, because the kernel refuses a high one below it.
 fn thresholds_in_order(mut wants: Vec<&Want>) -> Vec<&Want> {
     let position = |wants: &[&Want], name: &str| wants.iter().position(|want| want.setting.name == name);
-    let (Some(high), Some(low)) = (position(&wants, boot::FRAG6_HIGH), position(&wants, boot::FRAG6_LOW)) else {
+    let (Some(high), Some(low)) = (position(&wants, FRAG6_HIGH), position(&wants, FRAG6_LOW)) else {
         return wants;
     };
-    let lowers = matches!(wants[high].aim, Aim::Exactly(number) if number < boot::FRAG6_LOW_DEFAULT);
+    let lowers = matches!(wants[high].aim, Aim::Exactly(number) if number < FRAG6_LOW_DEFAULT);
     if lowers == (high < low) {
         wants.swap(high, low);
     }

@@ -1,9 +1,8 @@
 //! Decides which live values are written, in which order.
 
 use super::{Knob, Step};
-use crate::boot::{FRAG6_HIGH, FRAG6_LOW};
 use crate::failure::{Failure, Kind};
-use crate::kernel::catalog::{self, BUCKETS, Setting};
+use crate::kernel::catalog::{self, BUCKETS, FRAG6_HIGH, FRAG6_LOW, Setting};
 use crate::request::{Aim, Desired, ModulePolicy, Want};
 use crate::snapshot::{Module, Snapshot};
 use crate::verify::{is_missing, is_out_of_reach, kernel_value, satisfies};
