@@ -96,7 +96,7 @@ impl Boot {
 /// The live kernel tells. Where it cannot (no module, an image), today's names are assumed: a kernel of 2016 or later.
 #[must_use]
 pub fn keys(snapshot: &Snapshot) -> BTreeSet<String> {
-    let mut keys: BTreeSet<String> = snapshot.live.iter().flatten().map(|(key, _)| key.clone()).collect();
+    let mut keys: BTreeSet<String> = snapshot.live.iter().flat_map(|live| live.sysctls.keys().cloned()).collect();
     if keys.is_empty() {
         keys.extend(CATALOG.iter().filter(|setting| setting.until.is_none()).map(|setting| setting.name.to_string()));
     }
@@ -228,7 +228,7 @@ impl Play<'_> {
     /// Whether the kernel, as it is at this point of the boot, takes `number` for `key`.
     fn accepts(&self, setting: &Setting, key: &str, number: i64) -> bool {
         let so_far = |name: &str, default: i64| self.outlooks.get(name).and_then(|o| o.value).unwrap_or(default);
-        let live = self.snapshot.live.as_ref().and_then(|live| live.get(key));
+        let live = self.snapshot.live.as_ref().and_then(|live| live.sysctls.get(key));
         // What a child namespace shows as read-only is writable where the boot happens.
         let writable = self.snapshot.in_child_namespace() || live.is_none_or(|live| live.writable);
         setting.access == Access::ReadWrite
@@ -236,7 +236,7 @@ impl Play<'_> {
             && match setting.name.as_ref() {
                 FRAG6_LOW => number <= so_far(FRAG6_HIGH, FRAG6_HIGH_DEFAULT),
                 FRAG6_HIGH => {
-                    let may_rise = !Quirk::Frag6HighOnlyFalls.applies_to(self.snapshot.release);
+                    let may_rise = !Quirk::Frag6HighOnlyFalls.applies_to(self.snapshot.release());
                     let high = so_far(FRAG6_HIGH, FRAG6_HIGH_DEFAULT);
                     number >= so_far(FRAG6_LOW, FRAG6_LOW_DEFAULT) && (may_rise || number <= high)
                 }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use crate::failure::{Failure, Kind};
 use crate::kernel::catalog;
 use crate::request::{Aim, Desired};
-use crate::snapshot::{Live, Module, Snapshot};
+use crate::snapshot::{LiveValue, Module, Snapshot};
 use crate::tree::Tree;
 use crate::warning::Warning;
 
@@ -110,11 +110,11 @@ impl Plan {
 fn set_live(snapshot: &mut Snapshot, knob: &Knob, name: &str, number: i64) {
     let Some(live) = &mut snapshot.live else { return };
     if let Knob::Sysctl(key) = knob {
-        live.entry(key.clone()).or_insert(Live { text: String::new(), writable: true });
+        live.sysctls.entry(key.clone()).or_insert(LiveValue { text: String::new(), writable: true });
     }
     // All keys of a setting are names of one variable.
     let keys: BTreeSet<String> = catalog::by_key(name).iter().flat_map(|s| s.keys().map(str::to_owned)).collect();
-    for (_, live) in live.iter_mut().filter(|(key, _)| keys.contains(*key)) {
+    for (_, live) in live.sysctls.iter_mut().filter(|(key, _)| keys.contains(*key)) {
         live.text = number.to_string();
     }
 }

@@ -17,7 +17,7 @@ use conntrack_sysctl::plan::{Knob, Plan, Step, plan};
 use conntrack_sysctl::report::{Mode, Report};
 use conntrack_sysctl::request::{self, Conflicts, Desired, ModulePolicy};
 use conntrack_sysctl::run;
-use conntrack_sysctl::snapshot::{Live, Module, Snapshot};
+use conntrack_sysctl::snapshot::{LiveKernel, LiveValue, Module, Snapshot};
 use conntrack_sysctl::tree::{Entry, Tree};
 use conntrack_sysctl::verify::{Verdict, kernel_value};
 use proptest::prelude::*;
@@ -102,16 +102,16 @@ fn tree() -> impl Strategy<Value = Tree> {
     })
 }
 
-fn live() -> impl Strategy<Value = BTreeMap<String, Live>> {
+fn live() -> impl Strategy<Value = BTreeMap<String, LiveValue>> {
     let values: Vec<_> = NAMES.iter().map(|name| number(name)).collect();
     values.prop_map(|values| {
         let mut live = BTreeMap::new();
         for (name, value) in NAMES.iter().zip(values) {
             let setting = catalog::find(name).expect("it is in the catalog");
             let text = kernel_value(&setting, value, 4096).to_string();
-            live.insert(setting.name.to_string(), Live { text: text.clone(), writable: true });
+            live.insert(setting.name.to_string(), LiveValue { text: text.clone(), writable: true });
             if *name == "nf_conntrack_max" {
-                live.insert("net.nf_conntrack_max".into(), Live { text, writable: true });
+                live.insert("net.nf_conntrack_max".into(), LiveValue { text, writable: true });
             }
         }
         live
@@ -120,7 +120,8 @@ fn live() -> impl Strategy<Value = BTreeMap<String, Live>> {
 
 prop_compose! {
     fn snapshot()(tree in tree(), live in live(), module in select(vec![Module::BuiltIn, Module::Loaded])) -> Snapshot {
-        Snapshot { live: Some(live), release: Some(Release::new(6, 18)), ..Snapshot::image(tree, module) }
+        let live = LiveKernel { sysctls: live, release: Some(Release::new(6, 18)), ..LiveKernel::default() };
+        Snapshot { live: Some(live), ..Snapshot::image(tree, module) }
     }
 }
 
@@ -269,8 +270,8 @@ impl Kernel for FakeKernel {
 }
 
 fn kernel(snapshot: &Snapshot, fails_at: Option<usize>) -> FakeKernel {
-    let live = snapshot.live.iter().flatten();
-    let values = live.filter_map(|(key, live)| Some((Knob::Sysctl(key.clone()), live.value()?))).collect();
+    let live = snapshot.live.iter().flat_map(|live| &live.sysctls);
+    let values = live.filter_map(|(key, live)| Some((Knob::Sysctl(key.clone()), live.number()?))).collect();
     FakeKernel { values, fails_at, ..FakeKernel::default() }
 }
 

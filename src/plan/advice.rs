@@ -66,7 +66,7 @@ fn sizes(desired: &Desired, before: &Snapshot, after: &Snapshot) -> Vec<Warning>
             warnings.push(Warning::new(Code::LimitBelowCount, message).key(MAX));
         }
     }
-    let usual = default_entries_per_bucket(after.release);
+    let usual = default_entries_per_bucket(after.release());
     if let (Some(limit), Some(buckets)) = (limit, wanted(BUCKETS)) {
         if buckets > 0 && limit > buckets.saturating_mul(usual) {
             let enough = limit / usual;

@@ -14,7 +14,7 @@ use crate::kernel::catalog::{BUCKETS, FRAG6_HIGH, FRAG6_LOW};
 use crate::kernel::number::kernel_reading;
 use crate::kernel::sizes::FRAG6_LOW_DEFAULT;
 use crate::request::{Aim, Conflicts, Desired, ModulePolicy, Want};
-use crate::snapshot::{Module, Snapshot};
+use crate::snapshot::{LiveKernel, Module, Snapshot};
 use crate::sysctl_d::{self, Assignment, Dialect, Document};
 use crate::tree::{Entry, Place, Tree};
 use crate::verify::{commentable, remedy, satisfies};
@@ -219,7 +219,7 @@ impl Editor<'_> {
             Aim::AtLeast(floor) => self.after.live_value(&want.setting).map_or(floor, |live| live.max(floor)),
             _ => number,
         };
-        if want.setting.name == BUCKETS && self.buckets_are_read_only() {
+        if want.setting.name == BUCKETS && self.after.live.as_ref().is_some_and(LiveKernel::buckets_need_hashsize) {
             return self.set_hashsize(want, number);
         }
         let key = self.boot_key(want)?;
@@ -325,11 +325,6 @@ impl Editor<'_> {
         let keys = boot::keys(&self.after);
         let key = want.setting.keys().find(|key| keys.contains(*key)).map(str::to_owned);
         key.ok_or_else(|| not_on_this_kernel(want))
-    }
-
-    fn buckets_are_read_only(&self) -> bool {
-        let live = self.after.live.as_ref().and_then(|live| live.get(BUCKETS));
-        live.is_some_and(|live| !live.writable) && !self.after.in_child_namespace() && self.after.has_hashsize
     }
 
     /// Sets the number of buckets by the module's option, where its sysctl cannot be written.
