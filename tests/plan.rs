@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use conntrack_sysctl::failure::{Failure, Kind};
 use conntrack_sysctl::kernel::catalog::{BUCKETS, COUNT, MAX};
 use conntrack_sysctl::kernel::release::Release;
-use conntrack_sysctl::plan::{Knob, Plan, Step, plan};
+use conntrack_sysctl::plan::{Plan, Step, Target, plan};
 use conntrack_sysctl::report::{Change, FileAction, Mode, Report, text};
 use conntrack_sysctl::request;
 use conntrack_sysctl::snapshot::{LiveKernel, LiveValue, Module, Snapshot};
@@ -48,13 +48,15 @@ fn failure(request: &str, machine: &Snapshot) -> Kind {
 
 /// The live writes of a plan, in order.
 fn writes(plan: &Plan) -> Vec<(String, i64)> {
-    let name = |knob: &Knob| match knob {
-        Knob::Sysctl(key) => key.rsplit("nf_conntrack_").next().unwrap_or_default().to_owned(),
-        Knob::Hashsize => "hashsize".to_owned(),
+    let name = |target: &Target| match target {
+        Target::Sysctl(key) => key.rsplit("nf_conntrack_").next().unwrap_or_default().to_owned(),
+        Target::Hashsize => "hashsize".to_owned(),
     };
     let steps = plan.steps.iter();
     steps
-        .filter_map(|step| if let Step::SetLive { knob, write, .. } = step { Some((name(knob), *write)) } else { None })
+        .filter_map(
+            |step| if let Step::SetLive { target, write, .. } = step { Some((name(target), *write)) } else { None },
+        )
         .collect()
 }
 

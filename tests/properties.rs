@@ -13,7 +13,7 @@ use conntrack_sysctl::failure::Kind;
 use conntrack_sysctl::host::{self, Kernel};
 use conntrack_sysctl::kernel::catalog;
 use conntrack_sysctl::kernel::release::Release;
-use conntrack_sysctl::plan::{Knob, Plan, Step, plan};
+use conntrack_sysctl::plan::{Plan, Step, Target, plan};
 use conntrack_sysctl::report::{Mode, Report};
 use conntrack_sysctl::request::{self, Conflicts, Desired, ModulePolicy};
 use conntrack_sysctl::run;
@@ -234,26 +234,26 @@ proptest! {
 /// A kernel in memory. It rounds buckets, refuses a low threshold above the high one, and fails at one write.
 #[derive(Clone, Default)]
 struct FakeKernel {
-    values: BTreeMap<Knob, i64>,
+    values: BTreeMap<Target, i64>,
     writes: usize,
     fails_at: Option<usize>,
     loaded: bool,
 }
 
 impl Kernel for FakeKernel {
-    fn read(&self, knob: &Knob) -> io::Result<String> {
-        self.values.get(knob).map(i64::to_string).ok_or_else(|| io::ErrorKind::NotFound.into())
+    fn read(&self, target: &Target) -> io::Result<String> {
+        self.values.get(target).map(i64::to_string).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    fn write(&mut self, knob: &Knob, text: &str) -> io::Result<()> {
+    fn write(&mut self, target: &Target, text: &str) -> io::Result<()> {
         self.writes += 1;
         let number: i64 = text.parse().map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
-        let Knob::Sysctl(key) = knob else { return Err(io::ErrorKind::NotFound.into()) };
+        let Target::Sysctl(key) = target else { return Err(io::ErrorKind::NotFound.into()) };
         let setting = catalog::by_key(key).expect("only conntrack keys are written");
         // A failing write has its effect all the same now and then: the undo must not rely on it.
         let fails = self.fails_at == Some(self.writes);
         if !fails || self.writes % 2 == 0 {
-            self.values.insert(knob.clone(), kernel_value(&setting, number, 4096));
+            self.values.insert(target.clone(), kernel_value(&setting, number, 4096));
         }
         if fails { Err(io::Error::from(io::ErrorKind::InvalidInput)) } else { Ok(()) }
     }
@@ -271,7 +271,7 @@ impl Kernel for FakeKernel {
 
 fn kernel(snapshot: &Snapshot, fails_at: Option<usize>) -> FakeKernel {
     let live = snapshot.live.iter().flat_map(|live| &live.sysctls);
-    let values = live.filter_map(|(key, live)| Some((Knob::Sysctl(key.clone()), live.number()?))).collect();
+    let values = live.filter_map(|(key, live)| Some((Target::Sysctl(key.clone()), live.number()?))).collect();
     FakeKernel { values, fails_at, ..FakeKernel::default() }
 }
 
@@ -340,8 +340,8 @@ proptest! {
             prop_assert_eq!(found.as_ref().and_then(Entry::bytes), entry.bytes(), "{}", path.display());
         }
         for step in &steps.steps {
-            if let Step::SetLive { knob, after, .. } = step {
-                prop_assert_eq!(kernel.values.get(knob), Some(after));
+            if let Step::SetLive { target, after, .. } = step {
+                prop_assert_eq!(kernel.values.get(target), Some(after));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Decides which live values are written, in which order.
 
-use super::{Knob, Step};
+use super::{Step, Target};
 use crate::failure::{Failure, Kind};
 use crate::kernel::catalog::{self, BUCKETS, FRAG6_HIGH, FRAG6_LOW, Setting};
 use crate::request::{Aim, Desired, ModulePolicy, Want};
@@ -41,7 +41,7 @@ fn step(want: &Want, snapshot: &Snapshot, live: &LiveKernel) -> Result<Option<St
         return Ok(None);
     }
     let (Aim::Exactly(number) | Aim::AtLeast(number)) = want.aim else { return Ok(None) };
-    let knob = match live.sysctl(setting) {
+    let target = match live.sysctl(setting) {
         Some(_) if live.read_only => {
             return Err(read_only(
                 want,
@@ -56,16 +56,16 @@ fn step(want: &Want, snapshot: &Snapshot, live: &LiveKernel) -> Result<Option<St
                 "run in the initial network namespace of the machine",
             ));
         }
-        Some(_) if setting.name == BUCKETS && live.buckets_need_hashsize() => Knob::Hashsize,
+        Some(_) if setting.name == BUCKETS && live.buckets_need_hashsize() => Target::Hashsize,
         Some((_, sysctl)) if !sysctl.writable => {
             return Err(read_only(want, "this kernel has it read-only", "leave it out of the request for this kernel"));
         }
-        Some((key, _)) => Knob::Sysctl(key.to_owned()),
+        Some((key, _)) => Target::Sysctl(key.to_owned()),
         // The module is loaded by the first step; today's kernels have the canonical name.
-        None => Knob::Sysctl(setting.name.to_string()),
+        None => Target::Sysctl(setting.name.to_string()),
     };
     let after = kernel_value(setting, number, snapshot.page_size);
-    Ok(Some(Step::SetLive { knob, setting: setting.name.to_string(), aim: want.aim, before, write: number, after }))
+    Ok(Some(Step::SetLive { target, setting: setting.name.to_string(), aim: want.aim, before, write: number, after }))
 }
 
 /// The failure of a setting that the running kernel does not have.
