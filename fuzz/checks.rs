@@ -3,7 +3,7 @@
 use conntrack_sysctl::plan::{Plan, Step, plan};
 use conntrack_sysctl::report::{Mode, Report, text};
 use conntrack_sysctl::request::{self, Conflicts, Desired, ModulePolicy};
-use conntrack_sysctl::snapshot::{Live, Module, Snapshot};
+use conntrack_sysctl::snapshot::{LiveKernel, LiveValue, Module, Snapshot};
 use conntrack_sysctl::sysctl_d::{DIALECTS, Document, parse};
 use conntrack_sysctl::table::model::counters::{self, Counters};
 use conntrack_sysctl::table::source::{log as log_reader, netlink::message as ctnetlink, saved};
@@ -69,12 +69,13 @@ fn machine(mut tree: Tree, salt: usize) -> Snapshot {
         tree.insert("/usr/lib/systemd/systemd-sysctl", Entry::Program);
     }
     let live = ["max", "buckets", "acct", "tcp_timeout_established", "frag6_low_thresh", "frag6_high_thresh"];
-    let live = live.iter().map(|name| {
+    let sysctls = live.iter().map(|name| {
         let text = if name.starts_with("frag6") { "3145728" } else { "1" };
-        (format!("net.netfilter.nf_conntrack_{name}"), Live { text: text.into(), writable: true })
+        (format!("net.netfilter.nf_conntrack_{name}"), LiveValue { text: text.into(), writable: true })
     });
     let module = if salt % 3 == 0 { Module::Loaded } else { Module::BuiltIn };
-    Snapshot { live: Some(live.collect()), ..Snapshot::image(tree, module) }
+    let live = LiveKernel { sysctls: sysctls.collect(), ..LiveKernel::default() };
+    Snapshot { live: Some(live), ..Snapshot::image(tree, module) }
 }
 
 fn promises(desired: &Desired, before: &Snapshot, steps: &Plan) {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, Kind};
 use crate::host::{Kernel, Root, failure_kind, hold, keep_copy, put_back, replace};
-use crate::plan::{Knob, Plan, Step};
+use crate::plan::{Plan, Step, Target};
 use crate::request::Aim;
 use crate::tree::Entry;
 
@@ -33,7 +33,7 @@ pub struct Applied {
 #[derive(Debug)]
 enum Done {
     Module,
-    Live { knob: Knob, before: i64 },
+    Live { target: Target, before: i64 },
     Copy { copy: PathBuf, bytes: Vec<u8> },
     File(Replacement),
 }
@@ -93,20 +93,20 @@ fn carry_out(step: &Step, root: &Root, kernel: &mut dyn Kernel, applied: &mut Ap
             applied.done.push(Done::Module);
             Ok(())
         }
-        Step::SetLive { knob, setting, aim, before, write, after } => {
+        Step::SetLive { target, setting, aim, before, write, after } => {
             let before = match before {
                 Some(before) => *before,
                 // The module came a moment ago, and its values with it.
-                None => number(kernel, knob).map_err(|error| cannot_set(setting, *write, &error))?,
+                None => number(kernel, target).map_err(|error| cannot_set(setting, *write, &error))?,
             };
             let is_met = matches!(aim, Aim::AtLeast(floor) if before >= *floor) || before == *after;
             if is_met {
                 return Ok(());
             }
             // Noted before it is tried: a write that reports an error may still have had its effect.
-            applied.done.push(Done::Live { knob: knob.clone(), before });
-            kernel.write(knob, &write.to_string()).map_err(|error| cannot_set(setting, *write, &error))?;
-            match number(kernel, knob) {
+            applied.done.push(Done::Live { target: target.clone(), before });
+            kernel.write(target, &write.to_string()).map_err(|error| cannot_set(setting, *write, &error))?;
+            match number(kernel, target) {
                 Ok(value) if value == *after => Ok(()),
                 Ok(value) => Err(Failure::new(
                     Kind::Clamped,
@@ -157,16 +157,16 @@ fn undo(done: Done, root: &Root, kernel: &mut dyn Kernel, module_goes: bool) -> 
             .map_err(|error| format!("the module nf_conntrack, which had not been loaded, is loaded ({error})")),
         // Its value goes with the module.
         Done::Live { .. } if module_goes => Ok(()),
-        Done::Live { knob, before } => {
-            let name = match &knob {
-                Knob::Sysctl(key) => key,
-                Knob::Hashsize => "the module parameter hashsize",
+        Done::Live { target, before } => {
+            let name = match &target {
+                Target::Sysctl(key) => key,
+                Target::Hashsize => "the module parameter hashsize",
             };
-            if number(kernel, &knob).is_ok_and(|now| now == before) {
+            if number(kernel, &target).is_ok_and(|now| now == before) {
                 return Ok(());
             }
-            let wrote = kernel.write(&knob, &before.to_string());
-            match (wrote, number(kernel, &knob)) {
+            let wrote = kernel.write(&target, &before.to_string());
+            match (wrote, number(kernel, &target)) {
                 (_, Ok(now)) if now == before => Ok(()),
                 (Err(error), Ok(now)) => Err(format!("`{name}` is {now}, was {before} ({error})")),
                 (Ok(()), Ok(now)) => Err(format!("`{name}` is {now}, was {before}")),
@@ -197,8 +197,8 @@ fn undo_file(file: &Replacement, root: &Root) -> Result<(), String> {
     result.map_err(|error| format!("`{}` is not as it was ({error})", file.path.display()))
 }
 
-fn number(kernel: &dyn Kernel, knob: &Knob) -> io::Result<i64> {
-    let text = kernel.read(knob)?;
+fn number(kernel: &dyn Kernel, target: &Target) -> io::Result<i64> {
+    let text = kernel.read(target)?;
     text.trim().parse().map_err(|_| io::Error::other(format!("`{text}` is not a number")))
 }
 

@@ -10,9 +10,10 @@ mod writers;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use crate::kernel::catalog::{self, Access, CATALOG, Setting};
+use crate::kernel::catalog::{self, Access, CATALOG, FRAG6_HIGH, FRAG6_LOW, Setting};
 use crate::kernel::number::kernel_reading;
-use crate::kernel::release::Release;
+use crate::kernel::quirks::Quirk;
+use crate::kernel::sizes::{FRAG6_HIGH_DEFAULT, FRAG6_LOW_DEFAULT};
 use crate::snapshot::Snapshot;
 use crate::sysctl_d::{self, Dialect, Placed, Write};
 use crate::tree::Place;
@@ -22,17 +23,6 @@ pub use systems::{LoaderChoice, SYSTEMD, SYSTEMS, SYSVINIT, System, detected};
 pub use wanted::wanted;
 pub use writers::kernel::{HASHSIZE_FILE, hashsize_line};
 pub use writers::{Evidence, LaterWrite, WRITERS, Writer, Written, later_writers};
-
-/// The two thresholds of IPv6 reassembly: the kernel refuses a low one above the high one, and a high one below the
-/// low one, at each write (net/ipv6/netfilter/nf_conntrack_reasm.c).
-pub const FRAG6_LOW: &str = "net.netfilter.nf_conntrack_frag6_low_thresh";
-/// See [`FRAG6_LOW`].
-pub const FRAG6_HIGH: &str = "net.netfilter.nf_conntrack_frag6_high_thresh";
-/// `IPV6_FRAG_LOW_THRESH`, what a boot starts from.
-pub const FRAG6_LOW_DEFAULT: i64 = 3 << 20;
-const FRAG6_HIGH_DEFAULT: i64 = 4 << 20;
-/// This kernel takes the high threshold for its own upper bound, so that it can be lowered and never raised (measured).
-const HIGH_ONLY_FALLS: Release = Release::new(5, 10);
 
 /// Why an assignment in a file that is read at boot does not reach the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,7 +101,7 @@ impl Boot {
 /// The live kernel tells. Where it cannot (no module, an image), today's names are assumed: a kernel of 2016 or later.
 #[must_use]
 pub fn keys(snapshot: &Snapshot) -> BTreeSet<String> {
-    let mut keys: BTreeSet<String> = snapshot.live.iter().flatten().map(|(key, _)| key.clone()).collect();
+    let mut keys: BTreeSet<String> = snapshot.live.iter().flat_map(|live| live.sysctls.keys().cloned()).collect();
     if keys.is_empty() {
         keys.extend(CATALOG.iter().filter(|setting| setting.until.is_none()).map(|setting| setting.name.to_string()));
     }
@@ -244,7 +234,7 @@ impl Play<'_> {
     /// Whether the kernel, as it is at this point of the boot, takes `number` for `key`.
     fn accepts(&self, setting: &Setting, key: &str, number: i64) -> bool {
         let so_far = |name: &str, default: i64| self.outlooks.get(name).and_then(|o| o.value).unwrap_or(default);
-        let live = self.snapshot.live.as_ref().and_then(|live| live.get(key));
+        let live = self.snapshot.live.as_ref().and_then(|live| live.sysctls.get(key));
         // What a child namespace shows as read-only is writable where the boot happens.
         let writable = self.snapshot.in_child_namespace() || live.is_none_or(|live| live.writable);
         setting.access == Access::ReadWrite
@@ -252,7 +242,7 @@ impl Play<'_> {
             && match setting.name.as_ref() {
                 FRAG6_LOW => number <= so_far(FRAG6_HIGH, FRAG6_HIGH_DEFAULT),
                 FRAG6_HIGH => {
-                    let may_rise = self.snapshot.release.is_none_or(|release| release > HIGH_ONLY_FALLS);
+                    let may_rise = !Quirk::Frag6HighOnlyFalls.applies_to(self.snapshot.release());
                     let high = so_far(FRAG6_HIGH, FRAG6_HIGH_DEFAULT);
                     number >= so_far(FRAG6_LOW, FRAG6_LOW_DEFAULT) && (may_rise || number <= high)
                 }

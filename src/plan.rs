@@ -12,13 +12,13 @@ use std::path::{Path, PathBuf};
 use crate::failure::{Failure, Kind};
 use crate::kernel::catalog;
 use crate::request::{Aim, Desired};
-use crate::snapshot::{Live, Module, Snapshot};
+use crate::snapshot::{LiveValue, Module, Snapshot};
 use crate::tree::Tree;
 use crate::warning::Warning;
 
 /// What a live step writes to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Knob {
+pub enum Target {
     /// A sysctl, by its dotted key.
     Sysctl(String),
     /// The module parameter `hashsize`: the number of buckets, where its sysctl is read-only (kernels before 4.8).
@@ -33,7 +33,7 @@ pub enum Step {
     /// Sets a live value.
     SetLive {
         /// What to write to.
-        knob: Knob,
+        target: Target,
         /// The canonical name of the setting.
         setting: String,
         /// What is wanted. After [`Step::LoadModule`], a floor that the fresh value meets is left alone.
@@ -97,7 +97,7 @@ impl Plan {
         for step in &self.steps {
             match step {
                 Step::LoadModule => after.module = Module::Loaded,
-                Step::SetLive { knob, setting, after: number, .. } => set_live(&mut after, knob, setting, *number),
+                Step::SetLive { target, setting, after: number, .. } => set_live(&mut after, target, setting, *number),
                 // Nothing reads a copy.
                 Step::KeepCopy { .. } => {}
                 Step::ReplaceFile { path, after: bytes, .. } => after.tree.write(path, bytes.as_deref()),
@@ -107,14 +107,14 @@ impl Plan {
     }
 }
 
-fn set_live(snapshot: &mut Snapshot, knob: &Knob, name: &str, number: i64) {
+fn set_live(snapshot: &mut Snapshot, target: &Target, name: &str, number: i64) {
     let Some(live) = &mut snapshot.live else { return };
-    if let Knob::Sysctl(key) = knob {
-        live.entry(key.clone()).or_insert(Live { text: String::new(), writable: true });
+    if let Target::Sysctl(key) = target {
+        live.sysctls.entry(key.clone()).or_insert(LiveValue { text: String::new(), writable: true });
     }
     // All keys of a setting are names of one variable.
     let keys: BTreeSet<String> = catalog::by_key(name).iter().flat_map(|s| s.keys().map(str::to_owned)).collect();
-    for (_, live) in live.iter_mut().filter(|(key, _)| keys.contains(*key)) {
+    for (_, live) in live.sysctls.iter_mut().filter(|(key, _)| keys.contains(*key)) {
         live.text = number.to_string();
     }
 }

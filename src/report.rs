@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::answer::Exit;
 use crate::failure::Failure;
 use crate::kernel::catalog;
-use crate::plan::{Knob, Plan, Step};
+use crate::plan::{Plan, Step, Target};
 use crate::request::{Aim, Desired, Want};
 use crate::snapshot::Snapshot;
 use crate::tree::{Place, lossy, lossy_each};
@@ -378,10 +378,10 @@ fn diffs(plan: &Plan, found: &Snapshot) -> Vec<Diff> {
         match step {
             Step::KeepCopy { .. } => {}
             Step::LoadModule => live.after += "module nf_conntrack\n",
-            Step::SetLive { knob, setting, before, after, .. } => {
-                let name = match knob {
-                    Knob::Sysctl(_) => setting.as_str(),
-                    Knob::Hashsize => "nf_conntrack.hashsize",
+            Step::SetLive { target, setting, before, after, .. } => {
+                let name = match target {
+                    Target::Sysctl(_) => setting.as_str(),
+                    Target::Hashsize => "nf_conntrack.hashsize",
                 };
                 if let Some(before) = before {
                     live.before += &format!("{name} = {before}\n");

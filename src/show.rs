@@ -102,7 +102,7 @@ fn in_words<S: Serializer>(arrival: &Arrival, serializer: S) -> Result<S::Ok, S:
 #[must_use]
 pub fn inventory(snapshot: &Snapshot) -> Inventory {
     let boot = boot::boot(snapshot, boot::detected(&snapshot.tree));
-    let live = snapshot.live.iter().flat_map(|live| live.keys()).filter_map(|key| catalog::by_key(key));
+    let live = snapshot.live.iter().flat_map(|live| live.sysctls.keys()).filter_map(|key| catalog::by_key(key));
     let mut names: BTreeSet<String> = live.map(|setting| setting.name.into_owned()).collect();
     names.extend(boot.assigned().map(str::to_owned));
     let settings = names.iter().filter_map(|name| catalog::by_key(name));
@@ -183,15 +183,16 @@ fn overview(setting: &Setting, snapshot: &Snapshot, boot: &Boot) -> Overview {
 mod tests {
     use super::*;
     use crate::kernel::catalog::MAX;
-    use crate::snapshot::{Live, Module};
+    use crate::snapshot::{LiveKernel, LiveValue, Module};
     use crate::tree::Entry;
 
     /// A machine with a limit of 65536 and a drop-in.
     fn machine(drop_in: &str, module: Module) -> Snapshot {
         let mut tree = Tree::default();
         tree.insert("/etc/sysctl.d/a.conf", Entry::File(drop_in.into()));
-        let live = Live { text: "65536".into(), writable: true };
-        Snapshot { live: Some([(MAX.to_owned(), live)].into()), ..Snapshot::image(tree, module) }
+        let limit = LiveValue { text: "65536".into(), writable: true };
+        let live = LiveKernel { sysctls: [(MAX.to_owned(), limit)].into(), ..LiveKernel::default() };
+        Snapshot { live: Some(live), ..Snapshot::image(tree, module) }
     }
 
     fn told(drop_in: &str, module: Module) -> Story {

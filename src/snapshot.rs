@@ -3,24 +3,58 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::kernel::catalog::Setting;
+use crate::kernel::catalog::{BUCKETS, MAX, Setting};
 use crate::kernel::release::Release;
 use crate::tree::Tree;
 
-/// One key of the live kernel.
+/// One sysctl of the running kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Live {
+pub struct LiveValue {
     /// The text of the file below `/proc/sys`, without the line end.
     pub text: String,
-    /// Whether the kernel lets root write it: the mode of the file, whoever asks.
+    /// Whether the kernel lets root write it. The mode of the file says so, whoever runs this program.
     pub writable: bool,
 }
 
-impl Live {
+impl LiveValue {
     /// The number that the kernel printed.
     #[must_use]
-    pub fn value(&self) -> Option<i64> {
+    pub fn number(&self) -> Option<i64> {
         self.text.trim().parse().ok()
+    }
+}
+
+/// The running kernel.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LiveKernel {
+    /// Its connection tracking sysctls, by dotted key.
+    pub sysctls: BTreeMap<String, LiveValue>,
+    /// Its release. None: its name does not tell.
+    pub release: Option<Release>,
+    /// Whether `/proc/sys` is mounted read-only, as in most containers.
+    pub read_only: bool,
+    /// Whether it has the module parameter `hashsize`, the other way to set the number of buckets.
+    pub has_hashsize: bool,
+}
+
+impl LiveKernel {
+    /// The sysctl of `setting`, under the newest of its keys that this kernel has.
+    #[must_use]
+    pub fn sysctl<'a>(&'a self, setting: &'a Setting) -> Option<(&'a str, &'a LiveValue)> {
+        setting.keys().find_map(|key| self.sysctls.get_key_value(key)).map(|(key, live)| (key.as_str(), live))
+    }
+
+    /// Whether this run is in a child network namespace, where the settings of the whole machine cannot be written.
+    #[must_use]
+    pub fn in_child_namespace(&self) -> bool {
+        self.sysctls.get(MAX).is_some_and(|limit| !limit.writable)
+    }
+
+    /// Whether the number of buckets is set by the parameter `hashsize`, because its sysctl is read-only (before 4.8).
+    #[must_use]
+    pub fn buckets_need_hashsize(&self) -> bool {
+        let is_read_only = self.sysctls.get(BUCKETS).is_some_and(|buckets| !buckets.writable);
+        is_read_only && self.has_hashsize && !self.in_child_namespace()
     }
 }
 
@@ -29,7 +63,7 @@ impl Live {
 pub enum Module {
     /// Part of the kernel image: always there, at boot before everything else.
     BuiltIn,
-    /// A module, loaded now. What the next boot does is for the files to say.
+    /// A module, loaded now. The files decide what the next boot does.
     Loaded,
     /// A module (or nothing at all) that is not loaded now.
     Absent,
@@ -38,23 +72,18 @@ pub enum Module {
 /// What a run observed of a machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
-    /// The live conntrack keys, dotted. None where there is no live side: an image under `--root`.
-    pub live: Option<BTreeMap<String, Live>>,
+    /// The running kernel. None: an image under `--root`, which has none.
+    pub live: Option<LiveKernel>,
     /// The persistent files that a boot reads, and `/proc/cmdline`.
     pub tree: Tree,
-    /// Whether the running kernel has connection tracking, and how. Under `--root`: whether the root's kernels have
+    /// Whether the running kernel has connection tracking, and how. Under `--root`: whether the kernels of the image have
     /// it built in.
     pub module: Module,
-    /// Files under way beside the files that a run writes: of a run that is at work now, or of one that was killed.
+    /// Half-written files beside the files that a run writes. They belong to a run that is at work now, or to one that
+    /// was killed.
     pub strays: Vec<PathBuf>,
-    /// Whether `/proc/sys` is mounted read-only, as in most containers.
-    pub read_only: bool,
-    /// Whether the kernel has the module parameter `hashsize`, the other way to set the number of buckets.
-    pub has_hashsize: bool,
-    /// When it was observed, in milliseconds since 1970.
+    /// The time of the observation, in milliseconds since 1970.
     pub time: u128,
-    /// The running kernel's release. None: an image, or a kernel whose name does not tell.
-    pub release: Option<Release>,
     /// The size of a memory page in bytes: the kernel rounds the number of buckets up to whole pages.
     pub page_size: u64,
 }
@@ -63,36 +92,30 @@ impl Snapshot {
     /// An image, of which nothing is known but its files and whether its kernels have connection tracking built in.
     #[must_use]
     pub fn image(tree: Tree, module: Module) -> Self {
-        Snapshot {
-            live: None,
-            tree,
-            module,
-            strays: Vec::new(),
-            read_only: false,
-            has_hashsize: false,
-            time: 0,
-            release: None,
-            page_size: 4096,
-        }
+        Snapshot { live: None, tree, module, strays: Vec::new(), time: 0, page_size: 4096 }
     }
 
-    /// The live key of `setting`, under the newest of its names that this kernel has.
+    /// The live sysctl of `setting`, under the newest of its keys that this kernel has.
     #[must_use]
-    pub fn live_key<'a>(&'a self, setting: &'a Setting) -> Option<(&'a str, &'a Live)> {
-        let live = self.live.as_ref()?;
-        setting.keys().find_map(|key| live.get_key_value(key)).map(|(key, live)| (key.as_str(), live))
+    pub fn live_key<'a>(&'a self, setting: &'a Setting) -> Option<(&'a str, &'a LiveValue)> {
+        self.live.as_ref()?.sysctl(setting)
     }
 
     /// The live number of `setting`.
     #[must_use]
     pub fn live_value(&self, setting: &Setting) -> Option<i64> {
-        self.live_key(setting).and_then(|(_, live)| live.value())
+        self.live_key(setting).and_then(|(_, live)| live.number())
     }
 
-    /// Whether this run stands in a network namespace of its own, where the machine-wide numbers cannot be written.
+    /// The release of the running kernel, if there is one and its name tells.
+    #[must_use]
+    pub fn release(&self) -> Option<Release> {
+        self.live.as_ref()?.release
+    }
+
+    /// Whether this run is in a child network namespace, where the settings of the whole machine cannot be written.
     #[must_use]
     pub fn in_child_namespace(&self) -> bool {
-        let limit = self.live.as_ref().and_then(|live| live.get("net.netfilter.nf_conntrack_max"));
-        limit.is_some_and(|limit| !limit.writable)
+        self.live.as_ref().is_some_and(LiveKernel::in_child_namespace)
     }
 }

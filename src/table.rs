@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::host::restraint;
+use crate::kernel::sizes::ENTRY_BYTES;
 use analysis::diagnosis::{self, Diagnosis, Findings};
 use analysis::profile::{self, Tally, Timeouts};
 use analysis::status::{self, Status};
@@ -182,7 +183,7 @@ fn saved_findings(path: &Path, options: &DiagnoseOptions) -> io::Result<Findings
     }
     let (count, limit) = (Some(tally.entries()), options.limit);
     let reading = Reading { at: Instant::now(), count, limit, counters: None, unread };
-    let sizes = Sizes { buckets: None, entry_bytes: (reading::ENTRY_BYTES, false), memory: None, limit_is_ours: true };
+    let sizes = Sizes { buckets: None, entry_bytes: (ENTRY_BYTES, false), memory: None, limit_is_ours: true };
     let mut status = status::status(now(), &reading, None, &sizes);
     if options.log.is_some() {
         status.log = log(options.log.as_deref(), &mut status.unread);

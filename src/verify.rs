@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::boot::{self, Arrival, Boot, Outlook};
 use crate::kernel::catalog::{BUCKETS, MAX, Setting};
-use crate::kernel::number::rounded_buckets;
+use crate::kernel::sizes::rounded_buckets;
 use crate::request::{Aim, Desired, Want};
 use crate::snapshot::{Module, Snapshot};
 use crate::sysctl_d::{self, Assignment};

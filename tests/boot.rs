@@ -3,11 +3,11 @@
 
 use std::path::PathBuf;
 
-use conntrack_sysctl::boot::{Arrival, FRAG6_HIGH, FRAG6_LOW, Lost, SYSTEMD, SYSVINIT};
+use conntrack_sysctl::boot::{Arrival, Lost, SYSTEMD, SYSVINIT};
 use conntrack_sysctl::boot::{arrival, boot, detected, later_writers, wanted};
-use conntrack_sysctl::kernel::catalog::{BUCKETS, COUNT, MAX};
+use conntrack_sysctl::kernel::catalog::{BUCKETS, COUNT, FRAG6_HIGH, FRAG6_LOW, MAX};
 use conntrack_sysctl::kernel::release::Release;
-use conntrack_sysctl::snapshot::{Module, Snapshot};
+use conntrack_sysctl::snapshot::{LiveKernel, Module, Snapshot};
 use conntrack_sysctl::sysctl_d::paths::SYSCTL_D;
 use conntrack_sysctl::tree::{Entry, Place, Read, Tree};
 use conntrack_sysctl::warning::Warning;
@@ -175,7 +175,8 @@ fn thresholds_are_taken_as_far_as_they_bound_each_other() {
         let lines: Vec<String> =
             lines.iter().map(|(name, mebibytes)| format!("{name} = {}", mebibytes << 20)).collect();
         let text = lines.join("\n");
-        let machine = Snapshot { release, ..snapshot(&[("/etc/sysctl.d/a.conf", &text)], Module::BuiltIn) };
+        let live = Some(LiveKernel { release, ..LiveKernel::default() });
+        let machine = Snapshot { live, ..snapshot(&[("/etc/sysctl.d/a.conf", &text)], Module::BuiltIn) };
         let boot = boot(&machine, &SYSTEMD);
         [FRAG6_LOW, FRAG6_HIGH].map(|name| boot.outlook(name).value.map(|bytes| bytes >> 20))
     };

@@ -6,25 +6,31 @@ use std::path::{Path, PathBuf};
 use conntrack_sysctl::failure::{Failure, Kind};
 use conntrack_sysctl::kernel::catalog::{BUCKETS, COUNT, MAX};
 use conntrack_sysctl::kernel::release::Release;
-use conntrack_sysctl::plan::{Knob, Plan, Step, plan};
+use conntrack_sysctl::plan::{Plan, Step, Target, plan};
 use conntrack_sysctl::report::{Change, FileAction, Mode, Report, text};
 use conntrack_sysctl::request;
 use conntrack_sysctl::show;
-use conntrack_sysctl::snapshot::{Live, Module, Snapshot};
+use conntrack_sysctl::snapshot::{LiveKernel, LiveValue, Module, Snapshot};
 use conntrack_sysctl::tree::{Entry, Tree};
 use conntrack_sysctl::verify::{Verdict, arrival_text};
 use conntrack_sysctl::warning::Code;
 
 /// A machine of today with these live values; names without the beginning that all have in common.
 fn machine(values: &[(&str, i64)]) -> Snapshot {
-    let live = values.iter().map(|(name, value)| {
-        (format!("net.netfilter.nf_conntrack_{name}"), Live { text: value.to_string(), writable: true })
+    let sysctls = values.iter().map(|(name, value)| {
+        (format!("net.netfilter.nf_conntrack_{name}"), LiveValue { text: value.to_string(), writable: true })
     });
-    Snapshot {
-        live: Some(live.collect()),
-        release: Some(Release::new(6, 18)),
-        ..Snapshot::image(Tree::default(), Module::Loaded)
-    }
+    let live = LiveKernel { sysctls: sysctls.collect(), release: Some(Release::new(6, 18)), ..LiveKernel::default() };
+    Snapshot { live: Some(live), ..Snapshot::image(Tree::default(), Module::Loaded) }
+}
+
+/// The running kernel of `machine`, to be made another.
+fn kernel(machine: &mut Snapshot) -> &mut LiveKernel {
+    machine.live.as_mut().expect("it has a kernel")
+}
+
+fn make_read_only(machine: &mut Snapshot, key: &str) {
+    kernel(machine).sysctls.get_mut(key).expect("it has the key").writable = false;
 }
 
 fn planned(request: &str, machine: &Snapshot) -> Plan {
@@ -43,13 +49,15 @@ fn failure(request: &str, machine: &Snapshot) -> Kind {
 
 /// The live writes of a plan, in order.
 fn writes(plan: &Plan) -> Vec<(String, i64)> {
-    let name = |knob: &Knob| match knob {
-        Knob::Sysctl(key) => key.rsplit("nf_conntrack_").next().unwrap_or_default().to_owned(),
-        Knob::Hashsize => "hashsize".to_owned(),
+    let name = |target: &Target| match target {
+        Target::Sysctl(key) => key.rsplit("nf_conntrack_").next().unwrap_or_default().to_owned(),
+        Target::Hashsize => "hashsize".to_owned(),
     };
     let steps = plan.steps.iter();
     steps
-        .filter_map(|step| if let Step::SetLive { knob, write, .. } = step { Some((name(knob), *write)) } else { None })
+        .filter_map(
+            |step| if let Step::SetLive { target, write, .. } = step { Some((name(target), *write)) } else { None },
+        )
         .collect()
 }
 
@@ -60,9 +68,9 @@ fn codes(plan: &Plan) -> Vec<Code> {
 #[test]
 fn buckets_of_a_kernel_that_has_them_read_only() {
     let mut old = machine(&[("max", 65536), ("buckets", 16384)]);
-    old.live.as_mut().and_then(|live| live.get_mut(BUCKETS)).expect("it has buckets").writable = false;
-    old.has_hashsize = true;
-    old.release = Some(Release::new(4, 4));
+    make_read_only(&mut old, BUCKETS);
+    kernel(&mut old).has_hashsize = true;
+    kernel(&mut old).release = Some(Release::new(4, 4));
     let request = r#"{"settings": {"nf_conntrack_buckets": 60000}}"#;
     let plan = planned(request, &old);
     assert_eq!(writes(&plan), [("hashsize".to_owned(), 60000)]);
@@ -89,7 +97,7 @@ fn buckets_of_a_kernel_that_has_them_read_only() {
     old.module = Module::BuiltIn;
     assert_eq!(failure(request, &old), Kind::ReadOnly);
     old.module = Module::Loaded;
-    old.has_hashsize = false;
+    kernel(&mut old).has_hashsize = false;
     assert_eq!(failure(request, &old), Kind::ReadOnly);
 }
 
@@ -97,11 +105,11 @@ fn buckets_of_a_kernel_that_has_them_read_only() {
 fn buckets_that_a_sysctl_sets_need_no_option_of_the_module() {
     let request = r#"{"settings": {"nf_conntrack_buckets": 16384}}"#;
     let mut today = machine(&[("max", 65536), ("buckets", 16384)]);
-    today.has_hashsize = true;
+    kernel(&mut today).has_hashsize = true;
     today.module = Module::BuiltIn;
     // In a namespace within the machine both are read-only, but the boot does not happen there.
     let mut child = today.clone();
-    child.live.iter_mut().flatten().for_each(|(_, live)| live.writable = false);
+    kernel(&mut child).sysctls.values_mut().for_each(|sysctl| sysctl.writable = false);
     for machine in [&today, &child] {
         let [Step::ReplaceFile { path, .. }] = &planned(request, machine).steps[..] else { panic!("it is one file") };
         assert_eq!(path, Path::new("/etc/sysctl.d/90-conntrack.conf"));
@@ -113,10 +121,10 @@ fn buckets_that_a_sysctl_sets_need_no_option_of_the_module() {
 #[test]
 fn a_setting_that_cannot_be_written_is_refused_with_the_reason() {
     let mut machine = machine(&[("max", 65536), ("buckets", 16384), ("acct", 0)]);
-    machine.has_hashsize = true;
+    kernel(&mut machine).has_hashsize = true;
     let mut message = |name: &str| {
         let key = format!("net.netfilter.{name}");
-        machine.live.as_mut().and_then(|live| live.get_mut(&key)).expect("it has the key").writable = false;
+        make_read_only(&mut machine, &key);
         let failure = refusal(&format!(r#"{{"settings": {{"{name}": 1}}}}"#), &machine);
         assert_eq!(failure.kind, Kind::ReadOnly);
         failure.message
@@ -129,7 +137,7 @@ fn a_setting_that_cannot_be_written_is_refused_with_the_reason() {
         max.ends_with("it is one number for the whole machine, and this is a network namespace within it"),
         "{max}"
     );
-    machine.read_only = true;
+    kernel(&mut machine).read_only = true;
     let failure = refusal(r#"{"settings": {"nf_conntrack_buckets": 1}}"#, &machine);
     assert_eq!(failure.kind, Kind::ReadOnly);
     assert!(failure.message.ends_with("/proc/sys is mounted read-only here"), "{}", failure.message);
@@ -203,12 +211,12 @@ fn sizes_that_a_user_should_know_of() {
     assert_eq!(warnings(r#"{"settings": {"nf_conntrack_max": 1048576, "nf_conntrack_buckets": 1048576}}"#), []);
     // Kernels before 5.15 have four entries a bucket by themselves.
     let mut old = machine.clone();
-    old.release = Some(Release::new(5, 10));
+    kernel(&mut old).release = Some(Release::new(5, 10));
     assert_eq!(codes(&planned(r#"{"settings": {"nf_conntrack_max": 1048576}}"#, &old)), []);
     let long = planned(r#"{"settings": {"nf_conntrack_max": 1048577}}"#, &old).warnings;
     assert_eq!((long.len(), long[0].code), (1, Code::LongChains));
     assert!(long[0].message.contains("default has 8; nf_conntrack_buckets 262144 takes"), "{}", long[0].message);
-    old.release = Some(Release::new(5, 15));
+    kernel(&mut old).release = Some(Release::new(5, 15));
     assert_eq!(codes(&planned(r#"{"settings": {"nf_conntrack_max": 1048576}}"#, &old)), [Code::LongChains]);
     assert_eq!((MAX, COUNT), ("net.netfilter.nf_conntrack_max", "net.netfilter.nf_conntrack_count"));
 }
@@ -347,7 +355,7 @@ fn what_cannot_be_had_here_has_a_verdict_of_its_own() {
     let request = r#"{"settings": {"nf_conntrack_dccp_loose": 1, "nf_conntrack_max": 98000}}"#;
     let desired = request::from_slice(request.as_bytes()).expect("the request is well formed");
     let mut machine = machine(&[("max", 65536)]);
-    machine.live.as_mut().and_then(|live| live.get_mut(MAX)).expect("it has a limit").writable = false;
+    make_read_only(&mut machine, MAX);
     let report = Report::new(Mode::Check, &desired, &machine, &machine, &Plan::default());
     let verdicts: Vec<Verdict> = report.settings.iter().map(|setting| setting.verdict).collect();
     assert_eq!(verdicts, [Verdict::NotOnThisKernel, Verdict::NotHere]);
@@ -491,8 +499,8 @@ fn planned_twice(request: &str, machine: &Snapshot) -> Result<(Plan, Plan), Kind
 #[test]
 fn a_line_that_does_not_help_is_not_written_again_and_again() {
     let mut old = machine(&[("max", 65536), ("buckets", 16384)]);
-    old.live.as_mut().and_then(|live| live.get_mut(BUCKETS)).expect("it has buckets").writable = false;
-    old.has_hashsize = true;
+    make_read_only(&mut old, BUCKETS);
+    kernel(&mut old).has_hashsize = true;
     old.tree.insert("/etc/modprobe.d/zz.conf", Entry::File(b"options nf_conntrack hashsize=4096\n".into()));
     let request = r#"{"settings": {"nf_conntrack_buckets": 60000}, "live": false}"#;
     assert_eq!(planned_twice(request, &old), Err(Kind::Conflict));

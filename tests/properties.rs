@@ -13,11 +13,11 @@ use conntrack_sysctl::failure::Kind;
 use conntrack_sysctl::host::{self, Kernel};
 use conntrack_sysctl::kernel::catalog;
 use conntrack_sysctl::kernel::release::Release;
-use conntrack_sysctl::plan::{Knob, Plan, Step, plan};
+use conntrack_sysctl::plan::{Plan, Step, Target, plan};
 use conntrack_sysctl::report::{Mode, Report};
 use conntrack_sysctl::request::{self, Conflicts, Desired, ModulePolicy};
 use conntrack_sysctl::run;
-use conntrack_sysctl::snapshot::{Live, Module, Snapshot};
+use conntrack_sysctl::snapshot::{LiveKernel, LiveValue, Module, Snapshot};
 use conntrack_sysctl::tree::{Entry, Tree};
 use conntrack_sysctl::verify::{Verdict, kernel_value};
 use proptest::prelude::*;
@@ -102,16 +102,16 @@ fn tree() -> impl Strategy<Value = Tree> {
     })
 }
 
-fn live() -> impl Strategy<Value = BTreeMap<String, Live>> {
+fn live() -> impl Strategy<Value = BTreeMap<String, LiveValue>> {
     let values: Vec<_> = NAMES.iter().map(|name| number(name)).collect();
     values.prop_map(|values| {
         let mut live = BTreeMap::new();
         for (name, value) in NAMES.iter().zip(values) {
             let setting = catalog::find(name).expect("it is in the catalog");
             let text = kernel_value(&setting, value, 4096).to_string();
-            live.insert(setting.name.to_string(), Live { text: text.clone(), writable: true });
+            live.insert(setting.name.to_string(), LiveValue { text: text.clone(), writable: true });
             if *name == "nf_conntrack_max" {
-                live.insert("net.nf_conntrack_max".into(), Live { text, writable: true });
+                live.insert("net.nf_conntrack_max".into(), LiveValue { text, writable: true });
             }
         }
         live
@@ -120,7 +120,8 @@ fn live() -> impl Strategy<Value = BTreeMap<String, Live>> {
 
 prop_compose! {
     fn snapshot()(tree in tree(), live in live(), module in select(vec![Module::BuiltIn, Module::Loaded])) -> Snapshot {
-        Snapshot { live: Some(live), release: Some(Release::new(6, 18)), ..Snapshot::image(tree, module) }
+        let live = LiveKernel { sysctls: live, release: Some(Release::new(6, 18)), ..LiveKernel::default() };
+        Snapshot { live: Some(live), ..Snapshot::image(tree, module) }
     }
 }
 
@@ -233,26 +234,26 @@ proptest! {
 /// A kernel in memory. It rounds buckets, refuses a low threshold above the high one, and fails at one write.
 #[derive(Clone, Default)]
 struct FakeKernel {
-    values: BTreeMap<Knob, i64>,
+    values: BTreeMap<Target, i64>,
     writes: usize,
     fails_at: Option<usize>,
     loaded: bool,
 }
 
 impl Kernel for FakeKernel {
-    fn read(&self, knob: &Knob) -> io::Result<String> {
-        self.values.get(knob).map(i64::to_string).ok_or_else(|| io::ErrorKind::NotFound.into())
+    fn read(&self, target: &Target) -> io::Result<String> {
+        self.values.get(target).map(i64::to_string).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    fn write(&mut self, knob: &Knob, text: &str) -> io::Result<()> {
+    fn write(&mut self, target: &Target, text: &str) -> io::Result<()> {
         self.writes += 1;
         let number: i64 = text.parse().map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
-        let Knob::Sysctl(key) = knob else { return Err(io::ErrorKind::NotFound.into()) };
+        let Target::Sysctl(key) = target else { return Err(io::ErrorKind::NotFound.into()) };
         let setting = catalog::by_key(key).expect("only conntrack keys are written");
         // A failing write has its effect all the same now and then: the undo must not rely on it.
         let fails = self.fails_at == Some(self.writes);
         if !fails || self.writes % 2 == 0 {
-            self.values.insert(knob.clone(), kernel_value(&setting, number, 4096));
+            self.values.insert(target.clone(), kernel_value(&setting, number, 4096));
         }
         if fails { Err(io::Error::from(io::ErrorKind::InvalidInput)) } else { Ok(()) }
     }
@@ -269,8 +270,8 @@ impl Kernel for FakeKernel {
 }
 
 fn kernel(snapshot: &Snapshot, fails_at: Option<usize>) -> FakeKernel {
-    let live = snapshot.live.iter().flatten();
-    let values = live.filter_map(|(key, live)| Some((Knob::Sysctl(key.clone()), live.value()?))).collect();
+    let live = snapshot.live.iter().flat_map(|live| &live.sysctls);
+    let values = live.filter_map(|(key, live)| Some((Target::Sysctl(key.clone()), live.number()?))).collect();
     FakeKernel { values, fails_at, ..FakeKernel::default() }
 }
 
@@ -339,8 +340,8 @@ proptest! {
             prop_assert_eq!(found.as_ref().and_then(Entry::bytes), entry.bytes(), "{}", path.display());
         }
         for step in &steps.steps {
-            if let Step::SetLive { knob, after, .. } = step {
-                prop_assert_eq!(kernel.values.get(knob), Some(after));
+            if let Step::SetLive { target, after, .. } = step {
+                prop_assert_eq!(kernel.values.get(target), Some(after));
             }
         }
     }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::systems::{Blacklist, ModuleLists, Stage, System};
 use super::wanted::{CMDLINE, MODPROBE, UDEV_RULES};
+use crate::kernel::modules::brings_conntrack;
 use crate::snapshot::Module;
 use crate::tree::{Place, Tree};
 
@@ -64,28 +65,6 @@ impl Arrival {
 /// The file in which a run names the module, where no other does.
 pub const MODULE_FILE: &str = "/etc/modules-load.d/nf_conntrack.conf";
 
-/// The modules that bring connection tracking with them: itself, its aliases, and those that depend on it in every
-/// kernel that has them (`depends` of modinfo(8)).
-const BRINGS_CONNTRACK: [&str; 17] = [
-    "nf_conntrack",
-    "ip_conntrack",
-    "nf_conntrack_ipv4",
-    "nf_conntrack_ipv6",
-    "nf_conntrack_netlink",
-    "nf_conntrack_ftp",
-    "nf_conntrack_sip",
-    "nf_conntrack_tftp",
-    "nf_conntrack_pptp",
-    "nf_conntrack_h323",
-    "nf_nat",
-    "nf_nat_ftp",
-    "xt_conntrack",
-    "xt_state",
-    "xt_MASQUERADE",
-    "nft_ct",
-    "nft_nat",
-];
-
 /// When connection tracking is there at a boot of `system` with the files of `tree`.
 #[must_use]
 pub fn arrival(tree: &Tree, module: Module, system: &System) -> Arrival {
@@ -126,11 +105,6 @@ fn on_command_line(tree: &Tree, holds: impl Fn(&str, &str) -> bool) -> Option<Pl
         let mut lists = line.split_whitespace().filter_map(|word| word.split_once('='));
         lists.any(|(key, modules)| modules.split(',').any(|module| holds(key, module)))
     })
-}
-
-fn brings_conntrack(module: &str) -> bool {
-    let module = module.replace('-', "_");
-    BRINGS_CONNTRACK.contains(&module.as_str())
 }
 
 /// The line of modprobe.d, or the kernel command line, that keeps the module from being loaded by its name. The kernel

@@ -6,14 +6,14 @@ use std::process::{Command, Stdio};
 
 use sysctl::{Ctl, CtlValue, Sysctl};
 
-use crate::plan::Knob;
+use crate::plan::Target;
 
 /// The running kernel, as far as a plan changes it.
 pub trait Kernel {
-    /// The text of `knob`, without the line end.
-    fn read(&self, knob: &Knob) -> io::Result<String>;
-    /// Writes `text` to `knob`.
-    fn write(&mut self, knob: &Knob, text: &str) -> io::Result<()>;
+    /// The text of `target`, without the line end.
+    fn read(&self, target: &Target) -> io::Result<String>;
+    /// Writes `text` to `target`.
+    fn write(&mut self, target: &Target, text: &str) -> io::Result<()>;
     /// Loads `nf_conntrack`.
     fn load_module(&mut self) -> io::Result<()>;
     /// Unloads `nf_conntrack`.
@@ -24,25 +24,25 @@ pub trait Kernel {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MachineKernel;
 
-/// The module parameter behind [`Knob::Hashsize`].
+/// The module parameter behind [`Target::Hashsize`].
 pub(super) const HASHSIZE: &str = "/sys/module/nf_conntrack/parameters/hashsize";
 
 impl Kernel for MachineKernel {
-    fn read(&self, knob: &Knob) -> io::Result<String> {
-        match knob {
-            Knob::Sysctl(key) => read_sysctl(key),
-            Knob::Hashsize => Ok(std::fs::read_to_string(HASHSIZE)?.trim_end().to_owned()),
+    fn read(&self, target: &Target) -> io::Result<String> {
+        match target {
+            Target::Sysctl(key) => read_sysctl(key),
+            Target::Hashsize => Ok(std::fs::read_to_string(HASHSIZE)?.trim_end().to_owned()),
         }
     }
 
-    fn write(&mut self, knob: &Knob, text: &str) -> io::Result<()> {
-        match knob {
-            Knob::Sysctl(key) => {
+    fn write(&mut self, target: &Target, text: &str) -> io::Result<()> {
+        match target {
+            Target::Sysctl(key) => {
                 let ctl = Ctl::new(key).map_err(|error| cause(key, error))?;
                 // With a line end, as every other writer has it.
                 ctl.set_value(CtlValue::String(format!("{text}\n"))).map(drop).map_err(|error| cause(key, error))
             }
-            Knob::Hashsize => std::fs::write(HASHSIZE, text),
+            Target::Hashsize => std::fs::write(HASHSIZE, text),
         }
     }
 

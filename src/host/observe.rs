@@ -18,7 +18,7 @@ use crate::boot;
 use crate::failure::Failure;
 use crate::kernel::catalog;
 use crate::kernel::release::Release;
-use crate::snapshot::{Live, Module, Snapshot};
+use crate::snapshot::{LiveKernel, LiveValue, Module, Snapshot};
 use crate::sysctl_d::paths::SYSCTL_CONF;
 use crate::tree::{Entry, Read, Tree};
 
@@ -27,9 +27,9 @@ const LIVE_DIRECTORIES: [&str; 4] = ["net.netfilter", "net", "net.ipv4.netfilter
 
 /// What the machine is now, or the image at `root`.
 pub fn observe(root: &Root) -> Result<Snapshot, Failure> {
-    let live = if root.is_machine() { Some(live()) } else { None };
+    let live = root.is_machine().then(live);
     let module = match &live {
-        Some(live) => machine_module(live),
+        Some(live) => machine_module(&live.sysctls),
         None => image_module(root),
     };
     let tree = tree(root, module)?;
@@ -38,18 +38,23 @@ pub fn observe(root: &Root) -> Result<Snapshot, Failure> {
         live,
         strays: strays(root, &tree),
         tree,
-        read_only: root.is_machine()
-            && rustix::fs::statvfs("/proc/sys").is_ok_and(|fs| fs.f_flag.contains(StatVfsMountFlags::RDONLY)),
-        has_hashsize: root.is_machine() && Path::new(HASHSIZE).exists(),
         time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis()),
-        release: root.is_machine().then(release).flatten(),
         page_size: rustix::param::page_size() as u64,
     })
 }
 
-/// The live conntrack keys.
-fn live() -> BTreeMap<String, Live> {
-    let mut live = BTreeMap::new();
+fn live() -> LiveKernel {
+    LiveKernel {
+        sysctls: sysctls(),
+        release: release(),
+        read_only: rustix::fs::statvfs("/proc/sys").is_ok_and(|fs| fs.f_flag.contains(StatVfsMountFlags::RDONLY)),
+        has_hashsize: Path::new(HASHSIZE).exists(),
+    }
+}
+
+/// The live connection tracking sysctls, by dotted key.
+fn sysctls() -> BTreeMap<String, LiveValue> {
+    let mut sysctls = BTreeMap::new();
     for prefix in LIVE_DIRECTORIES {
         let directory = PathBuf::from("/proc/sys").join(prefix.replace('.', "/"));
         let Ok(items) = std::fs::read_dir(directory) else { continue };
@@ -61,19 +66,19 @@ fn live() -> BTreeMap<String, Live> {
             let writable = item.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o200 != 0);
             // A key that goes away meanwhile (the module is unloaded) is one that is not there.
             if let Ok(text) = read_sysctl(&key) {
-                live.insert(key, Live { text, writable });
+                sysctls.insert(key, LiveValue { text, writable });
             }
         }
     }
-    live
+    sysctls
 }
 
-fn machine_module(live: &BTreeMap<String, Live>) -> Module {
+fn machine_module(sysctls: &BTreeMap<String, LiveValue>) -> Module {
     let modules = std::fs::read_to_string("/proc/modules").unwrap_or_default();
     let is_listed = |name: &str| modules.lines().any(|line| line.split(' ').next() == Some(name));
     if is_listed("nf_conntrack") || is_listed("ip_conntrack") {
         Module::Loaded
-    } else if live.is_empty() {
+    } else if sysctls.is_empty() {
         Module::Absent
     } else {
         Module::BuiltIn

@@ -13,7 +13,7 @@ use landlock::{ABI, AccessFs, CompatLevel, Compatible, PathBeneath, PathFd, Rule
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::root::Root;
-use crate::plan::{Knob, Plan, Step};
+use crate::plan::{Plan, Step, Target};
 
 /// The kernel interface that the rules are written for; an older one enforces what it knows of them.
 const RULES: ABI = ABI::V5;
@@ -35,8 +35,8 @@ pub fn only_carry_out(plan: &Plan, root: &Root) {
     for step in &plan.steps {
         match step {
             Step::LoadModule => {}
-            Step::SetLive { knob: Knob::Sysctl(_), .. } => writable.push("/proc/sys/net".into()),
-            Step::SetLive { knob: Knob::Hashsize, .. } => writable.push(super::kernel::HASHSIZE.into()),
+            Step::SetLive { target: Target::Sysctl(_), .. } => writable.push("/proc/sys/net".into()),
+            Step::SetLive { target: Target::Hashsize, .. } => writable.push(super::kernel::HASHSIZE.into()),
             Step::KeepCopy { path, .. } | Step::ReplaceFile { path, .. } => {
                 // The directory, because a file is replaced by a new one; or the nearest one that is there yet.
                 writable.extend(path.ancestors().skip(1).find_map(|directory| root.directory_outside(directory)));

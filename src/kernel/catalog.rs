@@ -22,6 +22,13 @@ pub const BUCKETS: &str = "net.netfilter.nf_conntrack_buckets";
 /// The number of entries in it, a reading.
 pub const COUNT: &str = "net.netfilter.nf_conntrack_count";
 
+/// The two thresholds of IPv6 reassembly. The kernel refuses to make the low one higher than the high one, and the high one
+/// lower than the low one, at each write (net/ipv6/netfilter/nf_conntrack_reasm.c).
+pub const FRAG6_LOW: &str = "net.netfilter.nf_conntrack_frag6_low_thresh";
+
+/// See [`FRAG6_LOW`].
+pub const FRAG6_HIGH: &str = "net.netfilter.nf_conntrack_frag6_high_thresh";
+
 /// The longest name that a file in /proc/sys can have, in bytes.
 const MAX_NAME: usize = 255;
 

@@ -4,6 +4,7 @@
 //! catalog's, which are as wide as those of any kernel: a given one may refuse more (a timeout ends at `INT_MAX / HZ`).
 
 use crate::kernel::catalog::{BUCKETS, Kind, Setting};
+use crate::kernel::sizes::rounded_buckets;
 
 /// The kernel copies so many bytes to find the number, and refuses what fills them (`TMPBUFLEN - 1`).
 const LONGEST: usize = 21;
@@ -65,16 +66,6 @@ fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t'..=b'\r' | 0xa0)
 }
 
-/// What the kernel makes of a number of buckets: it fills whole pages, with buckets of 8 bytes.
-#[must_use]
-pub fn rounded_buckets(number: i64, page_size: u64) -> i64 {
-    let page = i64::try_from(page_size / 8).unwrap_or(i64::MAX).max(1);
-    match number.rem_euclid(page) {
-        0 => number,
-        rest => number.saturating_add(page - rest),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,13 +117,5 @@ mod tests {
         }
         let setting = find(TIMEOUT).expect("it is a setting");
         assert_eq!(kernel_reading(b"\xa05", &setting, 4096), Some(5));
-    }
-
-    #[test]
-    fn buckets_fill_whole_pages() {
-        let cases = [(1, 512), (512, 512), (513, 1024), (100_001, 100_352), (0, 0), (i64::MAX, i64::MAX)];
-        for (number, expected) in cases {
-            assert_eq!(rounded_buckets(number, 4096), expected, "{number}");
-        }
     }
 }

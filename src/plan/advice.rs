@@ -2,25 +2,13 @@
 
 use crate::boot;
 use crate::kernel::catalog::{BUCKETS, COUNT, MAX, by_key};
-use crate::kernel::release::Release;
+use crate::kernel::sizes::{ENTRY_BYTES, default_entries_per_bucket, table_bytes};
 use crate::request::{Aim, Desired};
 use crate::snapshot::Snapshot;
+use crate::text::size;
 use crate::tree::Entry;
 use crate::verify::boots;
 use crate::warning::{Code, Warning};
-
-/// How many entries a bucket of a full table has by the kernel's own default (`nf_conntrack_init_start` in
-/// net/netfilter/nf_conntrack_core.c): one since 5.15, four before. Each entry stands in two chains, one for each
-/// direction.
-fn default_entries_per_bucket(snapshot: &Snapshot) -> i64 {
-    if snapshot.release.is_some_and(|release| release < Release::new(5, 15)) { 4 } else { 1 }
-}
-
-/// A bucket is one pointer.
-const BUCKET_BYTES: i64 = 8;
-
-/// The slab size of an entry on 64-bit kernels (`/sys/kernel/slab/nf_conntrack/slab_size`).
-const ENTRY_BYTES: i64 = 256;
 
 pub(super) fn warnings(desired: &Desired, before: &Snapshot, after: &Snapshot) -> Vec<Warning> {
     let mut warnings = Vec::new();
@@ -78,7 +66,7 @@ fn sizes(desired: &Desired, before: &Snapshot, after: &Snapshot) -> Vec<Warning>
             warnings.push(Warning::new(Code::LimitBelowCount, message).key(MAX));
         }
     }
-    let usual = default_entries_per_bucket(after);
+    let usual = default_entries_per_bucket(after.release());
     if let (Some(limit), Some(buckets)) = (limit, wanted(BUCKETS)) {
         if buckets > 0 && limit > buckets.saturating_mul(usual) {
             let enough = limit / usual;
@@ -87,16 +75,11 @@ fn sizes(desired: &Desired, before: &Snapshot, after: &Snapshot) -> Vec<Warning>
                  default has {}; nf_conntrack_buckets {enough} takes {} of memory, a full table {}",
                 limit.saturating_mul(2) / buckets,
                 usual * 2,
-                mebibytes(enough.saturating_mul(BUCKET_BYTES)),
-                mebibytes(limit.saturating_mul(ENTRY_BYTES)),
+                size(table_bytes(0, ENTRY_BYTES, enough.unsigned_abs())),
+                size(table_bytes(limit.unsigned_abs(), ENTRY_BYTES, 0)),
             );
             warnings.push(Warning::new(Code::LongChains, message).key(BUCKETS));
         }
     }
     warnings
-}
-
-fn mebibytes(bytes: i64) -> String {
-    let tenths = bytes / ((1 << 20) / 10);
-    format!("{}.{} MiB", tenths / 10, tenths % 10)
 }

@@ -10,10 +10,11 @@ use std::path::Path;
 use super::live::not_on_this_kernel;
 use crate::boot::{self, Arrival, Boot, HASHSIZE_FILE, Lost, Outlook, System};
 use crate::failure::{Failure, Kind};
-use crate::kernel::catalog::BUCKETS;
+use crate::kernel::catalog::{BUCKETS, FRAG6_HIGH, FRAG6_LOW};
 use crate::kernel::number::kernel_reading;
+use crate::kernel::sizes::FRAG6_LOW_DEFAULT;
 use crate::request::{Aim, Conflicts, Desired, ModulePolicy, Want};
-use crate::snapshot::{Module, Snapshot};
+use crate::snapshot::{LiveKernel, Module, Snapshot};
 use crate::sysctl_d::{self, Assignment, Dialect, Document};
 use crate::tree::{Entry, Place, Tree};
 use crate::verify::{Remedy, bar_text, commentable, remedy, satisfies};
@@ -225,7 +226,7 @@ impl Editor<'_> {
             Aim::AtLeast(floor) => self.after.live_value(&want.setting).map_or(floor, |live| live.max(floor)),
             _ => number,
         };
-        if want.setting.name == BUCKETS && self.buckets_are_read_only() {
+        if want.setting.name == BUCKETS && self.after.live.as_ref().is_some_and(LiveKernel::buckets_need_hashsize) {
             return self.set_hashsize(want, number);
         }
         let key = self.boot_key(want)?;
@@ -333,11 +334,6 @@ impl Editor<'_> {
         key.ok_or_else(|| not_on_this_kernel(want))
     }
 
-    fn buckets_are_read_only(&self) -> bool {
-        let live = self.after.live.as_ref().and_then(|live| live.get(BUCKETS));
-        live.is_some_and(|live| !live.writable) && !self.after.in_child_namespace() && self.after.has_hashsize
-    }
-
     /// Sets the number of buckets by the module's option, where its sysctl cannot be written.
     fn set_hashsize(&mut self, want: &Want, buckets: i64) -> Result<(), Failure> {
         let file = Path::new(HASHSIZE_FILE);
@@ -425,10 +421,10 @@ fn hopeless(want: &Want) -> Failure {
 /// goes first, because the kernel refuses a high one below it.
 fn thresholds_in_order(mut wants: Vec<&Want>) -> Vec<&Want> {
     let position = |wants: &[&Want], name: &str| wants.iter().position(|want| want.setting.name == name);
-    let (Some(high), Some(low)) = (position(&wants, boot::FRAG6_HIGH), position(&wants, boot::FRAG6_LOW)) else {
+    let (Some(high), Some(low)) = (position(&wants, FRAG6_HIGH), position(&wants, FRAG6_LOW)) else {
         return wants;
     };
-    let lowers = matches!(wants[high].aim, Aim::Exactly(number) if number < boot::FRAG6_LOW_DEFAULT);
+    let lowers = matches!(wants[high].aim, Aim::Exactly(number) if number < FRAG6_LOW_DEFAULT);
     if lowers == (high < low) {
         wants.swap(high, low);
     }

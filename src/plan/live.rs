@@ -1,18 +1,17 @@
 //! Decides which live values are written, in which order.
 
-use super::{Knob, Step};
-use crate::boot::{FRAG6_HIGH, FRAG6_LOW};
+use super::{Step, Target};
 use crate::failure::{Failure, Kind};
-use crate::kernel::catalog::{self, BUCKETS, Setting};
+use crate::kernel::catalog::{self, BUCKETS, FRAG6_HIGH, FRAG6_LOW, Setting};
 use crate::request::{Aim, Desired, ModulePolicy, Want};
-use crate::snapshot::{Module, Snapshot};
+use crate::snapshot::{LiveKernel, Module, Snapshot};
 use crate::verify::{is_missing, is_out_of_reach, kernel_value, satisfies};
 
 pub(super) fn steps(desired: &Desired, snapshot: &Snapshot) -> Result<Vec<Step>, Failure> {
     let wants: Vec<&Want> = desired.wants.values().filter(|want| want.aim != Aim::Absent).collect();
-    if !desired.live || snapshot.live.is_none() || wants.is_empty() {
+    let Some(live) = snapshot.live.as_ref().filter(|_| desired.live && !wants.is_empty()) else {
         return Ok(Vec::new());
-    }
+    };
     let mut steps = Vec::new();
     if snapshot.module == Module::Absent {
         if desired.module != ModulePolicy::Load {
@@ -26,13 +25,13 @@ pub(super) fn steps(desired: &Desired, snapshot: &Snapshot) -> Result<Vec<Step>,
         steps.push(Step::LoadModule);
     }
     for want in wants {
-        steps.extend(step(want, snapshot)?);
+        steps.extend(step(want, snapshot, live)?);
     }
     order_thresholds(&mut steps);
     Ok(steps)
 }
 
-fn step(want: &Want, snapshot: &Snapshot) -> Result<Option<Step>, Failure> {
+fn step(want: &Want, snapshot: &Snapshot, live: &LiveKernel) -> Result<Option<Step>, Failure> {
     let setting = &want.setting;
     if is_missing(snapshot, setting) {
         return Err(not_on_this_kernel(want));
@@ -42,8 +41,8 @@ fn step(want: &Want, snapshot: &Snapshot) -> Result<Option<Step>, Failure> {
         return Ok(None);
     }
     let (Aim::Exactly(number) | Aim::AtLeast(number)) = want.aim else { return Ok(None) };
-    let knob = match snapshot.live_key(setting) {
-        Some(_) if snapshot.read_only => {
+    let target = match live.sysctl(setting) {
+        Some(_) if live.read_only => {
             return Err(read_only(
                 want,
                 "/proc/sys is mounted read-only here",
@@ -57,16 +56,16 @@ fn step(want: &Want, snapshot: &Snapshot) -> Result<Option<Step>, Failure> {
                 "run in the initial network namespace of the machine",
             ));
         }
-        Some((_, live)) if !live.writable && setting.name == BUCKETS && snapshot.has_hashsize => Knob::Hashsize,
-        Some((_, live)) if !live.writable => {
+        Some(_) if setting.name == BUCKETS && live.buckets_need_hashsize() => Target::Hashsize,
+        Some((_, sysctl)) if !sysctl.writable => {
             return Err(read_only(want, "this kernel has it read-only", "leave it out of the request for this kernel"));
         }
-        Some((key, _)) => Knob::Sysctl(key.to_owned()),
+        Some((key, _)) => Target::Sysctl(key.to_owned()),
         // The module is loaded by the first step; today's kernels have the canonical name.
-        None => Knob::Sysctl(setting.name.to_string()),
+        None => Target::Sysctl(setting.name.to_string()),
     };
     let after = kernel_value(setting, number, snapshot.page_size);
-    Ok(Some(Step::SetLive { knob, setting: setting.name.to_string(), aim: want.aim, before, write: number, after }))
+    Ok(Some(Step::SetLive { target, setting: setting.name.to_string(), aim: want.aim, before, write: number, after }))
 }
 
 /// The failure of a setting that the running kernel does not have.

@@ -8,6 +8,7 @@ use crate::boot::arrival::drop_ins;
 use crate::boot::wanted::{CMDLINE, MODPROBE};
 use crate::kernel::catalog::{self, BUCKETS, MAX};
 use crate::kernel::number::kernel_reading;
+use crate::kernel::sizes::{default_expectations, limit_for_hashsize};
 use crate::snapshot::{Module, Snapshot};
 use crate::sysctl_d::Write;
 use crate::tree::{Place, Read, Tree};
@@ -67,10 +68,7 @@ impl Parameter {
     }
 }
 
-/// The settings that a parameter of the module sets.
-///
-/// A `hashsize` also sets the limit to eight times the buckets, and the expectations to 4 for each 256 of them
-/// (`nf_conntrack_init_start`, `nf_conntrack_expect_init`; measured by real boots from 5.10 to 6.12).
+/// The settings that a parameter of the module sets. `hashsize` sets the limit and the expectations too.
 fn settings_of(parameter: &Parameter, page_size: u64) -> Vec<Write> {
     let write = |name: &str, text: String| Write {
         key: name.to_owned(),
@@ -82,8 +80,8 @@ fn settings_of(parameter: &Parameter, page_size: u64) -> Vec<Write> {
     match parameter.name.replace('-', "_").as_str() {
         "hashsize" => {
             let derived = number(&parameter.text).into_iter().flat_map(|buckets| {
-                let expectations = (buckets / 256).max(1) * 4;
-                [write(MAX, (buckets * 8).to_string()), write(&canonical("expect_max"), expectations.to_string())]
+                let (limit, expectations) = (limit_for_hashsize(buckets), default_expectations(buckets));
+                [write(MAX, limit.to_string()), write(&canonical("expect_max"), expectations.to_string())]
             });
             std::iter::once(write(BUCKETS, parameter.text.clone())).chain(derived).collect()
         }

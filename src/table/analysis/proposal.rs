@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::kernel::catalog::{BUCKETS, MAX, default_timeout};
+use crate::kernel::sizes::{BUCKET_BYTES, table_bytes};
 use crate::table::analysis::profile::{Gone, Profile, Ruled};
 use crate::text::duration_text;
 use crate::text::{grouped, size, to_f64, to_u64};
@@ -150,8 +151,7 @@ fn size_up(proposal: &mut Proposal, facts: &Facts<'_>, limit: u64, gone: u64) {
             grouped(proposed)
         ));
     }
-    let full =
-        |limit: u64, buckets: u64| limit.saturating_mul(facts.entry_bytes).saturating_add(buckets.saturating_mul(8));
+    let full = |limit: u64, buckets: u64| table_bytes(limit, facts.entry_bytes, buckets);
     if let Some(memory) = facts.memory {
         let most = memory / MEMORY_SHARE;
         let wanted = proposed;
@@ -172,7 +172,7 @@ fn size_up(proposal: &mut Proposal, facts: &Facts<'_>, limit: u64, gone: u64) {
     let buckets = proposal.buckets.or(facts.buckets).unwrap_or(proposed);
     let memory = full(proposed, buckets);
     lines.push(format!(
-        "memory when full: {} x {} bytes + {} buckets x 8 bytes = {}",
+        "memory when full: {} x {} bytes + {} buckets x {BUCKET_BYTES} bytes = {}",
         grouped(proposed),
         facts.entry_bytes,
         grouped(buckets),

@@ -3,13 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::answer::Exit;
+use crate::kernel::sizes::{BUCKET_BYTES, table_bytes};
 use crate::table::model::counters::{self, Names};
 use crate::table::source::log::lines::Log;
 use crate::table::source::proc::{Namespace, Reading, Sizes, Unread};
 use crate::text::{percent, to_f64};
-
-/// The bytes of a bucket: one pointer.
-const BUCKET_BYTES: u64 = 8;
 
 /// What `status` says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -188,15 +186,14 @@ pub fn fill(count: Option<u64>, limit: Option<u64>) -> Option<f64> {
 #[must_use]
 pub fn memory(reading: &Reading, sizes: &Sizes) -> Option<Memory> {
     let (entry_bytes, entry_bytes_read) = sizes.entry_bytes;
-    let buckets = sizes.buckets.unwrap_or(0).saturating_mul(BUCKET_BYTES);
-    let when_full = |limit: u64| limit.saturating_mul(entry_bytes).saturating_add(buckets);
+    let buckets = sizes.buckets.unwrap_or(0);
     Some(Memory {
         entry_bytes,
         entry_bytes_read,
         bucket_bytes: BUCKET_BYTES,
-        entries: reading.count?.saturating_mul(entry_bytes),
-        buckets,
-        when_full: reading.limit.filter(|limit| *limit > 0).map(when_full),
+        entries: table_bytes(reading.count?, entry_bytes, 0),
+        buckets: table_bytes(0, entry_bytes, buckets),
+        when_full: reading.limit.filter(|limit| *limit > 0).map(|limit| table_bytes(limit, entry_bytes, buckets)),
     })
 }
 

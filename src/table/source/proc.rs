@@ -10,6 +10,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::catalog::{self, BUCKETS, COUNT, MAX};
+use crate::kernel::sizes::ENTRY_BYTES;
 use crate::table::model::counters::{self, Counters, Names};
 use crate::table::source::netlink;
 
@@ -131,9 +132,6 @@ pub struct Sizes {
     /// Whether the limit can be written from this network namespace: only the first one can.
     pub limit_is_ours: bool,
 }
-
-/// The slab size of an entry on the 64-bit kernels of today, where the kernel does not tell its own.
-pub const ENTRY_BYTES: u64 = 256;
 
 /// Reads the sizes.
 #[must_use]

@@ -1,0 +1,77 @@
+//! Knows the sizes of the table: what an entry and a bucket take, how the kernel rounds the number of buckets, and what
+//! it derives from that number.
+
+use super::quirks::Quirk;
+use super::release::Release;
+
+/// The bytes of a bucket: one pointer of a 64-bit kernel.
+pub const BUCKET_BYTES: u64 = 8;
+
+/// The bytes that an entry takes in the slabs of today's 64-bit kernels (`/sys/kernel/slab/nf_conntrack/slab_size`). It
+/// stands in where the kernel cannot be asked for its own.
+pub const ENTRY_BYTES: u64 = 256;
+
+/// The lower threshold of IPv6 reassembly at the start of a kernel, in bytes (`IPV6_FRAG_LOW_THRESH`).
+pub const FRAG6_LOW_DEFAULT: i64 = 3 << 20;
+
+/// The upper one (`IPV6_FRAG_HIGH_THRESH`).
+pub const FRAG6_HIGH_DEFAULT: i64 = 4 << 20;
+
+/// The number of buckets that the kernel makes of `number`: buckets fill whole memory pages of `page_size` bytes.
+#[must_use]
+pub fn rounded_buckets(number: i64, page_size: u64) -> i64 {
+    let page = i64::try_from(page_size / BUCKET_BYTES).unwrap_or(i64::MAX).max(1);
+    match number.rem_euclid(page) {
+        0 => number,
+        rest => number.saturating_add(page - rest),
+    }
+}
+
+/// How many entries for each bucket the default limit allows (`nf_conntrack_init_start` in
+/// net/netfilter/nf_conntrack_core.c). Each entry stands in two chains, one for each direction.
+#[must_use]
+pub fn default_entries_per_bucket(release: Option<Release>) -> i64 {
+    if Quirk::FourEntriesPerBucket.applies_to(release) { 4 } else { 1 }
+}
+
+/// The limit that a kernel starts with where its parameter `hashsize` sets `buckets` (measured by real boots from 5.10 to
+/// 7.2).
+#[must_use]
+pub fn limit_for_hashsize(buckets: i64) -> i64 {
+    buckets.saturating_mul(8)
+}
+
+/// The number of expected connections that a kernel starts with where it has `buckets` (`nf_conntrack_expect_init`;
+/// measured by real boots from 5.10 to 7.2).
+#[must_use]
+pub fn default_expectations(buckets: i64) -> i64 {
+    (buckets / 256).max(1) * 4
+}
+
+/// The bytes of a table of `buckets` that holds `entries` of `entry_bytes` each.
+#[must_use]
+pub fn table_bytes(entries: u64, entry_bytes: u64, buckets: u64) -> u64 {
+    entries.saturating_mul(entry_bytes).saturating_add(buckets.saturating_mul(BUCKET_BYTES))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buckets_fill_whole_pages() {
+        let cases = [(1, 512), (512, 512), (513, 1024), (100_001, 100_352), (0, 0), (i64::MAX, i64::MAX)];
+        for (number, expected) in cases {
+            assert_eq!(rounded_buckets(number, 4096), expected, "{number}");
+        }
+    }
+
+    /// As real boots showed it.
+    #[test]
+    fn what_the_kernel_derives_from_its_buckets() {
+        for (buckets, limit, expectations) in [(65_536, 524_288, 1024), (1024, 8192, 16), (512, 4096, 8)] {
+            assert_eq!((limit_for_hashsize(buckets), default_expectations(buckets)), (limit, expectations));
+        }
+        assert_eq!(default_expectations(255), 4);
+    }
+}
