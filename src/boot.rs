@@ -5,7 +5,7 @@
 
 mod arrival;
 pub mod systems;
-pub mod wanted;
+mod wanted;
 mod writers;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -22,7 +22,7 @@ pub use arrival::{Arrival, MODULE_FILE, arrival};
 pub use systems::{LoaderChoice, SYSTEMD, SYSTEMS, SYSVINIT, System, detected};
 pub use wanted::wanted;
 pub use writers::kernel::{HASHSIZE_FILE, hashsize_line};
-pub use writers::{Evidence, LaterWrite, WRITERS, Writer, Written, later_writers};
+pub use writers::{Evidence, LaterWrite, WRITERS, Writer, Written};
 
 /// Why an assignment in a file that is read at boot does not reach the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,6 +148,12 @@ pub fn boot_arriving(snapshot: &Snapshot, system: &'static System, arrival: Arri
         play.apply_write(write);
     }
     Boot { system, dialect, arrival, outlooks: play.outlooks }
+}
+
+/// Each program that writes some of `settings` (canonical names) after the loader, with the first of these.
+#[must_use]
+pub fn later_writers(snapshot: &Snapshot, settings: &[&str]) -> Vec<LaterWrite> {
+    writers::later(&snapshot.tree, &keys(snapshot), settings)
 }
 
 /// A boot while it is played through.

@@ -4,6 +4,7 @@
 //! syntax or of loaders: those are [`crate::sysctl_d`] and [`crate::boot`].
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fmt;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
@@ -149,23 +150,23 @@ impl Tree {
     }
 }
 
-/// One thing that is to be read into a [`Tree`]. Nothing is put into it for a path at which nothing stands.
+/// A read that fills a part of a [`Tree`]. A path at which nothing stands gets no entry.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Read {
     /// The files that stand directly in a directory.
     Directory {
         /// The directory.
         path: PathBuf,
-        /// How the names of those end that are read.
+        /// The end of the names that are read.
         suffix: &'static str,
     },
-    /// The file at this path. If something bars the way to it, that is noted as [`Entry::Unreadable`].
+    /// The file at this path. If something bars the way to it, the entry is [`Entry::Unreadable`].
     File(PathBuf),
-    /// The file at one of several paths at which a program looks. If something bars the way to it, it is not there.
+    /// The file at one of several paths at which a program looks. If something bars the way to it, there is no entry.
     Candidate(PathBuf),
-    /// Whether anything stands at this path: [`Entry::Program`].
+    /// Whether anything stands at this path; the entry is [`Entry::Program`].
     Presence(PathBuf),
-    /// Where the links at this path end: [`Entry::Link`] without bytes.
+    /// Where the links at this path end; the entry is an [`Entry::Link`] without bytes.
     Target(PathBuf),
     /// A file that the running kernel makes. An image has none.
     OfKernel(PathBuf),
@@ -186,6 +187,32 @@ impl Read {
     pub fn presences(paths: &[&str]) -> impl Iterator<Item = Read> {
         paths.iter().map(|path| Read::Presence(path.into()))
     }
+}
+
+/// The files of `directories` whose names end in `suffix`, in the order of the names. Of equal names, the one in the
+/// first directory counts.
+#[must_use]
+pub fn drop_ins(tree: &Tree, directories: &[&str], suffix: &str) -> Vec<PathBuf> {
+    let mut by_name: BTreeMap<&OsStr, &Path> = BTreeMap::new();
+    for directory in directories {
+        for (path, _) in tree.in_directory(Path::new(directory)) {
+            let Some(name) = path.file_name() else { continue };
+            let text = name.to_string_lossy();
+            if text.ends_with(suffix) && !text.starts_with('.') {
+                by_name.entry(name).or_insert(path);
+            }
+        }
+    }
+    by_name.into_values().map(Path::to_owned).collect()
+}
+
+/// The first line of `file` of which `holds` is true, comments aside.
+pub fn line_where(tree: &Tree, file: &Path, holds: impl Fn(&str) -> bool) -> Option<Place> {
+    let text = String::from_utf8_lossy(tree.bytes(file)?);
+    // Only modules-load.d has `;` for comments. People put it elsewhere too, and every reader ignores such a line.
+    let is_comment = |line: &str| line.starts_with(['#', ';']);
+    let line = text.lines().map(str::trim).position(|line| !is_comment(line) && holds(line))?;
+    Some(Place { file: file.to_owned(), line: line + 1 })
 }
 
 impl FromIterator<(PathBuf, Entry)> for Tree {

@@ -1,6 +1,7 @@
 //! What the next boot makes of a machine, beyond the drop-ins: when the module comes, its options, the kernel command
 //! line, and who writes later. A case is a few files and what is expected of them.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use conntrack_sysctl::boot::{Arrival, Lost, SYSTEMD, SYSVINIT};
@@ -347,9 +348,9 @@ fn no_file_says_when_a_built_in_module_comes() {
             Read::Directory { path, .. } => Some(path),
             _ => None,
         };
-        wanted(&tree(&[]), module).into_iter().filter_map(directory).collect::<Vec<_>>()
+        wanted(&tree(&[]), module).into_iter().filter_map(directory).collect::<BTreeSet<_>>()
     };
-    assert_eq!(directories(Module::BuiltIn), SYSCTL_D.map(PathBuf::from));
+    assert_eq!(directories(Module::BuiltIn), SYSCTL_D.map(PathBuf::from).into());
     assert_eq!(directories(Module::Absent).len(), 4 * SYSCTL_D.len());
 }
 

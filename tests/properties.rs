@@ -8,7 +8,6 @@ use std::path::Path;
 
 use crate::support::describe;
 use conntrack_sysctl::apply::{Outcome, apply};
-use conntrack_sysctl::boot::wanted::SYSTEMD_SYSCTL;
 use conntrack_sysctl::failure::Kind;
 use conntrack_sysctl::host::{self, Kernel};
 use conntrack_sysctl::kernel::catalog;
@@ -96,7 +95,7 @@ fn tree() -> impl Strategy<Value = Tree> {
             tree.insert("/etc/modules-load.d/a.conf", Entry::File(text.as_bytes().to_vec()));
         }
         if systemd {
-            tree.insert(SYSTEMD_SYSCTL[0], Entry::Program);
+            tree.insert("/usr/lib/systemd/systemd-sysctl", Entry::Program);
         }
         tree
     })

@@ -3,14 +3,13 @@
 //! Where it is a module and nothing names it, it comes with the first firewall rule that needs it, and what the loader
 //! wrote before that is lost without a word: the most common cause of "it was fine until the reboot".
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::systems::{Blacklist, ModuleLists, Stage, System};
-use super::wanted::{CMDLINE, MODPROBE, UDEV_RULES};
+use super::writers::kernel::{CMDLINE, MODPROBE};
 use crate::kernel::modules::brings_conntrack;
 use crate::snapshot::Module;
-use crate::tree::{Place, Tree};
+use crate::tree::{Place, Read, Tree, drop_ins, line_where};
 
 /// When connection tracking is there at boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +64,48 @@ impl Arrival {
 /// The file in which a run names the module, where no other does.
 pub const MODULE_FILE: &str = "/etc/modules-load.d/nf_conntrack.conf";
 
+/// The modules that bring connection tracking with them: itself, its aliases, and those that depend on it in every
+/// kernel that has them (`depends` of modinfo(8)).
+const BRINGS_CONNTRACK: [&str; 17] = [
+    "nf_conntrack",
+    "ip_conntrack",
+    "nf_conntrack_ipv4",
+    "nf_conntrack_ipv6",
+    "nf_conntrack_netlink",
+    "nf_conntrack_ftp",
+    "nf_conntrack_sip",
+    "nf_conntrack_tftp",
+    "nf_conntrack_pptp",
+    "nf_conntrack_h323",
+    "nf_nat",
+    "nf_nat_ftp",
+    "xt_conntrack",
+    "xt_state",
+    "xt_MASQUERADE",
+    "nft_ct",
+    "nft_nat",
+];
+
+/// The directories of udev(7), the strongest first.
+const UDEV_RULES: [&str; 5] = [
+    "/etc/udev/rules.d",
+    "/run/udev/rules.d",
+    "/usr/local/lib/udev/rules.d",
+    "/usr/lib/udev/rules.d",
+    "/lib/udev/rules.d",
+];
+
+/// The reads on which the arrival at a boot of `system` depends, besides those of the module's parameters.
+pub(super) fn reads(system: &System, tree: &Tree) -> Vec<Read> {
+    let of_stage = |stage: &Stage| match stage {
+        Stage::Modules(lists) => (lists.reads)(tree),
+        Stage::Udev(_) => Read::directories(&UDEV_RULES, ".rules").collect(),
+        Stage::Loader(_) => Vec::new(),
+    };
+    system.order.iter().flat_map(of_stage).collect()
+}
+
+use crate::kernel::modules::brings_conntrack;
 /// When connection tracking is there at a boot of `system` with the files of `tree`.
 #[must_use]
 pub fn arrival(tree: &Tree, module: Module, system: &System) -> Arrival {
@@ -147,28 +188,4 @@ fn rule(tree: &Tree, program: &str) -> Option<(Place, Vec<String>)> {
     });
     let prefixes = prefixes.collect();
     Some((rule, prefixes))
-}
-
-/// The files of `directories` whose name ends in `suffix`: of equal names the first, in the order of the names.
-pub(super) fn drop_ins(tree: &Tree, directories: &[&str], suffix: &str) -> Vec<PathBuf> {
-    let mut by_name: BTreeMap<&std::ffi::OsStr, &Path> = BTreeMap::new();
-    for directory in directories {
-        for (path, _) in tree.in_directory(Path::new(directory)) {
-            let Some(name) = path.file_name() else { continue };
-            let text = name.to_string_lossy();
-            if text.ends_with(suffix) && !text.starts_with('.') {
-                by_name.entry(name).or_insert(path);
-            }
-        }
-    }
-    by_name.into_values().map(Path::to_owned).collect()
-}
-
-/// The first line of `file`, comments aside, of which `holds` is true.
-pub(super) fn line_where(tree: &Tree, file: &Path, holds: impl Fn(&str) -> bool) -> Option<Place> {
-    let text = String::from_utf8_lossy(tree.bytes(file)?);
-    // Only modules-load.d has `;` for comments, but people put it elsewhere too, and no reader makes anything of such a line.
-    let is_comment = |line: &str| line.starts_with(['#', ';']);
-    let line = text.lines().map(str::trim).position(|line| !is_comment(line) && holds(line))?;
-    Some(Place { file: file.to_owned(), line: line + 1 })
 }

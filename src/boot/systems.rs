@@ -13,11 +13,23 @@ use std::path::{Path, PathBuf};
 use serde::{Serialize, Serializer};
 
 use crate::sysctl_d::Dialect;
-use crate::tree::{Entry, Tree};
+use crate::tree::{Entry, Read, Tree};
 
 pub use choice::LoaderChoice;
 pub use systemd::SYSTEMD;
 pub use sysvinit::SYSVINIT;
+
+/// The first program of a boot.
+const INIT: &str = "/sbin/init";
+
+/// The directories of modules-load.d(5), the strongest first.
+const MODULES_LOAD: [&str; 5] = [
+    "/etc/modules-load.d",
+    "/run/modules-load.d",
+    "/usr/local/lib/modules-load.d",
+    "/usr/lib/modules-load.d",
+    "/lib/modules-load.d",
+];
 
 /// An init system.
 pub struct System {
@@ -27,6 +39,9 @@ pub struct System {
     pub summary: &'static str,
     /// The command that reads the sysctl files at boot, as a person knows it.
     pub command: &'static str,
+    /// Lists the reads that its signs, its dialect and the files of its loader depend on, given the files that have
+    /// been read.
+    pub(super) reads: fn(&Tree) -> Vec<Read>,
     /// Looks for the strongest sign of the init system in the files of a machine.
     pub(super) detect: fn(&Tree) -> Option<Sign>,
     /// Tells which version of the loader a machine has, by how it reads sysctl files.
@@ -58,6 +73,8 @@ pub enum Stage {
 
 /// The lists of modules that an init system loads early at boot.
 pub struct ModuleLists {
+    /// Lists the reads that find the files, given the files that have been read.
+    pub(super) reads: fn(&Tree) -> Vec<Read>,
     /// Finds the files, in the order of reading.
     pub(super) files: fn(&Tree) -> Vec<PathBuf>,
     /// Reads the name of a module from a line.

@@ -1,9 +1,9 @@
-//! Lists the programs that write conntrack sysctls after the boot's loader, and says which of them write what.
+//! Lists the programs that write conntrack sysctls after the boot's loader, with the writes of each.
 //!
-//! A program is one file in `writers/` and one row of [`WRITERS`]. The host reads what the rows ask for, the boot plays
-//! through what they surely write, a warning of the code `later_writer` names each that writes a desired setting, and the
-//! report's schema lists the names. A row needs a case, `tests/cases/requests/NAME-writes-later`, which shows that warning, and a
-//! paragraph in docs/troubleshooting.md.
+//! A new program is a file beside `ufw.rs` and a row of [`WRITERS`]. All else follows from the row: the host reads the
+//! files that it asks for, the boot is played through with its sure writes, a warning with the code `later_writer`
+//! names the program, and the report's schema and docs list it. A row needs a case that shows its warning,
+//! `tests/cases/requests/NAME-writes-later`, and a paragraph in docs/troubleshooting.md.
 //!
 //! [`kernel`] is no row: the kernel's own parameters come before the loader, and a read-only sysctl does not stop them.
 
@@ -19,7 +19,6 @@ use std::path::PathBuf;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::kernel::catalog;
-use crate::snapshot::Snapshot;
 use crate::sysctl_d::Write;
 use crate::tree::{Place, Read, Tree};
 
@@ -33,21 +32,21 @@ pub struct Writer {
     pub name: &'static str,
     /// When it writes, and from which source, in one sentence.
     pub summary: &'static str,
-    /// What must be read to know what it writes, given what has been read. Each file may name the next ones; their number
-    /// must have a bound, because an image may hold anything.
+    /// Lists the reads that its writes depend on, given the files that have been read. A file may name further files;
+    /// their number must have a bound, because an image may hold anything.
     pub reads: fn(&Tree) -> Vec<Read>,
-    /// What it writes to a kernel that has these keys (dotted), in order.
+    /// Lists its writes to a kernel that has these keys (dotted), in order.
     pub writes: fn(&Tree, &BTreeSet<String>) -> Vec<Written>,
-    /// What to do about it, to stand behind a semicolon.
+    /// The advice to the user, as the last part of a sentence.
     pub remedy: &'static str,
 }
 
 /// One sysctl that a program writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Written {
-    /// The files alone decide it, so that the boot is played through with it. The kernel need not have the key.
+    /// The files alone decide the value, so that the boot is played through with it. The kernel need not have the key.
     Surely(Write),
-    /// More than the files decides it: whether the program runs here, its arguments, the machine.
+    /// The value, or whether it is written at all, depends on more than files: arguments, the machine, a cluster.
     Perhaps {
         /// The canonical name of the setting.
         setting: String,
@@ -59,9 +58,9 @@ pub enum Written {
 /// Why a program is thought to write a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Evidence {
-    /// This line says so.
+    /// A line assigns the setting.
     Line(Place),
-    /// This file or directory is there where the program runs.
+    /// A file or directory that machines have on which the program runs.
     Presence(PathBuf),
 }
 
@@ -91,12 +90,12 @@ impl JsonSchema for Writer {
     }
 }
 
-/// What must be read to know what the programs write, given what has been read.
+/// The reads that the writes of the programs depend on, given the files that have been read.
 pub(super) fn reads(tree: &Tree) -> impl Iterator<Item = Read> {
     WRITERS.iter().flat_map(|writer| (writer.reads)(tree))
 }
 
-/// What the programs surely write, in order, to a kernel that has `keys`.
+/// The sure writes of the programs to a kernel that has `keys`, in order.
 pub(super) fn sure_writes(tree: &Tree, keys: &BTreeSet<String>) -> Vec<Write> {
     let written = WRITERS.iter().flat_map(|writer| (writer.writes)(tree, keys));
     let sure = written.filter_map(|written| match written {
@@ -113,16 +112,14 @@ pub struct LaterWrite {
     pub by: &'static Writer,
     /// The canonical name of the setting.
     pub setting: String,
-    /// What it writes.
+    /// The write.
     pub written: Written,
 }
 
-/// Each program that writes some of `settings` (canonical names) after the boot's loader, with the first of these.
-#[must_use]
-pub fn later_writers(snapshot: &Snapshot, settings: &[&str]) -> Vec<LaterWrite> {
-    let keys = super::keys(snapshot);
+/// Each program that writes some of `settings` (canonical names) to a kernel that has `keys`, with the first of these.
+pub(super) fn later(tree: &Tree, keys: &BTreeSet<String>, settings: &[&str]) -> Vec<LaterWrite> {
     let first = |by: &&'static Writer| {
-        let written = (by.writes)(&snapshot.tree, &keys);
+        let written = (by.writes)(tree, keys);
         settings.iter().find_map(|setting| {
             let written = written.iter().find(|written| written.setting().as_deref() == Some(setting))?.clone();
             Some(LaterWrite { by, setting: (*setting).to_owned(), written })

@@ -25,7 +25,7 @@ use crate::tree::{Entry, Read, Tree};
 /// Where the kernel has conntrack keys, below `/proc/sys`, as the prefix of their dotted names.
 const LIVE_DIRECTORIES: [&str; 4] = ["net.netfilter", "net", "net.ipv4.netfilter", "net.ipv4"];
 
-/// What the machine is now, or the image at `root`.
+/// The machine as it is now, or the image at `root`.
 pub fn observe(root: &Root) -> Result<Snapshot, Failure> {
     let live = root.is_machine().then(live);
     let module = match &live {
@@ -64,7 +64,7 @@ fn sysctls() -> BTreeMap<String, LiveValue> {
                 continue;
             }
             let writable = item.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o200 != 0);
-            // A key that goes away meanwhile (the module is unloaded) is one that is not there.
+            // A key that goes away meanwhile, because the module is unloaded, counts as absent.
             if let Ok(text) = read_sysctl(&key) {
                 sysctls.insert(key, LiveValue { text, writable });
             }
@@ -85,7 +85,7 @@ fn machine_module(sysctls: &BTreeMap<String, LiveValue>) -> Module {
     }
 }
 
-/// Built in where each kernel of the image says so.
+/// Connection tracking counts as built in if every kernel of the image has it built in.
 fn image_module(root: &Root) -> Module {
     let mut kernels = ["/usr/lib/modules", "/lib/modules"].into_iter().find_map(|directory| {
         let kernels = root.entries(Path::new(directory), |_| true).ok()?;
@@ -119,7 +119,7 @@ fn tree(root: &Root, module: Module) -> Result<Tree, Failure> {
         }
         for read in reads {
             for (path, entry) in found(root, &read)? {
-                // The first read of a path counts: a file may name any other, a program too.
+                // The first read of a path counts, because a file may name any path, that of a program too.
                 if tree.get(&path).is_none() {
                     tree.insert(path, entry);
                 }
@@ -128,7 +128,7 @@ fn tree(root: &Root, module: Module) -> Result<Tree, Failure> {
     }
 }
 
-/// What stands where `read` says.
+/// The entries at the paths that `read` names.
 fn found(root: &Root, read: &Read) -> Result<Vec<(PathBuf, Entry)>, Failure> {
     let (path, entry) = match read {
         Read::Directory { path, .. } if is_second_name(root, path) => return Ok(Vec::new()),
@@ -151,19 +151,19 @@ fn found(root: &Root, read: &Read) -> Result<Vec<(PathBuf, Entry)>, Failure> {
     Ok(entry.into_iter().map(|entry| (path.clone(), entry)).collect())
 }
 
-/// Whether the directory at `path` is that of another read: where /lib is a link to /usr/lib, every file would be there
+/// Whether another read has the directory at `path`: if /lib is a link to /usr/lib, every file would be in the tree
 /// twice.
 fn is_second_name(root: &Root, path: &Path) -> bool {
     path.starts_with("/lib") && root.find(Path::new("/lib/x")).is_ok_and(|spot| spot.path != Path::new("/lib/x"))
 }
 
-/// The files under way in the directories that a run may write to.
+/// The unfinished files in the directories that a run may write to.
 fn strays(root: &Root, tree: &Tree) -> Vec<PathBuf> {
     let own = [boot::MODULE_FILE, boot::HASHSIZE_FILE, SYSCTL_CONF].map(Path::new);
     let read = tree.iter().map(|(path, _)| tree.real(path));
     let directories: BTreeSet<&Path> =
         read.chain(own).filter(|path| path.starts_with("/etc")).filter_map(Path::parent).collect();
-    // What cannot be listed cannot be written to either.
+    // A directory that cannot be listed cannot be written to either.
     let listed = directories.into_iter().filter_map(|directory| root.entries(directory, is_under_way).ok());
     listed.flatten().map(|(path, _)| path).collect()
 }

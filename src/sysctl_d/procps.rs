@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use super::dialect::Dialect;
 use super::kernel_keys::{Expansion, KernelKeys};
 use super::lines::{self, Line, Syntax, separated};
-use super::paths::SYSCTL_CONF;
+use super::paths::{SYSCTL_CONF, SYSCTL_D};
 use super::{Assignment, files, glob};
-use crate::tree::{Entry, Tree};
+use crate::tree::{Entry, Read, Tree};
 
 /// procps 4.
 pub static PROCPS: Dialect = Dialect {
@@ -26,7 +26,7 @@ pub static PROCPS: Dialect = Dialect {
 pub static PROCPS_3: Dialect = Dialect { name: "procps 3", globs: |_, _| Vec::new(), ..PROCPS };
 
 /// The library of procps 3; procps 4 has libproc2 instead.
-pub const LIBRARIES_3: [&str; 6] = [
+const LIBRARIES_3: [&str; 6] = [
     "/lib/x86_64-linux-gnu/libprocps.so.8",
     "/lib/aarch64-linux-gnu/libprocps.so.8",
     "/usr/lib64/libprocps.so.8",
@@ -46,6 +46,12 @@ const SYNTAX: Syntax = Syntax { line, too_long: None, is_blank, comments: b"#;",
 
 fn read(bytes: &[u8]) -> Vec<Assignment> {
     lines::assignments(bytes, &SYNTAX)
+}
+
+/// The reads that find the files that it opens, and its version.
+pub fn reads() -> impl Iterator<Item = Read> {
+    let files = Read::directories(&SYSCTL_D, ".conf").chain(Read::files(&[SYSCTL_CONF]));
+    files.chain(Read::presences(&LIBRARIES_3))
 }
 
 /// The drop-ins, hidden ones too, and /etc/sysctl.conf last.

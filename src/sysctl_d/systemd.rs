@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use super::dialect::Dialect;
 use super::kernel_keys::{Expansion, KernelKeys};
 use super::lines::{self, Line, Syntax, separated, simplified, trim};
-use super::paths::CREDENTIALS;
+use super::paths::{CREDENTIALS, SYSCTL_D};
 use super::{Assignment, Placed, files, glob};
-use crate::tree::Tree;
+use crate::tree::{Read, Tree};
 
 /// `systemd-sysctl`.
 pub static SYSTEMD: Dialect = Dialect {
@@ -30,6 +30,11 @@ const SYNTAX: Syntax = Syntax { line, too_long: Some(1024 * 1024), is_blank, com
 
 fn read(bytes: &[u8]) -> Vec<Assignment> {
     lines::assignments(bytes, &SYNTAX)
+}
+
+/// The reads that find the files that it opens.
+pub fn reads() -> impl Iterator<Item = Read> {
+    Read::directories(&SYSCTL_D, ".conf").chain(Read::files(&CREDENTIALS))
 }
 
 /// The drop-ins, and a credential last.

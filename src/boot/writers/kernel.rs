@@ -4,14 +4,19 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::boot::arrival::drop_ins;
-use crate::boot::wanted::{CMDLINE, MODPROBE};
 use crate::kernel::catalog::{self, BUCKETS, MAX};
 use crate::kernel::number::kernel_reading;
 use crate::kernel::sizes::{default_expectations, limit_for_hashsize};
 use crate::snapshot::{Module, Snapshot};
 use crate::sysctl_d::Write;
-use crate::tree::{Place, Read, Tree};
+use crate::tree::{Place, Read, Tree, drop_ins};
+
+/// The kernel command line.
+pub(in crate::boot) const CMDLINE: &str = "/proc/cmdline";
+
+/// The directories of modprobe.d(5), the strongest first.
+pub(in crate::boot) const MODPROBE: [&str; 5] =
+    ["/etc/modprobe.d", "/run/modprobe.d", "/usr/local/lib/modprobe.d", "/usr/lib/modprobe.d", "/lib/modprobe.d"];
 
 /// The file in which a run sets the number of buckets for kernels where the sysctl cannot be written (before 4.8).
 pub const HASHSIZE_FILE: &str = "/etc/modprobe.d/nf_conntrack.conf";
@@ -22,7 +27,7 @@ pub fn hashsize_line(buckets: i64) -> String {
     format!("options nf_conntrack hashsize={buckets}")
 }
 
-/// What must be read to know the parameters. A built-in connection tracking has no options in files.
+/// The reads that the parameters depend on. A built-in connection tracking has no options in files.
 pub(in crate::boot) fn reads(module: Module) -> Vec<Read> {
     let directories: &[&str] = if module == Module::BuiltIn { &[] } else { &MODPROBE };
     Read::directories(directories, ".conf").chain([Read::OfKernel(CMDLINE.into())]).collect()
@@ -34,7 +39,8 @@ pub(in crate::boot) fn reads(module: Module) -> Vec<Read> {
 /// tracking is built in. `nf_conntrack.hashsize=` reaches a built-in connection tracking and a module alike.
 pub(in crate::boot) fn writes(snapshot: &Snapshot, keys: &BTreeSet<String>) -> Vec<Write> {
     let tree = &snapshot.tree;
-    // modprobe puts the command line before the options of its files, and the module obeys the last of equal parameters.
+    // modprobe puts the command line before the options of its files, and the module obeys the last of equal
+    // parameters.
     let mut parameters: Vec<Parameter> =
         command_line(tree).filter_map(|parameter| parameter.strip_prefix("nf_conntrack.")).collect();
     if snapshot.module != Module::BuiltIn {

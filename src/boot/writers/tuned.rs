@@ -47,7 +47,8 @@ fn assignments(tree: &Tree, file: &Path) -> Vec<Written> {
     text.lines().enumerate().filter_map(assignment).collect()
 }
 
-/// The paths at which the active profile may stand, and those of the profiles that it includes as far as `tree` has them.
+/// The paths at which the active profile may stand, and those of the profiles that it includes as far as `tree` has
+/// them.
 fn profiles(tree: &Tree) -> Vec<PathBuf> {
     let active = String::from_utf8_lossy(tree.bytes(ACTIVE).unwrap_or_default());
     let active = active.split_whitespace().filter(|name| is_plain(name)).take(MOST_PROFILES);

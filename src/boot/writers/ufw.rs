@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::{Writer, Written};
-use crate::boot::arrival::line_where;
 use crate::sysctl_d::{self, PROCPS, Placed};
-use crate::tree::{Place, Read, Tree};
+use crate::tree::{Place, Read, Tree, line_where};
 
 /// Says whether ufw is enabled.
 const CONF: &str = "/etc/ufw/ufw.conf";
