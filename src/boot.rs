@@ -21,7 +21,7 @@ use crate::tree::Place;
 pub use arrival::{Arrival, MODULE_FILE, arrival};
 pub use systems::{LoaderChoice, SYSTEMD, SYSTEMS, SYSVINIT, System, detected};
 pub use wanted::wanted;
-pub use writers::kernel::{HASHSIZE_FILE, hashsize_line};
+pub use writers::kernel::{CMDLINE, HASHSIZE_FILE, hashsize_line};
 pub use writers::{Evidence, LaterWrite, WRITERS, Writer, Written};
 
 /// Why an assignment in a file that is read at boot does not reach the kernel.

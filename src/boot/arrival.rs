@@ -64,28 +64,6 @@ impl Arrival {
 /// The file in which a run names the module, where no other does.
 pub const MODULE_FILE: &str = "/etc/modules-load.d/nf_conntrack.conf";
 
-/// The modules that bring connection tracking with them: itself, its aliases, and those that depend on it in every
-/// kernel that has them (`depends` of modinfo(8)).
-const BRINGS_CONNTRACK: [&str; 17] = [
-    "nf_conntrack",
-    "ip_conntrack",
-    "nf_conntrack_ipv4",
-    "nf_conntrack_ipv6",
-    "nf_conntrack_netlink",
-    "nf_conntrack_ftp",
-    "nf_conntrack_sip",
-    "nf_conntrack_tftp",
-    "nf_conntrack_pptp",
-    "nf_conntrack_h323",
-    "nf_nat",
-    "nf_nat_ftp",
-    "xt_conntrack",
-    "xt_state",
-    "xt_MASQUERADE",
-    "nft_ct",
-    "nft_nat",
-];
-
 /// The directories of udev(7), the strongest first.
 const UDEV_RULES: [&str; 5] = [
     "/etc/udev/rules.d",
@@ -105,7 +83,6 @@ pub(super) fn reads(system: &System, tree: &Tree) -> Vec<Read> {
     system.order.iter().flat_map(of_stage).collect()
 }
 
-use crate::kernel::modules::brings_conntrack;
 /// When connection tracking is there at a boot of `system` with the files of `tree`.
 #[must_use]
 pub fn arrival(tree: &Tree, module: Module, system: &System) -> Arrival {

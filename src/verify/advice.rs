@@ -5,8 +5,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use super::{Judgement, Verdict, commentable};
-use crate::boot::wanted::CMDLINE;
-use crate::boot::{Arrival, Lost, MODULE_FILE, Outlook};
+use crate::boot::{Arrival, CMDLINE, Lost, MODULE_FILE, Outlook};
 use crate::failure::Failure;
 use crate::kernel::catalog::Setting;
 use crate::request::{Conflicts, Desired, ModulePolicy, Want};

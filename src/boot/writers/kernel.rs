@@ -12,7 +12,7 @@ use crate::sysctl_d::Write;
 use crate::tree::{Place, Read, Tree, drop_ins};
 
 /// The kernel command line.
-pub(in crate::boot) const CMDLINE: &str = "/proc/cmdline";
+pub const CMDLINE: &str = "/proc/cmdline";
 
 /// The directories of modprobe.d(5), the strongest first.
 pub(in crate::boot) const MODPROBE: [&str; 5] =
