@@ -89,6 +89,12 @@ impl Exit {
 pub trait Printed: Sized + 'static {
     /// The outputs in the order of `--help`. [`JSON`] and [`TEXT`] are always among them.
     const OUTPUTS: &'static [Output<Self>];
+
+    /// The output with that name, if the value has it.
+    #[must_use]
+    fn output(name: &str) -> Option<&'static Output<Self>> {
+        Self::OUTPUTS.iter().find(|output| output.name == name)
+    }
 }
 
 /// One value of `--output`: a form in which a command prints a `T`.
@@ -102,10 +108,10 @@ pub struct Output<T> {
     pub render: fn(&T) -> String,
 }
 
-/// The name of the output for programs, which `auto` takes where standard output is no terminal.
+/// The name of the output for programs, which is the default if standard output is not a terminal.
 pub const JSON: &str = "json";
 
-/// The name of the output for people, which `auto` takes on a terminal.
+/// The name of the output for people, which is the default on a terminal.
 pub const TEXT: &str = "text";
 
 impl<T: Serialize> Output<T> {

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::Path;
 
-use crate::answer::{Answer, Exit, Output, Printed, TEXT};
+use crate::answer::{Answer, Exit, JSON, Output, Printed, TEXT};
 use crate::clients::ansible::{self, AnsibleModule};
 use crate::clients::dsc;
 use crate::failure::{Failure, Kind};
@@ -19,7 +19,7 @@ use crate::snapshot::Snapshot;
 use crate::summarize::Summary;
 use crate::table::analysis::diagnosis::Diagnosis;
 use crate::table::view::screen::Look;
-use crate::table::watch::{Display, WatchOptions};
+use crate::table::watch::{self, Display, WatchOptions};
 use crate::table::{self, DiagnoseOptions};
 use crate::{request, run as runs, schema, show};
 
@@ -64,12 +64,20 @@ fn answer(command: Command) -> Answer {
             rendered(&status, &arguments.output, status.exit())
         }
         Command::Diagnose(arguments) => diagnose(&arguments.options(), &arguments.output),
-        Command::Watch(arguments) => watch(&arguments.options(), arguments.output.0),
+        Command::Watch(arguments) => watch(&arguments.options(), output_of(&arguments.output)),
     }
 }
 
 fn rendered<T: Printed>(value: &T, output: &Chosen<T>, exit: Exit) -> Answer {
-    Answer::new((output.0.render)(value), exit)
+    Answer::new((output_of(output).render)(value), exit)
+}
+
+/// The chosen output; without a choice, text on a terminal and JSON otherwise.
+fn output_of<T: Printed>(chosen: &Chosen<T>) -> &'static Output<T> {
+    chosen.0.unwrap_or_else(|| {
+        let name = if io::stdout().is_terminal() { TEXT } else { JSON };
+        T::output(name).expect("every value has JSON and text")
+    })
 }
 
 fn apply_or_check(mode: Mode, arguments: &RunArguments) -> Answer {
@@ -112,11 +120,10 @@ fn diagnose(options: &DiagnoseOptions, output: &Chosen<Diagnosis>) -> Answer {
 
 /// Shows the looks while it runs, so that the answer has only the exit code left.
 fn watch(options: &WatchOptions, output: &'static Output<Look>) -> Answer {
-    let is_dumb = std::env::var("TERM").is_ok_and(|terminal| terminal == "dumb");
-    let is_view = output.name == TEXT && io::stdout().is_terminal() && !is_dumb;
+    let is_view = output.name == TEXT && watch::has_view();
     let mut print_look = |look: &Look| write_line(&(output.render)(look));
     let display = if is_view { Display::View } else { Display::Lines(&mut print_look) };
-    match table::watch::watch(options, display) {
+    match watch::watch(options, display) {
         // A reader that closes the pipe has seen enough.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Answer::error(format!("the watch ended: {error}"), Exit::CouldNotTell)

@@ -79,7 +79,7 @@ fn every_output_of_a_summary() {
     }
 }
 
-/// `--output auto` takes one of these two.
+/// Without `--output`, the program takes one of these two.
 #[test]
 fn every_value_has_json_and_text_and_names_each_output_once() {
     fn names<T: Printed>() -> Vec<&'static str> {

@@ -1,7 +1,6 @@
 //! Defines the command line. This is the only file that knows clap; the commands get plain options.
 
 use std::ffi::OsString;
-use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use schemars::Schema;
 
-use crate::answer::{Answer, Exit, JSON, Output, Printed, TEXT};
+use crate::answer::{Answer, Exit, Output, Printed};
 use crate::clients::ansible::AnsibleModule;
 use crate::clients::dsc::Operation;
 use crate::report::Report;
@@ -236,10 +235,10 @@ pub(super) struct Quiet {
     pub(super) is_set: bool,
 }
 
-/// The output that `--output` chooses among those of `T`.
-pub(super) struct Chosen<T: 'static>(pub(super) &'static Output<T>);
+/// The output that `--output` chooses among those of `T`. None leaves the choice to the program.
+pub(super) struct Chosen<T: 'static>(pub(super) Option<&'static Output<T>>);
 
-/// The value of `--output` that leaves the choice to the program.
+/// The name of no output: that of the choice of the program.
 const AUTO: &str = "auto";
 
 impl<T: Printed> Args for Chosen<T> {
@@ -256,25 +255,17 @@ impl<T: Printed> Args for Chosen<T> {
 
 impl<T: Printed> FromArgMatches for Chosen<T> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Chosen<T>, clap::Error> {
-        let name = output_name(matches);
-        // An `--output` before the command may name any output, because clap does not know the command there yet.
-        T::OUTPUTS
-            .iter()
-            .find(|row| row.name == name)
-            .map(Chosen)
-            .ok_or_else(|| refused("this command has no such --output; its --help lists the outputs that it has"))
+        match matches.get_one::<String>("output").map_or(AUTO, String::as_str) {
+            AUTO => Ok(Chosen(None)),
+            // An `--output` before the command may name any output, because clap does not know the command there yet.
+            name => T::output(name)
+                .map(|output| Chosen(Some(output)))
+                .ok_or_else(|| refused("this command has no such --output; its --help lists the outputs that it has")),
+        }
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
         Self::from_arg_matches(matches).map(|chosen| *self = chosen)
-    }
-}
-
-fn output_name(matches: &ArgMatches) -> &str {
-    match matches.get_one::<String>("output").map(String::as_str) {
-        Some(AUTO) | None if io::stdout().is_terminal() => TEXT,
-        Some(AUTO) | None => JSON,
-        Some(name) => name,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Looks at the table again and again: a live view on a terminal, a line for each look otherwise.
 
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, IsTerminal};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
@@ -44,6 +44,12 @@ const TOP: usize = 10;
 
 /// The looks that the history line remembers: as many as the widest terminal has columns.
 const HISTORY: usize = 1024;
+
+/// Whether standard output is a terminal that can show the live view.
+#[must_use]
+pub fn has_view() -> bool {
+    io::stdout().is_terminal() && !std::env::var("TERM").is_ok_and(|terminal| terminal == "dumb")
+}
 
 /// Looks at the table again and again, and shows each look on `display`.
 pub fn watch(options: &WatchOptions, display: Display) -> io::Result<()> {
