@@ -3,35 +3,17 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::support::machine::Machine;
 use conntrack_sysctl::failure::{Failure, Kind};
-use conntrack_sysctl::kernel::catalog::{BUCKETS, COUNT, MAX};
-use conntrack_sysctl::kernel::release::Release;
+use conntrack_sysctl::kernel::catalog::{BUCKETS, MAX};
 use conntrack_sysctl::plan::{Plan, Step, Target, plan};
 use conntrack_sysctl::report::{Change, FileAction, Mode, Report, text};
 use conntrack_sysctl::request;
 use conntrack_sysctl::show;
-use conntrack_sysctl::snapshot::{LiveKernel, LiveValue, Module, Snapshot};
-use conntrack_sysctl::tree::{Entry, Tree};
+use conntrack_sysctl::snapshot::{Module, Snapshot};
+use conntrack_sysctl::tree::Entry;
 use conntrack_sysctl::verify::{Verdict, arrival_text};
 use conntrack_sysctl::warning::Code;
-
-/// A machine of today with these live values; names without the beginning that all have in common.
-fn machine(values: &[(&str, i64)]) -> Snapshot {
-    let sysctls = values.iter().map(|(name, value)| {
-        (format!("net.netfilter.nf_conntrack_{name}"), LiveValue { text: value.to_string(), writable: true })
-    });
-    let live = LiveKernel { sysctls: sysctls.collect(), release: Some(Release::new(6, 18)), ..LiveKernel::default() };
-    Snapshot { live: Some(live), ..Snapshot::image(Tree::default(), Module::Loaded) }
-}
-
-/// The running kernel of `machine`, to be made another.
-fn kernel(machine: &mut Snapshot) -> &mut LiveKernel {
-    machine.live.as_mut().expect("it has a kernel")
-}
-
-fn make_read_only(machine: &mut Snapshot, key: &str) {
-    kernel(machine).sysctls.get_mut(key).expect("it has the key").writable = false;
-}
 
 fn planned(request: &str, machine: &Snapshot) -> Plan {
     let desired = request::from_slice(request.as_bytes()).expect("the request is well formed");
@@ -53,12 +35,11 @@ fn writes(plan: &Plan) -> Vec<(String, i64)> {
         Target::Sysctl(key) => key.rsplit("nf_conntrack_").next().unwrap_or_default().to_owned(),
         Target::Hashsize => "hashsize".to_owned(),
     };
-    let steps = plan.steps.iter();
-    steps
-        .filter_map(
-            |step| if let Step::SetLive { target, write, .. } = step { Some((name(target), *write)) } else { None },
-        )
-        .collect()
+    let write = |step: &Step| match step {
+        Step::SetLive { target, write, .. } => Some((name(target), *write)),
+        _ => None,
+    };
+    plan.steps.iter().filter_map(write).collect()
 }
 
 fn codes(plan: &Plan) -> Vec<Code> {
@@ -67,10 +48,8 @@ fn codes(plan: &Plan) -> Vec<Code> {
 
 #[test]
 fn buckets_of_a_kernel_that_has_them_read_only() {
-    let mut old = machine(&[("max", 65536), ("buckets", 16384)]);
-    make_read_only(&mut old, BUCKETS);
-    kernel(&mut old).has_hashsize = true;
-    kernel(&mut old).release = Some(Release::new(4, 4));
+    let bare = Machine::modern().kernel(4, 4).max(65536).buckets(16384).read_only(BUCKETS);
+    let old = bare.clone().hashsize();
     let request = r#"{"settings": {"nf_conntrack_buckets": 60000}}"#;
     let plan = planned(request, &old);
     assert_eq!(writes(&plan), [("hashsize".to_owned(), 60000)]);
@@ -94,22 +73,16 @@ fn buckets_of_a_kernel_that_has_them_read_only() {
     assert!(report.in_sync);
     assert!(planned(request, &plan.predict(&old)).steps.is_empty());
 
-    old.module = Module::BuiltIn;
-    assert_eq!(failure(request, &old), Kind::ReadOnly);
-    old.module = Module::Loaded;
-    kernel(&mut old).has_hashsize = false;
-    assert_eq!(failure(request, &old), Kind::ReadOnly);
+    assert_eq!(failure(request, &old.built_in()), Kind::ReadOnly);
+    assert_eq!(failure(request, &bare), Kind::ReadOnly);
 }
 
 #[test]
 fn buckets_that_a_sysctl_sets_need_no_option_of_the_module() {
     let request = r#"{"settings": {"nf_conntrack_buckets": 16384}}"#;
-    let mut today = machine(&[("max", 65536), ("buckets", 16384)]);
-    kernel(&mut today).has_hashsize = true;
-    today.module = Module::BuiltIn;
-    // In a namespace within the machine both are read-only, but the boot does not happen there.
-    let mut child = today.clone();
-    kernel(&mut child).sysctls.values_mut().for_each(|sysctl| sysctl.writable = false);
+    let today = Machine::modern().built_in().hashsize().max(65536).buckets(16384);
+    // In a network namespace within the machine both are read-only, but the boot does not happen there.
+    let child = today.clone().read_only(MAX).read_only(BUCKETS);
     for machine in [&today, &child] {
         let [Step::ReplaceFile { path, .. }] = &planned(request, machine).steps[..] else { panic!("it is one file") };
         assert_eq!(path, Path::new("/etc/sysctl.d/90-conntrack.conf"));
@@ -120,33 +93,24 @@ fn buckets_that_a_sysctl_sets_need_no_option_of_the_module() {
 
 #[test]
 fn a_setting_that_cannot_be_written_is_refused_with_the_reason() {
-    let mut machine = machine(&[("max", 65536), ("buckets", 16384), ("acct", 0)]);
-    kernel(&mut machine).has_hashsize = true;
-    let mut message = |name: &str| {
-        let key = format!("net.netfilter.{name}");
-        make_read_only(&mut machine, &key);
-        let failure = refusal(&format!(r#"{{"settings": {{"{name}": 1}}}}"#), &machine);
+    let machine = Machine::modern().hashsize().max(65536).buckets(16384).live("acct", 0);
+    let old = machine.clone().read_only("net.netfilter.nf_conntrack_acct");
+    // A limit that nobody can write shows that the run is in a network namespace within the machine.
+    let child = machine.clone().read_only(MAX);
+    for (name, machine, reason) in [
+        ("acct", old, "this kernel has it read-only"),
+        ("max", child, "it is one number for the whole machine, and this is a network namespace within it"),
+        ("buckets", machine.read_only_proc_sys(), "/proc/sys is mounted read-only here"),
+    ] {
+        let failure = refusal(&format!(r#"{{"settings": {{"nf_conntrack_{name}": 1}}}}"#), &machine);
         assert_eq!(failure.kind, Kind::ReadOnly);
-        failure.message
-    };
-    let acct = message("nf_conntrack_acct");
-    assert!(acct.ends_with("this kernel has it read-only"), "{acct}");
-    // By this a run knows that it stands in a network namespace within the machine.
-    let max = message("nf_conntrack_max");
-    assert!(
-        max.ends_with("it is one number for the whole machine, and this is a network namespace within it"),
-        "{max}"
-    );
-    kernel(&mut machine).read_only = true;
-    let failure = refusal(r#"{"settings": {"nf_conntrack_buckets": 1}}"#, &machine);
-    assert_eq!(failure.kind, Kind::ReadOnly);
-    assert!(failure.message.ends_with("/proc/sys is mounted read-only here"), "{}", failure.message);
+        assert!(failure.message.ends_with(reason), "{}", failure.message);
+    }
 }
 
 #[test]
 fn a_floor_keeps_what_the_kernel_has_above_it() {
-    let mut machine = machine(&[("max", 262_144)]);
-    machine.module = Module::BuiltIn;
+    let machine = Machine::modern().built_in().max(262_144);
     let line = |floor: i64| match &planned(&format!(r#"{{"at_least": {{"nf_conntrack_max": {floor}}}}}"#), &machine)
         .steps[..]
     {
@@ -159,7 +123,7 @@ fn a_floor_keeps_what_the_kernel_has_above_it() {
 
 #[test]
 fn a_limit_of_zero_is_above_every_floor_and_no_other_zero_is() {
-    let machine = machine(&[("max", 0), ("expect_max", 0)]);
+    let machine = Machine::modern().max(0).live("expect_max", 0);
     let floor = |name: &str| writes(&planned(&format!(r#"{{"at_least": {{"{name}": 10}}}}"#), &machine));
     assert_eq!(floor("nf_conntrack_max"), []);
     assert_eq!(floor("nf_conntrack_expect_max"), [("expect_max".to_owned(), 10)]);
@@ -168,8 +132,7 @@ fn a_limit_of_zero_is_above_every_floor_and_no_other_zero_is() {
 #[test]
 fn a_file_that_cannot_be_edited_is_refused_with_the_reason() {
     let refusal = |entry: Entry| {
-        let mut machine = machine(&[("max", 98000)]);
-        machine.tree.insert("/etc/sysctl.d/90-conntrack.conf", entry);
+        let machine = Machine::modern().max(98000).entry("/etc/sysctl.d/90-conntrack.conf", entry);
         let failure = refusal(r#"{"settings": {"nf_conntrack_max": 98000}}"#, &machine);
         (failure.kind, failure.message)
     };
@@ -180,7 +143,7 @@ fn a_file_that_cannot_be_edited_is_refused_with_the_reason() {
 
 #[test]
 fn thresholds_are_written_in_the_order_that_the_kernel_takes() {
-    let machine = machine(&[("frag6_high_thresh", 4_194_304), ("frag6_low_thresh", 3_145_728)]);
+    let machine = Machine::modern().live("frag6_high_thresh", 4_194_304).live("frag6_low_thresh", 3_145_728);
     let order = |high: i64, low: i64| {
         let request = format!(
             r#"{{"settings": {{"nf_conntrack_frag6_high_thresh": {high}, "nf_conntrack_frag6_low_thresh": {low}}},
@@ -194,7 +157,7 @@ fn thresholds_are_written_in_the_order_that_the_kernel_takes() {
 
 #[test]
 fn sizes_that_a_user_should_know_of() {
-    let machine = machine(&[("max", 262_144), ("buckets", 262_144), ("count", 50_000)]);
+    let machine = Machine::modern().max(262_144).buckets(262_144).count(50_000);
     let warnings = |request: &str| planned(request, &machine).warnings;
     assert_eq!(warnings(r#"{"settings": {"nf_conntrack_max": 98000}}"#), []);
     assert_eq!(warnings(r#"{"settings": {"nf_conntrack_max": 50000}}"#), []);
@@ -210,21 +173,18 @@ fn sizes_that_a_user_should_know_of() {
     assert_eq!(codes(&planned(r#"{"settings": {"nf_conntrack_max": 0}}"#, &machine)), [Code::NoLimit]);
     assert_eq!(warnings(r#"{"settings": {"nf_conntrack_max": 1048576, "nf_conntrack_buckets": 1048576}}"#), []);
     // Kernels before 5.15 have four entries a bucket by themselves.
-    let mut old = machine.clone();
-    kernel(&mut old).release = Some(Release::new(5, 10));
+    let old = machine.clone().kernel(5, 10);
     assert_eq!(codes(&planned(r#"{"settings": {"nf_conntrack_max": 1048576}}"#, &old)), []);
     let long = planned(r#"{"settings": {"nf_conntrack_max": 1048577}}"#, &old).warnings;
     assert_eq!((long.len(), long[0].code), (1, Code::LongChains));
     assert!(long[0].message.contains("default has 8; nf_conntrack_buckets 262144 takes"), "{}", long[0].message);
-    kernel(&mut old).release = Some(Release::new(5, 15));
-    assert_eq!(codes(&planned(r#"{"settings": {"nf_conntrack_max": 1048576}}"#, &old)), [Code::LongChains]);
-    assert_eq!((MAX, COUNT), ("net.netfilter.nf_conntrack_max", "net.netfilter.nf_conntrack_count"));
+    let newer = machine.kernel(5, 15);
+    assert_eq!(codes(&planned(r#"{"settings": {"nf_conntrack_max": 1048576}}"#, &newer)), [Code::LongChains]);
 }
 
 #[test]
 fn a_module_that_is_not_there() {
-    let mut bare = machine(&[]);
-    bare.module = Module::Absent;
+    let bare = Machine::modern().module(Module::Absent);
     let request = |module: &str| format!(r#"{{"settings": {{"nf_conntrack_max": 98000}}, "module": "{module}"}}"#);
     let plan = planned(&request("load"), &bare);
     assert_eq!(plan.steps[0], Step::LoadModule);
@@ -255,17 +215,12 @@ fn the_line_that_bars_the_module_is_named() {
         ("/etc/modprobe.d/b.conf", "install nf_conntrack /bin/false", "`/etc/modprobe.d/b.conf:1`", LINE),
     ];
     for (file, text, bar, remedy) in cases {
-        let mut machine = machine(&[("max", 98000)]);
-        machine.module = Module::Loaded;
-        let files = [
-            ("/usr/lib/systemd/systemd-sysctl", ""),
-            ("/etc/modules-load.d/a.conf", "nf_conntrack"),
-            ("/etc/sysctl.d/90-conntrack.conf", "net.netfilter.nf_conntrack_max = 98000\n"),
-            (file, text),
-        ];
-        for (path, text) in files {
-            machine.tree.insert(path, Entry::File(text.into()));
-        }
+        let machine = Machine::modern()
+            .max(98000)
+            .file("/usr/lib/systemd/systemd-sysctl", "")
+            .file("/etc/modules-load.d/a.conf", "nf_conntrack")
+            .file("/etc/sysctl.d/90-conntrack.conf", "net.netfilter.nf_conntrack_max = 98000\n")
+            .file(file, text);
         let desired = |module: &str| {
             let request = format!(r#"{{"settings": {{"nf_conntrack_max": 98000}}, "module": "{module}"}}"#);
             request::from_slice(request.as_bytes()).expect("the request is well formed")
@@ -297,11 +252,13 @@ fn the_line_that_bars_the_module_is_named() {
 fn a_run_that_fails_does_not_advise_to_apply() {
     let request = r#"{"settings": {"nf_conntrack_acct": 1, "nf_conntrack_max": 98000, "nf_conntrack_tcp_loose": 1}}"#;
     let desired = request::from_slice(request.as_bytes()).expect("the request is well formed");
-    let mut machine = machine(&[("acct", 0), ("max", 98000), ("tcp_loose", 1)]);
-    machine.module = Module::BuiltIn;
-    let vendor = Entry::File(b"net.netfilter.nf_conntrack_max = 5\n".to_vec());
-    machine.tree.insert(PathBuf::from("/etc/sysctl.d/95-vendor.conf"), vendor);
-    machine.tree.insert(desired.file.clone(), Entry::File(b"net.netfilter.nf_conntrack_tcp_loose = 0\n".to_vec()));
+    let machine = Machine::modern()
+        .built_in()
+        .live("acct", 0)
+        .max(98000)
+        .live("tcp_loose", 1)
+        .file("/etc/sysctl.d/95-vendor.conf", "net.netfilter.nf_conntrack_max = 5\n")
+        .file(&desired.file, "net.netfilter.nf_conntrack_tcp_loose = 0\n");
     let failure = plan(&desired, &machine).expect_err("another file wins");
     let report = Report::new(Mode::Check, &desired, &machine, &machine, &Plan::default());
     let told = |report: &Report| -> Vec<(Verdict, Option<String>)> {
@@ -331,9 +288,7 @@ fn the_advice_on_a_line_that_wins_is_what_helps() {
     for (conflicts, file, line, expected) in cases {
         let request = format!(r#"{{"settings": {{"nf_conntrack_max": 98000}}, "conflicts": "{conflicts}"}}"#);
         let desired = request::from_slice(request.as_bytes()).expect("the request is well formed");
-        let mut machine = machine(&[("max", 98000)]);
-        machine.module = Module::BuiltIn;
-        machine.tree.insert(PathBuf::from(file), Entry::File(format!("{line}\n").into_bytes()));
+        let machine = Machine::modern().built_in().max(98000).file(file, &format!("{line}\n"));
         let (report, hint) = match plan(&desired, &machine) {
             Ok(plan) => (Report::new(Mode::Check, &desired, &machine, &plan.predict(&machine), &plan), None),
             Err(failure) => {
@@ -354,8 +309,7 @@ fn the_advice_on_a_line_that_wins_is_what_helps() {
 fn what_cannot_be_had_here_has_a_verdict_of_its_own() {
     let request = r#"{"settings": {"nf_conntrack_dccp_loose": 1, "nf_conntrack_max": 98000}}"#;
     let desired = request::from_slice(request.as_bytes()).expect("the request is well formed");
-    let mut machine = machine(&[("max", 65536)]);
-    make_read_only(&mut machine, MAX);
+    let machine = Machine::modern().max(65536).read_only(MAX);
     let report = Report::new(Mode::Check, &desired, &machine, &machine, &Plan::default());
     let verdicts: Vec<Verdict> = report.settings.iter().map(|setting| setting.verdict).collect();
     assert_eq!(verdicts, [Verdict::NotOnThisKernel, Verdict::NotHere]);
@@ -363,7 +317,7 @@ fn what_cannot_be_had_here_has_a_verdict_of_its_own() {
 
 #[test]
 fn settings_that_this_kernel_does_not_have() {
-    let machine = machine(&[("max", 262_144), ("new_thing", 1)]);
+    let machine = Machine::modern().max(262_144).live("new_thing", 1);
     let of = |name: &str| format!(r#"{{"settings": {{"{name}": 1}}}}"#);
     assert_eq!(failure(&of("nf_conntrack_dccp_loose"), &machine), Kind::RemovedInKernel);
     let acct = refusal(&of("nf_conntrack_acct"), &machine);
@@ -377,8 +331,8 @@ fn settings_that_this_kernel_does_not_have() {
 
 #[test]
 fn a_file_that_only_the_boot_can_read_is_named() {
-    let mut machine = machine(&[("max", 98000)]);
-    machine.tree.insert("/etc/sysctl.d/95-vendor.conf", Entry::Unreadable("permission denied".into()));
+    let unreadable = Entry::Unreadable("permission denied".into());
+    let machine = Machine::modern().max(98000).entry("/etc/sysctl.d/95-vendor.conf", unreadable);
     let request = r#"{"settings": {"nf_conntrack_max": 98000}}"#;
     assert_eq!(codes(&planned(request, &machine)), [Code::Unreadable]);
 }
@@ -387,13 +341,11 @@ fn a_file_that_only_the_boot_can_read_is_named() {
 fn a_copy_is_kept_of_a_file_before_it_changes() {
     let request = |backup: bool| format!(r#"{{"settings": {{"nf_conntrack_max": 98000}}, "backup": {backup}}}"#);
     let ours = PathBuf::from("/etc/sysctl.d/90-conntrack.conf");
-    let mut machine = machine(&[("max", 98000)]);
-    machine.module = Module::BuiltIn;
-    machine.time = 1_795_572_000_123;
+    let machine = Machine::modern().built_in().max(98000).time(1_795_572_000_123);
     let is_kept = |plan: Plan| plan.steps.iter().any(|step| matches!(step, Step::KeepCopy { .. }));
     // There is nothing to keep of a file that is not there yet.
     assert!(!is_kept(planned(&request(true), &machine)));
-    machine.tree.insert(ours.clone(), Entry::File(b"net.netfilter.nf_conntrack_max = 5\n".to_vec()));
+    let machine = machine.file(&ours, "net.netfilter.nf_conntrack_max = 5\n");
     assert!(!is_kept(planned(&request(false), &machine)));
     let copy = PathBuf::from("/etc/sysctl.d/90-conntrack.conf.1795572000123~");
     let plan = planned(&request(true), &machine);
@@ -410,8 +362,7 @@ fn a_setting_that_is_to_be_absent_drifts_while_our_file_assigns_it() {
     let request = r#"{"settings": {"nf_conntrack_max": null, "nf_conntrack_acct": null,
                                       "nf_conntrack_dccp_loose": null}, "state": "absent"}"#;
     let desired = request::from_slice(request.as_bytes()).expect("the request is well formed");
-    let mut machine = machine(&[("max", 262_144), ("acct", 0)]);
-    machine.tree.insert(desired.file.clone(), Entry::File(b"net.nf_conntrack_max = 98000\n".to_vec()));
+    let machine = Machine::modern().max(262_144).live("acct", 0).file(&desired.file, "net.nf_conntrack_max = 98000\n");
     let plan = planned(request, &machine);
     let after = plan.predict(&machine);
     let check = Report::new(Mode::Check, &desired, &machine, &after, &plan);
@@ -429,17 +380,17 @@ fn our_file_is_read_or_nothing_is_said_of_it() {
         r#"{"settings": {"nf_conntrack_max": null}, "state": "absent"}"#,
         r#"{"settings": {"nf_conntrack_max": 98000}, "exclusive": true}"#,
     ] {
-        let mut machine = machine(&[("max", 98000)]);
-        machine.module = Module::BuiltIn;
-        machine.tree.insert("/etc/sysctl.d/50-a.conf", Entry::File(b"net.netfilter.nf_conntrack_max = 98000\n".into()));
-        machine.tree.insert("/etc/sysctl.d/90-conntrack.conf", Entry::Unreadable("Permission denied".to_owned()));
+        let machine = Machine::modern()
+            .built_in()
+            .max(98000)
+            .file("/etc/sysctl.d/50-a.conf", "net.netfilter.nf_conntrack_max = 98000\n")
+            .entry("/etc/sysctl.d/90-conntrack.conf", Entry::Unreadable("Permission denied".to_owned()));
         assert_eq!(failure(request, &machine), Kind::Permission, "{request}");
     }
 }
 
 #[test]
 fn a_summary_says_what_is_equal_and_no_more() {
-    let line = || Entry::File(b"net.netfilter.nf_conntrack_max = 98000\n".into());
     let cases = [
         (r#"{"settings": {"nf_conntrack_max": 98000}}"#, Some(98000), "ok: desired = live = boot"),
         (r#"{"settings": {"nf_conntrack_max": 98000}}"#, None, "ok: desired = boot"),
@@ -461,27 +412,24 @@ fn a_summary_says_what_is_equal_and_no_more() {
     ];
     for (request, live, expected) in cases {
         let desired = request::from_slice(request.as_bytes()).expect("the request is well formed");
-        let mut machine = live.map_or_else(
-            || Snapshot::image(Tree::default(), Module::BuiltIn),
-            |live| Snapshot { module: Module::BuiltIn, ..machine(&[("max", live), ("acct", 0)]) },
-        );
-        machine.tree.insert("/etc/sysctl.d/90-conntrack.conf", line());
+        let running = |limit| Machine::modern().built_in().max(limit).live("acct", 0);
+        let machine = live.map_or_else(Machine::image, running);
+        let machine = machine.file("/etc/sysctl.d/90-conntrack.conf", "net.netfilter.nf_conntrack_max = 98000\n");
         let plan = planned(request, &machine);
         let report = Report::new(Mode::Check, &desired, &machine, &plan.predict(&machine), &plan);
         assert_eq!(text::summary(&report), expected, "{request} {live:?}");
     }
     let nothing = r#"{"settings": {"nf_conntrack_max": 5}, "persist": false}"#;
-    assert_eq!(failure(nothing, &Snapshot::image(Tree::default(), Module::BuiltIn)), Kind::BadRequest);
+    assert_eq!(failure(nothing, &Machine::image()), Kind::BadRequest);
 }
 
 #[test]
 fn a_floor_that_a_loaded_module_meets_is_not_told_as_set() {
-    let mut absent = machine(&[]);
-    absent.module = Module::Absent;
+    let absent = Machine::modern().module(Module::Absent);
     let request = r#"{"at_least": {"nf_conntrack_max": 1024}, "persist": false}"#;
     let desired = request::from_slice(request.as_bytes()).expect("the request is well formed");
     let plan = planned(request, &absent);
-    let loaded = machine(&[("max", 262_144)]);
+    let loaded = Machine::modern().max(262_144);
     let report = Report::new(Mode::Apply, &desired, &absent, &loaded, &plan);
     let told = Change::Live { name: MAX.to_owned(), before: None, after: 262_144 };
     assert_eq!(report.changes.last(), Some(&told));
@@ -498,28 +446,30 @@ fn planned_twice(request: &str, machine: &Snapshot) -> Result<(Plan, Plan), Kind
 
 #[test]
 fn a_line_that_does_not_help_is_not_written_again_and_again() {
-    let mut old = machine(&[("max", 65536), ("buckets", 16384)]);
-    make_read_only(&mut old, BUCKETS);
-    kernel(&mut old).has_hashsize = true;
-    old.tree.insert("/etc/modprobe.d/zz.conf", Entry::File(b"options nf_conntrack hashsize=4096\n".into()));
+    let old = Machine::modern()
+        .max(65536)
+        .buckets(16384)
+        .read_only(BUCKETS)
+        .hashsize()
+        .file("/etc/modprobe.d/zz.conf", "options nf_conntrack hashsize=4096\n");
     let request = r#"{"settings": {"nf_conntrack_buckets": 60000}, "live": false}"#;
     assert_eq!(planned_twice(request, &old), Err(Kind::Conflict));
 
-    let mut barred = machine(&[("acct", 0), ("max", 65536)]);
-    barred.tree.insert("/usr/lib/systemd/systemd-sysctl", Entry::Program);
-    barred.tree.insert("/etc/modprobe.d/b.conf", Entry::File(b"blacklist nf_conntrack\n".into()));
-    let rule = |prefix: &str| {
+    let barred = |prefix: &str| {
         let rule =
             format!("SUBSYSTEM==\"module\", KERNEL==\"nf_conntrack\", RUN+=\"systemd-sysctl --prefix={prefix}\"\n");
-        Entry::File(rule.into_bytes())
+        Machine::modern()
+            .live("acct", 0)
+            .max(65536)
+            .entry("/usr/lib/systemd/systemd-sysctl", Entry::Program)
+            .file("/etc/modprobe.d/b.conf", "blacklist nf_conntrack\n")
+            .file("/etc/udev/rules.d/90-ct.rules", &rule)
     };
-    barred.tree.insert("/etc/udev/rules.d/90-ct.rules", rule("/net/ipv4"));
     let request = r#"{"settings": {"nf_conntrack_acct": 1}}"#;
-    assert_eq!(planned_twice(request, &barred), Err(Kind::ModuleAbsent));
-    // A rule that brings it needs no help.
-    barred.tree.insert("/etc/udev/rules.d/90-ct.rules", rule("/net/netfilter"));
+    assert_eq!(planned_twice(request, &barred("/net/ipv4")), Err(Kind::ModuleAbsent));
+    // A rule that runs the loader again for the setting needs no help.
     let request = r#"{"settings": {"nf_conntrack_acct": 1, "nf_conntrack_max": 98000}}"#;
-    let (first, second) = planned_twice(request, &barred).expect("it can be done");
+    let (first, second) = planned_twice(request, &barred("/net/netfilter")).expect("it can be done");
     let files = first.steps.iter().filter(|step| matches!(step, Step::ReplaceFile { .. })).count();
     assert_eq!((files, second.steps.len()), (1, 0), "{first:?} {second:?}");
 }
