@@ -1,6 +1,7 @@
-//! Obeys a plan: each step in order, or, where one fails, none of them.
+//! Carries out a plan: each step in order, or, where one fails, none of them.
 //!
-//! A step that is done is read back. The undo goes in reverse and is read back too; what cannot be undone is named.
+//! Each step is read back after it is done. The undo goes in reverse order and is read back too; the failure names
+//! everything that could not be undone.
 
 use std::fs::File;
 use std::io;
@@ -44,11 +45,11 @@ struct Replacement {
     path: PathBuf,
     before: Option<Vec<u8>>,
     after: Option<Vec<u8>>,
-    /// The old file, where it was to be removed: it has the attributes still.
+    /// The old file, where it was removed: an undo takes its attributes from here.
     removed: Option<File>,
     /// The directories that were made for it.
     directories: Vec<PathBuf>,
-    /// Whether it came to its end without an error.
+    /// Whether the replacement ended without an error.
     ended: bool,
 }
 
@@ -56,7 +57,7 @@ struct Replacement {
 pub fn apply(plan: &Plan, root: &Root, kernel: &mut dyn Kernel) -> Outcome {
     let mut applied = Applied::default();
     for step in &plan.steps {
-        if let Err(failure) = carry_out(step, root, kernel, &mut applied) {
+        if let Err(failure) = applied.carry_out(step, root, kernel) {
             return applied.undo(root, kernel, failure);
         }
     }
@@ -81,71 +82,89 @@ impl Applied {
         failure.remains = remains;
         Outcome::RollbackFailed(failure)
     }
+
+    /// Carries out `step`. What it changed is recorded before it is known whether the change succeeded.
+    fn carry_out(&mut self, step: &Step, root: &Root, kernel: &mut dyn Kernel) -> Result<(), Failure> {
+        match step {
+            Step::LoadModule => self.load_module(kernel),
+            Step::SetLive { target, setting, aim, before, write, after } => {
+                let before = match before {
+                    Some(before) => *before,
+                    // An earlier step loaded the module, and the value came with it.
+                    None => number(kernel, target).map_err(|error| cannot_set(setting, *write, &error))?,
+                };
+                let is_met = matches!(aim, Aim::AtLeast(floor) if before >= *floor) || before == *after;
+                if is_met {
+                    return Ok(());
+                }
+                // Recorded first: a write that reports an error may still have had its effect.
+                self.done.push(Done::Live { target: target.clone(), before });
+                set_live(target, setting, *write, *after, kernel)
+            }
+            Step::KeepCopy { path, copy } => self.keep_copy(path, copy, root),
+            Step::ReplaceFile { path, before, after } => {
+                self.replace_file(path, before.as_deref(), after.as_deref(), root)
+            }
+        }
+    }
+
+    fn load_module(&mut self, kernel: &mut dyn Kernel) -> Result<(), Failure> {
+        kernel.load_module().map_err(|error| {
+            Failure::new(Kind::ModuleAbsent, format!("the module nf_conntrack could not be loaded: {error}"))
+                .hint("see `dmesg`; in a container, load it on the machine outside")
+        })?;
+        self.done.push(Done::Module);
+        Ok(())
+    }
+
+    fn keep_copy(&mut self, path: &Path, copy: &Path, root: &Root) -> Result<(), Failure> {
+        let bytes = keep_copy(root, path, copy).map_err(|error| cannot_replace(copy, &error))?;
+        self.done.push(Done::Copy { copy: copy.to_owned(), bytes });
+        Ok(())
+    }
+
+    fn replace_file(
+        &mut self,
+        path: &Path,
+        before: Option<&[u8]>,
+        after: Option<&[u8]>,
+        root: &Root,
+    ) -> Result<(), Failure> {
+        let removed = match (before, after) {
+            (Some(_), None) => Some(hold(root, path).map_err(|error| cannot_replace(path, &error))?),
+            _ => None,
+        };
+        let mut directories = Vec::new();
+        let result = replace(root, path, before, after, &mut directories);
+        // Recorded in any case: an error after the two files changed places leaves the new one there.
+        self.done.push(Done::File(Replacement {
+            path: path.to_owned(),
+            before: before.map(<[u8]>::to_vec),
+            after: after.map(<[u8]>::to_vec),
+            removed,
+            directories,
+            ended: result.is_ok(),
+        }));
+        result.map_err(|error| cannot_replace(path, &error))?;
+        if root.entry(path).as_ref().and_then(Entry::bytes) == after {
+            return Ok(());
+        }
+        let message = format!("`{}` does not hold what was written to it", path.display());
+        Err(Failure::new(Kind::WriteFailed, message).hint("look for another program that writes this file"))
+    }
 }
 
-fn carry_out(step: &Step, root: &Root, kernel: &mut dyn Kernel, applied: &mut Applied) -> Result<(), Failure> {
-    match step {
-        Step::LoadModule => {
-            kernel.load_module().map_err(|error| {
-                Failure::new(Kind::ModuleAbsent, format!("the module nf_conntrack could not be loaded: {error}"))
-                    .hint("see `dmesg`; in a container, load it on the machine outside")
-            })?;
-            applied.done.push(Done::Module);
-            Ok(())
+/// Writes the number `write` to `target`, and reads back whether the kernel made it `after`.
+fn set_live(target: &Target, setting: &str, write: i64, after: i64, kernel: &mut dyn Kernel) -> Result<(), Failure> {
+    kernel.write(target, &write.to_string()).map_err(|error| cannot_set(setting, write, &error))?;
+    match number(kernel, target) {
+        Ok(value) if value == after => Ok(()),
+        Ok(value) => {
+            let message = format!("the kernel made `{setting}` {value} where {write} was written");
+            let failure = Failure::new(Kind::Clamped, message).key(setting);
+            Err(failure.hint("ask for the value that the kernel can hold"))
         }
-        Step::SetLive { target, setting, aim, before, write, after } => {
-            let before = match before {
-                Some(before) => *before,
-                // The module came a moment ago, and its values with it.
-                None => number(kernel, target).map_err(|error| cannot_set(setting, *write, &error))?,
-            };
-            let is_met = matches!(aim, Aim::AtLeast(floor) if before >= *floor) || before == *after;
-            if is_met {
-                return Ok(());
-            }
-            // Noted before it is tried: a write that reports an error may still have had its effect.
-            applied.done.push(Done::Live { target: target.clone(), before });
-            kernel.write(target, &write.to_string()).map_err(|error| cannot_set(setting, *write, &error))?;
-            match number(kernel, target) {
-                Ok(value) if value == *after => Ok(()),
-                Ok(value) => Err(Failure::new(
-                    Kind::Clamped,
-                    format!("the kernel made `{setting}` {value} where {write} was written"),
-                )
-                .key(setting)
-                .hint("ask for the value that the kernel can hold")),
-                Err(error) => Err(cannot_set(setting, *write, &error)),
-            }
-        }
-        Step::KeepCopy { path, copy } => {
-            let bytes = keep_copy(root, path, copy).map_err(|error| cannot_replace(copy, &error))?;
-            applied.done.push(Done::Copy { copy: copy.clone(), bytes });
-            Ok(())
-        }
-        Step::ReplaceFile { path, before, after } => {
-            let removed = match (before, after) {
-                (Some(_), None) => Some(hold(root, path).map_err(|error| cannot_replace(path, &error))?),
-                _ => None,
-            };
-            let mut directories = Vec::new();
-            let result = replace(root, path, before.as_deref(), after.as_deref(), &mut directories);
-            // Noted whatever came of it: an error after the exchange of names leaves the new file.
-            applied.done.push(Done::File(Replacement {
-                path: path.clone(),
-                before: before.clone(),
-                after: after.clone(),
-                removed,
-                directories,
-                ended: result.is_ok(),
-            }));
-            result.map_err(|error| cannot_replace(path, &error))?;
-            let found = root.entry(path);
-            if found.as_ref().and_then(|entry| entry.bytes()) == after.as_deref() {
-                return Ok(());
-            }
-            let message = format!("`{}` does not hold what was written to it", path.display());
-            Err(Failure::new(Kind::WriteFailed, message).hint("look for another program that writes this file"))
-        }
+        Err(error) => Err(cannot_set(setting, write, &error)),
     }
 }
 
@@ -155,7 +174,7 @@ fn undo(done: Done, root: &Root, kernel: &mut dyn Kernel, module_goes: bool) -> 
         Done::Module => kernel
             .unload_module()
             .map_err(|error| format!("the module nf_conntrack, which had not been loaded, is loaded ({error})")),
-        // Its value goes with the module.
+        // The value goes with the module, which is unloaded next.
         Done::Live { .. } if module_goes => Ok(()),
         Done::Live { target, before } => {
             let name = match &target {
@@ -188,7 +207,7 @@ fn undo_file(file: &Replacement, root: &Root) -> Result<(), String> {
             (before, _) => replace(root, &file.path, file.after.as_deref(), before.as_deref(), &mut Vec::new()),
         }
     } else if bytes == file.before.as_deref() || !file.ended {
-        // It never came to the exchange, or gave way to another writer, whose file it is now.
+        // Either the two files never changed places, or another process replaced the file first; leave it alone.
         Ok(())
     } else {
         Err(io::Error::other("another writer has changed it since"))
@@ -208,7 +227,7 @@ fn cannot_set(setting: &str, write: i64, error: &io::Error) -> Failure {
         io::ErrorKind::InvalidInput => (Kind::OutOfRange, "this kernel has narrower bounds; choose another value"),
         io::ErrorKind::OutOfMemory => (Kind::OutOfRange, "there is no memory for a table of that size"),
         io::ErrorKind::PermissionDenied => (Kind::Permission, "run as root, with CAP_NET_ADMIN"),
-        // Of a module that was not loaded yet, nobody knew what it has.
+        // A plan that loads the module cannot know which sysctls this module has.
         io::ErrorKind::NotFound => (Kind::UnknownSetting, "this kernel does not have it: leave it out of the request"),
         io::ErrorKind::ReadOnlyFilesystem => (Kind::ReadOnly, "run on the machine itself, not in a container"),
         _ => (Kind::WriteFailed, "see `dmesg`"),
