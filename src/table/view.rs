@@ -1,19 +1,21 @@
 //! Renders the findings of the analysis. Each value lists its outputs here; a new output is a file and a row.
 
 pub mod diagnosis;
+pub mod json;
 pub mod prometheus;
 pub mod screen;
 pub mod status;
 pub mod terminal;
+pub mod words;
 
 use super::analysis::diagnosis::Diagnosis;
+use super::analysis::look::Look;
 use super::analysis::status::Status;
 use crate::answer::{JSON, Output, Printed};
-use screen::Look;
 
 impl Printed for Status {
     const OUTPUTS: &'static [Output<Status>] = &[
-        Output::JSON,
+        Output { name: JSON, help: "JSON, one object", render: json::status },
         Output::text(status::text),
         Output { name: "prometheus", help: "Prometheus' text format", render: prometheus::metrics },
     ];
@@ -21,9 +23,9 @@ impl Printed for Status {
 
 impl Printed for Diagnosis {
     const OUTPUTS: &'static [Output<Diagnosis>] = &[
-        Output::JSON,
+        Output { name: JSON, help: "JSON, one object", render: json::diagnosis },
         Output::text(diagnosis::text),
-        Output { name: "request", help: "A request that `apply` takes", render: diagnosis::request },
+        Output { name: "request", help: "A request that `apply` takes", render: json::request },
     ];
 }
 
