@@ -10,59 +10,91 @@ use crate::support::golden;
 use conntrack_sysctl::table::analysis::heavy::HeavyHitters;
 use conntrack_sysctl::table::analysis::look::Look;
 use conntrack_sysctl::table::model::counters::{Counters, Counts};
-use conntrack_sysctl::table::model::entry::{Marks, ProtocolState, TableEntry, has_ports};
+use conntrack_sysctl::table::model::entry::{Marks, ProtocolState, TableEntry, has_ports, protocol_name};
 use conntrack_sysctl::table::source::netlink::message::{self, Reply};
 use conntrack_sysctl::table::source::proc::counters;
 use conntrack_sysctl::table::source::{log, saved};
 use conntrack_sysctl::table::view::screen::{Canvas, frame};
 use conntrack_sysctl::text as time;
 use proptest::prelude::*;
+use serde_json::{Value, json};
 
 fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/table")
 }
 
-fn entries(name: &str) -> (Vec<TableEntry>, saved::Saved) {
-    let text = fs::read(directory().join(name)).expect("the case is there");
+/// The directories of cases in `tests/table/NAME`, in order; each begins with the name of the form that it is a case of.
+fn cases(name: &str) -> Vec<PathBuf> {
+    let items = fs::read_dir(directory().join(name)).expect("there are cases");
+    let mut cases: Vec<PathBuf> = items.map(|item| item.expect("an item").path()).collect();
+    cases.sort();
+    cases
+}
+
+fn name(case: &Path) -> &str {
+    case.file_name().and_then(|name| name.to_str()).expect("a case has a name")
+}
+
+/// The bytes of a case, if the form that recognises them is the one that it is named after.
+fn input(case: &Path, form_of: impl Fn(&[u8]) -> &'static str) -> Vec<u8> {
+    let bytes = fs::read(case.join("in")).expect("a case has an input");
+    let form = form_of(&bytes);
+    assert!(name(case).starts_with(form), "{} is read as {form}", case.display());
+    bytes
+}
+
+/// The entries of a saved table, all of which has to be understood.
+fn entries(case: &Path) -> Vec<TableEntry> {
+    let bytes = input(case, |bytes| saved::form(bytes).name);
     let mut entries = Vec::new();
-    let saved = saved::read(&text[..], |entry| entries.push(entry.clone())).expect("it can be read");
-    (entries, saved)
+    let saved = saved::read(&bytes[..], |entry| entries.push(entry.clone())).expect("it can be read");
+    assert_eq!(saved, saved::Saved::default(), "{}", case.display());
+    entries
+}
+
+fn described(entry: &TableEntry) -> Value {
+    let TableEntry { protocol, state, remaining, source, destination, port, zone, marks } = entry;
+    json!({
+        "protocol": protocol_name(*protocol),
+        "state": state.map(ProtocolState::name),
+        "remaining": remaining,
+        "source": source,
+        "destination": destination,
+        "port": port,
+        "zone": zone,
+        "replied": marks.replied,
+        "assured": marks.assured,
+        "offloaded": marks.offloaded,
+    })
+}
+
+#[test]
+fn saved_tables() {
+    let cases = cases("saved");
+    for case in &cases {
+        let entries: Vec<String> = entries(case).iter().map(|entry| format!("  {}", described(entry))).collect();
+        golden(&case.join("entries.json"), &format!("[\n{}\n]\n", entries.join(",\n")));
+    }
+    for form in &saved::FORMS {
+        assert!(cases.iter().any(|case| name(case).starts_with(form.name)), "no case of {}", form.name);
+    }
 }
 
 /// The four forms were saved one after the other of one table, within a second; the time that remains may differ by it.
 #[test]
 fn one_table_in_four_forms() {
-    let (extended, saved) = entries("conntrack-L-extended.txt");
-    assert_eq!((extended.len(), saved.unread), (17, 0));
-    let established = extended.iter().filter(|entry| entry.state.is_some_and(|state| state.name() == "ESTABLISHED"));
-    assert_eq!(established.count(), 5);
-    assert!(extended.iter().all(|entry| entry.zone == 7 && entry.remaining.is_some()));
-    assert_eq!(extended.iter().filter(|entry| entry.marks.assured).count(), 8);
-    assert_eq!(extended.iter().filter(|entry| !entry.marks.replied).count(), 8);
-    assert_eq!(extended.iter().find(|entry| entry.protocol == 50).expect("ESP is there").port, None);
-    for form in ["conntrack-L.txt", "conntrack-L.xml", "proc-nf_conntrack.txt"] {
-        let (others, saved) = entries(form);
-        assert_eq!(saved.unread, 0, "{form}");
-        let bare = |entries: &[TableEntry]| {
-            let mut bare: Vec<String> =
-                entries.iter().map(|entry| format!("{:?}", TableEntry { remaining: None, ..entry.clone() })).collect();
-            bare.sort();
-            bare
-        };
-        assert_eq!(bare(&others), bare(&extended), "{form}");
+    let bare = |case: &str| {
+        let entries = entries(&directory().join("saved").join(case));
+        let entries = entries.iter().map(|entry| format!("{:?}", TableEntry { remaining: None, ..entry.clone() }));
+        let mut entries: Vec<String> = entries.collect();
+        entries.sort();
+        entries
+    };
+    let extended = bare("text-conntrack-L-extended");
+    assert_eq!(extended.len(), 17);
+    for case in ["text-conntrack-L", "text-proc-nf_conntrack", "xml-conntrack-L"] {
+        assert_eq!(bare(case), extended, "{case}");
     }
-}
-
-#[test]
-fn the_table_of_an_old_kernel() {
-    let (entries, saved) = entries("ip_conntrack-2.6.18.txt");
-    assert_eq!((entries.len(), saved.unread), (8, 0));
-    let idle = &entries[0];
-    assert_eq!(
-        (idle.remaining, idle.port, idle.state.map(ProtocolState::name)),
-        (Some(395_114), Some(80), Some("ESTABLISHED"))
-    );
-    assert_eq!(entries[6].state, None, "generic entries have none");
 }
 
 #[test]
@@ -136,20 +168,17 @@ fn other_counters() {
     assert_eq!(interfaces["eth0:1.rx_drop"], 0);
 }
 
-/// Logs in all their forms, each with the messages that are found in it.
 #[test]
-fn logs() {
-    let mut cases: Vec<PathBuf> = fs::read_dir(directory().join("logs"))
-        .expect("there are cases")
-        .map(|item| item.expect("an item").path())
-        .collect();
-    cases.retain(|path| path.extension().is_some_and(|extension| extension == "log"));
-    cases.sort();
-    assert!(cases.len() >= 7);
-    for case in cases {
-        let found = log::text(&fs::read(&case).expect("it can be read")[..], "log").expect("it can be read");
+fn saved_logs() {
+    let cases = cases("logs");
+    for case in &cases {
+        let bytes = input(case, |bytes| log::form(bytes).name);
+        let found = log::text(&bytes[..], "log").expect("it can be read");
         let found = serde_json::to_string_pretty(&found).expect("it has string keys") + "\n";
-        golden(&case.with_extension("json"), &found);
+        golden(&case.join("messages.json"), &found);
+    }
+    for form in &log::FORMS {
+        assert!(cases.iter().any(|case| name(case).starts_with(form.name)), "no case of {}", form.name);
     }
 }
 

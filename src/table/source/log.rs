@@ -4,7 +4,7 @@
 //! dropping packet`, and `table full in netns N` for a network namespace other than the first. Only the kernel's own
 //! lines count: a program that logs the same words proves nothing.
 //!
-//! A form of a saved log is a file below `log/` and its row in [`FORMS`].
+//! A form of a saved log is a file below `log/`, its row in [`FORMS`], and a case in `tests/table/logs/`.
 
 pub mod journal;
 pub mod kmsg;
@@ -20,7 +20,7 @@ use crate::table::source::lines::{Lines, Text};
 /// A form of a saved log.
 #[derive(Debug)]
 pub struct LogForm {
-    /// The name.
+    /// The name, with which the directories of its cases begin.
     pub name: &'static str,
     /// Whether a log that begins with these bytes has this form.
     pub recognises: fn(&[u8]) -> bool,

@@ -1,6 +1,6 @@
 //! Reads a saved table in one pass and in bounded memory.
 //!
-//! A form of a saved table is a file below `saved/` and its row in [`FORMS`].
+//! A form of a saved table is a file below `saved/`, its row in [`FORMS`], and a case in `tests/table/saved/`.
 
 pub mod text;
 pub mod xml;
@@ -13,7 +13,7 @@ use crate::table::source::lines::{Lines, Text};
 /// A form of a saved table.
 #[derive(Debug)]
 pub struct SavedForm {
-    /// The name.
+    /// The name, with which the directories of its cases begin.
     pub name: &'static str,
     /// Whether a table that begins with these bytes has this form.
     pub recognises: fn(&[u8]) -> bool,
