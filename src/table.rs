@@ -1,7 +1,11 @@
-//! The table itself: how full it is (`status`), what fills it and what to do (`diagnose`), and how it moves (`watch`).
+//! Looks at the table itself: how full it is (`status`), what fills it and what to set (`diagnose`), and how it changes
+//! (`watch`).
 //!
-//! The kernel is read here and never changed: what `diagnose` proposes is a request, which `apply` takes. What cannot
-//! be read is listed in the answer, and the rest is given. `docs/table.md` tells what each line means.
+//! Nothing here changes the kernel: the proposal of `diagnose` is a request, which `apply` takes. A reading that fails is
+//! listed in the answer, and the others are given. `docs/table.md` explains each line.
+//!
+//! [`model`] defines what is known, [`source`] reads it, [`analysis`] decides what it means, and [`view`] renders that.
+//! [`gather`] puts them together for `status` and `diagnose`, [`watch`] for `watch`.
 
 pub mod analysis;
 pub mod gather;

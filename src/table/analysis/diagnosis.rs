@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::answer::Exit;
 use crate::kernel::sizes::ENTRY_BYTES;
 use crate::table::analysis::losses::{Loss, LossInterval, losses};
 use crate::table::analysis::profile::Profile;
@@ -32,14 +31,6 @@ pub struct Diagnosis {
     pub proposal: Proposal,
     /// Whether the limit can be set from this network namespace.
     pub limit_is_ours: bool,
-}
-
-impl Diagnosis {
-    /// The exit code, which does not depend on the verdict.
-    #[must_use]
-    pub fn exit(&self) -> Exit {
-        if self.profile.is_none() && self.status.count.is_none() { Exit::CouldNotTell } else { Exit::Done }
-    }
 }
 
 /// The health of a table.

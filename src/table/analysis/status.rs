@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::answer::Exit;
 use crate::kernel::sizes::{BUCKET_BYTES, ENTRY_BYTES, table_bytes};
 use crate::table::model::counters::{self, Counts};
 use crate::table::model::log::Log;
@@ -38,18 +37,6 @@ pub struct Status {
     pub namespaces: Vec<Namespace>,
     /// The readings that failed.
     pub unread: Vec<Unread>,
-}
-
-impl Status {
-    /// The exit code: that of a monitoring plugin where thresholds are given.
-    #[must_use]
-    pub fn exit(&self) -> Exit {
-        match self.alert {
-            Some(alert) => alert.level.exit(),
-            None if self.count.is_none() && self.limit.is_none() => Exit::CouldNotTell,
-            None => Exit::Done,
-        }
-    }
 }
 
 /// The level of a status, with the reason for it.
@@ -109,19 +96,6 @@ pub enum AlertReason {
     NoLimit,
     /// The count or the limit cannot be read.
     NotKnown,
-}
-
-impl AlertLevel {
-    /// The exit code of a monitoring plugin.
-    #[must_use]
-    pub fn exit(self) -> Exit {
-        match self {
-            AlertLevel::Ok => Exit::Ok,
-            AlertLevel::Warning => Exit::Warning,
-            AlertLevel::Critical => Exit::Critical,
-            AlertLevel::Unknown => Exit::Unknown,
-        }
-    }
 }
 
 /// The memory of the table: entries x bytes of an entry + buckets x bytes of a bucket.

@@ -7,7 +7,7 @@ use crate::table::analysis::profile::Item;
 use crate::table::model::counters::NewEntries;
 use crate::text::{duration_text, grouped, printable, to_f64, to_u64};
 
-/// A terminal, as far as drawing depends on it.
+/// The properties of a terminal that drawing depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Canvas {
     /// Its columns.
@@ -20,7 +20,7 @@ pub struct Canvas {
     pub unicode: bool,
 }
 
-/// The fill from which on the view turns yellow, and red.
+/// From these fills on, the bar is yellow and red.
 const YELLOW_PERCENT: f64 = 75.0;
 const RED_PERCENT: f64 = 90.0;
 
@@ -37,7 +37,7 @@ pub fn frame(look: &Look, history: &VecDeque<f64>, canvas: Canvas) -> Vec<String
         plain(&format!("fill   {}", sparkline(history, canvas)), width),
         String::new(),
     ];
-    // A narrow terminal shows the tables one below the other.
+    // A narrow terminal has the ports below the sources, and not beside them.
     let half = width.saturating_sub(2) / 2;
     let (sources, ports) = (items("TOP SOURCES", &look.sources, half), items("TOP PORTS", &look.ports, half));
     if width >= 60 {
@@ -119,7 +119,7 @@ fn bar(fill: f64, canvas: Canvas) -> String {
     format!("\u{1b}[{colour}m{bar}\u{1b}[0m")
 }
 
-/// The last fills, one column each; the whole height is a full table.
+/// The last fills, one column each. A full table has the full height.
 fn sparkline(history: &VecDeque<f64>, canvas: Canvas) -> String {
     let steps: &[char] = if canvas.unicode {
         &['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█']
@@ -151,7 +151,7 @@ fn items(head: &str, items: &[Item], width: usize) -> Vec<String> {
     std::iter::once(plain(head, width)).chain(rows).collect()
 }
 
-/// Text that fits, with nothing in it that drives a terminal.
+/// `text` cut to the width, without characters that control a terminal.
 fn plain(text: &str, width: usize) -> String {
     printable(text).trim_end().chars().take(width).collect()
 }
