@@ -5,8 +5,9 @@ use conntrack_sysctl::report::{Mode, Report, text};
 use conntrack_sysctl::request::{self, Conflicts, Desired, ModulePolicy};
 use conntrack_sysctl::snapshot::{LiveKernel, LiveValue, Module, Snapshot};
 use conntrack_sysctl::sysctl_d::{DIALECTS, Document, parse};
-use conntrack_sysctl::table::model::counters::{self, Counters};
-use conntrack_sysctl::table::source::{log as log_reader, netlink::message as ctnetlink, saved};
+use conntrack_sysctl::table::source::netlink::message::{self, Reply};
+use conntrack_sysctl::table::source::proc::counters;
+use conntrack_sysctl::table::source::{log, saved};
 use conntrack_sysctl::tree::{Entry, Tree};
 use conntrack_sysctl::verify::Verdict;
 
@@ -100,16 +101,16 @@ fn promises(desired: &Desired, before: &Snapshot, steps: &Plan) {
 
 /// Any datagram of the kernel, and any saved table, log or counters, are read as far as they go.
 pub(crate) fn table(bytes: &[u8]) {
-    for message in ctnetlink::messages(bytes, 1) {
-        if let ctnetlink::Message::Data(attributes, _) = message {
-            let _ = (ctnetlink::entry(attributes.clone()), ctnetlink::counters(attributes.clone()));
-            let _ = ctnetlink::totals(attributes);
+    for reply in message::replies(bytes, 1) {
+        if let Reply::Data(attributes, _) = reply {
+            let _ = (message::entry(attributes.clone()), message::counters(attributes.clone()));
+            let _ = message::totals(attributes);
         }
     }
     let _ = saved::read(bytes, |_| {});
-    let _ = log_reader::text(bytes, "x");
+    let _ = log::text(bytes, "x");
     if let Ok(text) = std::str::from_utf8(bytes) {
-        let _ = (Counters::parse(text), counters::parse_netstat(text), counters::parse_interfaces(text));
-        let _ = counters::parse_softnet(text);
+        let _ = (counters::statistics(text), counters::netstat(text), counters::interfaces(text));
+        let _ = counters::softnet(text);
     }
 }

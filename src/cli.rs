@@ -18,9 +18,10 @@ use crate::report::{Mode, Report, text};
 use crate::snapshot::Snapshot;
 use crate::summarize::Summary;
 use crate::table::analysis::diagnosis::Diagnosis;
-use crate::table::view::screen::Look;
+use crate::table::analysis::look::Look;
+use crate::table::gather::{self, DiagnoseOptions};
+use crate::table::view::words;
 use crate::table::watch::{self, Display, WatchOptions};
-use crate::table::{self, DiagnoseOptions};
 use crate::{request, run as runs, schema, show};
 
 pub use arguments::command;
@@ -60,7 +61,7 @@ fn answer(command: Command) -> Answer {
         Command::Dsc { operation, root } => dsc::run(operation, || read(None), &root.path),
         Command::Schema { of, output } => rendered(&schema::of(of), &output, Exit::Done),
         Command::Status(arguments) => {
-            let status = table::status(&arguments.options());
+            let status = gather::status(&arguments.options());
             rendered(&status, &arguments.output, status.exit())
         }
         Command::Diagnose(arguments) => diagnose(&arguments.options(), &arguments.output),
@@ -106,14 +107,17 @@ fn observe<T: Printed>(root: &Path, output: &Chosen<T>, value: impl FnOnce(&Snap
 }
 
 fn diagnose(options: &DiagnoseOptions, output: &Chosen<Diagnosis>) -> Answer {
-    let diagnosis = match table::diagnose(options) {
+    let diagnosis = match gather::diagnose(options) {
         Ok(diagnosis) => diagnosis,
         Err(error) => return Answer::error(error, Exit::CouldNotTell),
     };
     let answer = rendered(&diagnosis, output, diagnosis.exit());
     // `request` is the only output that can be empty: the diagnosis proposes nothing then.
     if answer.stdout.is_empty() {
-        return Answer::error(format!("there is nothing to request: {}", diagnosis.summary), Exit::CouldNotTell);
+        return Answer::error(
+            format!("there is nothing to request: {}", words::summary(&diagnosis)),
+            Exit::CouldNotTell,
+        );
     }
     answer
 }

@@ -1,27 +1,33 @@
 //! What is concluded from a reading of the table: the status, its levels, the diagnosis; nothing here needs root.
 
+use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::support::{Run, golden};
 use conntrack_sysctl::kernel::catalog::default_timeout;
-use conntrack_sysctl::table::analysis::diagnosis::{Diagnosis, Findings, Verdict, diagnose};
-use conntrack_sysctl::table::analysis::losses::drops;
+use conntrack_sysctl::table::analysis::diagnosis::{Diagnosis, Health, Observations, diagnose};
+use conntrack_sysctl::table::analysis::losses::{LossInterval, losses};
 use conntrack_sysctl::table::analysis::profile::{Profile, Tally, Timeouts};
-use conntrack_sysctl::table::analysis::status;
-use conntrack_sysctl::table::model::counters::{Counters, Names};
-use conntrack_sysctl::table::model::entry::{Entry, Marks, State, timeout};
-use conntrack_sysctl::table::source::log::lines::Log;
-use conntrack_sysctl::table::source::proc::{Elsewhere, Reading, Sizes, Unread};
-use conntrack_sysctl::table::view::{diagnosis as diagnosis_text, prometheus, status as status_text};
+use conntrack_sysctl::table::analysis::status::{self, Thresholds};
+use conntrack_sysctl::table::model::counters::{Counters, Counts};
+use conntrack_sysctl::table::model::entry::{Marks, ProtocolState, TableEntry, timeout};
+use conntrack_sysctl::table::model::log::Log;
+use conntrack_sysctl::table::model::reading::{Namespace, Reading, Sizes, TableSource, Unread};
+use conntrack_sysctl::table::source::log::kmsg::record_message;
+use conntrack_sysctl::table::view::json::{DiagnosisDocument, StatusDocument};
+use conntrack_sysctl::table::view::{self, prometheus};
+
+const THRESHOLDS: Thresholds = Thresholds { warn: 75.0, crit: 90.0 };
 
 fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/table")
 }
 
-fn findings(count: u64, limit: u64, profile: Option<Profile>) -> Findings {
-    let counters = Counters { entries: None, cpus: vec![Names::from([("drop".into(), 0), ("early_drop".into(), 0)])] };
+fn observations(count: u64, limit: u64, profile: Option<Profile>) -> Observations {
+    let counters = Counters { entries: None, cpus: vec![Counts::from([("drop".into(), 0), ("early_drop".into(), 0)])] };
     let reading = Reading {
         at: Instant::now(),
         count: Some(count),
@@ -29,13 +35,14 @@ fn findings(count: u64, limit: u64, profile: Option<Profile>) -> Findings {
         counters: Some(counters),
         unread: Vec::new(),
     };
-    let sizes = Sizes { buckets: Some(65_536), entry_bytes: (256, true), memory: Some(4 << 30), limit_is_ours: true };
+    let sizes = Sizes { buckets: Some(65_536), entry_bytes: Some(256), memory: Some(4 << 30), limit_is_ours: true };
     let mut before = reading.clone();
     before.at = reading.at.checked_sub(Duration::from_secs(1)).expect("the machine runs for longer");
     let mut status = status::status("2012-06-07T08:09:10Z".into(), &reading, Some(&before), &sizes);
     status.log = Some(Log::new("/dev/kmsg"));
-    let elsewhere = Some((Elsewhere::default(), Elsewhere::default()));
-    Findings { source: "a test".into(), status, profile, elsewhere, sizes, since_boot: Some(1 << 40) }
+    let source = TableSource::File("a test".into());
+    let other_losses = Some(LossInterval::default());
+    Observations { source, status, profile, other_losses, sizes, since_boot: Some(1 << 40) }
 }
 
 /// A table in which 6 of 10 entries are established and idle for ten hours.
@@ -45,9 +52,9 @@ fn idle_profile(count: u64) -> Profile {
     let address: IpAddr = [192, 0, 2, 1].into();
     for number in 0..count {
         let is_idle = number % 10 < 6;
-        tally.add(&Entry {
+        tally.add(&TableEntry {
             protocol: 6,
-            state: State::named(6, "ESTABLISHED"),
+            state: ProtocolState::named(6, "ESTABLISHED"),
             remaining: Some(if is_idle { 432_000 - 36_000 } else { 432_000 }),
             source: address,
             destination: address,
@@ -60,23 +67,25 @@ fn idle_profile(count: u64) -> Profile {
 }
 
 fn checked(diagnosis: &Diagnosis, name: &str) {
-    golden(&directory().join(format!("diagnosis/{name}.txt")), &(diagnosis_text::text(diagnosis) + "\n"));
-    let json = serde_json::to_string_pretty(diagnosis).expect("it has string keys") + "\n";
-    assert_eq!(serde_json::from_str::<Diagnosis>(&json).expect("it can be read back"), *diagnosis);
+    golden(&directory().join(format!("diagnosis/{name}.txt")), &(view::diagnosis::text(diagnosis) + "\n"));
+    let document = DiagnosisDocument::from(diagnosis);
+    let json = serde_json::to_string_pretty(&document).expect("it has string keys") + "\n";
+    assert_eq!(serde_json::from_str::<DiagnosisDocument>(&json).expect("it can be read back"), document);
     golden(&directory().join(format!("diagnosis/{name}.json")), &json);
-    if let Some(request) = &diagnosis.proposal.request {
+    if let Some(request) = diagnosis.proposal.request() {
         conntrack_sysctl::request::from_slice(request.to_string().as_bytes()).expect("it is a request");
     }
 }
 
 #[test]
 fn a_full_table_of_idle_connections() {
-    let mut findings = findings(65_536, 65_536, Some(idle_profile(65_536)));
-    let counted = findings.status.interval.as_mut().and_then(|interval| interval.counted.as_mut()).expect("counted");
+    let mut observations = observations(65_536, 65_536, Some(idle_profile(65_536)));
+    let counted =
+        observations.status.interval.as_mut().and_then(|interval| interval.counted.as_mut()).expect("counted");
     counted.total.insert("drop".into(), 1234);
-    let diagnosis = diagnose(findings);
-    assert_eq!(diagnosis.verdict, Verdict::Full);
-    let request = diagnosis.proposal.request.as_ref().expect("there is one");
+    let diagnosis = diagnose(observations);
+    assert_eq!(diagnosis.verdict, Health::Full);
+    let request = diagnosis.proposal.request().expect("there is one");
     assert_eq!(request["settings"]["net.netfilter.nf_conntrack_tcp_timeout_established"], 28_800);
     // 26,214 stay; twice that is less than the limit, which is kept.
     assert_eq!(request["at_least"]["net.netfilter.nf_conntrack_max"], 65_536);
@@ -85,33 +94,33 @@ fn a_full_table_of_idle_connections() {
 
 #[test]
 fn a_nearly_full_table_of_busy_connections() {
-    let mut findings = findings(60_000, 65_536, None);
-    findings.status.interval.as_mut().expect("it looked twice").growth = 100;
-    let diagnosis = diagnose(findings);
-    assert_eq!((diagnosis.verdict, diagnosis.seconds_until_full), (Verdict::Near, Some(55)));
+    let mut observations = observations(60_000, 65_536, None);
+    observations.status.interval.as_mut().expect("it looked twice").growth = 100;
+    let diagnosis = diagnose(observations);
+    assert_eq!((diagnosis.verdict, diagnosis.seconds_until_full), (Health::Near, Some(55)));
     assert_eq!((diagnosis.proposal.limit, diagnosis.proposal.buckets), (Some(131_072), Some(131_072)));
     checked(&diagnosis, "near");
 }
 
 #[test]
 fn little_memory_bounds_the_limit() {
-    let mut findings = findings(65_536, 65_536, None);
-    findings.sizes.memory = Some(256 << 20);
-    let diagnosis = diagnose(findings);
+    let mut observations = observations(65_536, 65_536, None);
+    observations.sizes.memory = Some(256 << 20);
+    let diagnosis = diagnose(observations);
     assert_eq!(diagnosis.proposal.limit, Some(65_536), "131,072 entries and buckets would take more than 32 MiB");
     checked(&diagnosis, "full-in-little-memory");
 }
 
 #[test]
 fn a_healthy_host_is_not_called_ill() {
-    let mut findings = findings(1000, 65_536, Some(idle_profile(1000)));
+    let mut observations = observations(1000, 65_536, Some(idle_profile(1000)));
     // What was dropped long ago, and what an interface drops now and then, is no illness of now.
-    findings.status.since_boot.as_mut().expect("counted").total.insert("drop".into(), 17);
-    let (_, after) = findings.elsewhere.as_mut().expect("both were read");
+    observations.status.since_boot.as_mut().expect("counted").total.insert("drop".into(), 17);
+    let LossInterval { before, after } = observations.other_losses.as_mut().expect("both were read");
+    before.interfaces.insert("eth0.rx_drop".into(), 0);
     after.interfaces.insert("eth0.rx_drop".into(), 3);
-    findings.elsewhere.as_mut().expect("both").0.interfaces.insert("eth0.rx_drop".into(), 0);
-    let diagnosis = diagnose(findings);
-    assert_eq!(diagnosis.verdict, Verdict::Healthy);
+    let diagnosis = diagnose(observations);
+    assert_eq!(diagnosis.verdict, Health::Healthy);
     assert!(diagnosis.proposal.timeouts.is_empty(), "nothing is pressing");
     assert_eq!(diagnosis.proposal.limit, Some(65_536));
     checked(&diagnosis, "healthy");
@@ -119,17 +128,18 @@ fn a_healthy_host_is_not_called_ill() {
 
 #[test]
 fn another_door_is_named() {
-    let mut findings = findings(1000, 65_536, None);
-    let (before, after) = findings.elsewhere.as_mut().expect("both were read");
+    let mut observations = observations(1000, 65_536, None);
+    let LossInterval { before, after } = observations.other_losses.as_mut().expect("both were read");
     before.network.insert("TcpExt.ListenOverflows".into(), 5);
     after.network.insert("TcpExt.ListenOverflows".into(), 9);
     before.softnet.insert("dropped".into(), 0);
     after.softnet.insert("dropped".into(), 1);
-    let counted = findings.status.interval.as_mut().and_then(|interval| interval.counted.as_mut()).expect("counted");
+    let counted =
+        observations.status.interval.as_mut().and_then(|interval| interval.counted.as_mut()).expect("counted");
     counted.total.insert("insert_failed".into(), 2);
-    let diagnosis = diagnose(findings);
-    assert_eq!(diagnosis.verdict, Verdict::DroppingElsewhere);
-    let names: Vec<&str> = diagnosis.drops.iter().map(|drops| drops.counter.as_str()).collect();
+    let diagnosis = diagnose(observations);
+    assert_eq!(diagnosis.verdict, Health::DroppingElsewhere);
+    let names: Vec<&str> = diagnosis.losses.iter().map(|loss| loss.counter.as_str()).collect();
     assert_eq!(names, ["conntrack.insert_failed", "TcpExt.ListenOverflows", "softnet.dropped"]);
     checked(&diagnosis, "dropping-elsewhere");
 }
@@ -137,41 +147,37 @@ fn another_door_is_named() {
 #[test]
 fn a_table_that_was_full_an_hour_ago() {
     let words = "4,1,1000000000000,-;nf_conntrack: nf_conntrack: table full, dropping packet";
-    let message = conntrack_sysctl::table::source::log::lines::kmsg_record(words, 1_339_000_000).expect("it is one");
+    let message = record_message(words, Some(1_339_000_000)).expect("it is one");
     let with = |since_boot: u64, dropped: u64| {
-        let mut findings = findings(1000, 65_536, None);
-        findings.status.since_boot.as_mut().expect("counted").total.insert("drop".into(), dropped);
-        findings.status.log.as_mut().expect("a log").push(message.clone());
-        findings.since_boot = Some(since_boot);
-        diagnose(findings)
+        let mut observations = observations(1000, 65_536, None);
+        observations.status.since_boot.as_mut().expect("counted").total.insert("drop".into(), dropped);
+        observations.status.log.as_mut().expect("a log").push(message.clone());
+        observations.since_boot = Some(since_boot);
+        diagnose(observations)
     };
     let diagnosis = with(1_000_000_000_000 + 3_600_000_000, 5);
-    assert_eq!((diagnosis.verdict, diagnosis.proposal.limit), (Verdict::WasFull, Some(131_072)));
+    assert_eq!((diagnosis.verdict, diagnosis.proposal.limit), (Health::WasFull, Some(131_072)));
     checked(&diagnosis, "was-full");
-    assert_eq!(with(1_000_000_000_000 + 48 * 3_600_000_000, 5).verdict, Verdict::Healthy, "that was the day before");
-    assert_eq!(
-        with(1_000_000_000_000 + 3_600_000_000, 0).verdict,
-        Verdict::Healthy,
-        "another namespace of that number"
-    );
+    assert_eq!(with(1_000_000_000_000 + 48 * 3_600_000_000, 5).verdict, Health::Healthy, "that was the day before");
+    assert_eq!(with(1_000_000_000_000 + 3_600_000_000, 0).verdict, Health::Healthy, "another namespace of that number");
 }
 
 #[test]
 fn a_table_without_limit_is_not_full() {
-    let diagnosis = diagnose(findings(1000, 0, None));
-    assert_eq!((diagnosis.verdict, diagnosis.proposal.request.as_ref()), (Verdict::Healthy, None));
+    let diagnosis = diagnose(observations(1000, 0, None));
+    assert_eq!((diagnosis.verdict, diagnosis.proposal.request()), (Health::Healthy, None));
     checked(&diagnosis, "no-limit");
 }
 
 #[test]
 fn levels_of_a_monitoring_plugin() {
     let level = |count: Option<u64>, limit: u64, dropped: u64| {
-        let mut status = findings(count.unwrap_or(0), limit, None).status;
+        let mut status = observations(count.unwrap_or(0), limit, None).status;
         status.count = count;
         status.fill_percent = status::fill(count, Some(limit));
         let counted = status.interval.as_mut().and_then(|interval| interval.counted.as_mut()).expect("counted");
         counted.total.insert("drop".into(), dropped);
-        status::judge(&status, 75.0, 90.0).level.exit().code()
+        status::alert(&status, THRESHOLDS).level.exit().code()
     };
     assert_eq!(level(Some(74), 100, 0), 0);
     assert_eq!(level(Some(75), 100, 0), 1);
@@ -183,41 +189,36 @@ fn levels_of_a_monitoring_plugin() {
 
 #[test]
 fn a_status_in_text_and_metrics() {
-    let mut status = findings(58_000, 65_536, None).status;
-    status.level = Some(status::judge(&status, 75.0, 90.0));
-    let json = serde_json::to_string_pretty(&status).expect("it has string keys") + "\n";
-    assert_eq!(serde_json::from_str::<status::Status>(&json).expect("it can be read back"), status);
+    let mut status = observations(58_000, 65_536, None).status;
+    status.alert = Some(status::alert(&status, THRESHOLDS));
+    let document = StatusDocument::from(&status);
+    let json = serde_json::to_string_pretty(&document).expect("it has string keys") + "\n";
+    assert_eq!(serde_json::from_str::<StatusDocument>(&json).expect("it can be read back"), document);
     golden(&directory().join("status/status.json"), &json);
-    status.unread.push(Unread::new("x", "\u{1b}[2J"));
+    status.unread.push(Unread::Log("\u{1b}[2J".into(), Arc::new(io::ErrorKind::NotFound.into())));
     status.namespaces = ["a\"b\\c\nd", "two"].map(namespace).to_vec();
-    golden(&directory().join("status/text.txt"), &(status_text::text(&status) + "\n"));
+    golden(&directory().join("status/text.txt"), &(view::status::text(&status) + "\n"));
     golden(&directory().join("status/metrics.prom"), &(prometheus::metrics(&status) + "\n"));
 }
 
-fn namespace(name: &str) -> conntrack_sysctl::table::source::proc::Namespace {
-    conntrack_sysctl::table::source::proc::Namespace {
-        id: 1,
-        name: Some(name.into()),
-        program: None,
-        count: Some(7),
-        own: false,
-    }
+fn namespace(name: &str) -> Namespace {
+    Namespace { id: 1, name: Some(name.into()), program: None, count: Some(7), own: false }
 }
 
 #[test]
 fn drops_of_a_full_table_are_not_counted_twice() {
-    let counted = status::Counted { total: Names::from([("drop".into(), 9)]), cpus: Vec::new() };
+    let counted = status::Counted { total: Counts::from([("drop".into(), 9)]), cpus: Vec::new() };
     let interval = status::Interval { seconds: 1.0, growth: 0, counted: Some(counted) };
-    let none = Elsewhere::default();
-    assert!(drops(&none, &none, Some(&interval), true).is_empty());
-    assert_eq!(drops(&none, &none, Some(&interval), false)[0].counter, "conntrack.drop");
+    let none = LossInterval::default();
+    assert!(losses(&none, Some(&interval), &["drop"]).is_empty());
+    assert_eq!(losses(&none, Some(&interval), &[])[0].counter, "conntrack.drop");
 }
 
 #[test]
 fn no_limit_is_too_large_to_be_reckoned_with() {
-    let mut findings = findings(1000, u64::MAX, None);
-    findings.sizes.buckets = None;
-    let diagnosis = diagnose(findings);
+    let mut observations = observations(1000, u64::MAX, None);
+    observations.sizes.buckets = None;
+    let diagnosis = diagnose(observations);
     assert_eq!(diagnosis.proposal.memory, Some(u64::MAX));
     let arguments = ["diagnose", "--from", "-", "--limit", "2147483648"];
     let refused = Run::new(&arguments).input("").finish();
@@ -234,9 +235,9 @@ fn arguments_that_mean_nothing_are_no_warning_to_a_monitoring_system() {
 }
 
 /// An entry that has seen traffic both ways, with `remaining` seconds left.
-fn answered(protocol: u8, state: Option<State>, remaining: Option<u32>) -> Entry {
+fn answered(protocol: u8, state: Option<ProtocolState>, remaining: Option<u32>) -> TableEntry {
     let address: IpAddr = [192, 0, 2, 1].into();
-    Entry {
+    TableEntry {
         protocol,
         state,
         remaining,
@@ -256,7 +257,7 @@ fn a_saved_table_is_measured_by_the_kernels_defaults() {
         Run::new(&["diagnose", "--from", "-", "--limit", "100", "--output", output]).input(entry).finish().stdout
     };
     golden(&directory().join("diagnosis/saved-sctp.txt"), &run("text"));
-    let diagnosis: Diagnosis = serde_json::from_str(&run("json")).expect("it is JSON");
+    let diagnosis: DiagnosisDocument = serde_json::from_str(&run("json")).expect("it is JSON");
     let [sctp] = &diagnosis.profile.expect("there is an entry").timeouts[..] else { panic!("one timeout rules it") };
     assert_eq!(sctp.setting, "net.netfilter.nf_conntrack_sctp_timeout_established");
     assert_eq!((sctp.seconds, sctp.assumed, sctp.other_timeout, sctp.not_known), (Some(210), true, 0, 0));
@@ -265,7 +266,7 @@ fn a_saved_table_is_measured_by_the_kernels_defaults() {
 #[test]
 fn an_unknown_idle_time_is_not_another_timeout() {
     let mut tally = Tally::new(Timeouts::new());
-    let state = State::named(132, "ESTABLISHED");
+    let state = ProtocolState::named(132, "ESTABLISHED");
     for remaining in [Some(200), Some(211), Some(212), None] {
         tally.add(&answered(132, state, remaining));
     }
@@ -291,10 +292,10 @@ fn udp_lite_has_udps_timeouts_where_it_has_none_of_its_own() {
 #[test]
 fn every_timeout_that_rules_an_entry_has_a_default() {
     for protocol in 0..=u8::MAX {
-        let states = (0..=u8::MAX).map(|number| State::numbered(protocol, number)).chain([None]);
+        let states = (0..=u8::MAX).map(|number| ProtocolState::numbered(protocol, number)).chain([None]);
         for (state, is_answered) in states.flat_map(|state| [(state, true), (state, false)]) {
             let marks = Marks { replied: is_answered, assured: is_answered, offloaded: false };
-            let entry = Entry { marks, ..answered(protocol, state, Some(1)) };
+            let entry = TableEntry { marks, ..answered(protocol, state, Some(1)) };
             let Some(timeout) = timeout(&entry, 30) else { continue };
             for timeout in [Some(timeout), timeout.successor()].into_iter().flatten() {
                 assert!(default_timeout(&timeout.setting()).is_some(), "{}", timeout.setting());

@@ -14,8 +14,8 @@ use conntrack_sysctl::report::{Change, FileAction, Mode, Report, dsc, github, sa
 use conntrack_sysctl::show::{Inventory, Story};
 use conntrack_sysctl::summarize::Summary;
 use conntrack_sysctl::table::analysis::diagnosis::Diagnosis;
+use conntrack_sysctl::table::analysis::look::Look;
 use conntrack_sysctl::table::analysis::status::Status;
-use conntrack_sysctl::table::view::screen::Look;
 use conntrack_sysctl::warning::{Code, Warning};
 use schemars::Schema;
 use serde_json::{Value, json};

@@ -7,59 +7,94 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use crate::support::golden;
-use conntrack_sysctl::table::analysis::heavy::Heavy;
-use conntrack_sysctl::table::model::counters::{self, Counters, Names};
-use conntrack_sysctl::table::model::entry::{Entry, Marks, State};
-use conntrack_sysctl::table::source::{log as log_reader, netlink::message as ctnetlink, saved};
-use conntrack_sysctl::table::view::screen::{Canvas, Look, frame};
+use conntrack_sysctl::table::analysis::heavy::HeavyHitters;
+use conntrack_sysctl::table::analysis::look::Look;
+use conntrack_sysctl::table::model::counters::{Counters, Counts};
+use conntrack_sysctl::table::model::entry::{Marks, ProtocolState, TableEntry, has_ports, protocol_name};
+use conntrack_sysctl::table::source::netlink::message::{self, Reply};
+use conntrack_sysctl::table::source::proc::counters;
+use conntrack_sysctl::table::source::{log, saved};
+use conntrack_sysctl::table::view::screen::{Canvas, frame};
 use conntrack_sysctl::text as time;
 use proptest::prelude::*;
+use serde_json::{Value, json};
 
 fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/table")
 }
 
-fn entries(name: &str) -> (Vec<Entry>, saved::Saved) {
-    let text = fs::read(directory().join(name)).expect("the case is there");
+/// The directories of cases in `tests/table/NAME`, in order; each begins with the name of the form that it is a case of.
+fn cases(name: &str) -> Vec<PathBuf> {
+    let items = fs::read_dir(directory().join(name)).expect("there are cases");
+    let mut cases: Vec<PathBuf> = items.map(|item| item.expect("an item").path()).collect();
+    cases.sort();
+    cases
+}
+
+fn name(case: &Path) -> &str {
+    case.file_name().and_then(|name| name.to_str()).expect("a case has a name")
+}
+
+/// The bytes of a case, if the form that recognises them is the one that it is named after.
+fn input(case: &Path, form_of: impl Fn(&[u8]) -> &'static str) -> Vec<u8> {
+    let bytes = fs::read(case.join("in")).expect("a case has an input");
+    let form = form_of(&bytes);
+    assert!(name(case).starts_with(form), "{} is read as {form}", case.display());
+    bytes
+}
+
+/// The entries of a saved table, all of which has to be understood.
+fn entries(case: &Path) -> Vec<TableEntry> {
+    let bytes = input(case, |bytes| saved::form(bytes).name);
     let mut entries = Vec::new();
-    let saved = saved::read(&text[..], |entry| entries.push(entry.clone())).expect("it can be read");
-    (entries, saved)
+    let saved = saved::read(&bytes[..], |entry| entries.push(entry.clone())).expect("it can be read");
+    assert_eq!(saved, saved::Saved::default(), "{}", case.display());
+    entries
+}
+
+fn described(entry: &TableEntry) -> Value {
+    let TableEntry { protocol, state, remaining, source, destination, port, zone, marks } = entry;
+    json!({
+        "protocol": protocol_name(*protocol),
+        "state": state.map(ProtocolState::name),
+        "remaining": remaining,
+        "source": source,
+        "destination": destination,
+        "port": port,
+        "zone": zone,
+        "replied": marks.replied,
+        "assured": marks.assured,
+        "offloaded": marks.offloaded,
+    })
+}
+
+#[test]
+fn saved_tables() {
+    let cases = cases("saved");
+    for case in &cases {
+        let entries: Vec<String> = entries(case).iter().map(|entry| format!("  {}", described(entry))).collect();
+        golden(&case.join("entries.json"), &format!("[\n{}\n]\n", entries.join(",\n")));
+    }
+    for form in &saved::FORMS {
+        assert!(cases.iter().any(|case| name(case).starts_with(form.name)), "no case of {}", form.name);
+    }
 }
 
 /// The four forms were saved one after the other of one table, within a second; the time that remains may differ by it.
 #[test]
 fn one_table_in_four_forms() {
-    let (extended, saved) = entries("conntrack-L-extended.txt");
-    assert_eq!((extended.len(), saved.unread), (17, 0));
-    let established = extended.iter().filter(|entry| entry.state.is_some_and(|state| state.name() == "ESTABLISHED"));
-    assert_eq!(established.count(), 5);
-    assert!(extended.iter().all(|entry| entry.zone == 7 && entry.remaining.is_some()));
-    assert_eq!(extended.iter().filter(|entry| entry.marks.assured).count(), 8);
-    assert_eq!(extended.iter().filter(|entry| !entry.marks.replied).count(), 8);
-    assert_eq!(extended.iter().find(|entry| entry.protocol == 50).expect("ESP is there").port, None);
-    for form in ["conntrack-L.txt", "conntrack-L.xml", "proc-nf_conntrack.txt"] {
-        let (others, saved) = entries(form);
-        assert_eq!(saved.unread, 0, "{form}");
-        let bare = |entries: &[Entry]| {
-            let mut bare: Vec<String> =
-                entries.iter().map(|entry| format!("{:?}", Entry { remaining: None, ..entry.clone() })).collect();
-            bare.sort();
-            bare
-        };
-        assert_eq!(bare(&others), bare(&extended), "{form}");
+    let bare = |case: &str| {
+        let entries = entries(&directory().join("saved").join(case));
+        let entries = entries.iter().map(|entry| format!("{:?}", TableEntry { remaining: None, ..entry.clone() }));
+        let mut entries: Vec<String> = entries.collect();
+        entries.sort();
+        entries
+    };
+    let extended = bare("text-conntrack-L-extended");
+    assert_eq!(extended.len(), 17);
+    for case in ["text-conntrack-L", "text-proc-nf_conntrack", "xml-conntrack-L"] {
+        assert_eq!(bare(case), extended, "{case}");
     }
-}
-
-#[test]
-fn the_table_of_an_old_kernel() {
-    let (entries, saved) = entries("ip_conntrack-2.6.18.txt");
-    assert_eq!((entries.len(), saved.unread), (8, 0));
-    let idle = &entries[0];
-    assert_eq!(
-        (idle.remaining, idle.port, idle.state.map(State::name)),
-        (Some(395_114), Some(80), Some("ESTABLISHED"))
-    );
-    assert_eq!(entries[6].state, None, "generic entries have none");
 }
 
 #[test]
@@ -95,65 +130,63 @@ fn a_line_without_end_takes_no_memory() {
 fn counters_by_name() {
     for (name, expected) in [("stat-6.18.txt", 2), ("stat-5.10.txt", 2), ("stat-2.6.18.txt", 1)] {
         let text = fs::read_to_string(directory().join(name)).expect("the case is there");
-        let counters = Counters::parse(&text).expect("it is such a text");
+        let counters = counters::statistics(&text).expect("it is such a text");
         assert_eq!(counters.cpus.len(), expected, "{name}");
     }
     let text = fs::read_to_string(directory().join("stat-5.10.txt")).expect("the case is there");
-    let counters = Counters::parse(&text).expect("it is such a text");
+    let counters = counters::statistics(&text).expect("it is such a text");
     assert_eq!(counters.entries, Some(0x1234));
     let sum = counters.sum();
     let value = |name: &str| sum.get(name).copied();
     assert_eq!((value("drop"), value("early_drop"), value("search_restart")), (Some(0x30), Some(5), Some(7)));
     assert_eq!((value("insert_failed"), value("new"), value("entries")), (Some(0x10), None, None));
-    assert_eq!(Counters::parse("nonsense"), None);
-    assert_eq!(Counters::parse("entries found\nxyz 1"), None);
+    assert_eq!(counters::statistics("nonsense"), None);
+    assert_eq!(counters::statistics("entries found\nxyz 1"), None);
 }
 
 #[test]
 fn counters_begin_again_at_zero() {
-    let counters = |drop: u64| Counters { entries: None, cpus: vec![Names::from([("drop".to_owned(), drop)])] };
+    let counters = |drop: u64| Counters { entries: None, cpus: vec![Counts::from([("drop".to_owned(), drop)])] };
     assert_eq!(counters(3).since(&counters(0xffff_fffe))[0]["drop"], 5);
     assert_eq!(counters(3).since(&counters(3))[0]["drop"], 0);
 }
 
 #[test]
 fn other_counters() {
-    let netstat = counters::parse_netstat("TcpExt: A ListenOverflows\nTcpExt: 1 22\nIp: MaxConn X\nIp: -1 3\n");
+    let netstat = counters::netstat("TcpExt: A ListenOverflows\nTcpExt: 1 22\nIp: MaxConn X\nIp: -1 3\n");
     assert_eq!(
         netstat,
-        Names::from([("TcpExt.A".into(), 1), ("TcpExt.ListenOverflows".into(), 22), ("Ip.X".into(), 3)])
+        Counts::from([("TcpExt.A".into(), 1), ("TcpExt.ListenOverflows".into(), 22), ("Ip.X".into(), 3)])
     );
-    let softnet = counters::parse_softnet("0000000f 00000002 00000001 0\n00000001 00000010 00000000 0\n");
-    assert_eq!(softnet, Names::from([("dropped".into(), 0x12), ("time_squeeze".into(), 1)]));
+    let softnet = counters::softnet("0000000f 00000002 00000001 0\n00000001 00000010 00000000 0\n");
+    assert_eq!(softnet, Counts::from([("dropped".into(), 0x12), ("time_squeeze".into(), 1)]));
     let dev = "Inter-|   Receive                                                |  Transmit\n \
         face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier \
         compressed\n    lo: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n eth0:1:1 2 0 0 0 0 0 0 9 10 0 0 0 0 0 0\n";
-    let interfaces = counters::parse_interfaces(dev);
+    let interfaces = counters::interfaces(dev);
     assert_eq!((interfaces["lo.rx_drop"], interfaces["lo.tx_drop"], interfaces["lo.rx_errs"]), (4, 12, 3));
     assert_eq!(interfaces["eth0:1.rx_drop"], 0);
 }
 
-/// Logs in all their forms, each with the messages that are found in it.
 #[test]
-fn logs() {
-    let mut cases: Vec<PathBuf> = fs::read_dir(directory().join("logs"))
-        .expect("there are cases")
-        .map(|item| item.expect("an item").path())
-        .collect();
-    cases.retain(|path| path.extension().is_some_and(|extension| extension == "log"));
-    cases.sort();
-    assert!(cases.len() >= 7);
-    for case in cases {
-        let log = log_reader::text(&fs::read(&case).expect("it can be read")[..], "log").expect("it can be read");
-        let found = serde_json::to_string_pretty(&log).expect("it has string keys") + "\n";
-        golden(&case.with_extension("json"), &found);
+fn saved_logs() {
+    let cases = cases("logs");
+    for case in &cases {
+        let bytes = input(case, |bytes| log::form(bytes).name);
+        let found = log::text(&bytes[..], "log").expect("it can be read");
+        let found = serde_json::to_string_pretty(&found).expect("it has string keys") + "\n";
+        golden(&case.join("messages.json"), &found);
+    }
+    for form in &log::FORMS {
+        assert!(cases.iter().any(|case| name(case).starts_with(form.name)), "no case of {}", form.name);
     }
 }
 
 #[test]
 fn the_kernels_records() {
-    use conntrack_sysctl::table::source::log::lines::kmsg_record;
-    let record = |prefix: &str, text: &str| kmsg_record(&format!("{prefix};{text}\n SUBSYSTEM=x\n"), 1_000_000_000);
+    let record = |prefix: &str, text: &str| {
+        log::kmsg::record_message(&format!("{prefix};{text}\n SUBSYSTEM=x\n"), Some(1_000_000_000))
+    };
     let words = "nf_conntrack: nf_conntrack: table full in netns 4026532178, dropping packet";
     let message = record("4,812,74000000,-", words).expect("it is one");
     assert_eq!((message.namespace, message.since_boot), (Some(4_026_532_178), Some(74_000_000)));
@@ -248,7 +281,7 @@ proptest! {
     /// A count is never too high, and too low by no more than it says and than the theorem says.
     #[test]
     fn heavy_hitters(items in proptest::collection::vec(0_u32..40, 0..400), most in 1_usize..20) {
-        let mut heavy = Heavy::new(most);
+        let mut heavy = HeavyHitters::new(most);
         for item in &items {
             heavy.add(*item);
         }
@@ -265,10 +298,10 @@ proptest! {
 
     #[test]
     fn any_datagram_is_read_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..600), sequence in 0_u32..2) {
-        for message in ctnetlink::messages(&bytes, sequence) {
-            if let ctnetlink::Message::Data(attributes, _) = message {
-                let _ = (ctnetlink::entry(attributes.clone()), ctnetlink::counters(attributes.clone()));
-                let _ = ctnetlink::totals(attributes);
+        for reply in message::replies(&bytes, sequence) {
+            if let Reply::Data(attributes, _) = reply {
+                let _ = (message::entry(attributes.clone()), message::counters(attributes.clone()));
+                let _ = message::totals(attributes);
             }
         }
     }
@@ -280,9 +313,9 @@ proptest! {
         let (place, cut) = (place % bytes.len(), cut % bytes.len());
         bytes[place] = byte;
         for bytes in [&bytes[..], &bytes[..cut]] {
-            for message in ctnetlink::messages(bytes, 1) {
-                if let ctnetlink::Message::Data(attributes, _) = message {
-                    let _ = ctnetlink::entry(attributes);
+            for reply in message::replies(bytes, 1) {
+                if let Reply::Data(attributes, _) = reply {
+                    let _ = message::entry(attributes);
                 }
             }
         }
@@ -294,42 +327,42 @@ proptest! {
         for other in &others {
             bytes.extend(datagram(other));
         }
-        let found: Vec<Entry> = ctnetlink::messages(&bytes, 1)
-            .filter_map(|message| match message {
-                ctnetlink::Message::Data(attributes, _) => ctnetlink::entry(attributes),
+        let found: Vec<TableEntry> = message::replies(&bytes, 1)
+            .filter_map(|reply| match reply {
+                Reply::Data(attributes, _) => message::entry(attributes),
                 _ => None,
             })
             .collect();
-        let sent: Vec<Entry> = std::iter::once(entry).chain(others).collect();
+        let sent: Vec<TableEntry> = std::iter::once(entry).chain(others).collect();
         prop_assert_eq!(found, sent);
-        prop_assert_eq!(ctnetlink::messages(&bytes, 2).count(), 0, "the answer to another request");
+        prop_assert_eq!(message::replies(&bytes, 2).count(), 0, "the answer to another request");
     }
 
     #[test]
     fn any_text_is_read_without_a_panic(text in "\\PC{0,200}|([a-z0-9= \\[\\]<>/\"]{0,40}(src|dst|dport|<flow>|tcp 6 )){0,9}") {
         let _ = saved::read(text.as_bytes(), |_| {});
         let _ = saved::read(format!("<{text}").as_bytes(), |_| {});
-        let _ = log_reader::text(text.as_bytes(), "x");
-        let _ = log_reader::text(format!("[1.2] nf_conntrack: table full{text}").as_bytes(), "x");
-        let _ = (Counters::parse(&text), counters::parse_netstat(&text), counters::parse_interfaces(&text));
-        let _ = counters::parse_softnet(&text);
+        let _ = log::text(text.as_bytes(), "x");
+        let _ = log::text(format!("[1.2] nf_conntrack: table full{text}").as_bytes(), "x");
+        let _ = (counters::statistics(&text), counters::netstat(&text), counters::interfaces(&text));
+        let _ = counters::softnet(&text);
     }
 }
 
-fn any_entry() -> impl Strategy<Value = Entry> {
+fn any_entry() -> impl Strategy<Value = TableEntry> {
     let addresses = prop_oneof![
         (any::<[u8; 4]>(), any::<[u8; 4]>()).prop_map(|(source, destination)| (source.into(), destination.into())),
         (any::<[u8; 16]>(), any::<[u8; 16]>()).prop_map(|(source, destination)| (source.into(), destination.into())),
     ];
     let protocol = prop_oneof![Just(6_u8), Just(17), Just(132), Just(33), Just(1), Just(47), any::<u8>()];
     (addresses, protocol, 0_u8..10, any::<u32>(), any::<u16>(), any::<u16>(), any::<[bool; 3]>()).prop_map(
-        |((source, destination), protocol, state, remaining, port, zone, [replied, assured, offloaded])| Entry {
+        |((source, destination), protocol, state, remaining, port, zone, [replied, assured, offloaded])| TableEntry {
             protocol,
-            state: State::numbered(protocol, state),
+            state: ProtocolState::numbered(protocol, state),
             remaining: (!offloaded).then_some(remaining),
             source,
             destination,
-            port: Some(port).filter(|_| ctnetlink::has_ports(protocol)),
+            port: Some(port).filter(|_| has_ports(protocol)),
             zone,
             marks: Marks { replied, assured, offloaded },
         },
@@ -345,7 +378,7 @@ fn attribute(number: u16, value: &[u8]) -> Vec<u8> {
 }
 
 /// A small builder of what the kernel sends for an entry.
-fn datagram(entry: &Entry) -> Vec<u8> {
+fn datagram(entry: &TableEntry) -> Vec<u8> {
     const NESTED: u16 = 0x8000;
     let (family, ip) = match (entry.source, entry.destination) {
         (IpAddr::V4(source), IpAddr::V4(destination)) => {
@@ -370,7 +403,8 @@ fn datagram(entry: &Entry) -> Vec<u8> {
     payload.extend(attribute(3, &status.to_be_bytes()));
     payload.extend(entry.remaining.map(|remaining| attribute(7, &remaining.to_be_bytes())).unwrap_or_default());
     if let Some(state) = entry.state {
-        let number = (0..10).find(|number| State::numbered(entry.protocol, *number) == Some(state)).expect("it is one");
+        let number =
+            (0..10).find(|number| ProtocolState::numbered(entry.protocol, *number) == Some(state)).expect("it is one");
         let inner = attribute(1, &[number]);
         payload.extend(attribute(4 | NESTED, &attribute(1 | NESTED, &inner)));
     }

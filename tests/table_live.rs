@@ -2,8 +2,10 @@
 //! incident from the first dropped packet to the last, in a network namespace of its own.
 
 use crate::support::world::{Ended, Limit, Network, World, privileged};
-use conntrack_sysctl::table::analysis::diagnosis::{Diagnosis, Verdict};
-use conntrack_sysctl::table::analysis::status::{Level, Status};
+use conntrack_sysctl::table::analysis::diagnosis::Health;
+use conntrack_sysctl::table::analysis::look::Look;
+use conntrack_sysctl::table::analysis::status::AlertLevel;
+use conntrack_sysctl::table::view::json::{DiagnosisDocument, StatusDocument};
 
 /// Makes connection tracking look at all traffic of the namespace.
 const TRACKED: &str = "ip link set lo up
@@ -32,12 +34,12 @@ END"
     )
 }
 
-fn diagnosis(ended: &Ended) -> Diagnosis {
+fn diagnosis(ended: &Ended) -> DiagnosisDocument {
     assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
     serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}\n{}", ended.stdout))
 }
 
-fn status(ended: &Ended) -> Status {
+fn status(ended: &Ended) -> StatusDocument {
     serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}\n{}{}", ended.stdout, ended.stderr))
 }
 
@@ -74,7 +76,7 @@ privileged!(the_numbers_are_those_of_conntrack, || {
     for saved in ["text", "extended", "xml", "proc"] {
         let ended = world.try_sh(&format!("exec $BIN diagnose --from /mnt/{saved} --limit 2400"), "");
         let again = self::diagnosis(&ended);
-        assert_eq!(again.verdict, Verdict::Near, "{saved}");
+        assert_eq!(again.verdict, Health::Near, "{saved}");
         let again = again.profile.expect("it is read");
         assert_eq!(
             (&again.classes, &again.sources, &again.ports),
@@ -103,7 +105,7 @@ privileged!(a_sample_tells_of_the_whole, || {
 privileged!(the_incident, || {
     let limit = Limit::borrow();
     let world = tracked_world();
-    assert_eq!(diagnosis(&world.try_sh("exec $BIN diagnose --interval 0.2", "")).verdict, Verdict::Healthy);
+    assert_eq!(diagnosis(&world.try_sh("exec $BIN diagnose --interval 0.2", "")).verdict, Health::Healthy);
 
     limit.set(2000);
     let flood_once = flood("127.0.0.5", 10_000, 3000);
@@ -118,10 +120,12 @@ privileged!(the_incident, || {
     let own =
         world.sh("readlink /proc/self/ns/net").trim().trim_start_matches("net:[").trim_end_matches(']').to_owned();
     let mut found = diagnosis(&world.try_sh("sleep 0.5; exec $BIN diagnose --interval 1", ""));
-    let is_logged = |found: &Diagnosis| found.status.log.as_ref().is_some_and(|log| log.namespaces.contains_key(&own));
-    let dropped_now = |found: &Diagnosis| found.status.interval.as_ref().is_some_and(|own| own.count("drop") > 0);
+    let is_logged =
+        |found: &DiagnosisDocument| found.status.log.as_ref().is_some_and(|log| log.namespaces.contains_key(&own));
+    let dropped_now =
+        |found: &DiagnosisDocument| found.status.interval.as_ref().is_some_and(|own| own.count("drop") > 0);
     for _ in 0..5 {
-        if found.verdict == Verdict::Full && is_logged(&found) && dropped_now(&found) {
+        if found.verdict == Health::Full && is_logged(&found) && dropped_now(&found) {
             break;
         }
         world.sh(&flood("127.0.0.7", 20_000, 3000));
@@ -130,7 +134,7 @@ privileged!(the_incident, || {
             "",
         ));
     }
-    assert_eq!(found.verdict, Verdict::Full, "{found:#?}");
+    assert_eq!(found.verdict, Health::Full, "{found:#?}");
     assert!(is_logged(&found), "{found:#?}");
     assert!(dropped_now(&found), "{found:#?}");
     assert!(!found.limit_is_ours, "a child namespace cannot set it");
@@ -157,15 +161,15 @@ privileged!(the_incident, || {
     let before = status(&world.try_sh("exec $BIN status", ""));
     world.sh(&flood("127.0.0.9", 40_000, 1000));
     let after = status(&world.try_sh("exec $BIN status", ""));
-    let dropped = |status: &Status| status.since_boot.as_ref().map(|counted| counted.total["drop"]);
+    let dropped = |status: &StatusDocument| status.since_boot.as_ref().map(|counted| counted.total["drop"]);
     assert!(dropped(&before) > Some(0), "the drops of before stay counted");
     assert_eq!(dropped(&after), dropped(&before));
     assert_eq!(after.count, Some(before.count.expect("it is known") + 1000));
     let after = diagnosis(&world.try_sh("exec $BIN diagnose --interval 0.5", ""));
-    assert!(matches!(after.verdict, Verdict::WasFull | Verdict::Near), "{after:#?}");
+    assert!(matches!(after.verdict, Health::WasFull | Health::Near), "{after:#?}");
     drop(limit);
     let after = diagnosis(&world.try_sh("exec $BIN diagnose --interval 0.2", ""));
-    assert_eq!(after.verdict, Verdict::WasFull, "{after:#?}");
+    assert_eq!(after.verdict, Health::WasFull, "{after:#?}");
 });
 
 privileged!(a_full_listen_queue_is_not_blamed_on_the_table, || {
@@ -188,7 +192,7 @@ while time.time() < end:
 END
 exec $BIN diagnose --interval 2.5";
     let found = diagnosis(&world.try_sh(script, ""));
-    assert_eq!(found.verdict, Verdict::DroppingElsewhere, "{found:#?}");
+    assert_eq!(found.verdict, Health::DroppingElsewhere, "{found:#?}");
     let overflows = found.drops.iter().find(|drops| drops.counter == "TcpExt.ListenOverflows").expect("it is named");
     assert!(overflows.look.contains("ss -ltn"));
     assert_eq!(found.proposal.timeouts.len(), 0, "there is nothing wrong with the table");
@@ -200,12 +204,12 @@ privileged!(what_cannot_be_read_is_named_and_the_rest_is_given, || {
     let world = tracked_world();
     world.sh(&flood("127.0.0.5", 1000, 10));
     world.sh("cp $BIN /mnt/binary; chmod 755 /mnt /mnt/binary");
-    let unread = |diagnosis: &Diagnosis| format!("{:?}", diagnosis.status.unread);
+    let unread = |diagnosis: &DiagnosisDocument| format!("{:?}", diagnosis.status.unread);
 
     // A user other than root: no netlink, no table, but the counts.
     let nobody = "exec setpriv --reuid 65534 --regid 65534 --clear-groups";
     let found = diagnosis(&world.try_sh(&format!("{nobody} /mnt/binary diagnose --interval 0"), ""));
-    assert_eq!((found.verdict, found.status.count, &found.profile), (Verdict::Healthy, Some(10), &None));
+    assert_eq!((found.verdict, found.status.count, &found.profile), (Health::Healthy, Some(10), &None));
     assert!(unread(&found).contains("CAP_NET_ADMIN"), "{}", unread(&found));
 
     // No keys under /proc/sys: the socket tells the rest.
@@ -217,7 +221,7 @@ privileged!(what_cannot_be_read_is_named_and_the_rest_is_given, || {
     // Neither: the counters in /proc/net/stat still have the number of entries.
     let ended = world.try_sh(&format!("{nobody} /mnt/binary status --warn 75"), "");
     let seen = status(&ended);
-    assert_eq!((ended.code, seen.level.map(|judged| judged.level), seen.limit), (3, Some(Level::Unknown), None));
+    assert_eq!((ended.code, seen.level.map(|judged| judged.level), seen.limit), (3, Some(AlertLevel::Unknown), None));
     assert_eq!(seen.count, Some(10));
     assert!(seen.unread.iter().any(|unread| unread.what == "the limit"), "{:?}", seen.unread);
 });
@@ -262,7 +266,7 @@ privileged!(a_line_of_json_for_each_look, || {
         format!("(sleep 0.5; {}\n) & exec $BIN watch --count 12 --interval 0.4 --new", flood("127.0.0.5", 1000, 300));
     let ended = world.try_sh(&script, "");
     assert_eq!(ended.code, 0, "{}", ended.stderr);
-    let looks: Vec<conntrack_sysctl::table::view::screen::Look> =
+    let looks: Vec<Look> =
         ended.stdout.lines().map(|line| serde_json::from_str(line).expect("a line is an object")).collect();
     assert_eq!(looks.len(), 12);
     let new = looks.iter().filter_map(|look| look.new);

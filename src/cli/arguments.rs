@@ -18,11 +18,11 @@ use crate::schema::Of;
 use crate::show::{Inventory, Story};
 use crate::summarize::Summary;
 use crate::table::analysis::diagnosis::Diagnosis;
+use crate::table::analysis::look::Look;
 use crate::table::analysis::proposal::LARGEST;
 use crate::table::analysis::status::Status;
-use crate::table::view::screen::Look;
+use crate::table::gather::{DiagnoseOptions, StatusOptions};
 use crate::table::watch::WatchOptions;
-use crate::table::{DiagnoseOptions, StatusOptions};
 
 /// Keeps the kernel's connection tracking sysctls as desired: live now, and after the next boot.
 #[derive(Parser)]

@@ -1,7 +1,8 @@
-//! Decides what the readings mean. Pure.
+//! Decides what the readings mean. No I/O: values in, values out.
 
 pub mod diagnosis;
 pub mod heavy;
+pub mod look;
 pub mod losses;
 pub mod profile;
 pub mod proposal;

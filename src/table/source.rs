@@ -1,4 +1,4 @@
-//! Reads the table, its counters and the log: from the kernel, or from what somebody saved.
+//! Reads the table, its counters and the log: from the kernel, or from saved files.
 
 pub mod lines;
 pub mod log;

@@ -1,21 +1,22 @@
 //! Looks at the table again and again: a live view on a terminal, a line for each look otherwise.
 
 use std::collections::VecDeque;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Stdin};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::now;
 use crate::host::restraint;
-use crate::table::analysis::profile::{Profile, Tally};
-use crate::table::analysis::status::{fill, interval};
-use crate::table::source::netlink::{self, NewEntries};
-use crate::table::source::proc::{self, Reading};
-use crate::table::view::screen::{self, Canvas, Look, New};
+use crate::table::analysis::look::{Look, look};
+use crate::table::analysis::profile::{Profile, Tally, Timeouts};
+use crate::table::gather::now;
+use crate::table::model::counters::NewEntries;
+use crate::table::model::reading::Reading;
+use crate::table::source::netlink::{self, NewEntryEvents};
+use crate::table::source::proc;
+use crate::table::view::screen::{self, Canvas};
 use crate::table::view::terminal::Terminal;
-use crate::text::{to_f64, to_u64};
 
 /// The options of `watch`.
 #[derive(Clone, Debug)]
@@ -36,11 +37,8 @@ pub enum Display<'a> {
     Lines(&'a mut dyn FnMut(&Look) -> io::Result<()>),
 }
 
-/// The entries that are read for the top: right to two points, and read in a few milliseconds.
+/// The entries that a look reads for its sources and ports: right to two points, and read in a few milliseconds.
 const SAMPLE: u64 = 8192;
-
-/// How many of the top are shown.
-const TOP: usize = 10;
 
 /// The looks that the history line remembers: as many as the widest terminal has columns.
 const HISTORY: usize = 1024;
@@ -56,14 +54,28 @@ pub fn watch(options: &WatchOptions, display: Display) -> io::Result<()> {
     restraint::only_look();
     match display {
         Display::View => view(options),
-        Display::Lines(print) => run(options, Screen::Lines(print)),
+        Display::Lines(print) => lines(options, print),
+    }
+}
+
+/// Prints the looks.
+fn lines(options: &WatchOptions, print: &mut dyn FnMut(&Look) -> io::Result<()>) -> io::Result<()> {
+    let mut watcher = Watcher::new(options)?;
+    loop {
+        while !watcher.is_due() {
+            watcher.wait(None)?;
+        }
+        print(&watcher.look()?)?;
+        if watcher.is_over() {
+            return Ok(());
+        }
     }
 }
 
 /// Shows the looks as a live view on the terminal, which has its own content back afterwards.
 fn view(options: &WatchOptions) -> io::Result<()> {
     let terminal = Terminal::take()?;
-    let watched = run(options, Screen::View(&terminal));
+    let watched = View::new(&terminal).run(options);
     let signal = terminal.ended_by();
     drop(terminal);
     if let Some(signal) = signal {
@@ -73,127 +85,149 @@ fn view(options: &WatchOptions) -> io::Result<()> {
     watched
 }
 
-/// The display, with the terminal that a live view has taken.
-enum Screen<'a> {
-    View(&'a Terminal),
-    Lines(&'a mut dyn FnMut(&Look) -> io::Result<()>),
+/// Takes the looks, each at its time.
+struct Watcher {
+    interval: Duration,
+    /// The time of the next look.
+    due: Instant,
+    /// The looks so far.
+    looks: u64,
+    /// The number of looks after which the watch ends.
+    count: Option<u64>,
+    /// The reading of the last look.
+    before: Reading,
+    events: Option<NewEntryEvents>,
+    /// The events since the last look.
+    new: NewEntries,
 }
 
-fn run(options: &WatchOptions, mut screen: Screen) -> io::Result<()> {
-    let pause = options.interval;
-    let new = if options.new { Some(NewEntries::listen()?) } else { None };
-    let terminal = match screen {
-        Screen::View(terminal) => Some(terminal),
-        Screen::Lines(_) => None,
-    };
-    let mut history = VecDeque::new();
-    let mut before = proc::read();
-    let mut looks = 0;
-    let mut drawn: Option<(Look, Canvas)> = None;
-    let mut due = Instant::now() + pause;
-    loop {
-        let mut counted = new.as_ref().map(|_| New::default());
-        loop {
-            // Even where a look takes longer than the interval, keys and signals are heard.
-            let has_keys = wait(due.saturating_duration_since(Instant::now()), terminal, new.as_ref())?;
-            if let (Some(new), Some(counted)) = (&new, &mut counted) {
-                let (entries, or_more) = new.take()?;
-                counted.entries += entries;
-                counted.or_more |= or_more;
-            }
-            if let Some(terminal) = terminal {
-                if (has_keys && terminal.is_quit()) || terminal.ended_by().is_some() {
-                    return Ok(());
-                }
-                let was_away = terminal.stop_if_asked()?;
-                let canvas = terminal.canvas();
-                if let Some((look, _)) = drawn.as_ref().filter(|(_, before)| was_away || *before != canvas) {
-                    terminal.draw(&screen::frame(look, &history, canvas))?;
-                    drawn = Some((look.clone(), canvas));
-                }
-            }
-            if Instant::now() >= due {
-                break;
-            }
+impl Watcher {
+    fn new(options: &WatchOptions) -> io::Result<Watcher> {
+        let WatchOptions { interval, count, new } = *options;
+        let events = if new { Some(NewEntryEvents::listen()?) } else { None };
+        let before = proc::read();
+        let due = Instant::now() + interval;
+        Ok(Watcher { interval, due, looks: 0, count, before, events, new: NewEntries::default() })
+    }
+
+    fn is_due(&self) -> bool {
+        Instant::now() >= self.due
+    }
+
+    fn is_over(&self) -> bool {
+        self.count.is_some_and(|count| self.looks >= count)
+    }
+
+    /// Waits for the time of the next look, an event, a signal, or a key in `keys`. Returns whether there is a key.
+    fn wait(&mut self, keys: Option<&Stdin>) -> io::Result<bool> {
+        let mut sources: Vec<PollFd<'_>> = keys.iter().map(|keys| PollFd::new(*keys, PollFlags::IN)).collect();
+        sources.extend(self.events.iter().map(|events| PollFd::new(events, PollFlags::IN)));
+        let left = self.due.saturating_duration_since(Instant::now());
+        let seconds = left.as_secs().try_into().unwrap_or(i64::MAX);
+        let has_key = match poll(&mut sources, Some(&Timespec { tv_sec: seconds, tv_nsec: left.subsec_nanos().into() }))
+        {
+            Ok(_) => keys.is_some() && !sources[0].revents().is_empty(),
+            Err(rustix::io::Errno::INTR) => false,
+            Err(error) => return Err(error.into()),
+        };
+        self.take_events()?;
+        Ok(has_key)
+    }
+
+    fn take_events(&mut self) -> io::Result<()> {
+        if let Some(events) = &self.events {
+            self.new += events.take()?;
         }
-        // A look that comes late does not make the next ones come early.
-        due = (due + pause).max(Instant::now());
+        Ok(())
+    }
+
+    fn look(&mut self) -> io::Result<Look> {
+        self.take_events()?;
+        // A late look does not make the next ones early.
+        self.due = (self.due + self.interval).max(Instant::now());
         let after = proc::read();
-        let look = look(&before, &after, counted);
-        before = after;
-        if history.len() == HISTORY {
-            history.pop_front();
-        }
-        history.push_back(look.fill_percent.unwrap_or(0.0));
-        match &mut screen {
-            Screen::View(terminal) => {
-                let canvas = terminal.canvas();
-                terminal.draw(&screen::frame(&look, &history, canvas))?;
-                drawn = Some((look, canvas));
-            }
-            Screen::Lines(print) => print(&look)?,
-        }
-        looks += 1;
-        if options.count.is_some_and(|count| looks >= count) {
-            return Ok(());
-        }
+        let new = std::mem::take(&mut self.new);
+        let new = self.events.as_ref().map(|_| new);
+        let look = look(now(), &self.before, &after, new, sample().as_ref());
+        self.before = after;
+        self.looks += 1;
+        Ok(look)
     }
 }
 
-/// Waits for a key, a signal, events, or the time. Returns whether there is a key to read.
-fn wait(left: Duration, terminal: Option<&Terminal>, new: Option<&NewEntries>) -> io::Result<bool> {
-    let stdin = io::stdin();
-    let mut sources = Vec::new();
-    let has_keys = terminal.is_some_and(Terminal::has_keys);
-    if has_keys {
-        sources.push(PollFd::new(&stdin, PollFlags::IN));
-    }
-    if let Some(new) = new {
-        sources.push(PollFd::new(new, PollFlags::IN));
-    }
-    let left = Timespec { tv_sec: left.as_secs().try_into().unwrap_or(i64::MAX), tv_nsec: left.subsec_nanos().into() };
-    match poll(&mut sources, Some(&left)) {
-        Ok(_) => Ok(has_keys && !sources[0].revents().is_empty()),
-        Err(rustix::io::Errno::INTR) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn look(before: &Reading, after: &Reading, new: Option<New>) -> Look {
-    let interval = interval(before, after);
-    let profile = top();
-    let items = |pick: fn(&Profile) -> &crate::table::analysis::profile::Top| {
-        profile.iter().flat_map(|profile| pick(profile).items.iter().take(TOP).cloned()).collect()
-    };
-    let rate = interval.growth_per_second();
-    let room = after.count.zip(after.limit).filter(|(_, limit)| *limit > 0);
-    Look {
-        time: now(),
-        count: after.count,
-        limit: after.limit,
-        fill_percent: fill(after.count, after.limit),
-        seconds: interval.seconds,
-        growth: interval.growth,
-        new,
-        drop: interval.count("drop"),
-        early_drop: interval.count("early_drop"),
-        insert_failed: interval.count("insert_failed"),
-        invalid: interval.count("invalid"),
-        seconds_until_full: room
-            .filter(|_| rate > 0.0)
-            .map(|(count, limit)| to_u64(to_f64(limit.saturating_sub(count)) / rate)),
-        sources: items(|profile| &profile.sources),
-        ports: items(|profile| &profile.ports),
-        unread: after.unread.len() as u64 + u64::from(profile.is_none()),
-    }
-}
-
-/// The top of a sample of the table, if it can be read.
-fn top() -> Option<Profile> {
-    let mut tally = Tally::new(crate::table::analysis::profile::Timeouts::new());
+/// The profile of a sample of the table, if it can be read.
+fn sample() -> Option<Profile> {
+    let mut tally = Tally::new(Timeouts::new());
     let dumped = netlink::dump(|entry| {
         tally.add(entry);
         if tally.entries() >= SAMPLE { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     dumped.is_ok().then(|| tally.profile(None))
+}
+
+/// The live view.
+struct View<'a> {
+    terminal: &'a Terminal,
+    /// The fills of the last looks.
+    history: VecDeque<f64>,
+    /// The last look.
+    look: Option<Look>,
+    /// The canvas that shows it; None: it has to be drawn.
+    drawn_on: Option<Canvas>,
+}
+
+impl View<'_> {
+    fn new(terminal: &Terminal) -> View<'_> {
+        View { terminal, history: VecDeque::new(), look: None, drawn_on: None }
+    }
+
+    fn run(&mut self, options: &WatchOptions) -> io::Result<()> {
+        let mut watcher = Watcher::new(options)?;
+        while self.wait(&mut watcher)?.is_continue() {
+            self.show(watcher.look()?)?;
+            if watcher.is_over() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for the time of the next look, and reacts to keys, signals and a new size. Breaks off if they end the view.
+    fn wait(&mut self, watcher: &mut Watcher) -> io::Result<ControlFlow<()>> {
+        let keys = self.terminal.keys();
+        // At least once, so that keys and signals are noticed even if a look takes longer than the interval.
+        loop {
+            let has_key = watcher.wait(keys.as_ref())?;
+            if (has_key && self.terminal.is_quit()) || self.terminal.ended_by().is_some() {
+                return Ok(ControlFlow::Break(()));
+            }
+            if self.terminal.stop_if_asked()? {
+                self.drawn_on = None;
+            }
+            self.draw()?;
+            if watcher.is_due() {
+                return Ok(ControlFlow::Continue(()));
+            }
+        }
+    }
+
+    fn show(&mut self, look: Look) -> io::Result<()> {
+        if self.history.len() == HISTORY {
+            self.history.pop_front();
+        }
+        self.history.push_back(look.fill_percent.unwrap_or(0.0));
+        self.look = Some(look);
+        self.drawn_on = None;
+        self.draw()
+    }
+
+    /// Draws the last look, unless it is drawn on this canvas already.
+    fn draw(&mut self) -> io::Result<()> {
+        let canvas = self.terminal.canvas();
+        if let Some(look) = self.look.as_ref().filter(|_| self.drawn_on != Some(canvas)) {
+            self.terminal.draw(&screen::frame(look, &self.history, canvas))?;
+            self.drawn_on = Some(canvas);
+        }
+        Ok(())
+    }
 }

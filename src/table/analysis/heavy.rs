@@ -1,25 +1,25 @@
-//! Finds what occurs most often in a stream of any length, in bounded memory (Misra and Gries, "Finding repeated
-//! elements", 1982).
+//! Finds the heavy hitters in a stream of any length, which are the most frequent items, in bounded memory (Misra and
+//! Gries, "Finding repeated elements", 1982).
 //!
-//! With k counters and n items, each count that is kept is at most n / (k + 1) too low and never too high, and whatever
-//! occurs more often than that is kept. While no more than k different items come, all counts are exact.
+//! With k counters and n items, no count is too high, or too low by more than n / (k + 1), and every item that occurs
+//! more often than that is kept. With no more than k different items, all counts are exact.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 
 /// The items that occur most often.
 #[derive(Clone, Debug)]
-pub struct Heavy<T> {
+pub struct HeavyHitters<T> {
     counts: HashMap<T, u64>,
     most: usize,
     missing: u64,
 }
 
-impl<T: Hash + Eq + Ord + Clone> Heavy<T> {
-    /// A summary with `most` counters.
+impl<T: Hash + Eq + Ord + Clone> HeavyHitters<T> {
+    /// No items yet, and room for `most` counters.
     #[must_use]
-    pub fn new(most: usize) -> Heavy<T> {
-        Heavy { counts: HashMap::with_capacity(most), most, missing: 0 }
+    pub fn new(most: usize) -> HeavyHitters<T> {
+        HeavyHitters { counts: HashMap::with_capacity(most), most, missing: 0 }
     }
 
     /// Counts an item.
@@ -29,8 +29,8 @@ impl<T: Hash + Eq + Ord + Clone> Heavy<T> {
         } else if self.counts.len() < self.most {
             self.counts.insert(item, 1);
         } else {
-            // Each round takes one from every counter, so that there are at most n / (k + 1) rounds: on average, an item
-            // costs one step, whatever comes.
+            // Each round takes one from every counter, so there are at most n / (k + 1) rounds. An item costs one step on
+            // average, whatever the stream.
             self.missing += 1;
             self.counts.retain(|_, count| {
                 *count -= 1;
@@ -39,13 +39,13 @@ impl<T: Hash + Eq + Ord + Clone> Heavy<T> {
         }
     }
 
-    /// By how much a count may be too low.
+    /// The most that a count may be too low.
     #[must_use]
     pub fn missing(&self) -> u64 {
         self.missing
     }
 
-    /// How many different items there are, where that is known: where all counts are exact.
+    /// The number of different items; None where the counts are not exact.
     #[must_use]
     pub fn different(&self) -> Option<usize> {
         (self.missing == 0).then_some(self.counts.len())

@@ -1,124 +1,159 @@
-//! Names the other doors at which packets are dropped, and where to look next. Pure.
-
-use serde::{Deserialize, Serialize};
+//! Names the counters of lost packets that grew, and for each the next step of a search for the cause.
 
 use crate::table::analysis::status::Interval;
-use crate::table::model::counters::{Names, growth};
-use crate::table::source::proc::Elsewhere;
+use crate::table::model::counters::{Counts, growth};
+use crate::table::model::reading::LossCounters;
+use crate::text::to_f64;
 
-/// A counter that grew while looking.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Drops {
+/// A counter of lost packets that grew during the run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loss {
     /// The counter: `TcpExt.ListenOverflows`, `eth0.rx_drop`, `softnet.dropped`, `conntrack.insert_failed`.
     pub counter: String,
-    /// By how much it grew.
+    /// The growth.
     pub count: u64,
     /// Whether that is more than a healthy host shows.
     pub significant: bool,
-    /// What it means, and where to look next.
-    pub look: String,
+    /// The place to look at next.
+    pub next_step: NextStep,
 }
 
-/// The counters of /proc/net/netstat and /proc/net/snmp that count lost packets, and where to look.
-const NETWORK: [(&str, &str); 12] = [
-    (
-        "TcpExt.ListenOverflows",
-        "a listening socket's accept queue is full: `ss -ltn` (Recv-Q at Send-Q); the program's backlog, \
-         net.core.somaxconn",
-    ),
-    (
-        "TcpExt.ListenDrops",
-        "a listening socket refused connections: `ss -ltn`, then the program that should accept them",
-    ),
-    ("TcpExt.TCPReqQFullDrop", "the queue of half-open connections is full: net.ipv4.tcp_max_syn_backlog, a SYN flood"),
-    ("TcpExt.TCPBacklogDrop", "a socket's backlog is full: the program or its CPU is too slow; net.core.rmem_max"),
-    ("TcpExt.TCPRcvQDrop", "a socket's receive queue is full: the program is too slow, or net.ipv4.tcp_mem is reached"),
-    ("TcpExt.TCPTimeWaitOverflow", "too many sockets in TIME-WAIT: net.ipv4.tcp_max_tw_buckets"),
-    ("TcpExt.IPReversePathFilter", "the reverse path filter drops packets: routes, or net.ipv4.conf.*.rp_filter"),
-    ("Udp.RcvbufErrors", "a UDP socket's receive buffer is full: the program is too slow; net.core.rmem_max"),
-    ("Udp.MemErrors", "UDP's memory is used up: net.ipv4.udp_mem"),
-    ("Ip.InDiscards", "IP threw packets away on input: memory, or the interface's queue"),
-    ("Ip.OutDiscards", "IP threw packets away on output: the interface's queue (`tc -s qdisc`)"),
-    ("Ip.OutNoRoutes", "there is no route: `ip route get ADDRESS`"),
+/// The counters of lost packets, before and after an interval.
+#[derive(Clone, Debug, Default)]
+pub struct LossInterval {
+    /// At the start.
+    pub before: LossCounters,
+    /// At the end.
+    pub after: LossCounters,
+}
+
+/// The place to look at next, which is where the packets were lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NextStep {
+    /// The accept queue of a listening socket, which is full.
+    AcceptQueue,
+    /// The program that should accept connections.
+    Listener,
+    /// The queue of half-open connections.
+    HalfOpenQueue,
+    /// The backlog of a TCP socket.
+    SocketBacklog,
+    /// The receive queue of a TCP socket.
+    ReceiveQueue,
+    /// The sockets in TIME-WAIT.
+    TimeWaitSockets,
+    /// The reverse path filter.
+    ReversePathFilter,
+    /// The receive buffer of a UDP socket.
+    UdpReceiveBuffer,
+    /// The memory of all UDP sockets.
+    UdpMemory,
+    /// IP on input.
+    IpInput,
+    /// IP on output.
+    IpOutput,
+    /// The routes.
+    Routes,
+    /// The input queue of a CPU.
+    InputQueue,
+    /// The time that a CPU may spend on its input queue.
+    InputBudget,
+    /// The interface of this name.
+    Interface(String),
+    /// The protocol trackers of connection tracking.
+    Trackers,
+    /// The insertion of new entries.
+    Insertion,
+    /// The buckets of the hash table.
+    Buckets,
+    /// The rules that drop invalid packets.
+    InvalidPackets,
+}
+
+/// The counters of lost packets in /proc/net/netstat and /proc/net/snmp.
+const NETWORK: [(&str, NextStep); 12] = [
+    ("TcpExt.ListenOverflows", NextStep::AcceptQueue),
+    ("TcpExt.ListenDrops", NextStep::Listener),
+    ("TcpExt.TCPReqQFullDrop", NextStep::HalfOpenQueue),
+    ("TcpExt.TCPBacklogDrop", NextStep::SocketBacklog),
+    ("TcpExt.TCPRcvQDrop", NextStep::ReceiveQueue),
+    ("TcpExt.TCPTimeWaitOverflow", NextStep::TimeWaitSockets),
+    ("TcpExt.IPReversePathFilter", NextStep::ReversePathFilter),
+    ("Udp.RcvbufErrors", NextStep::UdpReceiveBuffer),
+    ("Udp.MemErrors", NextStep::UdpMemory),
+    ("Ip.InDiscards", NextStep::IpInput),
+    ("Ip.OutDiscards", NextStep::IpOutput),
+    ("Ip.OutNoRoutes", NextStep::Routes),
 ];
 
-/// Of these, and of an interface's drops, a few a second come to every host: broadcasts of others, protocols that nobody
-/// here speaks, a program that tries an address again and again. That is no illness.
-const STRAY: [&str; 2] = ["TcpExt.IPReversePathFilter", "Ip.OutNoRoutes"];
-const STRAY_PER_SECOND: f64 = 10.0;
+/// Connection tracking's own counters, and whether a loss there is significant. (Packets that fit no connection come to
+/// every host.)
+const CONNTRACK: [(&str, bool, NextStep); 4] = [
+    ("drop", true, NextStep::Trackers),
+    ("insert_failed", true, NextStep::Insertion),
+    ("chain_toolong", true, NextStep::Buckets),
+    ("invalid", false, NextStep::InvalidPackets),
+];
 
-fn is_stray(count: u64, interval: Option<&Interval>) -> bool {
+/// The counters of the CPUs' input queues. A CPU that runs out of its budget goes on later, and loses nothing.
+const SOFTNET: [(&str, bool, NextStep); 2] =
+    [("dropped", true, NextStep::InputQueue), ("time_squeeze", false, NextStep::InputBudget)];
+
+/// The counters that a healthy host raises too, like those of interfaces: broadcasts for others, protocols that nobody
+/// here speaks, a program that tries an address again and again.
+const BACKGROUND: [&str; 2] = ["TcpExt.IPReversePathFilter", "Ip.OutNoRoutes"];
+/// From this rate on, such losses are more than background.
+const BACKGROUND_PER_SECOND: f64 = 10.0;
+
+fn is_background(count: u64, interval: Option<&Interval>) -> bool {
     let seconds = interval.map_or(1.0, |interval| interval.seconds.max(1.0));
-    crate::text::to_f64(count) / seconds < STRAY_PER_SECOND
+    to_f64(count) / seconds < BACKGROUND_PER_SECOND
 }
 
-/// What was dropped outside of a full table from `before` to `after`; `interval` has connection tracking's own counters
-/// of the same time, and `is_full` says whether they are the full table's.
+/// The losses that `counters` show, and those that connection tracking counted in `interval`. The counters of the latter
+/// that are named in `explained` are left out: their cause is known.
 #[must_use]
-pub fn drops(before: &Elsewhere, after: &Elsewhere, interval: Option<&Interval>, is_full: bool) -> Vec<Drops> {
-    let mut drops = Vec::new();
+pub fn losses(counters: &LossInterval, interval: Option<&Interval>, explained: &[&str]) -> Vec<Loss> {
+    let LossInterval { before, after } = counters;
+    let mut losses = Vec::new();
     if let Some(interval) = interval {
-        drops.extend(conntrack(interval, is_full));
+        losses.extend(conntrack(interval).filter(|(name, _)| !explained.contains(name)).map(|(_, loss)| loss));
     }
-    let network = growth(&before.network, &after.network);
-    for (name, look) in NETWORK {
-        let is_stray = |count: u64| STRAY.contains(&name) && is_stray(count, interval);
-        drops.extend(network.get(name).map(|count| drop_of(name.to_owned(), *count, !is_stray(*count), look)));
-    }
-    for (name, count) in growth(&before.softnet, &after.softnet) {
-        let dropped = name == "dropped";
-        let look = if dropped {
-            "a CPU's input queue is full: net.core.netdev_max_backlog, spread of interrupts (RPS)"
-        } else {
-            "a CPU ran out of its budget and went on later: net.core.netdev_budget; nothing is lost by that"
-        };
-        drops.push(drop_of(format!("softnet.{name}"), count, dropped, look));
-    }
-    drops.extend(interfaces(&growth(&before.interfaces, &after.interfaces), interval));
-    drops
+    losses.extend(network(&growth(&before.network, &after.network), interval));
+    losses.extend(softnet(&growth(&before.softnet, &after.softnet)));
+    losses.extend(interfaces(&growth(&before.interfaces, &after.interfaces), interval));
+    losses
 }
 
-fn drop_of(counter: String, count: u64, significant: bool, look: impl Into<String>) -> Drops {
-    Drops { counter, count, significant, look: look.into() }
+fn conntrack(interval: &Interval) -> impl Iterator<Item = (&'static str, Loss)> {
+    CONNTRACK.into_iter().filter_map(|(name, significant, next_step)| {
+        let count = interval.count(name);
+        (count > 0).then(|| (name, Loss { counter: format!("conntrack.{name}"), count, significant, next_step }))
+    })
 }
 
-fn interfaces(grown: &Names, interval: Option<&Interval>) -> Vec<Drops> {
-    let named = grown.iter().map(|(name, count)| {
-        let interface = name.rsplit_once('.').map_or(name.as_str(), |(interface, _)| interface);
-        let look = format!("the interface or its driver drops packets: `ip -s -s link show {interface}`, `ethtool -S`");
-        drop_of(name.clone(), *count, !is_stray(*count, interval), look)
-    });
-    named.collect()
+fn network(grown: &Counts, interval: Option<&Interval>) -> impl Iterator<Item = Loss> {
+    NETWORK.into_iter().filter_map(move |(name, next_step)| {
+        let count = *grown.get(name)?;
+        let significant = !(BACKGROUND.contains(&name) && is_background(count, interval));
+        Some(Loss { counter: name.to_owned(), count, significant, next_step })
+    })
 }
 
-/// What connection tracking dropped for reasons other than its limit.
-fn conntrack(interval: &Interval, is_full: bool) -> Vec<Drops> {
-    let looks = [
-        (
-            "drop",
-            !is_full,
-            "connection tracking refused packets although its table has room: a protocol's tracker, or a clash of two \
-             packets of one new connection",
-        ),
-        (
-            "insert_failed",
-            true,
-            "entries could not be inserted: two packets of one connection at once (DNS over UDP is the usual one), or \
-             NAT has no free port",
-        ),
-        ("chain_toolong", true, "chains of the hash table are too long: raise nf_conntrack_buckets"),
-        (
-            "invalid",
-            false,
-            "packets fit no connection; a rule `ct state invalid drop` drops them: nf_conntrack_log_invalid tells why",
-        ),
-    ];
-    let counted = looks.into_iter().filter(|(name, wanted, _)| *wanted || *name == "invalid").filter_map(
-        |(name, significant, look)| {
-            let count = interval.count(name);
-            (count > 0).then(|| drop_of(format!("conntrack.{name}"), count, significant, look))
-        },
-    );
-    counted.collect()
+fn softnet(grown: &Counts) -> impl Iterator<Item = Loss> {
+    SOFTNET.into_iter().filter_map(|(name, significant, next_step)| {
+        Some(Loss { counter: format!("softnet.{name}"), count: *grown.get(name)?, significant, next_step })
+    })
+}
+
+fn interfaces(grown: &Counts, interval: Option<&Interval>) -> impl Iterator<Item = Loss> {
+    grown.iter().map(move |(counter, count)| {
+        let interface = counter.rsplit_once('.').map_or(counter.as_str(), |(interface, _)| interface);
+        Loss {
+            counter: counter.clone(),
+            count: *count,
+            significant: !is_background(*count, interval),
+            next_step: NextStep::Interface(interface.to_owned()),
+        }
+    })
 }

@@ -1,45 +1,47 @@
-//! Adds up what fills the table, entry by entry, in memory that does not grow with it.
+//! Counts what fills the table, entry by entry, in memory that does not grow with the table.
 
 use std::collections::BTreeMap;
+use std::hash::Hash;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::catalog::{PREFIX, default_timeout};
-use crate::table::analysis::heavy::Heavy;
-use crate::table::model::entry::{Entry, State, Timeout, protocol_name, timeout};
-use crate::text::duration_text;
-use crate::text::{percent, to_f64};
+use crate::table::analysis::heavy::HeavyHitters;
+use crate::table::model::entry::{ProtocolState, TCP, TableEntry, Timeout, protocol_name, timeout};
+use crate::text::{duration_text, percent, to_f64};
 
-/// The counters for the top of each kind: an address or a port that holds more than 1 entry in 4,097 cannot be missed.
+/// The counters of each ranking: an address or a port with more than 1 entry in 4,097 cannot be missed.
 const COUNTERS: usize = 4096;
 
-/// How many of the top are told.
+/// The items of each ranking.
 const TOP: usize = 10;
 
-/// The idle times that are counted, in seconds: what could be a timeout. 7440 are the 2 hours and 4 minutes of RFC 5382.
+/// The idle times that are counted, in seconds: those that could be a timeout. 7440 are the 2 hours and 4 minutes of
+/// RFC 5382.
 pub const IDLE: [u32; 16] =
     [10, 30, 60, 120, 180, 300, 600, 1800, 3600, 7440, 14_400, 28_800, 43_200, 86_400, 172_800, 345_600];
 
 /// The live timeouts, by the canonical name of the setting.
 pub type Timeouts = BTreeMap<String, u32>;
 
-/// What a table is made of. Filled by [`Tally::add`].
+/// The counts of a table, added up by [`Tally::add`].
 #[derive(Debug)]
 pub struct Tally {
     timeouts: Timeouts,
     udp_timeout: u32,
+    /// The longest of TCP's shorter timers: they run after unanswered retransmissions, or data without acknowledgement.
     short: u32,
     entries: u64,
     unreplied: u64,
     assured: u64,
     offloaded: u64,
-    classes: BTreeMap<(u8, Option<State>), u64>,
+    classes: BTreeMap<(u8, Option<ProtocolState>), u64>,
     idle: BTreeMap<Timeout, Idleness>,
-    zones: Heavy<u16>,
-    sources: Heavy<IpAddr>,
-    destinations: Heavy<IpAddr>,
-    ports: Heavy<(u8, u16)>,
+    zones: HeavyHitters<u16>,
+    sources: HeavyHitters<IpAddr>,
+    destinations: HeavyHitters<IpAddr>,
+    ports: HeavyHitters<(u8, u16)>,
     /// The seconds of each timeout, so that its name is made once.
     known: BTreeMap<Timeout, Option<u32>>,
 }
@@ -47,7 +49,7 @@ pub struct Tally {
 #[derive(Clone, Debug, Default)]
 struct Idleness {
     entries: u64,
-    /// Entries that have been idle for at least so long as [`IDLE`] says, each.
+    /// Entries that have been idle for at least each of the times in [`IDLE`].
     at_least: [u64; IDLE.len()],
     unsure: u64,
     other_timeout: u64,
@@ -58,30 +60,30 @@ struct Idleness {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
-    /// The entries that were read. All numbers of entries below are of these.
+    /// The entries that were read. All counts below are of these.
     pub entries: u64,
-    /// The entries of the table that they are a random sample of; null: they are all that there are.
+    /// The entries of the table, of which those are a random sample; null: the whole table was read.
     pub sample_of: Option<u64>,
-    /// By how many points a percentage below may be off at most, in 19 of 20 samples; 0: nothing is missing.
+    /// The points by which a percentage below may be off, in 19 of 20 samples; 0: the whole table was read.
     pub margin_points: f64,
-    /// Entries that no packet came back for.
+    /// Entries without a packet in the reply direction.
     pub unreplied: u64,
     /// Entries that a full table does not evict.
     pub assured: u64,
-    /// Entries whose packets a flow table forwards, and which no timeout here rules.
+    /// Entries whose packets a flow table forwards, so that conntrack's timeouts do not apply.
     pub offloaded: u64,
     /// The protocols and states, the most frequent first.
     pub classes: Vec<Class>,
-    /// The timeouts that rule the entries, the one that rules most first.
-    pub timeouts: Vec<Ruled>,
+    /// The timeouts of the entries, the most used first.
+    pub timeouts: Vec<TimeoutUse>,
     /// The conntrack zones.
-    pub zones: Top,
-    /// The addresses that opened most.
-    pub sources: Top,
-    /// The addresses that most were opened to.
-    pub destinations: Top,
-    /// The protocols and ports that most were opened to.
-    pub ports: Top,
+    pub zones: Ranking,
+    /// The addresses that opened most connections.
+    pub sources: Ranking,
+    /// The addresses that most connections were opened to.
+    pub destinations: Ranking,
+    /// The protocols and ports that most connections were opened to.
+    pub ports: Ranking,
 }
 
 /// A protocol in one of its states.
@@ -98,38 +100,39 @@ pub struct Class {
     pub percent: f64,
 }
 
-/// The entries that one timeout rules. The idle time of an entry is the timeout less the time that remains.
+/// The entries that use one timeout. The idle time of an entry is the timeout less the time that remains.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Ruled {
+pub struct TimeoutUse {
     /// The setting.
     pub setting: String,
     /// Its value in seconds; null: not known.
     pub seconds: Option<u32>,
     /// Whether that value is the kernel's own default, taken because the live value is not known.
     pub assumed: bool,
-    /// The entries that it rules.
+    /// The entries that use it.
     pub entries: u64,
     /// Of all entries, in percent.
     pub percent: f64,
-    /// Entries whose idle time cannot be told, because a shorter timer of TCP may run for them.
+    /// Entries that may use a shorter timer of TCP instead, so that their idle time is not known.
     pub unsure: u64,
-    /// Entries with more time left than the timeout has: set under another value, or by a rule of the firewall.
+    /// Entries with more time left than the timeout allows: it had another value before, or a firewall rule gives them
+    /// another timeout.
     pub other_timeout: u64,
     /// Entries whose idle time is not known, because the table does not say how much time they have left, or the value
     /// of the timeout is not known.
     pub not_known: u64,
-    /// How many would be gone if the timeout were shorter.
-    pub gone: Vec<Gone>,
+    /// The entries that would be gone under shorter timeouts.
+    pub gone: Vec<WouldExpire>,
 }
 
-/// What a shorter timeout would have ended.
+/// The entries that a shorter timeout would have removed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Gone {
+pub struct WouldExpire {
     /// The shorter timeout in seconds.
     pub seconds: u32,
-    /// The same as people write it.
+    /// The shorter timeout as people write it.
     pub human: String,
     /// The entries that have been idle for so long.
     pub entries: u64,
@@ -137,19 +140,19 @@ pub struct Gone {
     pub percent: f64,
 }
 
-/// The most frequent of one kind.
+/// The most frequent addresses, ports or zones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Top {
-    /// How many different ones there are; null: too many to count in bounded memory.
+pub struct Ranking {
+    /// The number of different ones; null: too many to count in bounded memory.
     pub different: Option<u64>,
-    /// By how much each count below may be too low. It is never too high.
+    /// The most that a count below may be too low. No count is too high.
     pub too_low_by_at_most: u64,
     /// The most frequent, at most ten.
     pub items: Vec<Item>,
 }
 
-/// One of the most frequent.
+/// An address, port or zone of a ranking.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Item {
@@ -162,7 +165,7 @@ pub struct Item {
 }
 
 impl Profile {
-    /// As many of the whole table as `entries` are of those that were read.
+    /// The number of entries in the whole table that `entries` of the sample stand for.
     #[must_use]
     pub fn scaled(&self, entries: u64) -> u64 {
         match self.sample_of {
@@ -182,7 +185,6 @@ impl Tally {
         let seconds = |end: &str| seconds(&timeouts, &format!("{PREFIX}{end}")).unwrap_or_default();
         Tally {
             udp_timeout: seconds("udp_timeout"),
-            // After unanswered retransmissions, or data without acknowledgement, TCP's shorter timers run.
             short: seconds("tcp_timeout_max_retrans").max(seconds("tcp_timeout_unacknowledged")),
             timeouts,
             entries: 0,
@@ -191,10 +193,10 @@ impl Tally {
             offloaded: 0,
             classes: BTreeMap::new(),
             idle: BTreeMap::new(),
-            zones: Heavy::new(COUNTERS),
-            sources: Heavy::new(COUNTERS),
-            destinations: Heavy::new(COUNTERS),
-            ports: Heavy::new(COUNTERS),
+            zones: HeavyHitters::new(COUNTERS),
+            sources: HeavyHitters::new(COUNTERS),
+            destinations: HeavyHitters::new(COUNTERS),
+            ports: HeavyHitters::new(COUNTERS),
             known: BTreeMap::new(),
         }
     }
@@ -206,7 +208,7 @@ impl Tally {
     }
 
     /// Counts an entry.
-    pub fn add(&mut self, entry: &Entry) {
+    pub fn add(&mut self, entry: &TableEntry) {
         self.entries += 1;
         self.unreplied += u64::from(!entry.marks.replied);
         self.assured += u64::from(entry.marks.assured);
@@ -223,7 +225,7 @@ impl Tally {
         }
     }
 
-    /// `timeout`, or the one that took its place on the kernels that have lost it.
+    /// `timeout`, or its successor on the kernels that do not have it any more.
     fn in_force(&self, timeout: Timeout) -> Timeout {
         match timeout.successor() {
             Some(successor) if !self.timeouts.contains_key(&timeout.setting()) => successor,
@@ -231,7 +233,7 @@ impl Tally {
         }
     }
 
-    fn add_idle(&mut self, timeout: Timeout, entry: &Entry) {
+    fn add_idle(&mut self, timeout: Timeout, entry: &TableEntry) {
         let timeouts = &self.timeouts;
         let seconds = *self.known.entry(timeout).or_insert_with(|| seconds(timeouts, &timeout.setting()));
         let idleness = self.idle.entry(timeout).or_default();
@@ -244,7 +246,7 @@ impl Tally {
             idleness.other_timeout += 1;
             return;
         };
-        if entry.protocol == crate::table::model::entry::TCP && seconds > self.short && remaining <= self.short {
+        if entry.protocol == TCP && seconds > self.short && remaining <= self.short {
             idleness.unsure += 1;
             return;
         }
@@ -252,7 +254,7 @@ impl Tally {
         idleness.at_least[..longer].iter_mut().for_each(|count| *count += 1);
     }
 
-    /// What was counted; `sample_of` says of how many entries, where these are not all.
+    /// The profile of the entries so far; `sample_of` is the size of the table, if they are a sample.
     #[must_use]
     pub fn profile(&self, sample_of: Option<u64>) -> Profile {
         let share = |count: u64| percent(count, self.entries);
@@ -267,8 +269,9 @@ impl Tally {
             })
             .collect();
         classes.sort_by_key(|class| std::cmp::Reverse(class.entries));
-        let mut timeouts: Vec<Ruled> = self.idle.iter().map(|(timeout, idle)| self.ruled(*timeout, idle)).collect();
-        timeouts.sort_by_key(|ruled| std::cmp::Reverse(ruled.entries));
+        let mut timeouts: Vec<TimeoutUse> =
+            self.idle.iter().map(|(timeout, idle)| self.timeout_use(*timeout, idle)).collect();
+        timeouts.sort_by_key(|used| std::cmp::Reverse(used.entries));
         Profile {
             entries: self.entries,
             sample_of,
@@ -278,24 +281,24 @@ impl Tally {
             offloaded: self.offloaded,
             classes,
             timeouts,
-            zones: self.top(&self.zones, ToString::to_string),
-            sources: self.top(&self.sources, ToString::to_string),
-            destinations: self.top(&self.destinations, ToString::to_string),
-            ports: self.top(&self.ports, |(protocol, port)| format!("{} {port}", protocol_name(*protocol))),
+            zones: self.ranking(&self.zones, ToString::to_string),
+            sources: self.ranking(&self.sources, ToString::to_string),
+            destinations: self.ranking(&self.destinations, ToString::to_string),
+            ports: self.ranking(&self.ports, |(protocol, port)| format!("{} {port}", protocol_name(*protocol))),
         }
     }
 
-    fn ruled(&self, timeout: Timeout, idle: &Idleness) -> Ruled {
+    fn timeout_use(&self, timeout: Timeout, idle: &Idleness) -> TimeoutUse {
         let setting = timeout.setting();
         let seconds = seconds(&self.timeouts, &setting);
         let shorter = IDLE.iter().zip(idle.at_least).filter(|(idle, _)| seconds.is_some_and(|own| **idle < own));
-        let gone = shorter.map(|(idle, count)| Gone {
+        let gone = shorter.map(|(idle, count)| WouldExpire {
             seconds: *idle,
             human: duration_text((*idle).into()),
             entries: count,
             percent: percent(count, self.entries),
         });
-        Ruled {
+        TimeoutUse {
             gone: gone.collect(),
             assumed: seconds.is_some() && !self.timeouts.contains_key(&setting),
             setting,
@@ -308,10 +311,10 @@ impl Tally {
         }
     }
 
-    fn top<T: std::hash::Hash + Eq + Ord + Clone>(&self, heavy: &Heavy<T>, name: impl Fn(&T) -> String) -> Top {
+    fn ranking<T: Hash + Eq + Ord + Clone>(&self, heavy: &HeavyHitters<T>, name: impl Fn(&T) -> String) -> Ranking {
         let item =
             |(item, count): (T, u64)| Item { name: name(&item), entries: count, percent: percent(count, self.entries) };
-        Top {
+        Ranking {
             different: heavy.different().and_then(|count| u64::try_from(count).ok()),
             too_low_by_at_most: heavy.missing(),
             items: heavy.top(TOP).into_iter().map(item).collect(),
@@ -319,8 +322,8 @@ impl Tally {
     }
 }
 
-/// The 95% margin of a share found in a sample of `read` out of `whole`, at its widest, which is at one half: 1.96
-/// standard deviations of a sample without replacement.
+/// The 95% margin of a share in a sample of `read` out of `whole`: 1.96 standard deviations of a sample without
+/// replacement, for a share of one half, where they are widest.
 fn margin_points(read: u64, whole: u64) -> f64 {
     let (read, whole) = (to_f64(read.max(1)), to_f64(whole.max(1)));
     let left_out = (1.0 - read / whole).max(0.0);

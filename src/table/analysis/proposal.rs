@@ -1,18 +1,17 @@
-//! Works out what limit and which timeouts a table needs, and shows the arithmetic. Pure; `docs/sizing.md` argues for
-//! the rules.
+//! Works out which limit and which timeouts a table needs, and keeps the arithmetic. `docs/sizing.md` argues for the
+//! rules.
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::kernel::catalog::{BUCKETS, MAX, default_timeout};
 use crate::kernel::sizes::{BUCKET_BYTES, table_bytes};
-use crate::table::analysis::profile::{Gone, Profile, Ruled};
-use crate::text::duration_text;
-use crate::text::{grouped, size, to_f64, to_u64};
+use crate::table::analysis::profile::{Profile, TimeoutUse, WouldExpire};
+use crate::table::model::entry;
+use crate::text::{to_f64, to_u64};
 
-/// What the arithmetic starts from.
+/// The facts that the arithmetic starts from.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
     /// What fills the table.
@@ -27,189 +26,256 @@ pub struct Facts<'a> {
     pub entry_bytes: u64,
     /// The memory of the machine.
     pub memory: Option<u64>,
-    /// What presses.
+    /// The need for room.
     pub pressure: Pressure,
 }
 
-/// Whether the table needs anything.
+/// Whether the table needs room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pressure {
-    /// It is full or nearly so.
+    /// The table is full or nearly full.
     Now,
-    /// It was full.
+    /// The table was full.
     Before,
-    /// It has room.
+    /// The table has room.
     Never,
 }
 
-/// What to set, and why.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// The settings that a table needs, and the arithmetic.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Proposal {
-    /// The least limit; null: the table has none, or it is not known.
+    /// The least limit; None: the table has none, or it is not known.
     pub limit: Option<u64>,
-    /// The least number of buckets; null: those of now will do.
+    /// The least number of buckets; None: the present ones are enough.
     pub buckets: Option<u64>,
     /// Timeouts to shorten, in seconds, by setting.
     pub timeouts: BTreeMap<String, u32>,
     /// The memory of a full table of that limit.
     pub memory: Option<u64>,
-    /// How each number comes about, a line each.
-    pub arithmetic: Vec<String>,
-    /// The same as a request that `apply` takes; null: there is nothing to ask for.
-    pub request: Option<Value>,
+    /// The arithmetic of each number, in order.
+    pub arithmetic: Vec<Calculation>,
 }
 
-/// A timeout is worth shortening where that ends so many percent of all entries.
-const WORTH: f64 = 10.0;
+/// One calculation of the arithmetic.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Calculation {
+    /// A shorter timeout would have removed entries.
+    Shorten {
+        /// The setting.
+        setting: String,
+        /// Its value in seconds, where it is known.
+        from: Option<u32>,
+        /// The shorter value in seconds.
+        to: u32,
+        /// The entries that would be gone.
+        entries: u64,
+        /// Of all entries, in percent.
+        percent: f64,
+    },
+    /// The entries less those that would be gone.
+    Stay {
+        /// The present entries.
+        count: u64,
+        /// The entries that would be gone.
+        gone: u64,
+        /// The rest.
+        stay: u64,
+    },
+    /// The part of a table that was full which would have stayed, by the mix of entries of now.
+    StayOfFull {
+        /// The limit, which was reached.
+        limit: u64,
+        /// The share of the present entries that would stay.
+        share: f64,
+        /// That share of the limit.
+        stay: u64,
+    },
+    /// The limit has room.
+    Kept {
+        /// The limit.
+        limit: u64,
+    },
+    /// Twice the entries that stay fit into the limit.
+    Fits {
+        /// The entries that stay.
+        stay: u64,
+        /// Twice as many.
+        room: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// Twice the entries that stay need a higher limit.
+    Raised {
+        /// The entries that stay.
+        stay: u64,
+        /// Twice as many.
+        room: u64,
+        /// The next power of two.
+        limit: u64,
+    },
+    /// The memory of the machine bounds the limit.
+    BoundByMemory {
+        /// The highest limit that fits.
+        limit: u64,
+        /// The bytes of the machine's memory.
+        memory: u64,
+    },
+    /// The memory of a full table.
+    Memory {
+        /// The limit.
+        limit: u64,
+        /// The bytes of an entry.
+        entry_bytes: u64,
+        /// The buckets.
+        buckets: u64,
+        /// The bytes of a bucket.
+        bucket_bytes: u64,
+        /// The bytes of all.
+        bytes: u64,
+    },
+}
 
-/// What an established connection may be cut to: a day, the 8 hours of a working day, and the least that RFC 5382
-/// (REQ-5) allows a translator, 2 hours and 4 minutes.
-const ESTABLISHED: [u32; 3] = [86_400, 28_800, 7440];
+impl Proposal {
+    /// The proposal as a request that `apply` takes; None: there is nothing to ask for.
+    #[must_use]
+    pub fn request(&self) -> Option<Value> {
+        let mut floors = serde_json::Map::new();
+        if let Some(limit) = self.limit {
+            floors.insert(MAX.to_owned(), json!(limit));
+        }
+        if let Some(buckets) = self.buckets {
+            floors.insert(BUCKETS.to_owned(), json!(buckets));
+        }
+        let mut request = serde_json::Map::new();
+        if !self.timeouts.is_empty() {
+            request.insert("settings".to_owned(), json!(self.timeouts));
+        }
+        if !floors.is_empty() {
+            request.insert("at_least".to_owned(), Value::Object(floors));
+        }
+        (!request.is_empty()).then_some(Value::Object(request))
+    }
+}
 
-/// A table may take an eighth of the memory when it is full.
+/// A timeout is worth shortening if that removes so many percent of all entries.
+const WORTHWHILE_PERCENT: f64 = 10.0;
+
+/// The values that the timeout of established connections may be cut to: a day, the 8 hours of a working day, and the
+/// least that RFC 5382 (REQ-5) allows a translator, 2 hours and 4 minutes.
+const ESTABLISHED_CUTS: [u32; 3] = [86_400, 28_800, 7440];
+
+/// A full table may take an eighth of the machine's memory.
 const MEMORY_SHARE: u64 = 8;
 
-/// The most that the kernel accepts as a limit.
+/// The highest limit that the kernel accepts.
 pub const LARGEST: u64 = 2_147_483_647;
 
 /// The proposal for a table.
 #[must_use]
 pub fn propose(facts: &Facts<'_>) -> Proposal {
-    let mut proposal = Proposal {
-        limit: facts.limit.filter(|limit| *limit > 0),
-        buckets: None,
-        timeouts: BTreeMap::new(),
-        memory: None,
-        arithmetic: Vec::new(),
-        request: None,
+    let mut proposal = Proposal { limit: facts.limit.filter(|limit| *limit > 0), ..Proposal::default() };
+    let gone = match facts.pressure {
+        Pressure::Never => 0,
+        Pressure::Now | Pressure::Before => shorten_timeouts(&mut proposal, facts),
     };
-    let mut gone = 0;
-    if facts.pressure != Pressure::Never {
-        let timeouts = facts.profile.iter().flat_map(|profile| profile.timeouts.iter().map(move |own| (*profile, own)));
-        for (profile, ruled, shorter) in timeouts.filter_map(|(profile, ruled)| Some((profile, ruled, worth(ruled)?))) {
-            proposal.timeouts.insert(ruled.setting.clone(), shorter.seconds);
-            let ended = profile.scaled(shorter.entries);
-            proposal.arithmetic.push(format!(
-                "{}: {} -> {}; {} entries ({}%) have been idle for longer and would be gone",
-                ruled.setting,
-                ruled.seconds.map_or_else(String::new, |seconds| duration_text(seconds.into())),
-                shorter.human,
-                grouped(ended),
-                shorter.percent
-            ));
-            gone += ended;
-        }
-    }
     if let Some(limit) = proposal.limit {
         size_up(&mut proposal, facts, limit, gone);
     }
-    proposal.request = request(&proposal);
     proposal
 }
 
-/// The limit, the buckets and the memory.
+/// Adds the limit, the buckets and the memory.
 fn size_up(proposal: &mut Proposal, facts: &Facts<'_>, limit: u64, gone: u64) {
-    let lines = &mut proposal.arithmetic;
+    let arithmetic = &mut proposal.arithmetic;
+    let proposed = if let Some(stay) = staying(arithmetic, facts, limit, gone) {
+        raised_limit(arithmetic, facts, limit, stay)
+    } else {
+        arithmetic.push(Calculation::Kept { limit });
+        limit
+    };
+    if proposed > limit {
+        // The kernel's own default since 5.15 is as many entries as buckets (nf_conntrack-sysctl.rst).
+        proposal.buckets = facts.buckets.filter(|buckets| *buckets < proposed).map(|_| proposed);
+    }
+    let buckets = proposal.buckets.or(facts.buckets).unwrap_or(proposed);
+    let (entry_bytes, bucket_bytes) = (facts.entry_bytes, BUCKET_BYTES);
+    let bytes = table_bytes(proposed, entry_bytes, buckets);
+    arithmetic.push(Calculation::Memory { limit: proposed, entry_bytes, buckets, bucket_bytes, bytes });
+    proposal.limit = Some(proposed);
+    proposal.memory = Some(bytes);
+}
+
+/// Shortens the timeouts for which that is worthwhile. Returns the number of entries that would be gone.
+fn shorten_timeouts(proposal: &mut Proposal, facts: &Facts<'_>) -> u64 {
+    let Some(profile) = facts.profile else { return 0 };
+    let mut gone = 0;
+    for used in &profile.timeouts {
+        let Some(shorter) = worthwhile_cut(used) else { continue };
+        let entries = profile.scaled(shorter.entries);
+        gone += entries;
+        proposal.timeouts.insert(used.setting.clone(), shorter.seconds);
+        proposal.arithmetic.push(Calculation::Shorten {
+            setting: used.setting.clone(),
+            from: used.seconds,
+            to: shorter.seconds,
+            entries,
+            percent: shorter.percent,
+        });
+    }
+    gone
+}
+
+/// The number of entries that need a place once `gone` entries are gone; None: the limit has room as it is.
+fn staying(arithmetic: &mut Vec<Calculation>, facts: &Facts<'_>, limit: u64, gone: u64) -> Option<u64> {
     let stay = facts.count.saturating_sub(gone);
-    let demand = match facts.pressure {
-        Pressure::Never => 0,
+    match facts.pressure {
+        Pressure::Never => None,
         Pressure::Now => {
-            lines.push(format!(
-                "{} entries - {} gone = {} that stay",
-                grouped(facts.count),
-                grouped(gone),
-                grouped(stay)
-            ));
-            stay
+            arithmetic.push(Calculation::Stay { count: facts.count, gone, stay });
+            Some(stay)
         }
         Pressure::Before => {
-            // The mix of a full table is not known any more; that of now stands in for it.
+            // The mix of entries in the full table is not known any more; the present mix stands in for it.
             let share = if facts.count == 0 { 1.0 } else { to_f64(stay) / to_f64(facts.count) };
-            let demand = to_u64(to_f64(limit) * share);
-            lines.push(format!(
-                "it was full with {} entries; of a table like that of now {:.0}% would stay: {}",
-                grouped(limit),
-                share * 100.0,
-                grouped(demand)
-            ));
-            demand
+            let stay = to_u64(to_f64(limit) * share);
+            arithmetic.push(Calculation::StayOfFull { limit, share, stay });
+            Some(stay)
         }
-    };
-    let room = demand.saturating_mul(2);
-    let mut proposed = limit;
-    if facts.pressure == Pressure::Never {
-        lines.push(format!("the limit of {} has room: it is kept", grouped(limit)));
-    } else if room <= limit {
-        lines.push(format!("2 x {} = {} fits into the limit of {}", grouped(demand), grouped(room), grouped(limit)));
-    } else {
-        proposed = room.checked_next_power_of_two().unwrap_or(LARGEST).min(LARGEST);
-        lines.push(format!(
-            "2 x {} = {}, up to a power of two: {} (a full table does not show what it turned away; look again later)",
-            grouped(demand),
-            grouped(room),
-            grouped(proposed)
-        ));
     }
-    let full = |limit: u64, buckets: u64| table_bytes(limit, facts.entry_bytes, buckets);
+}
+
+/// The limit that has room for `stay` entries: `limit`, or more, as far as the memory allows.
+fn raised_limit(arithmetic: &mut Vec<Calculation>, facts: &Facts<'_>, limit: u64, stay: u64) -> u64 {
+    let room = stay.saturating_mul(2);
+    if room <= limit {
+        arithmetic.push(Calculation::Fits { stay, room, limit });
+        return limit;
+    }
+    let raised = room.checked_next_power_of_two().unwrap_or(LARGEST).min(LARGEST);
+    arithmetic.push(Calculation::Raised { stay, room, limit: raised });
+    let mut proposed = raised;
     if let Some(memory) = facts.memory {
-        let most = memory / MEMORY_SHARE;
-        let wanted = proposed;
-        while proposed / 2 >= limit && full(proposed, proposed) > most {
+        while proposed / 2 >= limit && table_bytes(proposed, facts.entry_bytes, proposed) > memory / MEMORY_SHARE {
             proposed /= 2;
         }
-        if proposed < wanted {
-            lines.push(format!(
-                "{} is what an eighth of this machine's memory ({}) can hold",
-                grouped(proposed),
-                size(memory)
-            ));
+        if proposed < raised {
+            arithmetic.push(Calculation::BoundByMemory { limit: proposed, memory });
         }
     }
-    // The kernel's own default since 5.15 is as many entries as buckets (nf_conntrack-sysctl.rst).
-    let buckets = facts.buckets.filter(|_| facts.pressure != Pressure::Never && proposed > limit);
-    proposal.buckets = buckets.filter(|buckets| *buckets < proposed).map(|_| proposed);
-    let buckets = proposal.buckets.or(facts.buckets).unwrap_or(proposed);
-    let memory = full(proposed, buckets);
-    lines.push(format!(
-        "memory when full: {} x {} bytes + {} buckets x {BUCKET_BYTES} bytes = {}",
-        grouped(proposed),
-        facts.entry_bytes,
-        grouped(buckets),
-        size(memory)
-    ));
-    proposal.limit = Some(proposed);
-    proposal.memory = Some(memory);
+    proposed
 }
 
-/// The shorter timeout that is worth it, if one is.
-fn worth(ruled: &Ruled) -> Option<&Gone> {
-    let gone = |seconds: u32| ruled.gone.iter().find(|gone| gone.seconds == seconds);
-    let shorter = if ruled.setting == crate::table::model::entry::ESTABLISHED.setting() {
-        // The longest that ends nine tenths of what the shortest would end.
-        let most = ESTABLISHED.iter().filter_map(|seconds| gone(*seconds)).map(|gone| gone.entries).max()?;
-        ESTABLISHED.iter().filter_map(|seconds| gone(*seconds)).find(|gone| gone.entries.saturating_mul(10) >= most * 9)
+/// The shorter timeout that is worthwhile, if one is.
+fn worthwhile_cut(used: &TimeoutUse) -> Option<&WouldExpire> {
+    let gone = |seconds: u32| used.gone.iter().find(|gone| gone.seconds == seconds);
+    let shorter = if used.setting == entry::ESTABLISHED.setting() {
+        // The longest cut that removes nine tenths of what the shortest would remove.
+        let cuts = || ESTABLISHED_CUTS.iter().filter_map(|seconds| gone(*seconds));
+        let most = cuts().map(|gone| gone.entries).max()?;
+        cuts().find(|gone| gone.entries.saturating_mul(10) >= most * 9)
     } else {
-        // Below the kernel's own default, a timeout would end what other hosts still use.
-        gone(default_timeout(&ruled.setting)?)
+        // A timeout below the kernel's own default would end connections that other hosts still use.
+        gone(default_timeout(&used.setting)?)
     };
-    shorter.filter(|gone| gone.percent >= WORTH)
-}
-
-fn request(proposal: &Proposal) -> Option<Value> {
-    let mut floors = serde_json::Map::new();
-    if let Some(limit) = proposal.limit {
-        floors.insert(MAX.to_owned(), json!(limit));
-    }
-    if let Some(buckets) = proposal.buckets {
-        floors.insert(BUCKETS.to_owned(), json!(buckets));
-    }
-    let mut request = serde_json::Map::new();
-    if !proposal.timeouts.is_empty() {
-        request.insert("settings".to_owned(), json!(proposal.timeouts));
-    }
-    if !floors.is_empty() {
-        request.insert("at_least".to_owned(), Value::Object(floors));
-    }
-    (!request.is_empty()).then_some(Value::Object(request))
+    shorter.filter(|gone| gone.percent >= WORTHWHILE_PERCENT)
 }

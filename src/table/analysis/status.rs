@@ -1,152 +1,145 @@
-//! Says how full the table is and what it has dropped, from readings. Pure.
+//! Works out how full the table is and what it has dropped, from readings.
 
 use serde::{Deserialize, Serialize};
 
-use crate::answer::Exit;
-use crate::kernel::sizes::{BUCKET_BYTES, table_bytes};
-use crate::table::model::counters::{self, Names};
-use crate::table::source::log::lines::Log;
-use crate::table::source::proc::{Namespace, Reading, Sizes, Unread};
-use crate::text::{percent, to_f64};
+use crate::kernel::sizes::{BUCKET_BYTES, ENTRY_BYTES, table_bytes};
+use crate::table::model::counters::{self, Counts};
+use crate::table::model::log::Log;
+use crate::table::model::reading::{Namespace, Reading, Sizes, Unread};
+use crate::text::{percent, to_f64, to_u64};
 
-/// What `status` says.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// The status of a table.
+#[derive(Clone, Debug)]
 pub struct Status {
-    /// When, in UTC.
+    /// The time, in UTC.
     pub time: String,
-    /// The level, where thresholds are given.
-    pub level: Option<Judged>,
+    /// The alert, where thresholds are given.
+    pub alert: Option<Alert>,
     /// The entries in the table of this network namespace.
     pub count: Option<u64>,
     /// The limit; 0: there is none.
     pub limit: Option<u64>,
-    /// How much of the limit is used; null: not known, or no limit.
+    /// How much of the limit is used; None: not known, or no limit.
     pub fill_percent: Option<f64>,
     /// The buckets of the hash table.
     pub buckets: Option<u64>,
-    /// The entries that a bucket has on average; each entry stands in two, once for each direction.
+    /// The entries in a bucket on average.
     pub entries_per_bucket: Option<f64>,
-    /// What the table takes.
+    /// The memory that the table takes.
     pub memory: Option<Memory>,
-    /// What was counted since the boot (or since this network namespace was made).
+    /// The counts since the boot, or since this network namespace was made.
     pub since_boot: Option<Counted>,
-    /// What was counted while this run looked.
+    /// The changes during this run.
     pub interval: Option<Interval>,
     /// The kernel's messages of a full table.
     pub log: Option<Log>,
-    /// The network namespaces whose tables share the limit's number.
+    /// The network namespaces that share the limit's number.
     pub namespaces: Vec<Namespace>,
-    /// What could not be read.
+    /// The readings that failed.
     pub unread: Vec<Unread>,
 }
 
-impl Status {
-    /// The exit code: that of a monitoring plugin where thresholds are given.
-    #[must_use]
-    pub fn exit(&self) -> Exit {
-        match &self.level {
-            Some(judged) => judged.level.exit(),
-            None if self.count.is_none() && self.limit.is_none() => Exit::CouldNotTell,
-            None => Exit::Done,
-        }
-    }
+/// The level of a status, with the reason for it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Alert {
+    /// The level.
+    pub level: AlertLevel,
+    /// The reason.
+    pub reason: AlertReason,
+    /// The thresholds that decided.
+    pub thresholds: Thresholds,
 }
 
-/// A level, with the thresholds that it was judged by.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Judged {
-    /// The level.
-    pub level: Level,
-    /// Why.
-    pub reason: String,
-    /// The threshold of a warning, in percent of the limit.
+/// The fills that are a warning, and critical, in percent of the limit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Thresholds {
+    /// A fill from here on is a warning.
     pub warn: f64,
-    /// The threshold of a critical state.
+    /// A fill from here on is critical.
     pub crit: f64,
 }
 
 /// The levels of a monitoring plugin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Level {
-    /// Below both thresholds.
+pub enum AlertLevel {
+    /// The fill is below both thresholds.
     Ok,
-    /// At the first threshold.
+    /// The fill has reached the first threshold.
     Warning,
-    /// At the second, or packets are being dropped.
+    /// The fill has reached the second threshold, or packets are being dropped.
     Critical,
-    /// It cannot be told.
+    /// The fill is not known.
     Unknown,
 }
 
-impl Level {
-    /// The exit code of a monitoring plugin.
-    #[must_use]
-    pub fn exit(self) -> Exit {
-        match self {
-            Level::Ok => Exit::Ok,
-            Level::Warning => Exit::Warning,
-            Level::Critical => Exit::Critical,
-            Level::Unknown => Exit::Unknown,
-        }
-    }
-
-    /// The word that a monitoring plugin prints.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Level::Ok => "OK",
-            Level::Warning => "WARNING",
-            Level::Critical => "CRITICAL",
-            Level::Unknown => "UNKNOWN",
-        }
-    }
+/// The reason for a level.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum AlertReason {
+    /// So many packets were dropped during this run.
+    Dropped(u64),
+    /// The fill has reached a threshold.
+    AtOrAbove {
+        /// The fill in percent.
+        fill: f64,
+        /// The threshold in percent.
+        threshold: f64,
+    },
+    /// The fill is below the threshold of a warning.
+    Below {
+        /// The fill in percent.
+        fill: f64,
+        /// The threshold in percent.
+        threshold: f64,
+    },
+    /// The table has no limit.
+    NoLimit,
+    /// The count or the limit cannot be read.
+    NotKnown,
 }
 
-/// The memory of the table, by arithmetic: entries x bytes of an entry + buckets x bytes of a bucket.
+/// The memory of the table: entries x bytes of an entry + buckets x bytes of a bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Memory {
     /// The bytes of one entry in its slab.
     pub entry_bytes: u64,
-    /// Whether this kernel said so; otherwise it is the size on 64-bit kernels of today.
+    /// Whether this kernel gave that size; otherwise it is the size on 64-bit kernels of today.
     pub entry_bytes_read: bool,
     /// The bytes of one bucket.
     pub bucket_bytes: u64,
-    /// What the entries of now take, in this network namespace.
+    /// The bytes of the present entries in this network namespace.
     pub entries: u64,
-    /// What the buckets take, for the whole machine.
+    /// The bytes of the buckets, for the whole machine.
     pub buckets: u64,
-    /// What a full table takes, entries and buckets; null: no limit, or not known.
+    /// The bytes of a full table, entries and buckets; null: no limit, or not known.
     pub when_full: Option<u64>,
 }
 
-/// Counters, summed and of each CPU.
+/// Counts, summed and of each CPU.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Counted {
     /// Summed over the CPUs.
-    pub total: Names,
+    pub total: Counts,
     /// Of each CPU.
-    pub cpus: Vec<Names>,
+    pub cpus: Vec<Counts>,
 }
 
-/// What changed between two readings.
+/// The changes between two readings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Interval {
     /// The seconds between them.
     pub seconds: f64,
-    /// By how many entries the table grew; below 0: shrank.
+    /// The entries that the table grew by; below 0: it shrank.
     pub growth: i64,
-    /// What was counted.
+    /// The counts of these seconds.
     pub counted: Option<Counted>,
 }
 
 impl Interval {
-    /// The count of `name` within the interval.
+    /// The count of the counter `name`; 0 where it is not known.
     #[must_use]
     pub fn count(&self, name: &str) -> u64 {
         self.counted.as_ref().and_then(|counted| counted.total.get(name)).copied().unwrap_or(0)
@@ -158,9 +151,18 @@ impl Interval {
         let growth = to_f64(self.growth.unsigned_abs()) / self.seconds.max(0.001);
         if self.growth < 0 { -growth } else { growth }
     }
+
+    /// The seconds until a table with `count` entries reaches `limit` at this growth; None: it does not grow, or has no
+    /// limit.
+    #[must_use]
+    pub fn seconds_until_full(&self, count: Option<u64>, limit: Option<u64>) -> Option<u64> {
+        let (count, limit) = (count?, limit.filter(|limit| *limit > 0)?);
+        let rate = self.growth_per_second();
+        (rate > 0.0).then(|| to_u64(to_f64(limit.saturating_sub(count)) / rate))
+    }
 }
 
-/// What changed from `before` to `after`.
+/// The changes from `before` to `after`.
 #[must_use]
 pub fn interval(before: &Reading, after: &Reading) -> Interval {
     let (first, last) = (before.count.unwrap_or(0), after.count.unwrap_or(0));
@@ -182,14 +184,14 @@ pub fn fill(count: Option<u64>, limit: Option<u64>) -> Option<f64> {
     }
 }
 
-/// What the table takes.
+/// The memory that the table takes.
 #[must_use]
 pub fn memory(reading: &Reading, sizes: &Sizes) -> Option<Memory> {
-    let (entry_bytes, entry_bytes_read) = sizes.entry_bytes;
+    let entry_bytes = sizes.entry_bytes.unwrap_or(ENTRY_BYTES);
     let buckets = sizes.buckets.unwrap_or(0);
     Some(Memory {
         entry_bytes,
-        entry_bytes_read,
+        entry_bytes_read: sizes.entry_bytes.is_some(),
         bucket_bytes: BUCKET_BYTES,
         entries: table_bytes(reading.count?, entry_bytes, 0),
         buckets: table_bytes(0, entry_bytes, buckets),
@@ -197,13 +199,13 @@ pub fn memory(reading: &Reading, sizes: &Sizes) -> Option<Memory> {
     })
 }
 
-/// The status that `reading` shows; `before` is an earlier reading, where the run looked twice.
+/// The status that `reading` shows; `before` is an earlier reading, where the run took two.
 #[must_use]
 pub fn status(time: String, reading: &Reading, before: Option<&Reading>, sizes: &Sizes) -> Status {
     let per_bucket = |count: u64, buckets: u64| (to_f64(count) * 1000.0 / to_f64(buckets)).round() / 1000.0;
     Status {
         time,
-        level: None,
+        alert: None,
         count: reading.count,
         limit: reading.limit,
         fill_percent: fill(reading.count, reading.limit),
@@ -224,17 +226,18 @@ pub fn status(time: String, reading: &Reading, before: Option<&Reading>, sizes: 
     }
 }
 
-/// The level of `status` by the two thresholds.
+/// The alert that `status` is by these thresholds.
 #[must_use]
-pub fn judge(status: &Status, warn: f64, crit: f64) -> Judged {
+pub fn alert(status: &Status, thresholds: Thresholds) -> Alert {
+    let Thresholds { warn, crit } = thresholds;
     let dropped = status.interval.as_ref().map_or(0, |interval| interval.count("drop"));
     let (level, reason) = match (status.fill_percent, status.limit) {
-        _ if dropped > 0 => (Level::Critical, format!("{dropped} packets dropped while looking")),
-        (Some(fill), _) if fill >= crit => (Level::Critical, format!("{fill:.1}% is at or above {crit}%")),
-        (Some(fill), _) if fill >= warn => (Level::Warning, format!("{fill:.1}% is at or above {warn}%")),
-        (Some(fill), _) => (Level::Ok, format!("{fill:.1}% is below {warn}%")),
-        (None, Some(0)) if status.count.is_some() => (Level::Ok, "there is no limit".to_owned()),
-        _ => (Level::Unknown, "the count or the limit cannot be read".to_owned()),
+        _ if dropped > 0 => (AlertLevel::Critical, AlertReason::Dropped(dropped)),
+        (Some(fill), _) if fill >= crit => (AlertLevel::Critical, AlertReason::AtOrAbove { fill, threshold: crit }),
+        (Some(fill), _) if fill >= warn => (AlertLevel::Warning, AlertReason::AtOrAbove { fill, threshold: warn }),
+        (Some(fill), _) => (AlertLevel::Ok, AlertReason::Below { fill, threshold: warn }),
+        (None, Some(0)) if status.count.is_some() => (AlertLevel::Ok, AlertReason::NoLimit),
+        _ => (AlertLevel::Unknown, AlertReason::NotKnown),
     };
-    Judged { level, reason, warn, crit }
+    Alert { level, reason, thresholds }
 }

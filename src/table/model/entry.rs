@@ -1,58 +1,62 @@
-//! Defines an entry of the table, as far as a diagnosis looks at it, and which timeout rules it.
+//! Defines an entry of the table, as far as a diagnosis looks at it, and which timeout the kernel applies to it.
 
 use std::net::IpAddr;
 
-/// One tracked connection.
+/// An entry of the connection tracking table: one tracked connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct TableEntry {
     /// The number of the protocol above IP.
     pub protocol: u8,
     /// The state, for the protocols that have one.
-    pub state: Option<State>,
-    /// The seconds until it expires; None where the table does not say (a flow that is offloaded).
+    pub state: Option<ProtocolState>,
+    /// The seconds until the entry expires; None where the table does not say (an offloaded flow).
     pub remaining: Option<u32>,
-    /// Who opened it.
+    /// The address that opened the connection.
     pub source: IpAddr,
-    /// To whom.
+    /// The address that it was opened to.
     pub destination: IpAddr,
     /// The port at the destination, for the protocols that have ports.
     pub port: Option<u16>,
     /// The conntrack zone.
     pub zone: u16,
-    /// What has happened to it.
+    /// The status bits.
     pub marks: Marks,
 }
 
-/// What has happened to an entry.
+/// The status bits of an entry, as far as a diagnosis needs them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Marks {
     /// A packet came back.
     pub replied: bool,
-    /// It has seen traffic both ways; a full table does not evict it.
+    /// The connection has seen traffic both ways; a full table does not evict its entry.
     pub assured: bool,
-    /// A flow table forwards it, and the timeouts here do not count for it.
+    /// A flow table forwards the packets, and conntrack's timeouts do not apply.
     pub offloaded: bool,
 }
 
 /// A state of a protocol, by the name that the tools print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct State(&'static str);
+pub struct ProtocolState(&'static str);
 
 /// TCP.
 pub const TCP: u8 = 6;
 /// UDP.
 pub const UDP: u8 = 17;
+const DCCP: u8 = 33;
+const GRE: u8 = 47;
+const SCTP: u8 = 132;
+const UDP_LITE: u8 = 136;
 
-/// The protocols that the tools print by name, and the beginning of their timeouts' names.
+/// The protocols that the tools print by name, each with the start of its timeouts' names.
 const PROTOCOLS: [(u8, &str, &str); 8] = [
     (1, "icmp", "icmp_timeout"),
     (TCP, "tcp", "tcp_timeout"),
     (UDP, "udp", "udp_timeout"),
-    (33, "dccp", "dccp_timeout"),
-    (47, "gre", "gre_timeout"),
+    (DCCP, "dccp", "dccp_timeout"),
+    (GRE, "gre", "gre_timeout"),
     (58, "icmpv6", "icmpv6_timeout"),
-    (132, "sctp", "sctp_timeout"),
-    (136, "udplite", "udplite_timeout"),
+    (SCTP, "sctp", "sctp_timeout"),
+    (UDP_LITE, "udplite", "udplite_timeout"),
 ];
 
 /// The states of TCP in the order of their numbers (`enum tcp_conntrack`, `include/uapi/linux/netfilter/nf_conntrack_tcp.h`),
@@ -67,11 +71,11 @@ const TCP_STATES: [(&str, &str); 10] = [
     ("LAST_ACK", "last_ack"),
     ("TIME_WAIT", "time_wait"),
     ("CLOSE", "close"),
-    // It was LISTEN until 2.6.31, and nothing ever was in that.
+    // Until 2.6.31 this number was LISTEN, which no connection ever reached.
     ("SYN_SENT2", "syn_sent"),
 ];
 
-/// The same of SCTP (`enum sctp_conntrack`).
+/// The states of SCTP (`enum sctp_conntrack`), likewise.
 const SCTP_STATES: [(&str, &str); 10] = [
     ("NONE", ""),
     ("CLOSED", "closed"),
@@ -85,7 +89,7 @@ const SCTP_STATES: [(&str, &str); 10] = [
     ("HEARTBEAT_ACKED", "heartbeat_acked"),
 ];
 
-/// The same of DCCP (`enum ct_dccp_states`).
+/// The states of DCCP (`enum ct_dccp_states`), likewise.
 const DCCP_STATES: [(&str, &str); 10] = [
     ("NONE", ""),
     ("REQUEST", "request"),
@@ -99,43 +103,49 @@ const DCCP_STATES: [(&str, &str); 10] = [
     ("INVALID", ""),
 ];
 
+/// Whether a protocol has ports that say which service is meant. (ctnetlink gives the keys of GRE in the same attributes.)
+#[must_use]
+pub fn has_ports(protocol: u8) -> bool {
+    matches!(protocol, TCP | UDP | DCCP | SCTP | UDP_LITE)
+}
+
 fn states(protocol: u8) -> &'static [(&'static str, &'static str)] {
     match protocol {
         TCP => &TCP_STATES,
-        132 => &SCTP_STATES,
-        33 => &DCCP_STATES,
+        SCTP => &SCTP_STATES,
+        DCCP => &DCCP_STATES,
         _ => &[],
     }
 }
 
-impl State {
-    /// The state that `protocol` numbers `number`.
+impl ProtocolState {
+    /// The state that has the number `number` in `protocol`.
     #[must_use]
-    pub fn numbered(protocol: u8, number: u8) -> Option<State> {
-        states(protocol).get(usize::from(number)).map(|(name, _)| State(name))
+    pub fn numbered(protocol: u8, number: u8) -> Option<ProtocolState> {
+        states(protocol).get(usize::from(number)).map(|(name, _)| ProtocolState(name))
     }
 
     /// The state that `protocol` calls `name`.
     #[must_use]
-    pub fn named(protocol: u8, name: &str) -> Option<State> {
-        states(protocol).iter().find(|(own, _)| *own == name).map(|(own, _)| State(own))
+    pub fn named(protocol: u8, name: &str) -> Option<ProtocolState> {
+        states(protocol).iter().find(|(own, _)| *own == name).map(|(own, _)| ProtocolState(own))
     }
 
-    /// Its name.
+    /// The name of the state.
     #[must_use]
     pub fn name(self) -> &'static str {
         self.0
     }
 }
 
-/// The name of the protocol `number`, as the tools print it; `protocol 50` where they have none.
+/// The name of the protocol `number`, as the tools print it; `protocol 50` where they have no name.
 #[must_use]
 pub fn protocol_name(number: u8) -> String {
     let own = PROTOCOLS.iter().find(|(own, ..)| *own == number);
     own.map_or_else(|| format!("protocol {number}"), |(_, name, _)| (*name).to_owned())
 }
 
-/// A timeout, as the end of its setting's name: `tcp_timeout_established`.
+/// A timeout, as the end of the name of its setting: `tcp_timeout_established`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timeout {
     start: &'static str,
@@ -151,7 +161,7 @@ impl Timeout {
         format!("{}{start}{joint}{end}", crate::kernel::catalog::PREFIX)
     }
 
-    /// The timeout that rules the same entries on the kernels that have lost this one: since 4.11, UDP-Lite has UDP's.
+    /// The timeout of the same entries on the kernels that do not have this one any more: since 4.11, UDP-Lite uses UDP's.
     #[must_use]
     pub fn successor(self) -> Option<Timeout> {
         (self.start == "udplite_timeout").then_some(Timeout { start: "udp_timeout", ..self })
@@ -161,12 +171,12 @@ impl Timeout {
 /// The timeout of established TCP connections.
 pub const ESTABLISHED: Timeout = Timeout { start: "tcp_timeout", end: "established" };
 
-/// The timeout that rules an entry in the kernel's own code (`net/netfilter/nf_conntrack_proto_*.c`); None: none does.
+/// The timeout that the kernel's own code applies to an entry (`net/netfilter/nf_conntrack_proto_*.c`); None: none.
 ///
-/// `udp_timeout` is in seconds; where a kernel before 5.0 gives the longer stream timeout at the first reply already,
-/// the time that remains betrays it.
+/// `udp_timeout` is in seconds. Kernels before 5.0 switch to the stream timeout at the first reply; a remaining time above
+/// `udp_timeout` shows that.
 #[must_use]
-pub fn timeout(entry: &Entry, udp_timeout: u32) -> Option<Timeout> {
+pub fn timeout(entry: &TableEntry, udp_timeout: u32) -> Option<Timeout> {
     let Marks { replied, assured, offloaded } = entry.marks;
     if offloaded {
         return None;
@@ -175,14 +185,14 @@ pub fn timeout(entry: &Entry, udp_timeout: u32) -> Option<Timeout> {
     let Some(start) = start else { return Some(Timeout { start: "generic_timeout", end: "" }) };
     let end = match (entry.protocol, entry.state) {
         // A connection that was picked up in the middle and never answered gets the shorter time.
-        (TCP, Some(State("ESTABLISHED"))) if !replied => "unacknowledged",
-        (TCP | 132 | 33, Some(state)) => {
+        (TCP, Some(ProtocolState("ESTABLISHED"))) if !replied => "unacknowledged",
+        (TCP | SCTP | DCCP, Some(state)) => {
             let (_, end) = states(entry.protocol).iter().find(|(own, _)| *own == state.0)?;
             (!end.is_empty()).then_some(*end)?
         }
-        (TCP | 132 | 33, None) => return None,
+        (TCP | SCTP | DCCP, None) => return None,
         (UDP, _) if assured || (replied && entry.remaining.is_some_and(|seconds| seconds > udp_timeout)) => "stream",
-        (47 | 136, _) if assured => "stream",
+        (GRE | UDP_LITE, _) if assured => "stream",
         _ => "",
     };
     Some(Timeout { start, end })

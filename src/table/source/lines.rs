@@ -2,15 +2,18 @@
 
 use std::io::{self, BufRead};
 
-/// The longest line that is read whole: 20 times the longest that conntrack(8) prints, and all of a kernel's message.
+/// The longest line that is read whole: 20 times the longest line of conntrack(8), and any message of the kernel.
 const LONGEST: usize = 64 << 10;
 
-/// The lines of a text. What a line has beyond `LONGEST` is skipped.
+/// The lines of a text. The rest of a line beyond `LONGEST` is skipped.
 #[derive(Debug)]
 pub struct Lines<R> {
     source: R,
     line: Vec<u8>,
 }
+
+/// The lines of any file.
+pub type Text<'a> = Lines<&'a mut dyn BufRead>;
 
 impl<R: BufRead> Lines<R> {
     /// The lines of `source`.
@@ -23,7 +26,7 @@ impl<R: BufRead> Lines<R> {
         Ok(self.until(b'\n')?.map(|line| line.strip_suffix(b"\r").unwrap_or(line)))
     }
 
-    /// What stands before the next `end`, which is left out.
+    /// The bytes before the next `end`, which is left out.
     pub fn until(&mut self, end: u8) -> io::Result<Option<&[u8]>> {
         self.line.clear();
         let mut any = false;

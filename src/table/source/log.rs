@@ -1,91 +1,92 @@
 //! Reads the kernel's log, or a saved one, for messages of a full table.
+//!
+//! The old form is `ip_conntrack: table full, dropping packet.`, today's `nf_conntrack: nf_conntrack: table full,
+//! dropping packet`, and `table full in netns N` for a network namespace other than the first. Only the kernel's own
+//! lines count: a program that logs the same words proves nothing.
+//!
+//! A form of a saved log is a file below `log/`, its row in [`FORMS`], and a case in `tests/table/logs/`.
 
+pub mod journal;
+pub mod kmsg;
 pub mod lines;
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
-use rustix::io::Errno;
-use rustix::time::{ClockId, clock_gettime};
+use crate::table::model::log::Log;
+use crate::table::source::lines::{Lines, Text};
 
-use crate::table::source::lines::Lines;
-use crate::table::source::log::lines::{Export, Log, kmsg_record, log_line};
-
-/// The kernel's own log.
-const KMSG: &str = "/dev/kmsg";
-
-/// The longest record of it (`PRINTK_MESSAGE_MAX` is 2048, plus the prefix and the fields).
-const RECORD: usize = 16 << 10;
-
-/// The messages in the kernel's log, which is read to its present end and left as it is.
-pub fn kernel() -> io::Result<Log> {
-    let kmsg = rustix::fs::open(KMSG, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())?;
-    let boot = boot_time();
-    let mut log = Log::new(KMSG);
-    let mut buffer = vec![0; RECORD];
-    loop {
-        match rustix::io::read(&kmsg, &mut buffer[..]) {
-            Ok(0) | Err(Errno::AGAIN) => return Ok(log),
-            Ok(length) => {
-                let record = &buffer[..length];
-                let words: &[u8] = b"table full";
-                if record.windows(words.len()).any(|window| window == words) {
-                    if let Some(message) = kmsg_record(&String::from_utf8_lossy(record), boot) {
-                        log.push(message);
-                    }
-                }
-            }
-            // EPIPE: the record was overwritten before it was read; the next read gives the oldest one left.
-            Err(Errno::PIPE | Errno::INTR | Errno::INVAL) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
+/// A form of a saved log.
+#[derive(Debug)]
+pub struct LogForm {
+    /// The name, with which the directories of its cases begin.
+    pub name: &'static str,
+    /// Whether a log that begins with these bytes has this form.
+    pub recognises: fn(&[u8]) -> bool,
+    /// Adds the messages of a full table to the log.
+    pub read: fn(&mut Text<'_>, &mut Log) -> io::Result<()>,
 }
 
-/// When the machine was booted, in seconds since 1970, on the clock that the kernel's log uses: it stands still while
-/// the machine sleeps.
-fn boot_time() -> i64 {
-    clock_gettime(ClockId::Realtime).tv_sec - clock_gettime(ClockId::Monotonic).tv_sec
-}
+/// The forms, the first that recognises a log reads it. The last recognises anything.
+pub const FORMS: [LogForm; 4] = [kmsg::FORM, journal::JSON, journal::EXPORT, lines::FORM];
 
-/// The present time on that clock, in microseconds.
+/// The form of a log that begins with these bytes.
 #[must_use]
-pub fn since_boot() -> u64 {
-    u64::try_from(clock_gettime(ClockId::Monotonic).tv_sec).unwrap_or(0).saturating_mul(1_000_000)
+pub fn form(beginning: &[u8]) -> &'static LogForm {
+    const LAST: &LogForm = &FORMS[FORMS.len() - 1];
+    FORMS.iter().find(|form| (form.recognises)(beginning)).unwrap_or(LAST)
 }
 
-/// The messages in the log that `path` holds: dmesg, syslog, or the journal's short, JSON or export form.
+/// The messages in the saved log at `path`; `-` is standard input.
 pub fn file(path: &Path) -> io::Result<Log> {
-    let name = path.display().to_string();
     if path == Path::new("-") {
         return text(io::stdin().lock(), "standard input");
     }
-    text(BufReader::new(File::open(path)?), &name)
+    text(BufReader::new(File::open(path)?), &path.display().to_string())
 }
 
-/// The messages in a log as text.
-pub fn text(source: impl BufRead, name: &str) -> io::Result<Log> {
+/// The messages in the saved log that `source` gives.
+pub fn text(mut source: impl BufRead, name: &str) -> io::Result<Log> {
+    let form = form(source.fill_buf()?);
     let mut log = Log::new(name);
-    let mut lines = Lines::new(source);
-    let mut export: Option<Export> = None;
-    let mut first = true;
-    while let Some(line) = lines.next_line()? {
-        let line = String::from_utf8_lossy(line);
-        if std::mem::take(&mut first) && line.starts_with("__CURSOR=") {
-            export = Some(Export::default());
-        }
-        let message = match &mut export {
-            Some(export) => export.line(&line),
-            None => log_line(&line),
-        };
-        if let Some(message) = message {
-            log.push(message);
-        }
-    }
-    if let Some(message) = export.and_then(Export::message) {
-        log.push(message);
-    }
+    (form.read)(&mut Lines::new(&mut source), &mut log)?;
     Ok(log)
+}
+
+/// The words of a full table within a text.
+struct FullTable {
+    /// The byte of the text that they start at.
+    start: usize,
+    /// The number of the network namespace that they name.
+    namespace: Option<u64>,
+}
+
+impl FullTable {
+    /// The words in `text`, if it has them.
+    fn find(text: &str) -> Option<FullTable> {
+        // Most lines are about something else: one search rejects them.
+        if !text.contains("table full") {
+            return None;
+        }
+        let words = ["nf_conntrack: table full", "ip_conntrack: table full"];
+        let start = words.iter().find_map(|words| text.find(words))?;
+        let rest = &text[start + words[0].len()..];
+        let (namespace, rest) = match rest.strip_prefix(" in netns ") {
+            Some(rest) => {
+                let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+                (Some(rest[..end].parse().ok()?), &rest[end..])
+            }
+            None => (None, rest),
+        };
+        rest.starts_with(", dropping packet").then_some(())?;
+        // Today's form has the name twice: once from the module, once from the message.
+        let start = text[..start].strip_suffix("nf_conntrack: ").map_or(start, str::len);
+        Some(FullTable { start, namespace })
+    }
+
+    /// The words in `text`, if it begins with them: a text that quotes them does not.
+    fn begins(text: &str) -> Option<FullTable> {
+        FullTable::find(text).filter(|found| found.start == 0)
+    }
 }

@@ -1,4 +1,4 @@
-//! Asks ctnetlink over a socket. Only reads: no message that is sent here can change the table.
+//! Asks ctnetlink over a socket. No message that is sent here can change the table.
 
 pub mod message;
 
@@ -10,30 +10,30 @@ use rustix::net::netlink::{self, SocketAddrNetlink};
 use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_recv_buffer_size_force};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 
-use crate::table::model::counters::Counters;
-use crate::table::model::entry::Entry;
-use crate::table::source::netlink::message::{Message, Query};
+use crate::table::model::counters::{Counters, NewEntries};
+use crate::table::model::entry::TableEntry;
+use crate::table::source::netlink::message::{Query, Reply, Totals};
 
-/// The kernel fills at most 32 KiB at a time for a reader that offers so much (`netlink_recvmsg` in
-/// `net/netlink/af_netlink.c`), and what is offered beyond costs nothing.
+/// The size of the buffer for answers. The kernel fills at most 32 KiB of it at a time (`netlink_recvmsg` in
+/// `net/netlink/af_netlink.c`); more costs nothing.
 const BUFFER: usize = 256 << 10;
 
-/// Room for some ten thousand events.
+/// The size of the socket's buffer for events: some ten thousand.
 const EVENTS: usize = 8 << 20;
 
 /// How a dump of the table ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Dumped {
-    /// Entries that the kernel sent and that could not be read.
+    /// Entries that the kernel sent in an unknown form.
     pub unread: u64,
-    /// Whether the table changed so under the dump that entries may be missing or twice.
+    /// Whether the table changed under the dump, so that entries may be missing or come twice.
     pub interrupted: bool,
 }
 
-/// Gives the entries of the table to `each`, one pass, none kept, until it breaks off.
+/// Gives the entries of the table to `each`, in one pass and without keeping any, until `each` breaks off.
 ///
 /// They come in the order of the hash table, whose key is the kernel's secret: the first n are a random sample.
-pub fn dump(mut each: impl FnMut(&Entry) -> ControlFlow<()>) -> io::Result<Dumped> {
+pub fn dump(mut each: impl FnMut(&TableEntry) -> ControlFlow<()>) -> io::Result<Dumped> {
     let mut dumped = Dumped::default();
     dumped.interrupted = ask(Query::Entries, |attributes, _| {
         if let Some(entry) = message::entry(attributes) {
@@ -56,12 +56,12 @@ pub fn counters() -> io::Result<Counters> {
     Ok(Counters { entries: None, cpus: cpus.into_iter().map(|(_, counters)| counters).collect() })
 }
 
-/// The number of entries, and the limit where the kernel tells it.
-pub fn totals() -> io::Result<(u64, Option<u64>)> {
+/// The size of the table.
+pub fn totals() -> io::Result<Totals> {
     let mut totals = None;
     ask(Query::Totals, |attributes, _| {
         totals = message::totals(attributes);
-        // The answer is one message, and no end is announced.
+        // The answer is a single message, and nothing announces its end.
         ControlFlow::Break(())
     })?;
     totals.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the kernel's answer has no number of entries"))
@@ -74,33 +74,33 @@ fn open(groups: u32, flags: SocketFlags) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-/// The kernel's events of new entries, as a number.
+/// Counts new entries by the kernel's events.
 #[derive(Debug)]
-pub struct NewEntries(OwnedFd);
+pub struct NewEntryEvents(OwnedFd);
 
-impl NewEntries {
-    /// Listens to them from now on.
-    pub fn listen() -> io::Result<NewEntries> {
+impl NewEntryEvents {
+    /// Listens from now on.
+    pub fn listen() -> io::Result<NewEntryEvents> {
         // The group NFNLGRP_CONNTRACK_NEW is the first, and so the first bit.
         let socket = open(1, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)?;
         // The events of a burst wait here until they are counted.
         let _ = set_socket_recv_buffer_size_force(&socket, EVENTS);
-        Ok(NewEntries(socket))
+        Ok(NewEntryEvents(socket))
     }
 
-    /// How many came since the last time, and whether there were more than the socket could hold.
-    pub fn take(&self) -> io::Result<(u64, bool)> {
-        let (mut entries, mut or_more) = (0, false);
+    /// The events since the last call. More may have come than the socket could hold.
+    pub fn take(&self) -> io::Result<NewEntries> {
+        let mut new = NewEntries::default();
         let mut buffer = [0; 8192];
         loop {
             match rustix::net::recv(&self.0, &mut buffer[..], RecvFlags::empty()) {
                 Ok((length, _)) => {
                     // An event answers no request: its number is 0.
-                    let messages = message::messages(&buffer[..length], 0);
-                    entries += messages.filter(|message| matches!(message, Message::Data(..))).count() as u64;
+                    let events = message::replies(&buffer[..length], 0);
+                    new.entries += events.filter(|event| matches!(event, Reply::Data(..))).count() as u64;
                 }
-                Err(rustix::io::Errno::AGAIN) => return Ok((entries, or_more)),
-                Err(rustix::io::Errno::NOBUFS) => or_more = true,
+                Err(rustix::io::Errno::AGAIN) => return Ok(new),
+                Err(rustix::io::Errno::NOBUFS) => new.or_more = true,
                 Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -108,7 +108,7 @@ impl NewEntries {
     }
 }
 
-impl AsFd for NewEntries {
+impl AsFd for NewEntryEvents {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
@@ -118,7 +118,7 @@ impl AsFd for NewEntries {
 fn ask(query: Query, mut each: impl FnMut(message::Attributes<'_>, u16) -> ControlFlow<()>) -> io::Result<bool> {
     const SEQUENCE: u32 = 1;
     let socket = open(0, SocketFlags::CLOEXEC)?;
-    // More room lets the kernel prepare the next part; without it the dump is right all the same.
+    // With more room the kernel prepares the next part meanwhile; without it the dump is right all the same.
     let _ = set_socket_recv_buffer_size(&socket, BUFFER);
     rustix::net::sendto(
         &socket,
@@ -137,18 +137,18 @@ fn ask(query: Query, mut each: impl FnMut(message::Attributes<'_>, u16) -> Contr
         if length == 0 || whole > length {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the kernel's answer was cut off"));
         }
-        let mut messages = message::messages(&buffer[..length], SEQUENCE);
-        while let Some(message) = messages.next() {
-            match message {
-                Message::Data(attributes, number) => {
+        let mut replies = message::replies(&buffer[..length], SEQUENCE);
+        while let Some(reply) = replies.next() {
+            match reply {
+                Reply::Data(attributes, number) => {
                     if each(attributes, number).is_break() {
-                        return Ok(interrupted | messages.interrupted);
+                        return Ok(interrupted | replies.interrupted);
                     }
                 }
-                Message::Done | Message::Error(0) => return Ok(interrupted | messages.interrupted),
-                Message::Error(errno) => return Err(io::Error::from_raw_os_error(errno)),
+                Reply::Done | Reply::Error(0) => return Ok(interrupted | replies.interrupted),
+                Reply::Error(errno) => return Err(io::Error::from_raw_os_error(errno)),
             }
         }
-        interrupted |= messages.interrupted;
+        interrupted |= replies.interrupted;
     }
 }

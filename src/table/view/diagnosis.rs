@@ -1,94 +1,78 @@
 //! Renders a diagnosis as text for people.
 
-use crate::answer::json;
-use crate::table::analysis::diagnosis::{Diagnosis, Verdict};
-use crate::table::analysis::profile::{Profile, Ruled, Top};
+use crate::table::analysis::diagnosis::Diagnosis;
+use crate::table::analysis::losses::Loss;
+use crate::table::analysis::profile::{Profile, Ranking, TimeoutUse, WouldExpire};
+use crate::table::analysis::status::Interval;
+use crate::table::model::log::Log;
 use crate::table::view::status::unread_lines;
-use crate::text::duration_text;
-use crate::text::grouped;
-use crate::text::printable;
+use crate::table::view::words;
+use crate::text::{duration_text, grouped, printable, short};
 
 /// Timeouts that rule less than this share are left out of the text (the JSON has all).
 const SMALL_PERCENT: f64 = 1.0;
 
-/// Addresses and ports that hold less than this are none that fill the table.
+/// Addresses and ports that hold less than this share do not fill the table.
 const TINY_PERCENT: f64 = 0.1;
-
-/// The request that carries the proposal out; empty where the diagnosis proposes nothing.
-#[must_use]
-pub fn request(diagnosis: &Diagnosis) -> String {
-    diagnosis.proposal.request.as_ref().map_or_else(String::new, json)
-}
 
 /// The text of a diagnosis, without a line end at its end.
 #[must_use]
 pub fn text(diagnosis: &Diagnosis) -> String {
-    let word = match diagnosis.verdict {
-        Verdict::Full => "FULL",
-        Verdict::DroppingElsewhere => "DROPPING ELSEWHERE",
-        Verdict::Near => "NEARLY FULL",
-        Verdict::WasFull => "WAS FULL",
-        Verdict::Healthy => "HEALTHY",
-        Verdict::Unknown => "UNKNOWN",
-    };
-    let mut lines = vec![format!("{word}: {}", printable(&diagnosis.summary)), String::new()];
+    let (verdict, summary) = (words::verdict(diagnosis.verdict), words::summary(diagnosis));
+    let mut lines = vec![format!("{verdict}: {}", printable(&summary)), String::new()];
     if let Some(profile) = &diagnosis.profile {
-        lines.extend(profile_lines(profile, &diagnosis.source));
+        lines.extend(profile_lines(profile, &words::source(&diagnosis.source)));
     }
-    if let Some(interval) = &diagnosis.status.interval {
-        lines.push(format!(
-            "rate:          {:+} entries in {} s ({:+.1} a second)",
-            interval.growth,
-            interval.seconds,
-            interval.growth_per_second()
-        ));
-    }
+    lines.extend(diagnosis.status.interval.as_ref().map(rate_line));
     if let Some(seconds) = diagnosis.seconds_until_full {
         let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
         lines.push(format!("until full:    {} at this rate", duration_text(seconds)));
     }
-    for drops in &diagnosis.drops {
-        let mark = if drops.significant { "" } else { " (no reason for alarm)" };
-        let counter = printable(&drops.counter);
-        lines.push(format!("lost:          {counter} +{}{mark}: {}", grouped(drops.count), printable(&drops.look)));
-    }
-    if let Some(log) = &diagnosis.status.log {
-        lines.extend(log.namespaces.iter().map(|(name, seen)| {
-            let last = seen.last.time.as_deref().unwrap_or("an unknown time");
-            let (count, last) = (grouped(seen.messages), printable(last));
-            format!("kernel log:    {count} messages of a full table, network namespace {name}, the last at {last}")
-        }));
-    }
+    lines.extend(diagnosis.losses.iter().map(loss_line));
+    lines.extend(diagnosis.status.log.iter().flat_map(log_lines));
     lines.extend(unread_lines(&diagnosis.status.unread));
     lines.push(String::new());
-    lines.push("proposal:".to_owned());
-    lines.extend(diagnosis.proposal.arithmetic.iter().map(|line| format!("  {line}")));
-    if !diagnosis.limit_is_ours {
-        lines.push("  the limit can only be set in the first network namespace: apply the request there".to_owned());
-    }
-    match &diagnosis.proposal.request {
-        Some(request) => {
-            lines.push(format!("  {request}"));
-            lines.push(
-                "  to apply it: conntrack-sysctl diagnose --output request | conntrack-sysctl apply -".to_owned(),
-            );
-        }
-        None => lines.push("  nothing to set".to_owned()),
-    }
+    lines.extend(proposal_lines(diagnosis));
     lines.join("\n")
 }
 
+fn rate_line(interval: &Interval) -> String {
+    let Interval { growth, seconds, .. } = interval;
+    format!("rate:          {growth:+} entries in {seconds} s ({:+.1} a second)", interval.growth_per_second())
+}
+
+fn loss_line(loss: &Loss) -> String {
+    let mark = if loss.significant { "" } else { " (no reason for alarm)" };
+    let (counter, next_step) = (printable(&loss.counter), words::next_step(loss));
+    format!("lost:          {counter} +{}{mark}: {}", grouped(loss.count), printable(&next_step))
+}
+
+fn log_lines(log: &Log) -> impl Iterator<Item = String> {
+    log.namespaces.iter().map(|(name, own)| {
+        let last = own.last.time.as_deref().unwrap_or("an unknown time");
+        let (count, last) = (grouped(own.messages), printable(last));
+        format!("kernel log:    {count} messages of a full table, network namespace {name}, the last at {last}")
+    })
+}
+
+fn proposal_lines(diagnosis: &Diagnosis) -> Vec<String> {
+    let proposal = &diagnosis.proposal;
+    let mut lines = vec!["proposal:".to_owned()];
+    lines.extend(proposal.arithmetic.iter().map(|calculation| format!("  {}", words::calculation(calculation))));
+    if !diagnosis.limit_is_ours {
+        lines.push("  the limit can only be set in the first network namespace: apply the request there".to_owned());
+    }
+    if let Some(request) = proposal.request() {
+        lines.push(format!("  {request}"));
+        lines.push("  to apply it: conntrack-sysctl diagnose --output request | conntrack-sysctl apply -".to_owned());
+    } else {
+        lines.push("  nothing to set".to_owned());
+    }
+    lines
+}
+
 fn profile_lines(profile: &Profile, source: &str) -> Vec<String> {
-    let mut lines = vec![match profile.sample_of {
-        None => format!("{} entries read from {}", grouped(profile.entries), printable(source)),
-        Some(whole) => format!(
-            "{} of {} entries read from {}: a random sample, right to {} points (--all reads the rest)",
-            grouped(profile.entries),
-            grouped(whole),
-            printable(source),
-            profile.margin_points
-        ),
-    }];
+    let mut lines = vec![entries_line(profile, source)];
     if profile.entries == 0 {
         return lines;
     }
@@ -96,72 +80,85 @@ fn profile_lines(profile: &Profile, source: &str) -> Vec<String> {
         let state = class.state.as_deref().map(|state| format!(" {state}")).unwrap_or_default();
         format!("{}{state} {}%", class.protocol, class.percent)
     });
-    lines.push(format!("what:          {}", classes.collect::<Vec<_>>().join(", ")));
+    lines.push(format!("protocols:     {}", classes.collect::<Vec<_>>().join(", ")));
     lines.push(format!(
         "answers:       never {}; seen both ways: {}; offloaded: {}",
         grouped(profile.unreplied),
         grouped(profile.assured),
         grouped(profile.offloaded)
     ));
-    for (name, top) in [
-        ("sources:", &profile.sources),
-        ("destinations:", &profile.destinations),
-        ("ports:", &profile.ports),
-        ("zones:", &profile.zones),
-    ] {
-        lines.extend(top_line(name, top));
+    lines.extend(ranking_line("sources:", &profile.sources));
+    lines.extend(ranking_line("destinations:", &profile.destinations));
+    lines.extend(ranking_line("ports:", &profile.ports));
+    // A table whose only zone is the default one has nothing to tell about zones.
+    if profile.zones.items.iter().any(|zone| zone.name != "0") {
+        lines.extend(ranking_line("zones:", &profile.zones));
     }
-    if profile.timeouts.iter().any(|ruled| ruled.assumed) {
-        lines.push("the timeouts are not known: the kernel's defaults stand in".to_owned());
+    if profile.timeouts.iter().any(|used| used.assumed) {
+        lines.push("the live timeouts are not known: the kernel's defaults stand in".to_owned());
     }
-    for ruled in profile.timeouts.iter().filter(|ruled| ruled.percent >= SMALL_PERCENT) {
-        lines.extend(ruled_lines(ruled));
+    for used in profile.timeouts.iter().filter(|used| used.percent >= SMALL_PERCENT) {
+        lines.extend(timeout_lines(used));
     }
     lines
 }
 
-fn top_line(name: &str, top: &Top) -> Option<String> {
-    // One zone, and that of everybody, is no news.
-    let is_plain_zone = name == "zones:" && top.items.len() == 1 && top.items[0].name == "0";
-    if top.items.is_empty() || is_plain_zone {
+fn entries_line(profile: &Profile, source: &str) -> String {
+    let (entries, source) = (grouped(profile.entries), printable(source));
+    match profile.sample_of {
+        None => format!("{entries} entries read from {source}"),
+        Some(whole) => format!(
+            "{entries} of {} entries read from {source}: a random sample, right to {} points (--all reads the rest)",
+            grouped(whole),
+            profile.margin_points
+        ),
+    }
+}
+
+fn ranking_line(name: &str, ranking: &Ranking) -> Option<String> {
+    if ranking.items.is_empty() {
         return None;
     }
-    let items = top.items.iter().filter(|item| item.percent >= TINY_PERCENT);
+    let items = ranking.items.iter().filter(|item| item.percent >= TINY_PERCENT);
     let items: Vec<String> = items.take(5).map(|item| format!("{} {}%", item.name, item.percent)).collect();
     let items = if items.is_empty() { "none stands out".to_owned() } else { items.join(", ") };
-    Some(match (top.different, top.too_low_by_at_most) {
+    Some(match (ranking.different, ranking.too_low_by_at_most) {
         (Some(different), _) => format!("{name:<14} {items} ({} different)", grouped(different)),
         (None, missing) => format!("{name:<14} {items} (each is up to {} entries too low)", grouped(missing)),
     })
 }
 
-fn ruled_lines(ruled: &Ruled) -> Vec<String> {
-    let name = ruled.setting.strip_prefix("net.netfilter.").unwrap_or(&ruled.setting);
-    let value = ruled.seconds.map_or_else(|| "?".to_owned(), |seconds| duration_text(seconds.into()));
-    let mut lines = vec![format!("timeout:       {name} = {value} rules {}%", ruled.percent)];
-    // The shares only fall; where two are equal, the longer timeout says it all.
-    let mut told: Vec<&crate::table::analysis::profile::Gone> = Vec::new();
-    for gone in ruled.gone.iter().filter(|gone| gone.entries > 0) {
-        match told.last_mut() {
-            Some(last) if last.entries == gone.entries => *last = gone,
-            _ => told.push(gone),
-        }
+fn timeout_lines(used: &TimeoutUse) -> Vec<String> {
+    let value = used.seconds.map_or_else(|| "?".to_owned(), |seconds| duration_text(seconds.into()));
+    let mut lines = vec![format!("timeout:       {} = {value} rules {}%", short(&used.setting), used.percent)];
+    let shorter: Vec<String> =
+        distinct(&used.gone).iter().rev().take(6).map(|gone| format!("{} {}%", gone.human, gone.percent)).collect();
+    if !shorter.is_empty() {
+        lines.push(format!("  gone of all entries if it were: {}", shorter.join(", ")));
     }
-    let told: Vec<String> = told.iter().rev().take(6).map(|gone| format!("{} {}%", gone.human, gone.percent)).collect();
-    if !told.is_empty() {
-        lines.push(format!("  gone of all entries if it were: {}", told.join(", ")));
-    }
-    if ruled.unsure > 0 {
+    if used.unsure > 0 {
         lines.push(format!(
             "  {} may be under a shorter timer of TCP: their idle time is not known",
-            grouped(ruled.unsure)
+            grouped(used.unsure)
         ));
     }
-    if ruled.other_timeout > 0 {
-        lines.push(format!("  {} are under another timeout than this", grouped(ruled.other_timeout)));
+    if used.other_timeout > 0 {
+        lines.push(format!("  {} are under another timeout than this", grouped(used.other_timeout)));
     }
-    if ruled.not_known > 0 {
-        lines.push(format!("  {} have been idle for an unknown time", grouped(ruled.not_known)));
+    if used.not_known > 0 {
+        lines.push(format!("  {} have been idle for an unknown time", grouped(used.not_known)));
     }
     lines
+}
+
+/// The shorter timeouts that would remove entries. Of several that would remove equally many, only the longest is kept.
+fn distinct(gone: &[WouldExpire]) -> Vec<&WouldExpire> {
+    let mut distinct: Vec<&WouldExpire> = Vec::new();
+    for gone in gone.iter().filter(|gone| gone.entries > 0) {
+        match distinct.last_mut() {
+            Some(last) if last.entries == gone.entries => *last = gone,
+            _ => distinct.push(gone),
+        }
+    }
+    distinct
 }

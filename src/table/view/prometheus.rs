@@ -2,10 +2,10 @@
 
 use crate::table::analysis::status::Status;
 
-/// The metrics of a status, without a line end at its end. What is not known is left out.
+/// The metrics of a status, without a line end at its end. Numbers that are not known are left out.
 #[must_use]
 pub fn metrics(status: &Status) -> String {
-    let mut text = Text(String::new());
+    let mut text = Exposition(String::new());
     let plain = |value: Option<u64>| value.map(|value| (String::new(), value.to_string())).into_iter();
     text.family("conntrack_entries", "gauge", "Entries in the connection tracking table.", plain(status.count));
     text.family("conntrack_entries_limit", "gauge", "Most entries; 0 means no limit.", plain(status.limit));
@@ -32,7 +32,7 @@ pub fn metrics(status: &Status) -> String {
         text.family("conntrack_table_full_messages", "gauge", "Messages of a full table in the log.", count);
     }
     let namespaces = status.namespaces.iter().filter_map(|namespace| {
-        // A program's name and number would make a new series at each run.
+        // The name and number of a program would start a new series at each of its runs.
         let name = namespace.name.as_deref().unwrap_or_default();
         let labels = labels(&[("netns", &namespace.id.to_string()), ("name", name)]);
         Some((labels, namespace.count?.to_string()))
@@ -44,9 +44,10 @@ pub fn metrics(status: &Status) -> String {
     text.0
 }
 
-struct Text(String);
+/// A text in the exposition format.
+struct Exposition(String);
 
-impl Text {
+impl Exposition {
     fn family(&mut self, name: &str, kind: &str, help: &str, rows: impl Iterator<Item = (String, String)>) {
         let mut rows = rows.peekable();
         if rows.peek().is_some() {
@@ -63,7 +64,7 @@ fn labels(pairs: &[(&str, &str)]) -> String {
     format!("{{{}}}", pairs.collect::<Vec<_>>().join(","))
 }
 
-/// A label's value as the format wants it; other control characters are replaced, for a reader's terminal.
+/// A label's value in the form of the format. Other control characters are replaced: they could control a terminal.
 fn escaped(value: &str) -> String {
     let mut text = String::new();
     for c in value.chars() {

@@ -1,61 +1,13 @@
-//! Draws what `watch` shows: the lines of a terminal of any size, or one line of text. Pure.
+//! Renders a look at the table for `watch`: as the lines of a terminal of any size, or as one line of text.
 
 use std::collections::VecDeque;
 
-use serde::{Deserialize, Serialize};
-
+use crate::table::analysis::look::Look;
 use crate::table::analysis::profile::Item;
-use crate::text::duration_text;
-use crate::text::printable;
-use crate::text::{grouped, to_f64, to_u64};
+use crate::table::model::counters::NewEntries;
+use crate::text::{duration_text, grouped, printable, to_f64, to_u64};
 
-/// What one look at the table found.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Look {
-    /// When, in UTC.
-    pub time: String,
-    /// The entries.
-    pub count: Option<u64>,
-    /// The limit; 0: none.
-    pub limit: Option<u64>,
-    /// How much of it is used.
-    pub fill_percent: Option<f64>,
-    /// The seconds since the look before.
-    pub seconds: f64,
-    /// By how many entries the table grew since; below 0: shrank.
-    pub growth: i64,
-    /// The new entries since, where they are counted.
-    pub new: Option<New>,
-    /// Packets dropped since.
-    pub drop: u64,
-    /// Entries evicted since, to make room.
-    pub early_drop: u64,
-    /// Entries that could not be inserted since.
-    pub insert_failed: u64,
-    /// Packets since that fit no connection.
-    pub invalid: u64,
-    /// The seconds until the table is full at this rate; null: it does not grow.
-    pub seconds_until_full: Option<u64>,
-    /// The addresses that opened most.
-    pub sources: Vec<Item>,
-    /// The ports that most were opened to.
-    pub ports: Vec<Item>,
-    /// How many things could not be read.
-    pub unread: u64,
-}
-
-/// New entries, counted by the kernel's events.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct New {
-    /// How many.
-    pub entries: u64,
-    /// Whether there were more, which came too fast to be counted.
-    pub or_more: bool,
-}
-
-/// A terminal, as far as drawing depends on it.
+/// The properties of a terminal that drawing depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Canvas {
     /// Its columns.
@@ -68,7 +20,7 @@ pub struct Canvas {
     pub unicode: bool,
 }
 
-/// The fill from which on the view turns yellow, and red.
+/// From these fills on, the bar is yellow and red.
 const YELLOW_PERCENT: f64 = 75.0;
 const RED_PERCENT: f64 = 90.0;
 
@@ -85,7 +37,7 @@ pub fn frame(look: &Look, history: &VecDeque<f64>, canvas: Canvas) -> Vec<String
         plain(&format!("fill   {}", sparkline(history, canvas)), width),
         String::new(),
     ];
-    // A narrow terminal shows the tables one below the other.
+    // A narrow terminal has the ports below the sources, and not beside them.
     let half = width.saturating_sub(2) / 2;
     let (sources, ports) = (items("TOP SOURCES", &look.sources, half), items("TOP PORTS", &look.ports, half));
     if width >= 60 {
@@ -132,7 +84,7 @@ fn growth(look: &Look) -> String {
     let rate = |number: u64| to_f64(number) / look.seconds.max(0.001);
     let sign = if look.growth < 0 { "-" } else { "+" };
     let mut text = format!("{sign}{:.0}/s", rate(look.growth.unsigned_abs()));
-    if let Some(New { entries, or_more }) = look.new {
+    if let Some(NewEntries { entries, or_more }) = look.new {
         text += &format!(", new {}{:.0}/s", if or_more { ">" } else { "" }, rate(entries));
     }
     if let Some(seconds) = look.seconds_until_full {
@@ -167,7 +119,7 @@ fn bar(fill: f64, canvas: Canvas) -> String {
     format!("\u{1b}[{colour}m{bar}\u{1b}[0m")
 }
 
-/// The last fills, one column each; the whole height is a full table.
+/// The last fills, one column each. A full table has the full height.
 fn sparkline(history: &VecDeque<f64>, canvas: Canvas) -> String {
     let steps: &[char] = if canvas.unicode {
         &['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█']
@@ -185,9 +137,9 @@ fn sparkline(history: &VecDeque<f64>, canvas: Canvas) -> String {
 }
 
 fn items(head: &str, items: &[Item], width: usize) -> Vec<String> {
-    // Where each has one entry, none is at the top.
+    // Items with one entry each are no top.
     let rows = items.iter().filter(|item| item.entries > 1).map(|item| {
-        // Names of IPv6 addresses are long; the share must stay in sight.
+        // IPv6 addresses are long; the share must stay in sight.
         let room = width.saturating_sub(8);
         let mut name: String = item.name.chars().take(room).collect();
         if name.len() < item.name.len() {
@@ -199,7 +151,7 @@ fn items(head: &str, items: &[Item], width: usize) -> Vec<String> {
     std::iter::once(plain(head, width)).chain(rows).collect()
 }
 
-/// Text that fits, with nothing in it that drives a terminal.
+/// `text` cut to the width, without characters that control a terminal.
 fn plain(text: &str, width: usize) -> String {
     printable(text).trim_end().chars().take(width).collect()
 }

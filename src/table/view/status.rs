@@ -1,16 +1,16 @@
 //! Renders a status as text for people and monitoring plugins.
 
-use crate::table::analysis::status::{Counted, Interval, Memory, Status};
-use crate::table::model::counters::Names;
-use crate::table::source::log::lines::Log;
-use crate::table::source::proc::{Namespace, Unread};
-use crate::text::printable;
-use crate::text::{grouped, percent, size};
+use crate::table::analysis::status::{Alert, Counted, Interval, Memory, Status, Thresholds};
+use crate::table::model::counters::Counts;
+use crate::table::model::log::{Log, LogMessage};
+use crate::table::model::reading::{Namespace, Unread};
+use crate::table::view::words;
+use crate::text::{grouped, percent, printable, size};
 
-/// The counters that mean trouble, in the order of a reader's interest, and what each says.
+/// The counters that mean trouble, the most interesting first, and the meaning of each.
 const TROUBLE: [(&str, &str); 7] = [
     ("drop", "packets dropped: no room for a new entry, or refused by a protocol's tracker"),
-    ("early_drop", "entries thrown out before their time, to make room in a full table"),
+    ("early_drop", "entries evicted before their timeout, to make room in a full table"),
     ("insert_failed", "entries not inserted: the same connection was there already, or a chain was too long"),
     ("chain_toolong", "of these, by a chain that was too long: more buckets"),
     ("search_restart", "lookups begun again because the hash table was being resized"),
@@ -22,10 +22,10 @@ const TROUBLE: [(&str, &str); 7] = [
 #[must_use]
 pub fn text(status: &Status) -> String {
     let mut lines = Vec::new();
-    if let Some(judged) = &status.level {
-        lines.push(plugin_line(status, judged.level.word(), &judged.reason, judged.warn, judged.crit));
+    if let Some(alert) = status.alert {
+        lines.push(plugin_line(status, alert));
     }
-    lines.push(format!("entries:    {}", occupancy(status)));
+    lines.push(format!("entries:    {}", words::occupancy(status)));
     if let (Some(buckets), Some(load)) = (status.buckets, status.entries_per_bucket) {
         lines.push(format!("buckets:    {} ({load} entries a bucket)", grouped(buckets)));
     }
@@ -47,30 +47,20 @@ pub fn text(status: &Status) -> String {
     lines.join("\n")
 }
 
-fn plugin_line(status: &Status, word: &str, reason: &str, warn: f64, crit: f64) -> String {
-    let mut line = format!("CONNTRACK {word} - {reason}");
+/// The line of a monitoring plugin, with performance data.
+fn plugin_line(status: &Status, alert: Alert) -> String {
+    let Thresholds { warn, crit } = alert.thresholds;
+    let mut line = format!("CONNTRACK {} - {}", words::alert_level(alert.level), words::alert_reason(alert.reason));
     if let (Some(count), Some(limit), Some(fill)) = (status.count, status.limit, status.fill_percent) {
         line += &format!(" | fill={fill:.2}%;{warn};{crit};0;100 entries={count};;;0;{limit}");
     }
     line
 }
 
-/// `123 of 262,144 (0.05%)`.
-#[must_use]
-pub fn occupancy(status: &Status) -> String {
-    match (status.count, status.limit, status.fill_percent) {
-        (Some(count), Some(limit), Some(fill)) => format!("{} of {} ({fill:.2}%)", grouped(count), grouped(limit)),
-        (Some(count), Some(_), None) => format!("{}, and no limit", grouped(count)),
-        (Some(count), None, _) => format!("{}, the limit is not known", grouped(count)),
-        (None, Some(limit), _) => format!("not known; the limit is {}", grouped(limit)),
-        (None, None, _) => "not known".to_owned(),
-    }
-}
-
 fn memory_line(memory: &Memory) -> String {
-    let said = if memory.entry_bytes_read { "" } else { " (assumed: this kernel does not say)" };
+    let assumed = if memory.entry_bytes_read { "" } else { " (assumed: this kernel does not say)" };
     let mut line = format!(
-        "{} of entries ({} bytes each{said}) + {} of buckets",
+        "{} of entries ({} bytes each{assumed}) + {} of buckets",
         size(memory.entries),
         memory.entry_bytes,
         size(memory.buckets)
@@ -82,7 +72,7 @@ fn memory_line(memory: &Memory) -> String {
 }
 
 fn counted_lines(counted: &Counted) -> Vec<String> {
-    let value = |names: &Names, name: &str| names.get(name).copied().unwrap_or(0);
+    let value = |counts: &Counts, name: &str| counts.get(name).copied().unwrap_or(0);
     let known = TROUBLE.iter().filter(|(name, _)| counted.total.contains_key(*name));
     known
         .map(|(name, meaning)| {
@@ -112,27 +102,22 @@ fn interval_lines(interval: &Interval) -> Vec<String> {
     lines
 }
 
-/// What a log says of a full table.
+/// The messages of a full table in a log.
 fn log_lines(log: &Log) -> Vec<String> {
     let source = printable(&log.source);
     if log.messages == 0 {
         return vec![format!("kernel log: no message of a full table in {source}")];
     }
     let mut lines = vec![format!(
-        "kernel log: {} messages of a full table in {source} (the kernel leaves out most of them)",
+        "kernel log: {} messages of a full table in {source} (the kernel rate-limits this message)",
         grouped(log.messages)
     )];
     let first = log.first.iter().filter(|_| log.messages > u64::try_from(log.last.len()).unwrap_or(u64::MAX));
     let mut times = 0;
     for message in first.chain(&log.last) {
-        let time = match (&message.time, message.since_boot) {
-            (Some(time), _) => printable(time).into_owned(),
-            (None, Some(micros)) => format!("{} s after the boot", micros / 1_000_000),
-            (None, None) => "at an unknown time".to_owned(),
-        };
-        let line = format!("  {time}  {}", printable(&message.text));
+        let line = message_line(message);
         match lines.last_mut() {
-            // Within a second the kernel says it up to ten times.
+            // The kernel prints the message up to ten times within a second.
             Some(last) if *last == line || *last == format!("{line} ({times} times)") => {
                 times += 1;
                 *last = format!("{line} ({times} times)");
@@ -144,6 +129,15 @@ fn log_lines(log: &Log) -> Vec<String> {
         }
     }
     lines
+}
+
+fn message_line(message: &LogMessage) -> String {
+    let time = match (&message.time, message.since_boot) {
+        (Some(time), _) => printable(time).into_owned(),
+        (None, Some(micros)) => format!("{} s after the boot", micros / 1_000_000),
+        (None, None) => "at an unknown time".to_owned(),
+    };
+    format!("  {time}  {}", printable(&message.text))
 }
 
 fn namespace_lines(namespaces: &[Namespace], limit: Option<u64>) -> Vec<String> {
@@ -165,8 +159,12 @@ fn namespace_lines(namespaces: &[Namespace], limit: Option<u64>) -> Vec<String> 
     lines
 }
 
-/// What could not be read.
+/// The readings that failed.
 #[must_use]
 pub fn unread_lines(unread: &[Unread]) -> Vec<String> {
-    unread.iter().map(|unread| format!("not known: {}: {}", printable(&unread.what), printable(&unread.why))).collect()
+    let line = |unread: &Unread| {
+        let (facts, reason) = (words::unread_facts(unread), words::unread_reason(unread));
+        format!("not known: {}: {}", printable(&facts), printable(&reason))
+    };
+    unread.iter().map(line).collect()
 }

@@ -3,7 +3,7 @@
 //! On the way out by a key, an error, a signal that ends or stops a process, or a panic, the terminal is restored. Only
 //! SIGKILL leaves it (`reset` helps then).
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal, Stdin, Write};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH};
 
 use crate::table::view::screen::Canvas;
 
-/// The other screen, without a cursor; and back.
+/// The sequences that switch to the alternate screen without a cursor, and back.
 const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l\x1b[2J";
 const LEAVE: &[u8] = b"\x1b[0m\x1b[?25h\x1b[?1049l";
 
@@ -30,7 +30,7 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Takes the terminal on standard output, and the keys of standard input where that is one too.
+    /// Takes the terminal on standard output, and the keys of standard input where that is a terminal too.
     pub fn take() -> io::Result<Terminal> {
         let before = io::stdin().is_terminal().then(|| tcgetattr(io::stdin())).transpose()?;
         let mut ended = Vec::new();
@@ -41,7 +41,7 @@ impl Terminal {
         }
         let stopped = Arc::new(AtomicBool::new(false));
         signal_hook::flag::register(SIGTSTP, Arc::clone(&stopped))?;
-        // The handler does nothing; the signal breaks off the wait, and the view is drawn in its new size.
+        // The handler does nothing, but the signal ends the wait, and the view is then drawn in its new size.
         signal_hook::flag::register(SIGWINCH, Arc::new(AtomicBool::new(false)))?;
         restore_on_panic(before.clone());
         let variable = |name: &str| std::env::var(name).unwrap_or_default();
@@ -69,7 +69,7 @@ impl Terminal {
         write(ENTER)
     }
 
-    /// Its size and abilities.
+    /// The size and the abilities of the terminal.
     #[must_use]
     pub fn canvas(&self) -> Canvas {
         let size = tcgetwinsize(io::stdout().as_fd()).ok().filter(|size| size.ws_col > 0 && size.ws_row > 0);
@@ -85,7 +85,7 @@ impl Terminal {
         write(text.as_bytes())
     }
 
-    /// Whether a key says to end the view, where there is something to read; or the input is over.
+    /// Reads the keys that were pressed. Returns whether one of them ends the view, or the input has ended.
     #[must_use]
     pub fn is_quit(&self) -> bool {
         let mut keys = [0; 64];
@@ -96,10 +96,10 @@ impl Terminal {
         }
     }
 
-    /// Whether keys can be waited for.
+    /// The input that keys come from, if it is a terminal.
     #[must_use]
-    pub fn has_keys(&self) -> bool {
-        self.before.is_some()
+    pub fn keys(&self) -> Option<Stdin> {
+        self.before.as_ref().map(|_| io::stdin())
     }
 
     /// The signal that came to end the view.
@@ -108,8 +108,8 @@ impl Terminal {
         self.ended.iter().find(|(_, flag)| flag.load(Ordering::Relaxed)).map(|(signal, _)| *signal)
     }
 
-    /// Where the user has stopped the process (Ctrl-Z): gives the terminal back, stops, and takes it again afterwards.
-    /// Returns whether that was so.
+    /// If the user stops the process (Ctrl-Z), gives the terminal back, stops, and takes it again afterwards. Returns
+    /// whether the process was stopped.
     pub fn stop_if_asked(&self) -> io::Result<bool> {
         let is_asked = self.stopped.swap(false, Ordering::Relaxed);
         if is_asked {
@@ -128,14 +128,14 @@ impl Drop for Terminal {
 }
 
 fn restore(before: Option<&Termios>) {
-    // Where the terminal is gone there is nothing to give back.
+    // A terminal that is gone needs nothing back.
     let _ = write(LEAVE);
     if let Some(before) = before {
         let _ = tcsetattr(io::stdin(), OptionalActions::Flush, before);
     }
 }
 
-/// A panic aborts the process, and nothing is dropped.
+/// Restores the terminal on a panic too: it aborts the process, and drops nothing.
 fn restore_on_panic(before: Option<Termios>) {
     let message = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {

@@ -1,10 +1,10 @@
 //! Reads and makes the messages of ctnetlink, the kernel's binary interface to the table
-//! (`include/uapi/linux/netfilter/nfnetlink_conntrack.h`). Pure: bytes in, entries out, and nothing panics.
+//! (`include/uapi/linux/netfilter/nfnetlink_conntrack.h`). Bytes in, entries out: no I/O, and no input makes it panic.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::table::model::counters::Names;
-use crate::table::model::entry::{Entry, Marks, State, TCP, UDP};
+use crate::table::model::counters::Counts;
+use crate::table::model::entry::{Marks, ProtocolState, TableEntry, has_ports};
 
 /// The bytes before a message's payload, and the boundary that messages and attributes start on.
 const HEADER: usize = 16;
@@ -22,7 +22,7 @@ const INTERRUPTED: u16 = 0x10;
 const REQUEST: u16 = 1;
 const DUMP: u16 = 0x300;
 
-/// What can be asked of ctnetlink.
+/// A question that ctnetlink answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Query {
     /// All entries.
@@ -43,7 +43,7 @@ impl Query {
     }
 }
 
-/// The message that asks.
+/// The message that asks for `query`.
 #[must_use]
 pub fn request(query: Query, sequence: u32) -> [u8; HEADER + FAMILY_HEADER] {
     let mut message = [0; HEADER + FAMILY_HEADER];
@@ -55,12 +55,12 @@ pub fn request(query: Query, sequence: u32) -> [u8; HEADER + FAMILY_HEADER] {
     message
 }
 
-/// One message of the answer.
+/// One message of the kernel's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Message<'a> {
-    /// It carries what was asked for: the attributes, and the number that stands before them (a CPU's, if counters).
+pub enum Reply<'a> {
+    /// Data that was asked for: the attributes, and the number before them (the CPU's, with counters).
     Data(Attributes<'a>, u16),
-    /// The answer is over.
+    /// The end of the answer.
     Done,
     /// The kernel refuses with this errno; 0 acknowledges.
     Error(i32),
@@ -68,7 +68,7 @@ pub enum Message<'a> {
 
 /// The messages in one datagram.
 #[derive(Clone, Debug)]
-pub struct Messages<'a> {
+pub struct Replies<'a> {
     bytes: &'a [u8],
     sequence: u32,
     /// Whether a message said that the table changed under the dump.
@@ -77,14 +77,14 @@ pub struct Messages<'a> {
 
 /// The messages in `bytes` that answer the request numbered `sequence`.
 #[must_use]
-pub fn messages(bytes: &[u8], sequence: u32) -> Messages<'_> {
-    Messages { bytes, sequence, interrupted: false }
+pub fn replies(bytes: &[u8], sequence: u32) -> Replies<'_> {
+    Replies { bytes, sequence, interrupted: false }
 }
 
-impl<'a> Iterator for Messages<'a> {
-    type Item = Message<'a>;
+impl<'a> Iterator for Replies<'a> {
+    type Item = Reply<'a>;
 
-    fn next(&mut self) -> Option<Message<'a>> {
+    fn next(&mut self) -> Option<Reply<'a>> {
         loop {
             let bytes = self.bytes;
             let length = usize::try_from(u32_at(bytes, 0)?).ok()?;
@@ -96,14 +96,14 @@ impl<'a> Iterator for Messages<'a> {
             let payload = &message[HEADER..];
             self.interrupted |= u16_at(message, 6)? & INTERRUPTED != 0;
             match u16_at(message, 4)? {
-                ERROR => return Some(Message::Error(errno(payload))),
+                ERROR => return Some(Reply::Error(errno(payload))),
                 // A dump that fails midway ends with the error.
-                DONE if errno(payload) != 0 => return Some(Message::Error(errno(payload))),
-                DONE => return Some(Message::Done),
+                DONE if errno(payload) != 0 => return Some(Reply::Error(errno(payload))),
+                DONE => return Some(Reply::Done),
                 kind if kind & 0xff00 == CONNTRACK => {
                     let head = payload.get(2..FAMILY_HEADER).and_then(|bytes| bytes.try_into().ok());
                     let attributes = Attributes(payload.get(FAMILY_HEADER..).unwrap_or_default());
-                    return Some(Message::Data(attributes, u16::from_be_bytes(head.unwrap_or_default())));
+                    return Some(Reply::Data(attributes, u16::from_be_bytes(head.unwrap_or_default())));
                 }
                 _ => {}
             }
@@ -115,7 +115,7 @@ fn errno(payload: &[u8]) -> i32 {
     payload.first_chunk().map_or(0, |bytes| i32::from_ne_bytes(*bytes).wrapping_neg())
 }
 
-/// Attributes, each with its number and its value. What is cut off is left out.
+/// Attributes, each with its number and its value. An attribute that is cut off is left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attributes<'a>(&'a [u8]);
 
@@ -159,7 +159,7 @@ const OFFLOAD: u32 = (1 << 14) | (1 << 15);
 
 /// The entry that the attributes of a message describe; None: they lack the addresses or the protocol.
 #[must_use]
-pub fn entry(attributes: Attributes<'_>) -> Option<Entry> {
+pub fn entry(attributes: Attributes<'_>) -> Option<TableEntry> {
     let mut original = None;
     let (mut status, mut remaining, mut zone, mut state) = (0, None, None, None);
     for (number, value) in attributes {
@@ -195,9 +195,9 @@ pub fn entry(attributes: Attributes<'_>) -> Option<Entry> {
     }
     let ((source, destination), protocol) = (addresses?, protocol?);
     let offloaded = status & OFFLOAD != 0;
-    Some(Entry {
+    Some(TableEntry {
         protocol,
-        state: state.and_then(|number| State::numbered(protocol, number)),
+        state: state.and_then(|number| ProtocolState::numbered(protocol, number)),
         remaining: remaining.filter(|_| !offloaded),
         source,
         destination,
@@ -205,12 +205,6 @@ pub fn entry(attributes: Attributes<'_>) -> Option<Entry> {
         zone: zone.unwrap_or(0),
         marks: Marks { replied: status & SEEN_REPLY != 0, assured: status & ASSURED != 0, offloaded },
     })
-}
-
-/// Whether a protocol has ports that say which service is meant. (GRE has keys, in the same attributes.)
-#[must_use]
-pub fn has_ports(protocol: u8) -> bool {
-    matches!(protocol, TCP | UDP | 33 | 132 | 136)
 }
 
 fn ip_addresses(attributes: Attributes<'_>) -> Option<(IpAddr, IpAddr)> {
@@ -229,8 +223,8 @@ fn ip_addresses(attributes: Attributes<'_>) -> Option<(IpAddr, IpAddr)> {
     Some((source?, destination?))
 }
 
-/// The names of a CPU's counters, by the numbers of their attributes (`enum ctattr_stats_cpu`). What today's kernels
-/// never count is left out.
+/// The names of a CPU's counters, by the numbers of their attributes (`enum ctattr_stats_cpu`). Counters that today's
+/// kernels never raise are left out.
 const COUNTERS: [(u16, &str); 10] = [
     (2, "found"),
     (4, "invalid"),
@@ -246,7 +240,7 @@ const COUNTERS: [(u16, &str); 10] = [
 
 /// The counters of one CPU.
 #[must_use]
-pub fn counters(attributes: Attributes<'_>) -> Names {
+pub fn counters(attributes: Attributes<'_>) -> Counts {
     let named = attributes.filter_map(|(number, value)| {
         let (_, name) = COUNTERS.iter().find(|(own, _)| *own == number)?;
         Some(((*name).to_owned(), be32(value)?.into()))
@@ -254,10 +248,20 @@ pub fn counters(attributes: Attributes<'_>) -> Names {
     named.collect()
 }
 
-/// The number of entries, and the limit where the kernel tells it (4.18 and later).
+/// The size of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Totals {
+    /// The number of entries.
+    pub entries: u64,
+    /// The limit, where the kernel gives it (4.18 and later).
+    pub limit: Option<u64>,
+}
+
+/// The totals in the attributes of a message.
 #[must_use]
-pub fn totals(attributes: Attributes<'_>) -> Option<(u64, Option<u64>)> {
-    Some((be32(attributes.clone().get(1)?)?.into(), attributes.get(2).and_then(be32).map(u64::from)))
+pub fn totals(attributes: Attributes<'_>) -> Option<Totals> {
+    let entries = be32(attributes.clone().get(1)?)?.into();
+    Some(Totals { entries, limit: attributes.get(2).and_then(be32).map(u64::from) })
 }
 
 fn u32_at(bytes: &[u8], place: usize) -> Option<u32> {

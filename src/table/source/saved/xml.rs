@@ -1,18 +1,38 @@
 //! Reads the XML of conntrack(8) tag by tag (`__snprintf_xml` of `libnetfilter_conntrack`).
 
-use crate::table::model::entry::{Entry, Marks, State};
-use crate::table::source::netlink::message::has_ports;
+use std::io;
+use std::net::IpAddr;
 
-/// A `<flow>` that is being read.
-#[derive(Clone, Debug, Default)]
-pub struct Flow {
+use crate::table::model::entry::{Marks, ProtocolState, TableEntry, has_ports};
+use crate::table::source::lines::Text;
+use crate::table::source::saved::{Entries, SavedForm};
+
+/// The row.
+pub const FORM: SavedForm =
+    SavedForm { name: "xml", recognises: |beginning| beginning.trim_ascii_start().starts_with(b"<"), read };
+
+fn read(text: &mut Text<'_>, entries: &mut Entries<'_>) -> io::Result<()> {
+    let mut flow = Flow::default();
+    let mut number = 0;
+    while let Some(token) = text.until(b'>')? {
+        if let Some(ended) = flow.token(&String::from_utf8_lossy(token)) {
+            number += 1;
+            entries.take(number, ended.entry());
+        }
+    }
+    Ok(())
+}
+
+/// The `<flow>` that is being read.
+#[derive(Default)]
+struct Flow {
     is_open: bool,
     direction: Direction,
     protocol: Option<u8>,
     state: Option<String>,
     remaining: Option<u32>,
-    source: Option<std::net::IpAddr>,
-    destination: Option<std::net::IpAddr>,
+    source: Option<IpAddr>,
+    destination: Option<IpAddr>,
     port: Option<u16>,
     zone: Option<u16>,
     is_unreplied: bool,
@@ -20,7 +40,8 @@ pub struct Flow {
     is_offloaded: bool,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// The direction that a `<meta>` is about, or the part that belongs to no direction.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum Direction {
     Original,
     Reply,
@@ -29,9 +50,9 @@ enum Direction {
 }
 
 impl Flow {
-    /// Takes the text up to the next `>`: what stood before a tag, and the tag. Gives the entry of the flow that it
-    /// ends, if it ends one; that is None where the flow lacks what an entry needs.
-    pub fn token(&mut self, token: &str) -> Option<Option<Entry>> {
+    /// Takes the text up to the next `>`, which is the content of an element and then a tag. Returns the flow, if the tag
+    /// ends it.
+    fn token(&mut self, token: &str) -> Option<Flow> {
         let (text, tag) = token.split_once('<').unwrap_or((token, ""));
         let text = text.trim();
         let name = tag.split([' ', '\t', '\n', '/']).next().unwrap_or("");
@@ -43,7 +64,7 @@ impl Flow {
             return None;
         }
         match tag.strip_prefix('/') {
-            Some("flow") => return Some(std::mem::take(self).entry()),
+            Some("flow") => return Some(std::mem::take(self)),
             Some(name) => self.element(name.trim_end(), text),
             None => self.opening(name, tag),
         }
@@ -82,11 +103,12 @@ impl Flow {
         }
     }
 
-    fn entry(self) -> Option<Entry> {
+    /// The entry; None where the flow lacks the protocol or an address.
+    fn entry(self) -> Option<TableEntry> {
         let protocol = self.protocol?;
-        Some(Entry {
+        Some(TableEntry {
             protocol,
-            state: self.state.and_then(|name| State::named(protocol, &name)),
+            state: self.state.and_then(|name| ProtocolState::named(protocol, &name)),
             remaining: self.remaining.filter(|_| !self.is_offloaded),
             source: self.source?,
             destination: self.destination?,

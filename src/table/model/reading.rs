@@ -1,0 +1,124 @@
+//! Defines the readings of a table and its machine, and the readings that failed.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+use crate::table::model::counters::{Counters, Counts};
+
+/// The source of a table's entries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TableSource {
+    /// The kernel, over ctnetlink.
+    Ctnetlink,
+    /// A file: saved, or in /proc.
+    File(PathBuf),
+    /// Standard input.
+    StandardInput,
+    /// Nothing could be read.
+    Nothing,
+}
+
+/// One reading of the numbers that change.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// The moment, on the clock that only runs forward.
+    pub at: Instant,
+    /// The entries in the table of this network namespace.
+    pub count: Option<u64>,
+    /// The limit; 0: none.
+    pub limit: Option<u64>,
+    /// The counters of connection tracking.
+    pub counters: Option<Counters>,
+    /// The readings that failed.
+    pub unread: Vec<Unread>,
+}
+
+/// The sizes that change only when somebody sets them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sizes {
+    /// The buckets of the hash table.
+    pub buckets: Option<u64>,
+    /// The bytes of an entry in the kernel's slab.
+    pub entry_bytes: Option<u64>,
+    /// The memory of the machine.
+    pub memory: Option<u64>,
+    /// Whether the limit can be written from this network namespace: only the first one can.
+    pub limit_is_ours: bool,
+}
+
+/// The counters of packets that were lost outside of connection tracking.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LossCounters {
+    /// Of TCP, UDP and IP in this network namespace: `Section.Name`.
+    pub network: Counts,
+    /// Of the CPUs' input queues, for the whole machine.
+    pub softnet: Counts,
+    /// Of the interfaces of this network namespace: `NAME.rx_drop`.
+    pub interfaces: Counts,
+}
+
+/// A network namespace of this machine. Each has a table of its own; the limit is one number for all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Namespace {
+    /// Its number, as in the kernel's messages (`in netns N`).
+    pub id: u64,
+    /// Its name under /run/netns; null: it has none there.
+    pub name: Option<String>,
+    /// A program that runs in it, with its process number; null: none does.
+    pub program: Option<String>,
+    /// The entries in its table; null: its table cannot be read from here.
+    pub count: Option<u64>,
+    /// Whether it is the namespace of this run.
+    pub own: bool,
+}
+
+/// Why the machine refused a reading.
+pub type ReadError = Arc<io::Error>;
+
+/// A reading that failed, and the reason.
+#[derive(Clone, Debug)]
+pub enum Unread {
+    /// The count or the limit: connection tracking is not loaded.
+    NotLoaded(Quantity),
+    /// The count or the limit: the kernel has no such key here, and ctnetlink refuses.
+    Quantity(Quantity, ReadError),
+    /// The counters of connection tracking: their proc file is missing, and ctnetlink refuses.
+    Counters(ReadError),
+    /// The counters of packets lost elsewhere that the file at this path has.
+    LossCounters(&'static str, ReadError),
+    /// The network namespaces of so many processes.
+    Namespaces(u64),
+    /// The messages in the log of this name.
+    Log(String, ReadError),
+    /// The entries of the table: ctnetlink refuses, and there is no proc file of them.
+    Table(ReadError),
+    /// The exact table: it changed while it was read.
+    ExactTable,
+    /// So many entries that the kernel sent in an unknown form.
+    Entries(u64),
+    /// Lines of a saved table that are no entries.
+    Lines {
+        /// The number of such lines.
+        count: u64,
+        /// The number of the first of them in the file, from 1.
+        first: u64,
+    },
+    /// The counters and the rate: a saved table does not have them.
+    SavedCounters,
+    /// The limit: a saved table does not have it.
+    SavedLimit,
+}
+
+/// A number that says how full the table is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quantity {
+    /// The number of entries.
+    Count,
+    /// The limit.
+    Limit,
+}

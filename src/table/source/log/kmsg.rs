@@ -1,0 +1,92 @@
+//! Reads the records of /dev/kmsg, from the kernel or saved: `4,812,74000000,-;TEXT`, and fields on lines of their own.
+
+use std::io;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::table::model::log::{Log, LogMessage};
+use crate::table::source::lines::Text;
+use crate::table::source::log::{FullTable, LogForm};
+use crate::text::utc;
+
+/// The row of saved records.
+pub const FORM: LogForm = LogForm { name: "kmsg", recognises, read };
+
+/// The kernel's own log.
+pub const KMSG: &str = "/dev/kmsg";
+
+/// The longest record (`PRINTK_MESSAGE_MAX` is 2048, plus the prefix and the fields).
+const RECORD: usize = 16 << 10;
+
+/// The messages in the kernel's log, which is read to its present end and left as it is.
+pub fn kernel() -> io::Result<Log> {
+    let kmsg = rustix::fs::open(KMSG, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())?;
+    let boot = boot_time();
+    let mut log = Log::new(KMSG);
+    let mut buffer = vec![0; RECORD];
+    loop {
+        match rustix::io::read(&kmsg, &mut buffer[..]) {
+            Ok(0) | Err(Errno::AGAIN) => return Ok(log),
+            Ok(length) => {
+                let record = &buffer[..length];
+                let words: &[u8] = b"table full";
+                if record.windows(words.len()).any(|window| window == words) {
+                    if let Some(message) = record_message(&String::from_utf8_lossy(record), Some(boot)) {
+                        log.push(message);
+                    }
+                }
+            }
+            // EPIPE: the record was overwritten before it was read; the next read gives the oldest one left.
+            Err(Errno::PIPE | Errno::INTR | Errno::INVAL) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// The time of the boot, in seconds since 1970, on the clock of the kernel's log: it stands still while the machine
+/// sleeps.
+fn boot_time() -> i64 {
+    clock_gettime(ClockId::Realtime).tv_sec - clock_gettime(ClockId::Monotonic).tv_sec
+}
+
+/// The present time on that clock, in microseconds since the boot.
+#[must_use]
+pub fn since_boot() -> u64 {
+    u64::try_from(clock_gettime(ClockId::Monotonic).tv_sec).unwrap_or(0).saturating_mul(1_000_000)
+}
+
+fn recognises(beginning: &[u8]) -> bool {
+    let Some(end) = beginning.iter().position(|byte| *byte == b';') else { return false };
+    let mut fields = beginning[..end].split(|byte| *byte == b',');
+    (0..3).all(|_| fields.next().is_some_and(|field| !field.is_empty() && field.iter().all(u8::is_ascii_digit)))
+}
+
+/// Reads saved records, whose boot is not known.
+fn read(text: &mut Text<'_>, log: &mut Log) -> io::Result<()> {
+    while let Some(line) = text.next_line()? {
+        if let Some(message) = record_message(&String::from_utf8_lossy(line), None) {
+            log.push(message);
+        }
+    }
+    Ok(())
+}
+
+/// The message in one record; `boot` is the time of the boot, in seconds since 1970.
+#[must_use]
+pub fn record_message(record: &str, boot: Option<i64>) -> Option<LogMessage> {
+    let (prefix, text) = record.split_once(';')?;
+    let text = text.lines().next()?;
+    let FullTable { namespace, .. } = FullTable::begins(text)?;
+    let mut fields = prefix.split(',');
+    let priority: u32 = fields.next()?.parse().ok()?;
+    // The number above the three bits of the level is the facility: 0 is the kernel, and no program can write that.
+    if priority >> 3 != 0 {
+        return None;
+    }
+    let since_boot: u64 = fields.nth(1)?.parse().ok()?;
+    let seconds = i64::try_from(since_boot / 1_000_000).ok();
+    let time = boot.zip(seconds).map(|(boot, seconds)| utc(boot.saturating_add(seconds)));
+    Some(LogMessage { time, since_boot: Some(since_boot), namespace, text: text.to_owned() })
+}

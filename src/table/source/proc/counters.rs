@@ -1,0 +1,113 @@
+//! Parses the proc files of counters: columns by name, never by place.
+
+use crate::table::model::counters::{Counters, Counts};
+
+/// The names in column heads and old kernels, and today's name of the same counter.
+///
+/// The column of `chain_toolong` is headed `chainlength` (`net/netfilter/nf_conntrack_standalone.c`, 5.15 and later).
+const RENAMED: [(&str, &str); 5] = [
+    ("chainlength", "chain_toolong"),
+    ("chaintoolong", "chain_toolong"),
+    ("clashres", "clash_resolve"),
+    ("icmp_error", "error"),
+    ("searchrestart", "search_restart"),
+];
+
+/// Columns in which today's kernels print a constant 0, for programs that read columns by place.
+const DEAD: [&str; 5] = ["new", "ignore", "delete", "delete_list", "searched"];
+
+/// The counters in the text of `/proc/net/stat/nf_conntrack` (or `ip_conntrack`); None: the text has another form.
+#[must_use]
+pub fn statistics(text: &str) -> Option<Counters> {
+    let mut lines = text.lines();
+    let heads: Vec<&str> = lines.next()?.split_whitespace().collect();
+    if heads.first() != Some(&"entries") {
+        return None;
+    }
+    let mut counters = Counters::default();
+    for line in lines {
+        let row: Option<Vec<u64>> = line.split_whitespace().map(|word| u64::from_str_radix(word, 16).ok()).collect();
+        let row = row?;
+        if row.is_empty() {
+            continue;
+        }
+        counters.entries = counters.entries.or(row.first().copied());
+        let named = heads.iter().zip(&row).skip(1);
+        counters.cpus.push(named.map(|(name, value)| (current_name(name).to_owned(), *value)).collect());
+    }
+    for dead in DEAD {
+        if counters.cpus.iter().all(|cpu| cpu.get(dead).is_none_or(|value| *value == 0)) {
+            for cpu in &mut counters.cpus {
+                cpu.remove(dead);
+            }
+        }
+    }
+    Some(counters)
+}
+
+fn current_name(name: &str) -> &str {
+    RENAMED.iter().find(|(old, _)| *old == name).map_or(name, |(_, new)| new)
+}
+
+/// The counters of `/proc/net/netstat` or `/proc/net/snmp`: `Section.Name` to the number.
+#[must_use]
+pub fn netstat(text: &str) -> Counts {
+    let mut counts = Counts::new();
+    let lines: Vec<&str> = text.lines().collect();
+    for pair in lines.chunks_exact(2) {
+        let (Some((section, heads)), Some((again, values))) = (pair[0].split_once(':'), pair[1].split_once(':')) else {
+            continue;
+        };
+        if section == again {
+            for (head, value) in heads.split_whitespace().zip(values.split_whitespace()) {
+                // The signed numbers are no counters: MaxConn is a limit, -1.
+                if let Ok(value) = value.parse() {
+                    counts.insert(format!("{section}.{head}"), value);
+                }
+            }
+        }
+    }
+    counts
+}
+
+/// The counters of `/proc/net/softnet_stat`, summed over the CPUs: packets that the input queues dropped, and how often a
+/// CPU ran out of its budget.
+#[must_use]
+pub fn softnet(text: &str) -> Counts {
+    let mut counts = Counts::from([("dropped".to_owned(), 0), ("time_squeeze".to_owned(), 0)]);
+    for line in text.lines() {
+        // The file has no heads, but its second and third column have had the same meaning since 2.6.
+        for (name, word) in ["dropped", "time_squeeze"].iter().zip(line.split_whitespace().skip(1)) {
+            if let (Some(sum), Ok(value)) = (counts.get_mut(*name), u64::from_str_radix(word, 16)) {
+                *sum = sum.saturating_add(value);
+            }
+        }
+    }
+    counts
+}
+
+/// The drops and errors of each interface in `/proc/net/dev`: `NAME.rx_drop`, `NAME.tx_errs`.
+#[must_use]
+pub fn interfaces(text: &str) -> Counts {
+    let mut counts = Counts::new();
+    let Some(heads) = text.lines().nth(1) else { return counts };
+    // `Inter-| Receive | Transmit` stands above ` face |bytes packets ... |bytes packets ...`.
+    let groups: Vec<&str> = heads.split('|').collect();
+    let columns: Vec<String> = ["rx", "tx"]
+        .iter()
+        .zip(groups.iter().skip(1))
+        .flat_map(|(way, group)| group.split_whitespace().map(move |head| format!("{way}_{head}")))
+        .collect();
+    for line in text.lines().skip(2) {
+        let Some((interface, values)) = line.rsplit_once(':') else { continue };
+        for (column, value) in columns.iter().zip(values.split_whitespace()) {
+            if !matches!(column.as_str(), "rx_drop" | "tx_drop" | "rx_errs" | "tx_errs" | "rx_fifo") {
+                continue;
+            }
+            if let Ok(value) = value.parse() {
+                counts.insert(format!("{}.{column}", interface.trim()), value);
+            }
+        }
+    }
+    counts
+}

@@ -1,0 +1,226 @@
+//! Renders `status` and `diagnose` as JSON, whose documents have the values of the analysis beside the words for them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::answer::json;
+use crate::table::analysis::diagnosis::{Diagnosis, Health};
+use crate::table::analysis::losses::Loss;
+use crate::table::analysis::profile::Profile;
+use crate::table::analysis::proposal::Proposal;
+use crate::table::analysis::status::{Alert, AlertLevel, Counted, Interval, Memory, Status};
+use crate::table::model::log::Log;
+use crate::table::model::reading::{Namespace, Unread};
+use crate::table::view::words;
+
+/// The status as JSON.
+#[must_use]
+pub fn status(status: &Status) -> String {
+    json(&StatusDocument::from(status))
+}
+
+/// The diagnosis as JSON.
+#[must_use]
+pub fn diagnosis(diagnosis: &Diagnosis) -> String {
+    json(&DiagnosisDocument::from(diagnosis))
+}
+
+/// The request that carries the proposal out; empty where the diagnosis proposes nothing.
+#[must_use]
+pub fn request(diagnosis: &Diagnosis) -> String {
+    diagnosis.proposal.request().as_ref().map_or_else(String::new, json)
+}
+
+/// The JSON of `status`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatusDocument {
+    /// The time, in UTC.
+    pub time: String,
+    /// The level, where thresholds are given.
+    pub level: Option<AlertDocument>,
+    /// The entries in the table of this network namespace.
+    pub count: Option<u64>,
+    /// The limit; 0: there is none.
+    pub limit: Option<u64>,
+    /// How much of the limit is used; null: not known, or no limit.
+    pub fill_percent: Option<f64>,
+    /// The buckets of the hash table.
+    pub buckets: Option<u64>,
+    /// The entries that a bucket has on average; each entry stands in two, once for each direction.
+    pub entries_per_bucket: Option<f64>,
+    /// The memory that the table takes.
+    pub memory: Option<Memory>,
+    /// The counts since the boot, or since this network namespace was made.
+    pub since_boot: Option<Counted>,
+    /// The changes during this run.
+    pub interval: Option<Interval>,
+    /// The kernel's messages of a full table.
+    pub log: Option<Log>,
+    /// The network namespaces that share the limit's number.
+    pub namespaces: Vec<Namespace>,
+    /// The readings that failed.
+    pub unread: Vec<UnreadDocument>,
+}
+
+/// The JSON of an alert.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlertDocument {
+    /// The level.
+    pub level: AlertLevel,
+    /// The reason.
+    pub reason: String,
+    /// The threshold of a warning, in percent of the limit.
+    pub warn: f64,
+    /// The threshold of a critical state.
+    pub crit: f64,
+}
+
+/// The JSON of a reading that failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnreadDocument {
+    /// The facts that are not known.
+    pub what: String,
+    /// The reason.
+    pub why: String,
+}
+
+/// The JSON of `diagnose`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DiagnosisDocument {
+    /// The source of the entries: the kernel's table, or a file.
+    pub source: String,
+    /// The verdict.
+    pub verdict: Health,
+    /// The verdict in a sentence.
+    pub summary: String,
+    /// How full the table is, and what was counted during the run.
+    pub status: StatusDocument,
+    /// What fills the table.
+    pub profile: Option<Profile>,
+    /// The seconds until the table is full at the present rate; null: it does not grow, or has no limit.
+    pub seconds_until_full: Option<u64>,
+    /// The counters of lost packets that grew during the run.
+    pub drops: Vec<LossDocument>,
+    /// The settings that the table needs.
+    pub proposal: ProposalDocument,
+    /// Whether the limit can be set from this network namespace.
+    pub limit_is_ours: bool,
+}
+
+/// The JSON of a counter of lost packets that grew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LossDocument {
+    /// The counter: `TcpExt.ListenOverflows`, `eth0.rx_drop`, `softnet.dropped`, `conntrack.insert_failed`.
+    pub counter: String,
+    /// The growth.
+    pub count: u64,
+    /// Whether that is more than a healthy host shows.
+    pub significant: bool,
+    /// The cause that it points to, and the place to look at next.
+    pub look: String,
+}
+
+/// The JSON of a proposal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProposalDocument {
+    /// The least limit; null: the table has none, or it is not known.
+    pub limit: Option<u64>,
+    /// The least number of buckets; null: the present ones are enough.
+    pub buckets: Option<u64>,
+    /// Timeouts to shorten, in seconds, by setting.
+    pub timeouts: BTreeMap<String, u32>,
+    /// The memory of a full table of that limit.
+    pub memory: Option<u64>,
+    /// The arithmetic of each number, a line each.
+    pub arithmetic: Vec<String>,
+    /// The proposal as a request that `apply` takes; null: there is nothing to ask for.
+    pub request: Option<Value>,
+}
+
+impl From<&Status> for StatusDocument {
+    fn from(status: &Status) -> StatusDocument {
+        StatusDocument {
+            time: status.time.clone(),
+            level: status.alert.as_ref().map(AlertDocument::from),
+            count: status.count,
+            limit: status.limit,
+            fill_percent: status.fill_percent,
+            buckets: status.buckets,
+            entries_per_bucket: status.entries_per_bucket,
+            memory: status.memory,
+            since_boot: status.since_boot.clone(),
+            interval: status.interval.clone(),
+            log: status.log.clone(),
+            namespaces: status.namespaces.clone(),
+            unread: status.unread.iter().map(UnreadDocument::from).collect(),
+        }
+    }
+}
+
+impl From<&Alert> for AlertDocument {
+    fn from(alert: &Alert) -> AlertDocument {
+        AlertDocument {
+            level: alert.level,
+            reason: words::alert_reason(alert.reason),
+            warn: alert.thresholds.warn,
+            crit: alert.thresholds.crit,
+        }
+    }
+}
+
+impl From<&Unread> for UnreadDocument {
+    fn from(unread: &Unread) -> UnreadDocument {
+        UnreadDocument {
+            what: words::unread_facts(unread).into_owned(),
+            why: words::unread_reason(unread).into_owned(),
+        }
+    }
+}
+
+impl From<&Diagnosis> for DiagnosisDocument {
+    fn from(diagnosis: &Diagnosis) -> DiagnosisDocument {
+        DiagnosisDocument {
+            source: words::source(&diagnosis.source),
+            summary: words::summary(diagnosis),
+            verdict: diagnosis.verdict,
+            status: StatusDocument::from(&diagnosis.status),
+            profile: diagnosis.profile.clone(),
+            seconds_until_full: diagnosis.seconds_until_full,
+            drops: diagnosis.losses.iter().map(LossDocument::from).collect(),
+            proposal: ProposalDocument::from(&diagnosis.proposal),
+            limit_is_ours: diagnosis.limit_is_ours,
+        }
+    }
+}
+
+impl From<&Loss> for LossDocument {
+    fn from(loss: &Loss) -> LossDocument {
+        LossDocument {
+            look: words::next_step(loss).into_owned(),
+            counter: loss.counter.clone(),
+            count: loss.count,
+            significant: loss.significant,
+        }
+    }
+}
+
+impl From<&Proposal> for ProposalDocument {
+    fn from(proposal: &Proposal) -> ProposalDocument {
+        ProposalDocument {
+            request: proposal.request(),
+            arithmetic: proposal.arithmetic.iter().map(words::calculation).collect(),
+            limit: proposal.limit,
+            buckets: proposal.buckets,
+            timeouts: proposal.timeouts.clone(),
+            memory: proposal.memory,
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! Puts the values of the analysis into words.
+
+use std::borrow::Cow;
+use std::io;
+
+use crate::table::analysis::diagnosis::{Diagnosis, Health};
+use crate::table::analysis::losses::{Loss, NextStep};
+use crate::table::analysis::proposal::Calculation;
+use crate::table::analysis::status::{AlertLevel, AlertReason, Status};
+use crate::table::model::reading::{Quantity, TableSource, Unread};
+use crate::text::{duration_text, grouped, size};
+
+/// The entries, the limit and the fill: `123 of 262,144 (0.05%)`.
+#[must_use]
+pub fn occupancy(status: &Status) -> String {
+    match (status.count, status.limit, status.fill_percent) {
+        (Some(count), Some(limit), Some(fill)) => format!("{} of {} ({fill:.2}%)", grouped(count), grouped(limit)),
+        (Some(count), Some(_), None) => format!("{}, and no limit", grouped(count)),
+        (Some(count), None, _) => format!("{}, the limit is not known", grouped(count)),
+        (None, Some(limit), _) => format!("not known; the limit is {}", grouped(limit)),
+        (None, None, _) => "not known".to_owned(),
+    }
+}
+
+/// The word that a monitoring plugin prints.
+#[must_use]
+pub fn alert_level(level: AlertLevel) -> &'static str {
+    match level {
+        AlertLevel::Ok => "OK",
+        AlertLevel::Warning => "WARNING",
+        AlertLevel::Critical => "CRITICAL",
+        AlertLevel::Unknown => "UNKNOWN",
+    }
+}
+
+/// The reason for an alert.
+#[must_use]
+pub fn alert_reason(reason: AlertReason) -> String {
+    match reason {
+        AlertReason::Dropped(packets) => format!("{packets} packets dropped during this run"),
+        AlertReason::AtOrAbove { fill, threshold } => format!("{fill:.1}% is at or above {threshold}%"),
+        AlertReason::Below { fill, threshold } => format!("{fill:.1}% is below {threshold}%"),
+        AlertReason::NoLimit => "there is no limit".to_owned(),
+        AlertReason::NotKnown => "the count or the limit cannot be read".to_owned(),
+    }
+}
+
+/// The source of a table's entries.
+#[must_use]
+pub fn source(source: &TableSource) -> String {
+    match source {
+        TableSource::Ctnetlink => "the kernel's table (ctnetlink)".to_owned(),
+        TableSource::File(path) => path.display().to_string(),
+        TableSource::StandardInput => "standard input".to_owned(),
+        TableSource::Nothing => "nothing".to_owned(),
+    }
+}
+
+/// The facts that a failed reading would have given.
+#[must_use]
+pub fn unread_facts(unread: &Unread) -> Cow<'static, str> {
+    match unread {
+        Unread::NotLoaded(Quantity::Count) | Unread::Quantity(Quantity::Count, _) => "the number of entries".into(),
+        Unread::NotLoaded(Quantity::Limit) | Unread::Quantity(Quantity::Limit, _) | Unread::SavedLimit => {
+            "the limit".into()
+        }
+        Unread::Counters(_) => "the counters of connection tracking".into(),
+        Unread::LossCounters(..) => "some counters of lost packets".into(),
+        Unread::Namespaces(_) => "some network namespaces".into(),
+        Unread::Log(..) => "the kernel's messages".into(),
+        Unread::Table(_) => "the entries of the table".into(),
+        Unread::ExactTable => "the exact table".into(),
+        Unread::Entries(count) => format!("{count} entries").into(),
+        Unread::Lines { count, .. } => format!("{count} lines of the file").into(),
+        Unread::SavedCounters => "the counters and the rate".into(),
+    }
+}
+
+/// The reason why a reading failed.
+#[must_use]
+pub fn unread_reason(unread: &Unread) -> Cow<'static, str> {
+    match unread {
+        Unread::NotLoaded(_) => {
+            "connection tracking is not loaded in this kernel: no nf_conntrack_* key, and no table".into()
+        }
+        Unread::Quantity(_, error) => format!("the kernel has no such key here, and ctnetlink refuses: {error}").into(),
+        Unread::Counters(error) => {
+            format!("`/proc/net/stat/nf_conntrack` does not exist, and ctnetlink refuses: {error}").into()
+        }
+        Unread::LossCounters(path, error) => format!("`{path}`: {error}").into(),
+        Unread::Namespaces(processes) => format!("{processes} processes hide their namespace from this one").into(),
+        Unread::Log(name, error) => format!("`{name}`: {error}").into(),
+        Unread::Table(error) => {
+            let need = match error.kind() {
+                io::ErrorKind::PermissionDenied => "; that takes CAP_NET_ADMIN: run as root",
+                _ => "",
+            };
+            format!("ctnetlink refuses: {error}, and /proc/net/nf_conntrack cannot be read{need}").into()
+        }
+        Unread::ExactTable => "it changed while it was read: entries may be missing or counted twice".into(),
+        Unread::Entries(_) => "they have an unknown form".into(),
+        Unread::Lines { first, .. } => format!("they are no entries; the first is number {first}").into(),
+        Unread::SavedCounters => "a saved table does not have them".into(),
+        Unread::SavedLimit => "a saved table does not have it; --limit gives it".into(),
+    }
+}
+
+/// The word for a verdict that a diagnosis begins with.
+#[must_use]
+pub fn verdict(verdict: Health) -> &'static str {
+    match verdict {
+        Health::Full => "FULL",
+        Health::DroppingElsewhere => "DROPPING ELSEWHERE",
+        Health::Near => "NEARLY FULL",
+        Health::WasFull => "WAS FULL",
+        Health::Healthy => "HEALTHY",
+        Health::Unknown => "UNKNOWN",
+    }
+}
+
+/// The verdict in a sentence.
+#[must_use]
+pub fn summary(diagnosis: &Diagnosis) -> String {
+    let occupancy = occupancy(&diagnosis.status);
+    match diagnosis.verdict {
+        Health::Full => full(&diagnosis.status),
+        Health::DroppingElsewhere => {
+            let significant = diagnosis.losses.iter().filter(|loss| loss.significant);
+            let counters: Vec<&str> = significant.map(|loss| loss.counter.as_str()).collect();
+            let counters = counters.join(", ");
+            format!("packets are dropped, but not by a full connection tracking table ({occupancy}): {counters}")
+        }
+        Health::Near => {
+            let until = diagnosis.seconds_until_full.map(until_full).unwrap_or_default();
+            format!("the table is nearly full ({occupancy}){until}")
+        }
+        Health::WasFull => {
+            let last = diagnosis.full_at.as_deref().unwrap_or("an unknown time");
+            format!("the table has room now ({occupancy}), but it was full, last at {last}")
+        }
+        Health::Healthy => {
+            let is_counted = diagnosis.status.interval.as_ref().is_some_and(|interval| interval.counted.is_some());
+            let drops = if is_counted { "dropped nothing during this run" } else { "does not tell its drops here" };
+            format!("the table has room ({occupancy}), and connection tracking {drops}")
+        }
+        Health::Unknown => format!("the count or the limit cannot be read (entries: {occupancy})"),
+    }
+}
+
+fn full(status: &Status) -> String {
+    let occupancy = occupancy(status);
+    let Some(interval) = status.interval.as_ref() else {
+        return format!("the table is full ({occupancy}): new connections are dropped here");
+    };
+    format!(
+        "the table is full ({occupancy}): {} packets of new connections dropped and {} entries evicted within {} s; \
+         the drops are on this host",
+        grouped(interval.count("drop")),
+        grouped(interval.count("early_drop")),
+        interval.seconds
+    )
+}
+
+fn until_full(seconds: u64) -> String {
+    match seconds {
+        0 => "; at this rate it is full within a second".to_owned(),
+        _ => format!("; at this rate it is full in {}", duration_text(i64::try_from(seconds).unwrap_or(i64::MAX))),
+    }
+}
+
+/// The cause that a loss points to, and the place to look at next.
+#[must_use]
+pub fn next_step(loss: &Loss) -> Cow<'static, str> {
+    Cow::Borrowed(match &loss.next_step {
+        NextStep::AcceptQueue => {
+            "a listening socket's accept queue is full: `ss -ltn` (Recv-Q at Send-Q); the program's backlog, \
+             net.core.somaxconn"
+        }
+        NextStep::Listener => {
+            "a listening socket refused connections: `ss -ltn`, then the program that should accept them"
+        }
+        NextStep::HalfOpenQueue => {
+            "the queue of half-open connections is full: net.ipv4.tcp_max_syn_backlog, a SYN flood"
+        }
+        NextStep::SocketBacklog => "a socket's backlog is full: the program or its CPU is too slow; net.core.rmem_max",
+        NextStep::ReceiveQueue => {
+            "a socket's receive queue is full: the program is too slow, or net.ipv4.tcp_mem is reached"
+        }
+        NextStep::TimeWaitSockets => "too many sockets in TIME-WAIT: net.ipv4.tcp_max_tw_buckets",
+        NextStep::ReversePathFilter => "the reverse path filter drops packets: routes, or net.ipv4.conf.*.rp_filter",
+        NextStep::UdpReceiveBuffer => {
+            "a UDP socket's receive buffer is full: the program is too slow; net.core.rmem_max"
+        }
+        NextStep::UdpMemory => "UDP's memory is used up: net.ipv4.udp_mem",
+        NextStep::IpInput => "IP discarded packets on input: memory, or the interface's queue",
+        NextStep::IpOutput => "IP discarded packets on output: the interface's queue (`tc -s qdisc`)",
+        NextStep::Routes => "there is no route: `ip route get ADDRESS`",
+        NextStep::InputQueue => "a CPU's input queue is full: net.core.netdev_max_backlog, spread of interrupts (RPS)",
+        NextStep::InputBudget => {
+            "a CPU used up its budget and went on later, which loses nothing: net.core.netdev_budget"
+        }
+        NextStep::Interface(name) => {
+            return format!("the interface or its driver drops packets: `ip -s -s link show {name}`, `ethtool -S`")
+                .into();
+        }
+        NextStep::Trackers => {
+            "connection tracking refused packets although its table has room: a protocol's tracker, or a clash of two \
+             packets of one new connection"
+        }
+        NextStep::Insertion => {
+            "entries could not be inserted: two packets of one connection at once (DNS over UDP is the usual one), or \
+             NAT has no free port"
+        }
+        NextStep::Buckets => "chains of the hash table are too long: raise nf_conntrack_buckets",
+        NextStep::InvalidPackets => {
+            "packets fit no connection; a rule `ct state invalid drop` drops them: nf_conntrack_log_invalid tells why"
+        }
+    })
+}
+
+/// A calculation of the proposal.
+#[must_use]
+pub fn calculation(calculation: &Calculation) -> String {
+    match calculation {
+        Calculation::Shorten { setting, from, to, entries, percent } => format!(
+            "{setting}: {} -> {}; {} entries ({percent}%) have been idle for longer and would be gone",
+            from.map_or_else(String::new, |seconds| duration_text(seconds.into())),
+            duration_text((*to).into()),
+            grouped(*entries)
+        ),
+        Calculation::Stay { count, gone, stay } => {
+            format!("{} entries - {} gone = {} that stay", grouped(*count), grouped(*gone), grouped(*stay))
+        }
+        Calculation::StayOfFull { limit, share, stay } => format!(
+            "the table was full with {} entries; by the present mix of entries, {:.0}% of them would stay: {}",
+            grouped(*limit),
+            share * 100.0,
+            grouped(*stay)
+        ),
+        Calculation::Kept { limit } => format!("the limit of {} has room: it is kept", grouped(*limit)),
+        Calculation::Fits { stay, room, limit } => {
+            format!("2 x {} = {} fits into the limit of {}", grouped(*stay), grouped(*room), grouped(*limit))
+        }
+        Calculation::Raised { stay, room, limit } => format!(
+            "2 x {} = {}, up to a power of two: {} (a full table does not show the demand that it turned away; \
+             diagnose again later)",
+            grouped(*stay),
+            grouped(*room),
+            grouped(*limit)
+        ),
+        Calculation::BoundByMemory { limit, memory } => {
+            format!("{} is the most that an eighth of this machine's memory ({}) holds", grouped(*limit), size(*memory))
+        }
+        Calculation::Memory { limit, entry_bytes, buckets, bucket_bytes, bytes } => format!(
+            "memory when full: {} x {entry_bytes} bytes + {} buckets x {bucket_bytes} bytes = {}",
+            grouped(*limit),
+            grouped(*buckets),
+            size(*bytes)
+        ),
+    }
+}
