@@ -2,6 +2,7 @@
 
 pub(crate) mod documents;
 pub(crate) mod machine;
+pub(crate) mod loader;
 pub(crate) mod tree;
 pub(crate) mod world;
 
@@ -72,19 +73,6 @@ impl Finished {
         serde_json::from_str(&self.stdout)
             .unwrap_or_else(|error| panic!("{error}\nstdout: {}\nstderr: {}", self.stdout, self.stderr))
     }
-}
-
-/// The cases in the directory `tests/cases/NAME`, in order.
-pub(crate) fn cases(name: &str) -> Vec<PathBuf> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases").join(name);
-    let mut cases: Vec<PathBuf> = fs::read_dir(&directory)
-        .unwrap_or_else(|error| panic!("{}: {error}", directory.display()))
-        .map(|item| item.expect("a directory can be read").path())
-        .filter(|path| path.is_dir())
-        .collect();
-    cases.sort();
-    assert!(!cases.is_empty(), "there are no cases in {}", directory.display());
-    cases
 }
 
 /// Compares `found` with the golden file at `path`, or makes the golden file where the environment has BLESS.

@@ -1,23 +1,10 @@
 //! Makes random roots in which every odd case of the loaders is frequent.
 
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// What stands at a path.
-#[derive(Clone, Debug)]
-pub(crate) enum Node {
-    File(Vec<u8>),
-    Link(String),
-    Directory,
-}
-
-/// The files of a machine, by absolute path.
-pub(crate) type Root = BTreeMap<PathBuf, Node>;
-
-/// A legacy key that some roots give the kernel of the order world.
-pub(crate) const LEGACY: &str = "/proc/sys/net/ipv4/netfilter/ip_conntrack_max";
+use crate::support::loader::{LEGACY, Node, Root};
 
 #[rustfmt::skip]
 const DIRECTORIES: &[&str] = &[

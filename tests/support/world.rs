@@ -1,5 +1,5 @@
-//! A world of its own on this machine: a network namespace (timeouts and switches of conntrack are its own) and a mount
-//! namespace with a private /etc and /run/lock. Needs root.
+//! A world of its own on this machine, which `tests/world` makes: namespaces in which the machine's files and sysctls are
+//! out of reach. Needs root.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -66,31 +66,39 @@ fn binary() -> PathBuf {
 /// The binary inside a world.
 const BINARY: &str = "/mnt/conntrack-sysctl";
 
-const SETUP: &str = "
-set -e
-mount -t tmpfs none /mnt
-mkdir /mnt/upper /mnt/work
-mount -t overlay none -o lowerdir=/etc,upperdir=/mnt/upper,workdir=/mnt/work /etc
-mkdir -p /run/lock
-mount -t tmpfs none /run/lock
-rm -rf /etc/sysctl.d /etc/sysctl.conf /etc/modules-load.d
-mkdir -p /etc/sysctl.d
-for directory in /run/sysctl.d /usr/local/lib/sysctl.d /usr/lib/sysctl.d; do
-    if [ -d $directory ]; then mount -t tmpfs none $directory; fi
-done
-echo ready
-exec cat
-";
+/// The script that makes a world, for these tests as for those of the clients.
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/world");
+
+/// A command that runs the one that its further arguments name, in a world.
+pub(crate) fn in_a_world(network: Network) -> Command {
+    let mut command = Command::new(SCRIPT);
+    if network == Network::Machine {
+        command.arg("--machine-network");
+    }
+    command
+}
+
+/// Set for a test that has started itself again in a world.
+const INSIDE: &str = "TEST_IS_INSIDE";
+
+/// Runs `test` in a world: the process of the test of this name starts itself there again, and changes what it likes.
+pub(crate) fn inside(name: &str, test: impl FnOnce()) {
+    if std::env::var_os(INSIDE).is_some() {
+        return test();
+    }
+    let status = in_a_world(Network::Private)
+        .arg(std::env::current_exe().expect("a test has a file"))
+        .args([name, "--exact", "--ignored", "--nocapture", "--quiet"])
+        .env(INSIDE, "1")
+        .status();
+    assert!(status.expect("the script starts").success(), "{name} failed in its world; see above");
+}
 
 impl World {
     pub(crate) fn new(network: Network) -> World {
-        let mut command = Command::new("unshare");
-        command.args(["--mount", "--propagation", "private"]);
-        if network == Network::Private {
-            command.arg("--net");
-        }
-        command.args(["sh", "-c", SETUP]).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut holder = command.spawn().expect("unshare starts");
+        let mut command = in_a_world(network);
+        command.args(["sh", "-c", "echo ready; exec cat"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut holder = command.spawn().expect("the script starts");
         let mut line = String::new();
         let stdout = holder.stdout.take().expect("it has a standard output");
         BufReader::new(stdout).read_line(&mut line).expect("it prints a line");

@@ -1,35 +1,46 @@
-//! The two worlds in which a real loader runs. Both have a network and mounts of their own, so that neither the
-//! machine's files nor its sysctls are touched.
+//! The real loaders: `systemd-sysctl` and `sysctl --system`, each in a world of its own and before keys of two kinds.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use super::tree::tree;
 use conntrack_sysctl::kernel::catalog::{self, Kind as Unit};
 use conntrack_sysctl::kernel::number::kernel_reading;
 use conntrack_sysctl::sysctl_d::{Dialect, SYSTEMD, Write, assignments, writes};
 
-use super::random::{LEGACY, Node, Root};
-use crate::support::tree::tree;
+/// What stands at a path.
+#[derive(Clone, Debug)]
+pub(crate) enum Node {
+    File(Vec<u8>),
+    Link(String),
+    Directory,
+}
 
-/// What stands behind `/proc/sys/net`.
+/// The files of a machine, by absolute path.
+pub(crate) type Root = BTreeMap<PathBuf, Node>;
+
+/// A legacy key that some roots give the kernel where the keys are files.
+pub(crate) const LEGACY: &str = "/proc/sys/net/ipv4/netfilter/ip_conntrack_max";
+
+/// What stands below `/proc/sys/net`.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum Keys {
     /// Plain files, which keep any text: what was written last tells the order.
-    Order,
-    /// The kernel's own, which reads numbers.
+    Files,
+    /// The kernel's own, which read numbers. Of these, those that a network namespace has for itself.
     Kernel,
 }
 
-/// What stands in each key: a text in the order world, a number in the kernel world.
-type Contents = BTreeMap<String, Vec<u8>>;
+/// What stands in each key: a text in a file, a number in the kernel.
+pub(crate) type Contents = BTreeMap<String, Vec<u8>>;
 
-/// A world and the program that runs in it.
-pub(crate) struct World {
-    kind: Kind,
+/// A loader, and the keys before it.
+pub(crate) struct Loader {
+    keys: Keys,
     dialect: &'static Dialect,
     /// What stands in each key before a loader runs.
     initial: Contents,
@@ -43,71 +54,48 @@ const LOW: &str = "net.netfilter.nf_conntrack_frag6_low_thresh";
 const HIGH: &str = "net.netfilter.nf_conntrack_frag6_high_thresh";
 const CREDENTIALS: [&str; 2] = ["/run/credentials/systemd-sysctl.service", "/run/credentials/@system"];
 
-impl World {
-    /// Sets up a world in the mounts and the network of this process, which are to be its own.
-    pub(crate) fn enter(kind: Kind, dialect: &'static Dialect) -> World {
-        for directory in ["/etc", "/run", "/usr/local/lib", "/usr/lib/sysctl.d"] {
-            mount_tmpfs(directory);
-        }
+impl Loader {
+    /// The loader that reads files in `dialect`, before `keys` that it sets up in the world in which this process runs.
+    pub(crate) fn before(keys: Keys, dialect: &'static Dialect) -> Loader {
         let mut initial = Contents::new();
         for item in fs::read_dir(NETFILTER).expect("the kernel tracks connections") {
             let name = item.expect("a directory can be read").file_name().into_string().expect("keys are ASCII");
             let key = format!("net.netfilter.{name}");
             // A global number is read-only here, and others may change it meanwhile.
-            if name.starts_with("nf_conntrack_") && (kind == Kind::Order || is_writable(&key)) {
+            if name.starts_with("nf_conntrack_") && (keys == Keys::Files || is_writable(&key)) {
                 initial.insert(key.clone(), fs::read(file(&key)).expect("a key can be read").trim_ascii().to_vec());
             }
         }
-        let mut world = World { kind, dialect, initial, longest: 0 };
-        match kind {
-            Kind::Order => {
+        let mut loader = Loader { keys, dialect, initial, longest: 0 };
+        match keys {
+            Keys::Files => {
                 mount_tmpfs("/proc/sys/net");
                 for directory in [NETFILTER, "/proc/sys/net/ipv4/netfilter"] {
                     fs::create_dir_all(directory).expect("a directory can be made");
                 }
                 symlink("netfilter/nf_conntrack_max", "/proc/sys/net/nf_conntrack_max").expect("a link can be made");
-                world.initial.values_mut().for_each(|content| *content = b"not written\n".to_vec());
+                loader.initial.values_mut().for_each(|content| *content = b"not written\n".to_vec());
             }
-            Kind::Kernel => {
+            Keys::Kernel => {
                 let clocks = [100, 250, 300, 1000].map(|ticks| i64::from(i32::MAX) / ticks);
                 let taken = |seconds: &&i64| fs::write(file(GENERIC_TIMEOUT), seconds.to_string()).is_ok();
-                world.longest = *clocks.iter().find(taken).expect("the kernel has one of the usual clocks");
+                loader.longest = *clocks.iter().find(taken).expect("the kernel has one of the usual clocks");
             }
         }
-        world
+        loader
     }
 
     /// What the loader made of `root` and what it should have, if the two differ.
     pub(crate) fn difference(&self, root: &Root) -> Option<String> {
-        self.reset();
-        place(root);
-        self.run();
-        let tree = tree(Path::new("/"));
-        let mut keys: BTreeSet<String> = self.initial.keys().cloned().collect();
-        if self.kind == Kind::Order {
-            keys.insert("net.nf_conntrack_max".to_owned());
-        }
-        if Path::new(LEGACY).exists() {
-            keys.insert("net.ipv4.netfilter.ip_conntrack_max".to_owned());
-        }
-        let read = assignments(&tree, self.dialect, &self.dialect.files(&tree));
-        let writes = writes(&read, self.dialect, &keys);
-        let expected = match self.kind {
-            Kind::Order => self.texts(&writes),
-            Kind::Kernel => self.numbers(&writes),
-        };
+        let mut writes = Vec::new();
+        let found = self.run_on(root, || writes = self.predicted());
         let mut difference = String::new();
-        for (key, expected) in &expected {
-            let mut found = fs::read(file(key)).expect("a key can be read");
-            if self.kind == Kind::Kernel {
-                found = found.trim_ascii().to_vec();
-            }
-            if found != *expected {
-                let (found, expected) = (found.escape_ascii().to_string(), expected.escape_ascii().to_string());
+        for (key, expected) in self.after(&writes) {
+            if found[&key] != expected {
+                let (found, expected) = (found[&key].escape_ascii().to_string(), expected.escape_ascii().to_string());
                 difference += &format!("{key}\n  found    {found:.200}\n  expected {expected:.200}\n");
             }
         }
-        remove(root);
         if difference.is_empty() {
             return None;
         }
@@ -118,8 +106,49 @@ impl World {
         Some(difference)
     }
 
+    /// What stands in the keys once the loader has run on the files of `root`, which are there for `meanwhile` too.
+    pub(crate) fn run_on(&self, root: &Root, meanwhile: impl FnOnce()) -> Contents {
+        self.reset();
+        place(root);
+        self.run();
+        meanwhile();
+        let read = |key: &String| {
+            let content = fs::read(file(key)).expect("a key can be read");
+            (key.clone(), if self.keys == Keys::Kernel { content.trim_ascii().to_vec() } else { content })
+        };
+        let contents = self.initial.keys().map(read).collect();
+        remove(root);
+        contents
+    }
+
+    /// What the program says that the loader writes, with the files that are there now.
+    fn predicted(&self) -> Vec<Write> {
+        let tree = tree(Path::new("/"));
+        let mut keys: BTreeSet<String> = self.initial.keys().cloned().collect();
+        if self.keys == Keys::Files {
+            keys.insert("net.nf_conntrack_max".to_owned());
+        }
+        if Path::new(LEGACY).exists() {
+            keys.insert("net.ipv4.netfilter.ip_conntrack_max".to_owned());
+        }
+        writes(&assignments(&tree, self.dialect, &self.dialect.files(&tree)), self.dialect, &keys)
+    }
+
+    /// What stands in a key that nobody has written.
+    pub(crate) fn initial(&self, key: &str) -> Option<&[u8]> {
+        self.initial.get(key).map(Vec::as_slice)
+    }
+
+    /// What stands in the keys after `writes`.
+    pub(crate) fn after(&self, writes: &[Write]) -> Contents {
+        match self.keys {
+            Keys::Files => self.texts(writes),
+            Keys::Kernel => self.numbers(writes),
+        }
+    }
+
     fn reset(&self) {
-        if self.kind == Kind::Kernel {
+        if self.keys == Keys::Kernel {
             // The low threshold must never be above the high one.
             fs::write(file(LOW), "0").expect("a key can be written");
         }
@@ -198,7 +227,11 @@ fn place(root: &Root) {
         fs::create_dir_all(path.parent().expect("it is not /")).expect("a directory can be made");
         let done = match node {
             Node::File(bytes) => fs::write(path, bytes),
-            Node::Link(target) => symlink(target, path),
+            Node::Link(target) => {
+                // A directory may be a link too: it then takes the place of an empty one.
+                let _ = fs::remove_dir(path);
+                symlink(target, path)
+            }
             Node::Directory => fs::create_dir(path),
         };
         done.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
