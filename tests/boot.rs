@@ -1,12 +1,11 @@
-//! What the next boot makes of a machine, beyond the drop-ins: when the module comes, its options, the kernel command
-//! line, and who writes later. A case is a few files and what is expected of them.
+//! What the next boot makes of a machine, beyond the values that the cases of `tests/cases/boots` expect: why a line is
+//! lost, which lines are shadowed, and who writes later.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use conntrack_sysctl::boot::{Arrival, Lost, SYSTEMD, SYSVINIT};
-use conntrack_sysctl::boot::{arrival, boot, detected, later_writers, wanted};
-use conntrack_sysctl::kernel::catalog::{BUCKETS, COUNT, FRAG6_HIGH, FRAG6_LOW, MAX};
+use conntrack_sysctl::boot::{Lost, SYSTEMD, SYSVINIT};
+use conntrack_sysctl::boot::{boot, detected, later_writers, wanted};
+use conntrack_sysctl::kernel::catalog::{BUCKETS, COUNT, FRAG6_HIGH, MAX};
 use conntrack_sysctl::kernel::release::Release;
 use conntrack_sysctl::snapshot::{LiveKernel, Module, Snapshot};
 use conntrack_sysctl::sysctl_d::paths::SYSCTL_D;
@@ -22,130 +21,6 @@ fn snapshot(files: &[(&str, &str)], module: Module) -> Snapshot {
     Snapshot::image(tree(files), module)
 }
 
-/// As distributions have it for bridges: it does not run the loader for our module.
-const OTHER_RULE: &str = "ACTION==\"add\", SUBSYSTEM==\"module\", KERNEL==\"br_netfilter\", \
-                          RUN+=\"/usr/lib/systemd/systemd-sysctl --prefix=/net/bridge\"\n";
-
-const RULE: &str = "# The \"module\" nf_conntrack comes late: systemd-sysctl runs again\n\
-                    ACTION==\"add\", SUBSYSTEM==\"module\", KERNEL==\"nf_conntrack\", \
-                    RUN+=\"/usr/lib/systemd/systemd-sysctl --prefix=/net/netfilter\"\n";
-
-/// udev refuses a line that begins so.
-const SWITCHED_OFF: &str = "; ACTION==\"add\", SUBSYSTEM==\"module\", KERNEL==\"nf_conntrack\", \
-                            RUN+=\"/usr/lib/systemd/systemd-sysctl --prefix=/net/netfilter\"\n";
-
-#[test]
-fn when_the_module_comes() {
-    // The files; then the arrival under systemd and under procps: the line that has the module loaded early, `~` and the
-    // rule that runs the loader again, `!` and the line that keeps the module from being loaded early, or `-`.
-    type Case = (&'static [(&'static str, &'static str)], &'static str, &'static str);
-    let cases: &[Case] = &[
-        (&[], "-", "-"),
-        (
-            &[("/etc/modules-load.d/a.conf", "# x\nnf_conntrack\n")],
-            "/etc/modules-load.d/a.conf:2",
-            "/etc/modules-load.d/a.conf:2",
-        ),
-        (&[("/etc/modules-load.d/a.conf", "#nf_conntrack\n; nf_conntrack\n")], "-", "-"),
-        (
-            &[("/usr/lib/modules-load.d/a.conf", "nft_ct")],
-            "/usr/lib/modules-load.d/a.conf:1",
-            "/usr/lib/modules-load.d/a.conf:1",
-        ),
-        // The name in a stronger directory masks the other.
-        (&[("/etc/modules-load.d/a.conf", ""), ("/usr/lib/modules-load.d/a.conf", "nf_conntrack")], "-", "-"),
-        (&[("/etc/modules-load.d/a.txt", "nf_conntrack")], "-", "-"),
-        (&[("/etc/modules-load.d/a.conf", "nf_conntrackx\nxnf_conntrack")], "-", "-"),
-        (
-            &[("/etc/modules-load.d/a.conf", "nf-conntrack")],
-            "/etc/modules-load.d/a.conf:1",
-            "/etc/modules-load.d/a.conf:1",
-        ),
-        (&[("/etc/modules", "loop\nnf_conntrack hashsize=4\n")], "-", "/etc/modules:2"),
-        // systemd looks for a module whose name has a blank in it, and finds none.
-        (&[("/etc/modules-load.d/a.conf", "nf_conntrack hashsize=4")], "-", "/etc/modules-load.d/a.conf:1"),
-        (&[("/proc/cmdline", "quiet modules_load=loop,nf_conntrack ro")], "/proc/cmdline:1", "/proc/cmdline:1"),
-        (&[("/proc/cmdline", "quiet rd.modules-load=xt_conntrack")], "/proc/cmdline:1", "/proc/cmdline:1"),
-        (
-            &[("/proc/cmdline", "module_blacklist=nf_conntrack"), ("/etc/modules-load.d/a.conf", "nf_conntrack")],
-            "!/proc/cmdline:1",
-            "!/proc/cmdline:1",
-        ),
-        (
-            &[("/proc/cmdline", "modprobe.blacklist=x,nf_conntrack"), ("/etc/modules-load.d/a.conf", "nf_conntrack")],
-            "!/proc/cmdline:1",
-            "/etc/modules-load.d/a.conf:1",
-        ),
-        (
-            &[("/etc/modules-load.d/a.conf", "nf_conntrack"), ("/etc/modprobe.d/b.conf", "blacklist nf_conntrack")],
-            "!/etc/modprobe.d/b.conf:1",
-            // modprobe(8) takes a blacklist to be about aliases.
-            "/etc/modules-load.d/a.conf:1",
-        ),
-        (
-            &[("/etc/modules", "nf_conntrack"), ("/etc/modprobe.d/b.conf", "install nf_conntrack /bin/false")],
-            "!/etc/modprobe.d/b.conf:1",
-            "!/etc/modprobe.d/b.conf:1",
-        ),
-        // A rule that runs the loader again helps a barred module too.
-        (
-            &[("/etc/udev/rules.d/90-ct.rules", RULE), ("/etc/modprobe.d/b.conf", "blacklist nf_conntrack")],
-            "~/etc/udev/rules.d/90-ct.rules:2",
-            "-",
-        ),
-        (
-            &[
-                ("/etc/modules-load.d/a.conf", "nf_conntrack"),
-                ("/etc/modprobe.d/b.conf", "install nf-conntrack /usr/bin/true # hardened"),
-            ],
-            "!/etc/modprobe.d/b.conf:1",
-            "!/etc/modprobe.d/b.conf:1",
-        ),
-        (&[("/etc/udev/rules.d/90-ct.rules", RULE)], "~/etc/udev/rules.d/90-ct.rules:2", "-"),
-        (&[("/usr/lib/udev/rules.d/99-bridge.rules", OTHER_RULE)], "-", "-"),
-        (&[("/etc/udev/rules.d/90-ct.rules", SWITCHED_OFF)], "-", "-"),
-    ];
-    for (files, systemd, procps) in cases {
-        for (system, expected) in [(&SYSTEMD, systemd), (&SYSVINIT, procps)] {
-            let found = match arrival(&tree(files), Module::Loaded, system) {
-                Arrival::BuiltIn => "built in".to_owned(),
-                Arrival::Early(place) => place.to_string(),
-                Arrival::Reapplied { rule, .. } => format!("~{rule}"),
-                Arrival::Late { barred: None } => "-".to_owned(),
-                Arrival::Late { barred: Some(place) } => format!("!{place}"),
-            };
-            assert_eq!(found, *expected, "{system:?} {files:?}");
-            assert_eq!(arrival(&tree(files), Module::BuiltIn, system), Arrival::BuiltIn);
-        }
-    }
-}
-
-#[test]
-fn a_rule_brings_what_its_prefix_covers() {
-    let files = [
-        ("/etc/udev/rules.d/90-ct.rules", RULE),
-        ("/etc/sysctl.d/a.conf", "net.nf_conntrack_max = 5\nnet.netfilter.nf_conntrack_acct = 1\n"),
-    ];
-    let boot = boot(&snapshot(&files, Module::Absent), &SYSTEMD);
-    assert_eq!(boot.outlook("net.netfilter.nf_conntrack_acct").value, Some(1));
-    assert_eq!(boot.outlook(MAX).value, None);
-    assert!(matches!(boot.outlook(MAX).lost, Some(Lost::ModuleLate { .. })));
-}
-
-#[test]
-fn globs_are_nothing_to_procps_3() {
-    let glob = ("/etc/sysctl.d/a.conf", "net.netfilter.nf_conntrack_tcp_timeout_close* = 77");
-    let value = |files: &[(&str, &str)], system| {
-        boot(&snapshot(files, Module::BuiltIn), system).outlook("net.netfilter.nf_conntrack_tcp_timeout_close").value
-    };
-    let library = ("/lib/x86_64-linux-gnu/libprocps.so.8", "");
-    assert_eq!(value(&[glob], &SYSVINIT), Some(77));
-    assert_eq!(value(&[glob, library], &SYSVINIT), None);
-    assert_eq!(value(&[glob, library], &SYSTEMD), Some(77));
-    let plain = ("/etc/sysctl.d/a.conf", "net.netfilter.nf_conntrack_tcp_timeout_close = 77");
-    assert_eq!(value(&[plain, library], &SYSVINIT), Some(77));
-}
-
 #[test]
 fn what_comes_late_is_lost() {
     let files = [("/etc/sysctl.d/a.conf", "net.nf_conntrack_max = 5\n")];
@@ -154,6 +29,11 @@ fn what_comes_late_is_lost() {
     assert!(
         matches!(late.lost, Some(Lost::ModuleLate { place, barred: None }) if place.to_string() == "/etc/sysctl.d/a.conf:1")
     );
+    let rule = "ACTION==\"add\", SUBSYSTEM==\"module\", KERNEL==\"nf_conntrack\", \
+                RUN+=\"/usr/lib/systemd/systemd-sysctl --prefix=/net/netfilter\"\n";
+    let with_a_rule = [files[0], ("/etc/udev/rules.d/90-ct.rules", rule)];
+    let left_out = boot(&snapshot(&with_a_rule, Module::Absent), &SYSTEMD).outlook(MAX);
+    assert!(matches!(left_out.lost, Some(Lost::ModuleLate { .. })));
     let built_in = boot(&snapshot(&files, Module::BuiltIn), &SYSTEMD).outlook(MAX);
     assert_eq!((built_in.value, built_in.lost), (Some(5), None));
 }
@@ -171,58 +51,27 @@ fn names_and_values_that_no_kernel_of_today_takes() {
 }
 
 #[test]
-fn thresholds_are_taken_as_far_as_they_bound_each_other() {
-    let values = |lines: &[(&str, i64)], release| {
-        let lines: Vec<String> =
-            lines.iter().map(|(name, mebibytes)| format!("{name} = {}", mebibytes << 20)).collect();
-        let text = lines.join("\n");
-        let live = Some(LiveKernel { release, ..LiveKernel::default() });
-        let machine = Snapshot { live, ..snapshot(&[("/etc/sysctl.d/a.conf", &text)], Module::BuiltIn) };
-        let boot = boot(&machine, &SYSTEMD);
-        [FRAG6_LOW, FRAG6_HIGH].map(|name| boot.outlook(name).value.map(|bytes| bytes >> 20))
-    };
-    // A boot starts from 3 and 4 MiB.
-    assert_eq!(values(&[(FRAG6_LOW, 4)], None), [Some(4), None]);
-    assert_eq!(values(&[(FRAG6_LOW, 5)], None), [None, None]);
-    assert_eq!(values(&[(FRAG6_HIGH, 3)], None), [None, Some(3)]);
-    assert_eq!(values(&[(FRAG6_HIGH, 2)], None), [None, None]);
-    assert_eq!(values(&[(FRAG6_HIGH, 8), (FRAG6_LOW, 5)], None), [Some(5), Some(8)]);
-    assert_eq!(values(&[(FRAG6_LOW, 1), (FRAG6_HIGH, 2)], None), [Some(1), Some(2)]);
-    // On 5.10 the high one falls and never rises.
-    for (release, high) in [(Release::new(5, 10), None), (Release::new(5, 11), Some(8))] {
-        assert_eq!(values(&[(FRAG6_HIGH, 8)], Some(release)), [None, high], "{release:?}");
-        assert_eq!(values(&[(FRAG6_HIGH, 4)], Some(release)), [None, Some(4)], "{release:?}");
-    }
-}
-
-#[test]
-fn the_modules_options_come_before_the_loader_even_when_late() {
-    let options = ("/etc/modprobe.d/a.conf", "options nf-conntrack hashsize=10000\noptions nf_other hashsize=5\n");
-    let late = boot(&snapshot(&[options], Module::Absent), &SYSTEMD);
-    assert_eq!(late.outlook(BUCKETS).value, Some(10240));
-    // What the kernel derives from it (measured by real boots): 65536 buckets make a limit of 524288.
-    assert_eq!(late.outlook(MAX).value, Some(81920));
-    assert_eq!(late.outlook("net.netfilter.nf_conntrack_expect_max").value, Some(160));
-    let switches = ("/etc/modprobe.d/a.conf", "options nf_conntrack acct=1 tstamp=Y nf_conntrack_helper=N\n");
-    let switched = boot(&snapshot(&[switches], Module::Absent), &SYSTEMD);
-    assert_eq!(switched.outlook("net.netfilter.nf_conntrack_acct").value, Some(1));
-    assert_eq!(switched.outlook("net.netfilter.nf_conntrack_timestamp").value, Some(1));
-    assert_eq!(switched.outlook("net.netfilter.nf_conntrack_helper").value, Some(0));
+fn a_line_of_the_loader_shadows_an_option_of_the_module() {
+    let option = ("/etc/modprobe.d/a.conf", "options nf_conntrack hashsize=10000\n");
     let file = ("/etc/sysctl.d/a.conf", "net.netfilter.nf_conntrack_buckets = 2048");
     let early = ("/etc/modules-load.d/a.conf", "nf_conntrack");
-    let both = boot(&snapshot(&[options, file, early], Module::Absent), &SYSTEMD).outlook(BUCKETS);
+    let both = boot(&snapshot(&[option, file, early], Module::Absent), &SYSTEMD).outlook(BUCKETS);
     assert_eq!(both.value, Some(2048));
     assert_eq!(both.shadowed(), [Place { file: "/etc/modprobe.d/a.conf".into(), line: 1 }]);
 }
 
 #[test]
-fn the_kernel_command_line_reaches_what_is_built_in() {
-    let cmdline = ("/proc/cmdline", "ro sysctl.net.netfilter.nf_conntrack_max=7 -- sysctl.net.nf_conntrack_max=8");
-    let value = |files: &[(&str, &str)], module| boot(&snapshot(files, module), &SYSTEMD).outlook(MAX).value;
-    assert_eq!(value(&[cmdline], Module::BuiltIn), Some(7));
-    assert_eq!(value(&[cmdline], Module::Absent), None);
-    let file = ("/etc/sysctl.d/a.conf", "net.nf_conntrack_max=9");
-    assert_eq!(value(&[cmdline, file], Module::BuiltIn), Some(9));
+fn the_high_threshold_rises_from_5_11_on() {
+    let text = format!("{FRAG6_HIGH} = {}\n", 8 << 20);
+    let high = |release| {
+        let machine = snapshot(&[("/etc/sysctl.d/a.conf", &text)], Module::BuiltIn);
+        boot(&Snapshot { live: Some(LiveKernel { release, ..LiveKernel::default() }), ..machine }, &SYSTEMD)
+            .outlook(FRAG6_HIGH)
+            .value
+    };
+    assert_eq!(high(Some(Release::new(5, 10))), None);
+    assert_eq!(high(Some(Release::new(5, 11))), Some(8 << 20));
+    assert_eq!(high(None), Some(8 << 20));
 }
 
 /// A machine on which ufw is enabled and has sysctl read `text`.
@@ -348,9 +197,9 @@ fn no_file_says_when_a_built_in_module_comes() {
             Read::Directory { path, .. } => Some(path),
             _ => None,
         };
-        wanted(&tree(&[]), module).into_iter().filter_map(directory).collect::<BTreeSet<_>>()
+        wanted(&tree(&[]), module).into_iter().filter_map(directory).collect::<Vec<_>>()
     };
-    assert_eq!(directories(Module::BuiltIn), SYSCTL_D.map(PathBuf::from).into());
+    assert_eq!(directories(Module::BuiltIn), SYSCTL_D.map(PathBuf::from));
     assert_eq!(directories(Module::Absent).len(), 4 * SYSCTL_D.len());
 }
 

@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::{Finished, Run, cases, copy_tree, describe};
+use crate::judges::case::cases;
+use crate::support::{Finished, Run, copy_tree, describe};
 use serde_json::Value;
 
-fn dsc(operation: &str, root: &Path, request: &str) -> Finished {
+fn dsc(operation: &str, root: &Path, request: &[u8]) -> Finished {
     Run::new(&["dsc", operation]).root(root).input(request).finish()
 }
 
@@ -21,27 +22,27 @@ fn lines(answer: &Finished) -> (Value, Vec<String>) {
 fn set_does_what_what_if_says_and_no_more() {
     let (mut done, mut refused) = (0, 0);
     for case in cases("requests") {
-        let request = fs::read_to_string(case.join("request.json")).expect("the case has a request");
+        let request = case.request().expect("the case has a request");
         let directory = tempfile::tempdir().expect("a directory can be made");
         let root = directory.path();
-        copy_tree(&case.join("root"), root);
+        copy_tree(&case.root(), root);
         let untouched = describe(root);
         let told = dsc("what-if", root, &request);
-        assert_eq!(describe(root), untouched, "{}", case.display());
+        assert_eq!(describe(root), untouched, "{}", case.name);
         let found = dsc("set", root, &request);
-        assert_eq!((found.code, &found.stdout), (told.code, &told.stdout), "{}", case.display());
+        assert_eq!((found.code, &found.stdout), (told.code, &told.stdout), "{}", case.name);
         if found.code == 1 {
-            assert_eq!((describe(root), found.stdout), (untouched, String::new()), "{}", case.display());
-            assert!(found.stderr.starts_with(r#"{"error":"#), "{}: {}", case.display(), found.stderr);
+            assert_eq!((describe(root), found.stdout), (untouched, String::new()), "{}", case.name);
+            assert!(found.stderr.starts_with(r#"{"error":"#), "{}: {}", case.name, found.stderr);
             refused += 1;
             continue;
         }
         let (left, names) = lines(&found);
-        assert_eq!(names.is_empty(), describe(root) == untouched, "{}: {names:?}", case.display());
+        assert_eq!(names.is_empty(), describe(root) == untouched, "{}: {names:?}", case.name);
         let (tested, _) = lines(&dsc("test", root, &request));
-        assert_eq!(tested["settings"], left["settings"], "{}", case.display());
+        assert_eq!(tested["settings"], left["settings"], "{}", case.name);
         let (again, names) = lines(&dsc("set", root, &request));
-        assert_eq!((again, names), (left, Vec::new()), "{}", case.display());
+        assert_eq!((again, names), (left, Vec::new()), "{}", case.name);
         done += 1;
     }
     assert!(done > 20 && refused > 4, "{done} were done, {refused} refused");
@@ -51,12 +52,12 @@ fn set_does_what_what_if_says_and_no_more() {
 fn what_export_tells_holds() {
     let mut count = 0;
     for case in cases("requests") {
-        let root = case.join("root");
-        let exported = dsc("export", &root, "");
-        assert_eq!(exported.code, 0, "{}: {}", case.display(), exported.stderr);
+        let root = case.root();
+        let exported = dsc("export", &root, b"");
+        assert_eq!(exported.code, 0, "{}: {}", case.name, exported.stderr);
         for instance in exported.stdout.lines() {
-            let (state, names) = lines(&dsc("test", &root, instance));
-            assert_eq!((&state["_inDesiredState"], names), (&true.into(), vec![]), "{}: {instance}", case.display());
+            let (state, names) = lines(&dsc("test", &root, instance.as_bytes()));
+            assert_eq!((&state["_inDesiredState"], names), (&true.into(), vec![]), "{}: {instance}", case.name);
             count += 1;
         }
     }

@@ -1,7 +1,7 @@
-//! Whole runs on small roots: a request, the files before, the files after, and the report.
+//! Whole runs of the program on the roots of the cases: each request is checked, applied, and applied again.
 //!
-//! A case is a directory in `tests/cases/requests` with `request.json`, `root/`, `after/` (missing where nothing changes)
-//! and `report.txt`, the report as a person reads it. Each case is checked, applied, and applied again.
+//! `report.txt` is the report of the first `apply` as a person reads it, `after/` its root then (missing where nothing
+//! changes). `BLESS=1` writes both.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -9,46 +9,64 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{Run, cases, copy_tree, describe, golden};
+use crate::judges::case::{Case, cases, groups};
+use crate::judges::images::{IMAGES, Image};
+use crate::judges::machine;
+use crate::support::{Run, copy_tree, describe, golden};
 use conntrack_sysctl::report::Report;
 use conntrack_sysctl::warning::Code;
 
 #[test]
 fn a_root_becomes_as_the_request_says() {
-    for case in cases("requests") {
-        let name = case.display();
-        let directory = tempfile::tempdir().expect("a directory can be made");
-        let root = directory.path();
-        copy_tree(&case.join("root"), root);
-        let before = describe(root);
-        let request = fs::read(case.join("request.json")).expect("a case has a request");
-        let run = |command: &str| Run::new(&[command]).root(root).input(request.clone()).report();
-
-        let (checked, check_code) = run("check");
-        assert_eq!(describe(root), before, "{name}: a check changed a file");
-        let (applied, apply_code) = run("apply");
+    for case in ["requests", "refusals"].into_iter().flat_map(cases) {
+        let (applied, root) = applied(&case, None);
         let text = format!("{}\n", conntrack_sysctl::report::text::report(&applied));
-        golden(&case.join("report.txt"), &text);
-        assert_prediction(&checked, &applied);
-        assert_eq!(apply_code, i32::from(applied.failure.is_some()), "{name}");
-        assert_eq!(check_code == 0, checked.in_sync, "{name}");
-
-        let after = describe(root);
-        if applied.failure.is_some() {
-            assert_eq!(after, before, "{name}: a failed run changed a file");
+        golden(&case.directory.join("report.txt"), &text);
+        if applied.changed {
+            bless(root.path(), &case.directory.join("after"));
+            assert_eq!(describe(root.path()), describe(&case.directory.join("after")), "{}", case.name);
         }
-        if after != before {
-            bless(root, &case.join("after"));
-            assert_eq!(after, describe(&case.join("after")), "{name}");
-        }
-
-        let (again, _) = run("apply");
-        assert!(!again.changed && again.changes.is_empty() && again.diff.is_empty(), "{name}: not idempotent");
-        assert_eq!(describe(root), after, "{name}: the second run changed a file");
-        let (checked_again, code) = run("check");
-        assert_eq!(checked_again.in_sync, again.in_sync, "{name}");
-        assert_eq!(code == 0, again.in_sync, "{name}");
     }
+}
+
+#[test]
+fn a_request_of_a_boot_is_carried_out_too() {
+    for case in groups("boots").iter().flat_map(|group| cases(group)).filter(|case| case.request().is_some()) {
+        let image = IMAGES.iter().find(|image| image.boots(&case)).expect("an image boots it");
+        let (report, _) = applied(&case, Some(image));
+        assert!(report.changed, "{}", case.name);
+    }
+}
+
+/// The report of the first `apply` of `case`, and its root as it left it. A check says the same before, and a second
+/// apply changes nothing.
+fn applied(case: &Case, image: Option<&Image>) -> (Report, tempfile::TempDir) {
+    let name = &case.name;
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let root = directory.path();
+    machine(case, image, root);
+    let before = describe(root);
+    let request = case.request().expect("the case has a request");
+    let run = |command: &str| Run::new(&[command, "-"]).root(root).input(request.clone()).report();
+
+    let (checked, check_code) = run("check");
+    assert_eq!(describe(root), before, "{name}: a check changed a file");
+    let (applied, apply_code) = run("apply");
+    assert_prediction(&checked, &applied);
+    assert_eq!(apply_code, i32::from(applied.failure.is_some()), "{name}");
+    assert_eq!(check_code == 0, checked.in_sync, "{name}");
+
+    let after = describe(root);
+    assert_eq!(after != before, applied.changed, "{name}: the report says otherwise");
+    assert!(applied.failure.is_none() || !applied.changed, "{name}: a failed run changed a file");
+
+    let (again, _) = run("apply");
+    assert!(!again.changed && again.changes.is_empty() && again.diff.is_empty(), "{name}: not idempotent");
+    assert_eq!(describe(root), after, "{name}: the second run changed a file");
+    let (checked_again, code) = run("check");
+    assert_eq!(checked_again.in_sync, again.in_sync, "{name}");
+    assert_eq!(code == 0, again.in_sync, "{name}");
+    (applied, directory)
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! What the tests share: a run of the binary, trees of files, and golden files.
 
 pub(crate) mod documents;
-pub(crate) mod machine;
 pub(crate) mod loader;
+pub(crate) mod machine;
 pub(crate) mod tree;
 pub(crate) mod world;
 

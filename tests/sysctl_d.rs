@@ -1,30 +1,55 @@
-//! What the loaders write, on small roots.
+//! What the loaders write, on the roots of `tests/cases/sysctl_d`, to a kernel that has every key of today.
 //!
-//! A case is a directory in `tests/cases/sysctl_d` with a root and the file `expected`: the writes of each loader to a kernel
-//! that has every key of today. `tests/oracle` asks the real loaders about the same cases.
+//! `expected` has a line for each write, in order; `BLESS=1` writes it. The real loaders judge the same lines
+//! (`judges::loader`).
 
 use std::collections::BTreeSet;
 
+use crate::judges::case::{Case, cases, groups};
+use crate::judges::dialects;
+use crate::judges::expected::Line;
+use crate::support::golden;
 use crate::support::tree::tree;
-use crate::support::{cases, golden};
 use conntrack_sysctl::kernel::catalog::CATALOG;
-use conntrack_sysctl::sysctl_d::{PROCPS, SYSTEMD, assignments, parse, writes};
+use conntrack_sysctl::sysctl_d::{Dialect, PROCPS, SYSTEMD, assignments, parse, writes};
 
 #[test]
 fn the_loaders_write_what_the_cases_say() {
     let today = CATALOG.iter().filter(|setting| setting.until.is_none()).map(|setting| setting.name.to_string());
     let keys: BTreeSet<String> = today.chain(["net.nf_conntrack_max".to_owned()]).collect();
-    for case in cases("sysctl_d/both") {
-        let tree = tree(&case.join("root"));
-        let mut found = String::new();
-        for dialect in [&SYSTEMD, &PROCPS] {
-            found += &format!("{}\n", dialect.command);
-            for write in writes(&assignments(&tree, dialect, &dialect.files(&tree)), dialect, &keys) {
-                found += &format!("    {} = {}    ({})\n", write.key, write.text.escape_ascii(), write.place);
+    for case in groups("sysctl_d").iter().flat_map(|group| cases(group)) {
+        let written: Vec<(&str, Vec<Line>)> =
+            dialects(&case).into_iter().map(|dialect| (dialect.name, lines(&case, dialect, &keys))).collect();
+        golden(&case.directory.join("expected"), &together(written));
+    }
+}
+
+/// What a program writes of `case`.
+fn lines(case: &Case, dialect: &Dialect, keys: &BTreeSet<String>) -> Vec<Line> {
+    let tree = tree(&case.root());
+    let writes = writes(&assignments(&tree, dialect, &dialect.files(&tree)), dialect, keys);
+    let line = |write: conntrack_sysctl::sysctl_d::Write| Line {
+        name: write.key,
+        value: write.text,
+        from: Some(write.place.to_string()),
+        places: Vec::new(),
+    };
+    writes.into_iter().map(line).collect()
+}
+
+/// The text of `expected`: what all programs write stands in it once.
+fn together(mut written: Vec<(&str, Vec<Line>)>) -> String {
+    if written.windows(2).all(|pair| pair[0].1 == pair[1].1) {
+        written.truncate(1);
+    } else {
+        for (name, lines) in &mut written {
+            for line in lines {
+                line.places.push((*name).to_owned());
             }
         }
-        golden(&case.join("expected"), &found);
     }
+    let lines = written.iter().flat_map(|(_, lines)| lines);
+    lines.fold(String::new(), |text, line| format!("{text}{line}\n"))
 }
 
 #[test]

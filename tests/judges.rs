@@ -1,0 +1,86 @@
+//! Who judges the cases of `tests/cases`: the model and the real loaders. The third judge, real reboots, has a `main` of its
+//! own in `tests/reboot`, and reads the same cases.
+
+pub(crate) mod case;
+pub(crate) mod expected;
+pub(crate) mod images;
+mod loader;
+mod model;
+mod verdicts;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use crate::support::{copy_tree, describe};
+use case::{Case, Judge};
+use conntrack_sysctl::sysctl_d::{DIALECTS, Dialect, PROCPS, SYSTEMD};
+use images::Image;
+
+/// A file by which images boot their own way.
+struct Landmark {
+    /// An image that has all these words has the file.
+    of: &'static [&'static str],
+    path: &'static str,
+    /// Where it points, if it is a link. Of the others only the existence counts.
+    target: Option<&'static str>,
+}
+
+const LANDMARKS: [Landmark; 5] = [
+    Landmark { of: &["systemd"], path: "usr/lib/systemd/systemd-sysctl", target: None },
+    // Debian has its systemd read /etc/modules, and had it read /etc/sysctl.conf up to 12.
+    Landmark { of: &["systemd"], path: "etc/modules-load.d/modules.conf", target: Some("../modules") },
+    Landmark { of: &["systemd", "debian-11"], path: "etc/sysctl.d/99-sysctl.conf", target: Some("../sysctl.conf") },
+    Landmark { of: &["systemd", "debian-12"], path: "etc/sysctl.d/99-sysctl.conf", target: Some("../sysctl.conf") },
+    Landmark { of: &["procps-3"], path: "lib/x86_64-linux-gnu/libprocps.so.8", target: None },
+];
+
+/// Makes the root of `case` at `root`, with the landmarks of `image` among its own files.
+pub(crate) fn machine(case: &Case, image: Option<&Image>, root: &Path) {
+    if case.root().is_dir() {
+        copy_tree(&case.root(), root);
+    }
+    let words = image.map(|image| image.words_for(Judge::Model)).unwrap_or_default();
+    for landmark in LANDMARKS.iter().filter(|it| image.is_some() && it.of.iter().all(|word| words.contains(word))) {
+        let path = root.join(landmark.path);
+        fs::create_dir_all(path.parent().expect("it is below the root")).expect("a directory can be made");
+        let made = match landmark.target {
+            Some(target) => symlink(target, &path),
+            None => fs::write(&path, ""),
+        };
+        made.unwrap_or_else(|error| panic!("{}: {}: {error}", case.name, landmark.path));
+    }
+}
+
+/// The programs that read the files of `case`: its directory `tests/cases/sysctl_d/GROUP` names the dialect, or is `both`
+/// for systemd and procps, which differ in most of what is odd.
+pub(crate) fn dialects(case: &Case) -> Vec<&'static Dialect> {
+    let group = case.name.split('/').nth(1).unwrap_or_default();
+    let both = [&SYSTEMD, &PROCPS];
+    let is_read_by = |dialect: &&&'static Dialect| dialect.name == group || (group == "both" && both.contains(dialect));
+    let dialects: Vec<_> = DIALECTS.iter().filter(is_read_by).copied().collect();
+    assert!(!dialects.is_empty(), "{}: there is no dialect `{group}`", case.name);
+    dialects
+}
+
+/// Cases that boot on one machine meet there: each is to find its own files, and to speak of settings of its own.
+#[test]
+fn cases_of_one_machine_do_not_meet() {
+    let mut files: BTreeMap<(String, PathBuf), String> = BTreeMap::new();
+    let mut settings: BTreeMap<(String, String), String> = BTreeMap::new();
+    for case in case::groups("boots").iter().flat_map(|group| case::cases(group)) {
+        let Some(machine) = case.machine().map(str::to_owned) else { continue };
+        for (path, content) in describe(&case.root()) {
+            let other = files.insert((machine.clone(), path.clone()), content.clone());
+            let is_own = other.is_none_or(|other| other == content);
+            assert!(is_own, "{}: {} is another case's on {machine}", case.name, path.display());
+        }
+        let names: BTreeSet<&String> = case.expected.lines.iter().map(|line| &line.name).collect();
+        for name in names.into_iter().filter(|name| name.starts_with("net.")) {
+            let other = settings.insert((machine.clone(), name.clone()), case.name.clone());
+            assert_eq!(other, None, "{}: {name} is another case's on {machine}", case.name);
+        }
+    }
+    assert!(files.len() > 20 && settings.len() > 30);
+}
