@@ -6,7 +6,6 @@
 
 mod dialect;
 mod document;
-mod files;
 mod glob;
 mod kernel_keys;
 mod lines;
@@ -22,10 +21,13 @@ use std::path::PathBuf;
 use crate::kernel::catalog::{self, Setting};
 use crate::tree::{Place, Tree};
 
-pub use dialect::{DIALECTS, Dialect};
+pub use dialect::Dialect;
 pub use document::Document;
 pub use procps::{PROCPS, PROCPS_3};
 pub use systemd::SYSTEMD;
+
+/// Every dialect.
+pub static DIALECTS: [&Dialect; 3] = [&SYSTEMD, &PROCPS, &PROCPS_3];
 
 /// One assignment, as a program reads it from a line.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -189,16 +189,23 @@ impl Read {
     }
 }
 
-/// The files of `directories` whose names end in `suffix`, in the order of the names. Of equal names, the one in the
-/// first directory counts.
+/// The files of `directories`, the strongest first, whose names end in `suffix` and do not begin with a dot, in the order
+/// of the names. Of equal names, the one in the strongest directory hides the others.
 #[must_use]
 pub fn drop_ins(tree: &Tree, directories: &[&str], suffix: &str) -> Vec<PathBuf> {
+    first_of_each_name(tree, directories, |name| name.ends_with(suffix.as_bytes()) && !name.starts_with(b"."))
+}
+
+/// The files of `directories`, the strongest first, whose names `counts` picks, in the order of the names.
+///
+/// Of equal names, the one in the strongest directory hides the others, whatever stands there: an empty file, a
+/// directory, a link that leads nowhere. Sources: systemd's `src/basic/conf-files.c`; `PreloadSystem` in procps'
+/// `src/sysctl.c`.
+pub fn first_of_each_name(tree: &Tree, directories: &[&str], counts: impl Fn(&[u8]) -> bool) -> Vec<PathBuf> {
     let mut by_name: BTreeMap<&OsStr, &Path> = BTreeMap::new();
     for directory in directories {
         for (path, _) in tree.in_directory(Path::new(directory)) {
-            let Some(name) = path.file_name() else { continue };
-            let text = name.to_string_lossy();
-            if text.ends_with(suffix) && !text.starts_with('.') {
+            if let Some(name) = path.file_name().filter(|name| counts(name.as_encoded_bytes())) {
                 by_name.entry(name).or_insert(path);
             }
         }

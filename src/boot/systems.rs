@@ -125,11 +125,11 @@ impl System {
     /// Whether the loader reads `file`, under this name or through a link, given what else is in `tree`. A file that
     /// is not there yet is taken for one that will be.
     #[must_use]
-    pub fn reads(&self, tree: &Tree, file: &Path) -> bool {
+    pub fn loads(&self, tree: &Tree, file: &Path) -> bool {
         if tree.get(file).is_none() {
             let mut with_file = tree.clone();
             with_file.insert(file, Entry::File(Vec::new()));
-            return self.reads(&with_file, file);
+            return self.loads(&with_file, file);
         }
         let real = tree.real(file);
         self.runs(tree).iter().flatten().any(|path| tree.real(path) == real)

@@ -398,7 +398,7 @@ impl Editor<'_> {
     /// Refuses our file where the boot does not read it: the loaders differ in /etc/sysctl.conf.
     fn is_read(&self) -> Result<(), Failure> {
         let file = self.file();
-        let Some(system) = self.systems.iter().find(|system| !system.reads(&self.after.tree, file)) else {
+        let Some(system) = self.systems.iter().find(|system| !system.loads(&self.after.tree, file)) else {
             return Ok(());
         };
         let message = format!("`{}` is not read at boot: this machine boots with {}", file.display(), system.command);

@@ -1,14 +1,14 @@
 //! Defines a dialect: how one program reads sysctl files, and what it makes of them. A dialect is a row of facts; the
 //! habits of a program are functions in a file of its own.
 //!
-//! A new dialect is a file beside `procps.rs` and a line in [`DIALECTS`]. Which dialect a boot speaks is for
+//! A new dialect is a file beside `procps.rs` and a line in [`super::DIALECTS`]. Which dialect a boot speaks is for
 //! [`crate::boot::systems`].
 
 use std::fmt;
 use std::path::PathBuf;
 
 use super::kernel_keys::{Expansion, KernelKeys};
-use super::{Assignment, Placed, procps, systemd};
+use super::{Assignment, Placed};
 use crate::tree::Tree;
 
 /// How one program reads sysctl files, and what it writes then.
@@ -28,9 +28,6 @@ pub struct Dialect {
     /// Whether the program writes to such a path below `/proc/sys`, if the kernel has it.
     pub(super) may_write: fn(&[u8]) -> bool,
 }
-
-/// Every dialect.
-pub static DIALECTS: [&Dialect; 3] = [&systemd::SYSTEMD, &procps::PROCPS, &procps::PROCPS_3];
 
 impl Dialect {
     /// The files that the program reads when no file is named to it, in order. What stands there may still be

@@ -8,8 +8,8 @@ use super::dialect::Dialect;
 use super::kernel_keys::{Expansion, KernelKeys};
 use super::lines::{self, Line, Syntax, separated};
 use super::paths::{SYSCTL_CONF, SYSCTL_D};
-use super::{Assignment, files, glob};
-use crate::tree::{Entry, Read, Tree};
+use super::{Assignment, glob};
+use crate::tree::{Entry, Read, Tree, first_of_each_name};
 
 /// procps 4.
 pub static PROCPS: Dialect = Dialect {
@@ -57,9 +57,10 @@ pub fn reads() -> impl Iterator<Item = Read> {
 /// The drop-ins, hidden ones too, and /etc/sysctl.conf last.
 fn opened(tree: &Tree) -> Vec<PathBuf> {
     // procps asks for a regular file, so that a link to /dev/null is passed over.
-    let is_regular = |path: &&Path| matches!(tree.get(path), Some(Entry::File(_) | Entry::Link { .. }));
-    let last = Some(Path::new(SYSCTL_CONF)).filter(is_regular);
-    files::drop_ins(tree, |_| true).into_iter().chain(last).flat_map(|path| opened_for(tree, path)).collect()
+    let is_regular = |path: &PathBuf| matches!(tree.get(path), Some(Entry::File(_) | Entry::Link { .. }));
+    let last = Some(PathBuf::from(SYSCTL_CONF)).filter(is_regular);
+    let drop_ins = first_of_each_name(tree, &SYSCTL_D, |name| name.ends_with(b".conf"));
+    drop_ins.iter().chain(&last).flat_map(|path| opened_for(tree, path)).collect()
 }
 
 /// The files that procps opens for `path`: it takes the name for a glob, and stops at the first that does not open.

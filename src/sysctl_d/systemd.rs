@@ -4,15 +4,14 @@
 //! (`path_simplify`) and `src/basic/conf-files.c`.
 
 use std::collections::BTreeMap;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::dialect::Dialect;
 use super::kernel_keys::{Expansion, KernelKeys};
 use super::lines::{self, Line, Syntax, separated, simplified, trim};
 use super::paths::{CREDENTIALS, SYSCTL_D};
-use super::{Assignment, Placed, files, glob};
-use crate::tree::{Read, Tree};
+use super::{Assignment, Placed, glob};
+use crate::tree::{Read, Tree, drop_ins};
 
 /// `systemd-sysctl`.
 pub static SYSTEMD: Dialect = Dialect {
@@ -39,9 +38,8 @@ pub fn reads() -> impl Iterator<Item = Read> {
 
 /// The drop-ins, and a credential last.
 fn opened(tree: &Tree) -> Vec<PathBuf> {
-    let is_visible = |name: &std::ffi::OsStr| !name.as_bytes().starts_with(b".");
-    let credential = CREDENTIALS.iter().map(Path::new).find(|path| tree.bytes(path).is_some());
-    files::drop_ins(tree, is_visible).into_iter().chain(credential).map(Path::to_path_buf).collect()
+    let credential = CREDENTIALS.iter().find(|path| tree.bytes(path).is_some());
+    drop_ins(tree, &SYSCTL_D, ".conf").into_iter().chain(credential.map(PathBuf::from)).collect()
 }
 
 /// A line feed, a carriage return and a NUL each end a line, and so does a run of them in which none comes twice and
