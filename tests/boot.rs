@@ -1,6 +1,7 @@
 //! What the next boot makes of a machine, beyond the values that the cases of `tests/cases/boots` expect: why a line is
 //! lost, which lines are shadowed, and who writes later.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use conntrack_sysctl::boot::{Lost, SYSTEMD, SYSVINIT};
@@ -197,9 +198,9 @@ fn no_file_says_when_a_built_in_module_comes() {
             Read::Directory { path, .. } => Some(path),
             _ => None,
         };
-        wanted(&tree(&[]), module).into_iter().filter_map(directory).collect::<Vec<_>>()
+        wanted(&tree(&[]), module).into_iter().filter_map(directory).collect::<BTreeSet<_>>()
     };
-    assert_eq!(directories(Module::BuiltIn), SYSCTL_D.map(PathBuf::from));
+    assert_eq!(directories(Module::BuiltIn), SYSCTL_D.map(PathBuf::from).into());
     assert_eq!(directories(Module::Absent).len(), 4 * SYSCTL_D.len());
 }
 

@@ -71,7 +71,8 @@ fn cases_of_one_machine_do_not_meet() {
     let mut settings: BTreeMap<(String, String), String> = BTreeMap::new();
     for case in case::groups("boots").iter().flat_map(|group| case::cases(group)) {
         let Some(machine) = case.machine().map(str::to_owned) else { continue };
-        for (path, content) in describe(&case.root()) {
+        let files_of_it = if case.root().is_dir() { describe(&case.root()) } else { BTreeMap::new() };
+        for (path, content) in files_of_it {
             let other = files.insert((machine.clone(), path.clone()), content.clone());
             let is_own = other.is_none_or(|other| other == content);
             assert!(is_own, "{}: {} is another case's on {machine}", case.name, path.display());

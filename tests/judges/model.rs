@@ -83,7 +83,9 @@ impl Told {
             Ok(desired) => desired,
             Err(failure) => return Told { report: None, refused: Some(failure), after: before },
         };
-        let Some(desired) = desired else { return Told { report: None, refused: None, after: before } };
+        let Some(mut desired) = desired else { return Told { report: None, refused: None, after: before } };
+        // Of an image's kernel nothing is known but its release.
+        desired.live &= before.live.is_none();
         match plan(&desired, &before) {
             Ok(plan) => {
                 let after = plan.predict(&before);
