@@ -24,7 +24,7 @@ pub use wanted::wanted;
 pub use writers::kernel::{CMDLINE, HASHSIZE_FILE, hashsize_line};
 pub use writers::{Evidence, LaterWrite, WRITERS, Writer, Written};
 
-/// Why an assignment in a file that is read at boot does not reach the kernel.
+/// The reason why an assignment that is read at boot has no effect on the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lost {
     /// The loader runs before the module is there.
@@ -34,9 +34,9 @@ pub enum Lost {
         /// The line that keeps the module from being loaded early, if one does.
         barred: Option<Place>,
     },
-    /// The kernel has no such key: a name of older kernels.
+    /// The kernel does not have the key: it is a name of older kernels.
     NoSuchKey(Place),
-    /// The kernel refuses the value, or cannot be written there.
+    /// The kernel refuses the value, or has the setting read-only.
     Refused(Place),
 }
 
@@ -59,7 +59,7 @@ pub struct Outlook {
     pub winner: Option<Place>,
     /// Every assignment that is read, the winner too, in the order of reading.
     pub assignments: Vec<Place>,
-    /// Why the last assignment that does not reach the kernel does not, where no later one does.
+    /// The last assignment without effect, if no later one has an effect.
     pub lost: Option<Lost>,
 }
 
@@ -90,7 +90,7 @@ impl Boot {
         self.outlooks.get(name).cloned().unwrap_or_default()
     }
 
-    /// The settings about which some file says something, by canonical name.
+    /// The settings that some file assigns, by canonical name.
     pub fn assigned(&self) -> impl Iterator<Item = &str> {
         self.outlooks.keys().map(String::as_str)
     }
@@ -98,7 +98,8 @@ impl Boot {
 
 /// The conntrack keys that the kernel of the next boot has once the module is there, dotted.
 ///
-/// The live kernel tells. Where it cannot (no module, an image), today's names are assumed: a kernel of 2016 or later.
+/// They are those of the live kernel. If there are none (no module, an image), today's names are assumed: those of a
+/// kernel of 2016 or later.
 #[must_use]
 pub fn keys(snapshot: &Snapshot) -> BTreeSet<String> {
     let mut keys: BTreeSet<String> = snapshot.live.iter().flat_map(|live| live.sysctls.keys().cloned()).collect();
@@ -230,7 +231,7 @@ impl Play<'_> {
         }
     }
 
-    /// Notes a write that comes before the module is there.
+    /// Records a write that comes before the module is there.
     fn mark_lost(&mut self, write: Write, barred: Option<&Place>) {
         if let Some(setting) = catalog::by_key(&write.key) {
             self.outlook(setting).lost = Some(Lost::ModuleLate { place: write.place, barred: barred.cloned() });
@@ -241,7 +242,7 @@ impl Play<'_> {
     fn accepts(&self, setting: &Setting, key: &str, number: i64) -> bool {
         let so_far = |name: &str, default: i64| self.outlooks.get(name).and_then(|o| o.value).unwrap_or(default);
         let live = self.snapshot.live.as_ref().and_then(|live| live.sysctls.get(key));
-        // What a child namespace shows as read-only is writable where the boot happens.
+        // A key that is read-only in a child namespace is writable in the initial one, where the boot happens.
         let writable = self.snapshot.in_child_namespace() || live.is_none_or(|live| live.writable);
         setting.access == Access::ReadWrite
             && writable

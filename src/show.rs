@@ -1,4 +1,4 @@
-//! Says what a machine has, without any request: all settings at a glance, and the whole story of one.
+//! Describes what a machine has, without any request: all settings at a glance, and the whole story of one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ use crate::warning::Warning;
 /// All conntrack settings of a machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Inventory {
-    /// The init system, by the name of what reads the files at boot.
+    /// The init system. JSON has its name.
     pub loader: &'static System,
     /// When connection tracking is there at boot.
     #[serde(serialize_with = "in_words")]
@@ -43,7 +43,7 @@ pub struct Overview {
     pub shadowed: Vec<Place>,
     /// Whether live and boot agree.
     pub verdict: Verdict,
-    /// What to know where they do not.
+    /// The reason, if they do not agree.
     pub advice: Option<Advice>,
 }
 
@@ -60,7 +60,7 @@ pub struct Story {
     pub range: String,
     /// The kernel documentation or source that says so.
     pub source: String,
-    /// The init system, by the name of what reads the files at boot.
+    /// The init system. JSON has its name.
     pub loader: &'static System,
     /// When connection tracking is there at boot.
     #[serde(serialize_with = "in_words")]

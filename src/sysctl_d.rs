@@ -1,8 +1,7 @@
 //! Decides which assignments a program finds in sysctl files, and what it then writes, in which order.
 //!
-//! Each program has a [`Dialect`] of its own. Pure: a [`Tree`] and the keys of a kernel are all that is read. How a
-//! kernel reads the written text (bounds, rounding, base 0), and which program a boot runs when, are for
-//! [`crate::boot`].
+//! Each program has a [`Dialect`] of its own. Pure: the only input is a [`Tree`] and the keys of a kernel. How a kernel
+//! reads the written text (bounds, rounding, base 0), and which program runs when, is decided in [`crate::boot`].
 
 mod dialect;
 mod document;

@@ -15,11 +15,11 @@ use crate::tree::{Place, Tree};
 
 pub use advice::{Advice, Remedy, advice, arrival_text, bar_text, comparison, remedy};
 
-/// What is to be said of one setting, the gravest thing first. The names are stable.
+/// The state of one setting; of several that apply, the gravest. The names are stable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// What is managed of it is as desired: live, and after the next boot.
+    /// All that the request manages of the setting is as desired: live, and after the next boot.
     InSync,
     /// The live value is not as desired.
     LiveDrift,
@@ -54,7 +54,7 @@ pub fn boots(desired: &Desired, snapshot: &Snapshot) -> Vec<Boot> {
     desired.loader.systems(&snapshot.tree).into_iter().map(|system| boot::boot(snapshot, system)).collect()
 }
 
-/// Whether `value` is what `want` aims at. (Whether a file is free of assignments is not a question of a value.)
+/// Whether `value` is what `want` aims at. (An absent line is a matter of files: any value satisfies that aim.)
 #[must_use]
 pub fn satisfies(want: &Want, value: Option<i64>, page_size: u64) -> bool {
     match (want.aim, value) {
@@ -128,7 +128,8 @@ fn boot_verdict(desired: &Desired, snapshot: &Snapshot, outlook: &Outlook) -> Ve
     }
 }
 
-/// The assignment at `winner`, if `comment_out` may make a comment of it: of this one setting, in a file under /etc.
+/// The assignment at `winner`, if `comment_out` may turn it into a comment: it assigns this one setting, in a file under
+/// /etc.
 #[must_use]
 pub fn commentable(tree: &Tree, winner: &Place, setting: &Setting) -> Option<Assignment> {
     let bytes = tree.bytes(&winner.file).filter(|_| tree.real(&winner.file).starts_with("/etc"))?;

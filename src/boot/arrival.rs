@@ -1,7 +1,7 @@
 //! Decides when connection tracking is there at boot: before the loader writes, or after.
 //!
-//! Where it is a module and nothing names it, it comes with the first firewall rule that needs it, and what the loader
-//! wrote before that is lost without a word: the most common cause of "it was fine until the reboot".
+//! If connection tracking is a module that no list names, the first firewall rule that needs the module loads it. What the
+//! loader wrote before that is lost without a message: the most common cause of "it was fine until the reboot".
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use crate::tree::{Place, Read, Tree, drop_ins, line_where};
 /// When connection tracking is there at boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Arrival {
-    /// Before everything: it is part of the kernel.
+    /// Before everything: connection tracking is part of the kernel.
     BuiltIn,
     /// Before the loader: this line names the module, or one that needs it.
     Early(Place),
@@ -117,7 +117,7 @@ fn named(tree: &Tree, lists: &ModuleLists) -> Option<Place> {
         .or_else(|| on_command_line(tree, |key, module| lists.parameters.contains(&key) && brings_conntrack(module)))
 }
 
-/// The kernel's command line, where one of its lists (`key=module,module`) has what is looked for.
+/// The kernel command line, if one of its lists (`key=module,module`) has a module for which `holds` is true.
 fn on_command_line(tree: &Tree, holds: impl Fn(&str, &str) -> bool) -> Option<Place> {
     line_where(tree, Path::new(CMDLINE), |line| {
         let mut lists = line.split_whitespace().filter_map(|word| word.split_once('='));
@@ -146,7 +146,7 @@ fn bar(tree: &Tree, blacklist: Blacklist) -> Option<Place> {
     by_the_kernel.or_else(|| drop_ins(tree, &MODPROBE, ".conf").iter().find_map(|file| line_where(tree, file, bars)))
 }
 
-/// Whether a command in the place of loading is one of those that hardening guides put there.
+/// Whether the command of an `install` line loads nothing. Hardening guides recommend these.
 fn does_nothing(command: &str) -> bool {
     matches!(command, "/bin/false" | "/bin/true" | "/usr/bin/false" | "/usr/bin/true" | "false" | "true" | ":")
 }

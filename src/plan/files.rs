@@ -1,7 +1,7 @@
 //! Decides which lines of which files are written, so that the next boot makes the settings as desired.
 //!
-//! All edits are made on a copy of the tree. After each one the boot is played through again on that copy, so that what
-//! counts is never what a line says but what the boot makes of it.
+//! All edits are made on a copy of the tree. After each edit the boot is played through again on that copy, so that an edit
+//! is judged by the boot that it leads to, never by the text of a line.
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -20,10 +20,10 @@ use crate::tree::{Entry, Place, Tree};
 use crate::verify::{Remedy, bar_text, commentable, remedy, satisfies};
 use crate::warning::{Code, Warning};
 
-/// What a line of another file that loses its force is kept as: a comment that says who did it.
+/// The beginning of the comment that a line of another file is turned into: it says who did that.
 const NOTE: &str = "conntrack-sysctl: ";
 
-/// The files as they are to be, and what the user should know of them.
+/// The files as they are to be, and the warnings about them.
 pub(super) struct Persistent {
     pub(super) tree: Tree,
     pub(super) warnings: Vec<Warning>,
@@ -60,7 +60,7 @@ struct Editor<'a> {
 impl Editor<'_> {
     fn edit(&mut self) -> Result<(), Failure> {
         self.is_read()?;
-        // What cannot be read may assign anything.
+        // If our file cannot be read, its assignments are not known, so it must not be edited.
         if let Some(Entry::Unreadable(_)) = self.after.tree.get(self.file()) {
             self.may_edit(self.file())?;
         }
@@ -83,8 +83,8 @@ impl Editor<'_> {
         self.boots.get_or_init(|| self.systems.iter().map(|system| boot::boot(&self.after, system)).collect())
     }
 
-    /// The same, with the module in time everywhere. Where the request leaves it late, the lines are still made right:
-    /// for the day on which it comes early.
+    /// The same boots, as if the module were always there in time. Even with `module` ignore the lines are made right, so
+    /// that they take effect once the module is loaded early.
     fn boots_in_time(&self) -> &[Boot] {
         self.boots_in_time.get_or_init(|| {
             let boots =
@@ -98,14 +98,15 @@ impl Editor<'_> {
         })
     }
 
-    /// Changes the file at `path`; what is known of the boots is out of date then.
+    /// Changes the file at `path`, and forgets the boots that were played through before.
     fn write(&mut self, path: &Path, bytes: Option<&[u8]>) {
         self.after.tree.write(path, bytes);
         self.boots.take();
         self.boots_in_time.take();
     }
 
-    /// The first of `boots` that does not make `want` as desired: how it reads our file, and what it makes of it.
+    /// The first of `boots` that does not make the setting as desired: the dialect in which it reads our file, and its
+    /// outlook.
     fn unsatisfied(&self, want: &Want, boots: &[Boot]) -> Option<(&'static Dialect, Outlook)> {
         let drifts = |boot: &&Boot| !satisfies(want, boot.outlook(&want.setting.name).value, self.after.page_size);
         let boot = boots.iter().find(drifts)?;
@@ -145,7 +146,7 @@ impl Editor<'_> {
         Ok(())
     }
 
-    /// Takes our file away where removing lines has left nothing of it, unless it masks a file of a lower directory.
+    /// Removes our file if removing lines has left it empty, unless it masks a file of a lower directory.
     fn drop_if_emptied(&mut self) {
         let file = self.desired.file.clone();
         let size = |tree: &Tree| tree.bytes(&file).map(<[u8]>::len);
@@ -159,8 +160,8 @@ impl Editor<'_> {
         }
     }
 
-    /// Whether the module comes after what a loader writes for `want`, which then is lost: by the key that a fresh line
-    /// has, or by that of a line of ours.
+    /// Whether a loader writes `want` before the module is there, so that the write is lost: under the key of a fresh
+    /// line, or under the key of a line in our file.
     fn comes_too_late(&self, want: &Want) -> bool {
         let keys = boot::keys(&self.after);
         let fresh = want.setting.keys().find(|key| keys.contains(*key)).map(str::to_owned);
@@ -172,7 +173,7 @@ impl Editor<'_> {
         self.unsatisfied(want, self.boots()).is_some() && self.boots().iter().any(is_lost)
     }
 
-    /// Has the module loaded before the loader runs, or does instead what the request says.
+    /// Has the module loaded before the loader runs, as far as the request allows that.
     fn bring_module_early(&mut self) -> Result<(), Failure> {
         if let Some(bar) = self.boots().iter().find_map(|boot| boot.arrival.barred().cloned()) {
             return self.leave_barred(bar);
@@ -238,7 +239,7 @@ impl Editor<'_> {
         Ok(())
     }
 
-    /// Makes one edit in our file that brings the setting nearer to `number`; says whether there was one to make.
+    /// Makes one edit in our file that brings the setting nearer to `number`; false: there was none to make.
     fn correct_own_lines(
         &mut self,
         want: &Want,
@@ -262,7 +263,7 @@ impl Editor<'_> {
         if let Some(assignment) = wrong.filter(|assignment| !right(assignment)) {
             document.set_value(assignment, &number.to_string());
         } else if let Some(legacy) = own.iter().rfind(|assignment| !is_live(assignment)) {
-            // Without a note: it is the twin after which today's name goes.
+            // No note: the fresh line, with today's name, goes right behind this commented one.
             document.comment_out(legacy, "");
         } else if wrong.is_none() {
             let line = format!("{key} = {number}");
@@ -274,13 +275,13 @@ impl Editor<'_> {
         } else {
             return Ok(false);
         }
-        // An edit that changes nothing is none: the next one would be the same for ever.
+        // If the bytes did not change, stop; otherwise the caller would repeat this edit forever.
         let changes = self.after.tree.bytes(&file) != Some(document.as_bytes());
         self.put(&file, &document)?;
         Ok(changes)
     }
 
-    /// Deals with an assignment of another file that wins although ours is right; says whether it made an edit.
+    /// Deals with an assignment of another file that wins although ours is right; true: the file was edited.
     fn overrule(&mut self, want: &Want, outlook: &Outlook) -> Result<bool, Failure> {
         let name = want.setting.name.as_ref();
         let ours = self.file().display();
@@ -289,12 +290,12 @@ impl Editor<'_> {
                 let value = outlook.value.map(|value| value.to_string()).unwrap_or_default();
                 (winner.clone(), format!("at boot `{winner}` makes `{name}` {value}, whatever {ours} says"))
             }
-            // systemd keeps one line for each key: this one instead of ours.
+            // systemd keeps one line for each key, and has kept this one instead of ours.
             (None, Some(Lost::Refused(place))) if !self.is_in_our_file(place) => {
                 let message = format!("at boot `{place}` takes the place of the line in {ours}, and is refused");
                 (place.clone(), message)
             }
-            _ => return Err(hopeless(want)),
+            _ => return Err(boot_refuses_value(want)),
         };
         let refuse = |hint: String| Failure::new(Kind::Conflict, &message).key(name).at(&want.pointer).hint(hint);
         let remedy = remedy(&self.after.tree, &winner, &want.setting);
@@ -317,7 +318,7 @@ impl Editor<'_> {
         }
     }
 
-    /// Whether `place` is that of `assignment` in our file, under whatever name the loader reads the file.
+    /// Whether `assignment` stands at `place`, and that is in our file, under whatever name the loader reads the file.
     fn is_own(&self, place: &Place, assignment: &Assignment) -> bool {
         place.line == assignment.line && self.is_in_our_file(place)
     }
@@ -346,11 +347,11 @@ impl Editor<'_> {
         }
         let without = self.after.tree.bytes(file).map(<[u8]>::to_vec);
         let mut document = self.document(file);
-        // modprobe takes the last one, so that an older line may stay.
+        // Of several such lines modprobe obeys the last, so that an older line may stay.
         document.append(&line);
         self.put(file, &document)?;
         let Some((_, outlook)) = self.unsatisfied(want, self.boots_in_time()) else { return Ok(()) };
-        // A line that does not help is not left there: the next run would add another.
+        // A line without effect must not stay: the next run would add another.
         self.write(file, without.as_deref());
         let winner = outlook.winner.map(|winner| winner.to_string()).unwrap_or_default();
         let message = format!("at boot `{winner}` decides `{BUCKETS}`, whatever {HASHSIZE_FILE} says");
@@ -369,7 +370,7 @@ impl Editor<'_> {
         Ok(())
     }
 
-    /// Refuses what stands at `path` where it is no file to edit.
+    /// Refuses to edit the entry at `path` unless it is a file that a run may write to.
     fn may_edit(&self, path: &Path) -> Result<(), Failure> {
         let refuse = |kind, why: &str| {
             let failure = Failure::new(kind, format!("`{}` cannot be edited: {why}", path.display()));
@@ -395,7 +396,7 @@ impl Editor<'_> {
         }
     }
 
-    /// Refuses our file where the boot does not read it: the loaders differ in /etc/sysctl.conf.
+    /// Refuses our file if a boot does not read it: not every loader reads /etc/sysctl.conf.
     fn is_read(&self) -> Result<(), Failure> {
         let file = self.file();
         let Some(system) = self.systems.iter().find(|system| !system.loads(&self.after.tree, file)) else {
@@ -408,8 +409,8 @@ impl Editor<'_> {
     }
 }
 
-/// The failure of a value that no line could bring through a boot.
-fn hopeless(want: &Want) -> Failure {
+/// The failure of a value that the boot refuses, whichever line sets it.
+fn boot_refuses_value(want: &Want) -> Failure {
     let name = want.setting.name.as_ref();
     Failure::new(Kind::OutOfRange, format!("the boot would refuse the value of `{name}`"))
         .key(name)
@@ -417,8 +418,8 @@ fn hopeless(want: &Want) -> Failure {
         .hint("compare it with the settings that bound it (a low threshold must not lie above the high one)")
 }
 
-/// The wants in the order in which fresh lines are written: to lower both thresholds of IPv6 reassembly the low one
-/// goes first, because the kernel refuses a high one below it.
+/// The wants in the order in which fresh lines are written. To lower both thresholds of IPv6 reassembly, the low one goes
+/// first, because the kernel refuses a high threshold below the low one.
 fn thresholds_in_order(mut wants: Vec<&Want>) -> Vec<&Want> {
     let position = |wants: &[&Want], name: &str| wants.iter().position(|want| want.setting.name == name);
     let (Some(high), Some(low)) = (position(&wants, FRAG6_HIGH), position(&wants, FRAG6_LOW)) else {

@@ -1,10 +1,10 @@
-//! Names the files that say what is written to the sysctls at boot.
+//! Names the files that assign sysctls at boot.
 
 /// The directories of sysctl.d(5), the strongest first.
 pub const SYSCTL_D: [&str; 5] =
     ["/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d", "/lib/sysctl.d"];
 
-/// The file that procps reads last, and systemd only through a link.
+/// The file from before sysctl.d. procps reads it last; systemd reads it only through a link.
 pub const SYSCTL_CONF: &str = "/etc/sysctl.conf";
 
 /// The credential that systemd-sysctl reads last (systemd.system-credentials(7)): as the service gets it, and where

@@ -48,7 +48,7 @@ fn read(bytes: &[u8]) -> Vec<Assignment> {
     lines::assignments(bytes, &SYNTAX)
 }
 
-/// The reads that find the files that it opens, and its version.
+/// What must be read of a machine to know the files that procps opens, and its version.
 pub fn reads() -> impl Iterator<Item = Read> {
     let files = Read::directories(&SYSCTL_D, ".conf").chain(Read::files(&[SYSCTL_CONF]));
     files.chain(Read::presences(&LIBRARIES_3))
@@ -80,7 +80,7 @@ fn opened_for(tree: &Tree, path: &Path) -> Vec<PathBuf> {
 fn expanded(tree: &Tree, path: &Path) -> Vec<PathBuf> {
     let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { return vec![path.to_owned()] };
     let name = name.as_encoded_bytes();
-    // A plain name stands for itself; to compare each with all would take the square of their number.
+    // A plain name stands for itself. Comparing each name with all names would take the square of their number.
     if !name.iter().any(|byte| matches!(byte, b'*' | b'?' | b'[' | b'{' | b'\\')) {
         return vec![path.to_owned()];
     }
@@ -94,7 +94,7 @@ fn expanded(tree: &Tree, path: &Path) -> Vec<PathBuf> {
     candidates.into_iter().find(|found| !found.is_empty()).unwrap_or_default()
 }
 
-/// Only a line feed ends a line, but the bytes behind a NUL in it are not seen.
+/// Only a line feed ends a line. procps does not see the bytes between a NUL and the end of its line.
 fn line(bytes: &[u8], start: usize) -> Line {
     let end = bytes[start..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |length| start + length + 1);
     let text_end = bytes[start..end].iter().position(|byte| *byte == 0).map_or(end, |length| start + length);
@@ -106,7 +106,7 @@ fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)
 }
 
-/// procps takes a dash away in two places of its parser; neither skips the blanks behind it.
+/// procps strips a leading `-` in two places of its parser; neither skips the blanks behind it.
 fn path(key: &[u8]) -> Vec<u8> {
     let key = key.strip_prefix(b"-").unwrap_or(key);
     separated(key.strip_prefix(b"-").unwrap_or(key))

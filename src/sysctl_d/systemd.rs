@@ -31,7 +31,7 @@ fn read(bytes: &[u8]) -> Vec<Assignment> {
     lines::assignments(bytes, &SYNTAX)
 }
 
-/// The reads that find the files that it opens.
+/// What must be read of a machine to know the files that systemd-sysctl opens.
 pub fn reads() -> impl Iterator<Item = Read> {
     Read::directories(&SYSCTL_D, ".conf").chain(Read::files(&CREDENTIALS))
 }
@@ -62,13 +62,13 @@ fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
-/// systemd takes one dash away, and the blanks behind it, and simplifies the path.
+/// systemd strips one dash and the blanks behind it, and simplifies the path.
 fn path(key: &[u8]) -> Vec<u8> {
     let key = key.strip_prefix(b"-").unwrap_or(key);
     simplified(&separated(&key[trim(key, 0..key.len(), is_blank)]))
 }
 
-/// systemd keeps one assignment a key: a new value moves the key to the end, an equal one leaves it where it was.
+/// systemd keeps one assignment for each key: a new value moves the key to the end, an equal one leaves it in its place.
 fn last_of_each_key(assignments: &[Placed]) -> Vec<&Placed> {
     let mut kept: BTreeMap<&[u8], (usize, &Placed)> = BTreeMap::new();
     for (order, placed) in assignments.iter().enumerate() {
@@ -83,8 +83,8 @@ fn last_of_each_key(assignments: &[Placed]) -> Vec<&Placed> {
     kept.into_iter().map(|(_, placed)| placed).collect()
 }
 
-/// Braces are expanded too, but only in a pattern that is a glob without them. systemd's reader of directories hides
-/// the entries `.` and `..`.
+/// systemd expands braces too, but only in a pattern that is a glob without them. Its reader of directories hides the
+/// entries `.` and `..`.
 fn globs<'a>(kernel: &KernelKeys<'a>, pattern: &[u8]) -> Vec<Expansion<'a>> {
     glob::braces(pattern).iter().flat_map(|pattern| kernel.matching(pattern, false)).collect()
 }

@@ -1,7 +1,6 @@
 //! Decides what one run of a program writes, and in which order, from the assignments that it has read.
 //!
-//! Each program writes only after it has read everything, and leaves a key that some line names alone where it expands
-//! a glob.
+//! Each program reads all its files before it writes. A glob never writes a key that some line names.
 
 use std::collections::BTreeSet;
 

@@ -48,7 +48,7 @@ pub enum Remedy {
     AllowModule(Place),
 }
 
-/// What to do about `left`, as a run leaves a setting, where to apply the request leads to `applied` or fails.
+/// The advice on a setting that a run leaves as `left`; to apply the request leads to `applied`, or fails.
 #[must_use]
 pub fn advice(
     want: &Want,
@@ -59,12 +59,12 @@ pub fn advice(
 ) -> Option<Advice> {
     let advice = match left.verdict {
         Verdict::InSync => return None,
-        // To apply is what failed.
+        // "Apply the request" would be the advice, and that is what failed.
         Verdict::LiveDrift | Verdict::BootDrift if applied.is_err() => return None,
         Verdict::LiveDrift if snapshot.module == Module::Absent => Advice::ApplyLoadsModule,
         Verdict::BootDrift if apply_loads_early(desired, left) => Advice::ApplyLoadsModuleEarly,
         Verdict::LiveDrift | Verdict::BootDrift => Advice::Apply,
-        // The hint of the setting's own failure knows more.
+        // The failure is about this setting, so its hint says more than advice could.
         Verdict::LostAtBoot if applied.is_err_and(|failure| failure.key.as_deref() == Some(&want.setting.name)) => {
             return None;
         }
@@ -100,8 +100,8 @@ pub fn remedy(tree: &Tree, winner: &Place, setting: &Setting) -> Remedy {
     }
 }
 
-/// Whether the next boot makes of a setting what it is now, without any request. What no file assigns is the kernel's to
-/// decide.
+/// Compares the live value of a setting with that of the next boot, without any request. Where no file assigns the setting,
+/// the kernel's default is no difference.
 #[must_use]
 pub fn comparison(live: Option<i64>, outlook: &Outlook) -> (Verdict, Option<Advice>) {
     match (&outlook.lost, outlook.value) {
