@@ -19,7 +19,7 @@ use crate::sysctl_d::{self, Dialect, Placed, Write};
 use crate::tree::Place;
 
 pub use arrival::{Arrival, MODULE_FILE, arrival};
-pub use systems::{LoaderChoice, SYSTEMD, SYSTEMS, SYSVINIT, System, detected};
+pub use systems::{LoaderChoice, System, detected};
 pub use wanted::wanted;
 pub use writers::kernel::{CMDLINE, HASHSIZE_FILE, hashsize_line};
 pub use writers::{Evidence, LaterWrite, WRITERS, Writer, Written};

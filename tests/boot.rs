@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use conntrack_sysctl::boot::{Lost, SYSTEMD, SYSVINIT};
-use conntrack_sysctl::boot::{boot, detected, later_writers, wanted};
+use conntrack_sysctl::boot::systems::{SYSTEMD, SYSVINIT};
+use conntrack_sysctl::boot::{Lost, boot, detected, later_writers, wanted};
 use conntrack_sysctl::kernel::catalog::{BUCKETS, COUNT, FRAG6_HIGH, MAX};
 use conntrack_sysctl::kernel::release::Release;
 use conntrack_sysctl::snapshot::{LiveKernel, Module, Snapshot};
