@@ -7,7 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::support::{Run, golden};
+use clap::{Arg, Command};
 use conntrack_sysctl::answer::{self, Printed};
+use conntrack_sysctl::cli;
 use conntrack_sysctl::failure::{Failure, Kind};
 use conntrack_sysctl::report::finding::{Severity, findings};
 use conntrack_sysctl::report::{Change, FileAction, Mode, Report, dsc, github, salt};
@@ -194,6 +196,18 @@ fn an_output_that_a_command_does_not_have_is_refused_before_anything_is_done() {
         assert_eq!((finished.code, finished.stdout.as_str()), (1, ""));
         assert!(finished.stderr.contains("no such --output"), "{}", finished.stderr);
     }
+}
+
+#[test]
+fn the_outputs_of_each_command_may_stand_before_it() {
+    let whole = cli::command();
+    let values = |command: &Command| {
+        let options = command.get_arguments().filter(|option| option.get_id() == "output");
+        options.flat_map(Arg::get_possible_values).map(|value| value.get_name().to_owned()).collect::<BTreeSet<_>>()
+    };
+    let all: BTreeSet<String> = whole.get_subcommands().flat_map(values).collect();
+    assert!(all.len() > 2);
+    assert_eq!(all, values(&whole));
 }
 
 #[test]

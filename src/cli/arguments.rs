@@ -32,17 +32,17 @@ struct Arguments {
     command: Command,
 }
 
-/// A command with its options.
+/// A command with its options. `defer` completes only the command that is run or that a page is made of.
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// Make the machine as the request says.
-    #[command(exit_codes = listed(&[Exit::Done, Exit::Failed]))]
+    #[command(defer(|command| with_exits(command, &listed(&[Exit::Done, Exit::Failed]))))]
     Apply(RunArguments),
     /// Say what differs and what apply would change.
-    #[command(exit_codes = listed(&[Exit::InSync, Exit::Drift, Exit::CouldNotTell]))]
+    #[command(defer(|command| with_exits(command, &listed(&[Exit::InSync, Exit::Drift, Exit::CouldNotTell]))))]
     Check(RunArguments),
     /// List all conntrack settings: the live value, what the next boot makes of it, and the line that decides.
-    #[command(exit_codes = listed(&[Exit::Done, Exit::CouldNotTell]))]
+    #[command(defer(|command| with_exits(command, &listed(&[Exit::Done, Exit::CouldNotTell]))))]
     Show {
         #[command(flatten)]
         output: Chosen<Inventory>,
@@ -50,7 +50,7 @@ pub(super) enum Command {
         root: Root,
     },
     /// Tell the whole story of one setting: every line that assigns it, in boot order, and the one that wins.
-    #[command(exit_codes = listed(&[Exit::Done, Exit::CouldNotTell]))]
+    #[command(defer(|command| with_exits(command, &listed(&[Exit::Done, Exit::CouldNotTell]))))]
     Explain {
         /// Any name of the setting, such as nf_conntrack_max.
         setting: String,
@@ -60,7 +60,7 @@ pub(super) enum Command {
         root: Root,
     },
     /// Summarize the reports of many hosts.
-    #[command(exit_codes = listed(&[Exit::InSync, Exit::Drift, Exit::CouldNotTell]))]
+    #[command(defer(|command| with_exits(command, &listed(&[Exit::InSync, Exit::Drift, Exit::CouldNotTell]))))]
     Summarize {
         /// Reports of check or apply, a JSON file for each host, named after it.
         #[arg(required = true)]
@@ -69,7 +69,7 @@ pub(super) enum Command {
         output: Chosen<Summary>,
     },
     /// Do an Ansible task, whose arguments stand on standard input as JSON.
-    #[command(hide = true)]
+    #[command(hide = true, defer(hide_missing))]
     Module {
         /// The module.
         #[arg(value_parser = one_of(&[
@@ -79,7 +79,7 @@ pub(super) enum Command {
         name: AnsibleModule,
     },
     /// Do an operation of the DSC resource, whose request stands on standard input as JSON.
-    #[command(hide = true)]
+    #[command(hide = true, defer(hide_missing))]
     Dsc {
         /// The operation.
         #[arg(value_parser = one_of(&[
@@ -95,7 +95,7 @@ pub(super) enum Command {
         root: Root,
     },
     /// Print the JSON Schema of the request or of the report.
-    #[command(exit_codes = listed(&[Exit::Done]))]
+    #[command(defer(|command| with_exits(command, &listed(&[Exit::Done]))))]
     Schema {
         /// The document.
         #[arg(value_parser = one_of(&[
@@ -107,17 +107,17 @@ pub(super) enum Command {
         output: Chosen<Schema>,
     },
     /// Say how full the connection tracking table is, and what was dropped.
-    #[command(exit_codes = format!(
-        "{}; with --warn or --crit: {}",
-        listed(&[Exit::Done, Exit::CouldNotTell]),
-        listed(&[Exit::Ok, Exit::Warning, Exit::Critical, Exit::Unknown]),
-    ))]
+    #[command(defer(|command| {
+        let plugin = listed(&[Exit::Ok, Exit::Warning, Exit::Critical, Exit::Unknown]);
+        let exits = format!("{}; with --warn or --crit: {plugin}", listed(&[Exit::Done, Exit::CouldNotTell]));
+        with_exits(command, &exits)
+    }))]
     Status(StatusArguments),
     /// Say what fills the table, why packets are dropped, and what to set.
-    #[command(exit_codes = listed(&[Exit::Done, Exit::CouldNotTell]))]
+    #[command(defer(|command| with_exits(command, &listed(&[Exit::Done, Exit::CouldNotTell]))))]
     Diagnose(DiagnoseArguments),
     /// Watch the table: a live view on a terminal, otherwise a line of JSON for each look.
-    #[command(exit_codes = listed(&[Exit::Done, Exit::CouldNotTell]))]
+    #[command(defer(|command| with_exits(command, &listed(&[Exit::Done, Exit::CouldNotTell]))))]
     Watch(WatchArguments),
 }
 
@@ -224,14 +224,14 @@ impl WatchArguments {
 #[derive(Args)]
 pub(super) struct Root {
     /// The directory of an image or a chroot: its files only, and no live kernel.
-    #[arg(id = "root", long = "root", global = true, value_name = "DIR", default_value = "/")]
+    #[arg(id = "root", long = "root", value_name = "DIR", default_value = "/")]
     pub(super) path: PathBuf,
 }
 
 #[derive(Args)]
 pub(super) struct Quiet {
     /// Of apply and check: print no report; the exit code has the result, and a failure is one line on standard error.
-    #[arg(id = "quiet", long = "quiet", global = true, conflicts_with = "output")]
+    #[arg(id = "quiet", long = "quiet", conflicts_with = "output")]
     pub(super) is_set: bool,
 }
 
@@ -243,9 +243,7 @@ const AUTO: &str = "auto";
 
 impl<T: Printed> Args for Chosen<T> {
     fn augment_args(command: clap::Command) -> clap::Command {
-        let rows = T::OUTPUTS.iter().map(|row| PossibleValue::new(row.name).help(row.help));
-        let auto = PossibleValue::new(AUTO).help("Text on a terminal, JSON otherwise");
-        command.arg(output(std::iter::once(auto).chain(rows).collect()))
+        command.arg(output(values(rows::<T>())))
     }
 
     fn augment_args_for_update(command: clap::Command) -> clap::Command {
@@ -269,10 +267,19 @@ impl<T: Printed> FromArgMatches for Chosen<T> {
     }
 }
 
+/// The name and the help of each output of `T`.
+fn rows<T: Printed>() -> impl Iterator<Item = (&'static str, &'static str)> {
+    T::OUTPUTS.iter().map(|output| (output.name, output.help))
+}
+
+fn values(rows: impl Iterator<Item = (&'static str, &'static str)>) -> Vec<PossibleValue> {
+    let auto = (AUTO, "Text on a terminal, JSON otherwise");
+    std::iter::once(auto).chain(rows).map(|(name, help)| PossibleValue::new(name).help(help)).collect()
+}
+
 fn output(values: Vec<PossibleValue>) -> Arg {
     Arg::new("output")
         .long("output")
-        .global(true)
         .value_name("OUTPUT")
         .default_value(AUTO)
         .value_parser(PossibleValuesParser::new(values))
@@ -285,28 +292,30 @@ fn output(values: Vec<PossibleValue>) -> Arg {
 /// of them hides it, and `parse` refuses it there.
 #[must_use]
 pub fn command() -> clap::Command {
-    let whole = Arguments::command();
-    let outputs = outputs_of_all(&whole);
-    let whole = Quiet::augment_args(Root::augment_args(whole.arg(output(outputs))));
-    let common: Vec<Arg> = whole.get_arguments().filter(|option| option.is_global_set()).cloned().collect();
-    whole.mut_subcommands(|command| {
-        let has = |option: &&Arg| command.get_arguments().any(|own| own.get_id() == option.get_id());
-        let missing: Vec<Arg> =
-            common.iter().filter(|option| !has(option)).map(|option| option.clone().hide(true)).collect();
-        command.args(missing)
-    })
+    let whole = Arguments::command().arg(output(all_outputs()));
+    Quiet::augment_args(Root::augment_args(whole)).mut_args(|option| option.global(true))
+}
+
+/// Hides the global options that a command does not have itself.
+fn hide_missing(command: clap::Command) -> clap::Command {
+    command.mut_args(|option| if option.is_global_set() { option.hide(true) } else { option })
+}
+
+/// Adds the exit codes to the help of a command, and hides the options that it does not have.
+fn with_exits(command: clap::Command, exits: &str) -> clap::Command {
+    let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+    hide_missing(command).long_about(format!("{about}.\n\nExit code: {exits}."))
 }
 
 /// The outputs of all commands, each once, for an `--output` that stands before the command.
-fn outputs_of_all(whole: &clap::Command) -> Vec<PossibleValue> {
-    let options = whole.get_subcommands().flat_map(clap::Command::get_arguments);
-    let mut outputs: Vec<PossibleValue> = Vec::new();
-    for value in options.filter(|option| option.get_id() == "output").flat_map(Arg::get_possible_values) {
-        if outputs.iter().all(|known| known.get_name() != value.get_name()) {
-            outputs.push(value);
+fn all_outputs() -> Vec<PossibleValue> {
+    let mut all: Vec<(&str, &str)> = Vec::new();
+    for row in rows::<Report>().chain(rows::<Summary>()).chain(rows::<Status>()).chain(rows::<Diagnosis>()) {
+        if all.iter().all(|(name, _)| *name != row.0) {
+            all.push(row);
         }
     }
-    outputs
+    values(all.into_iter())
 }
 
 /// The command that `arguments` name, or the answer in its place: the help, the version, or a refusal.
@@ -346,18 +355,6 @@ fn is_plugin(arguments: &[OsString]) -> bool {
     let begins = |argument: &OsString, with: &str| argument.to_str().is_some_and(|text| text.starts_with(with));
     arguments.iter().any(|argument| argument == "status")
         && arguments.iter().any(|argument| begins(argument, "--warn") || begins(argument, "--crit"))
-}
-
-/// Adds the exit codes to the long help of a command.
-trait ExitCodes {
-    fn exit_codes(self, codes: String) -> Self;
-}
-
-impl ExitCodes for clap::Command {
-    fn exit_codes(self, codes: String) -> clap::Command {
-        let about = self.get_about().map(ToString::to_string).unwrap_or_default();
-        self.long_about(format!("{about}.\n\nExit code: {codes}."))
-    }
 }
 
 /// The exit codes with their words.
