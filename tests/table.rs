@@ -23,12 +23,16 @@ fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/table")
 }
 
-/// The directories of cases in `tests/table/NAME`, in order; each begins with the name of the form that it is a case of.
+/// The directories of cases in `tests/cases/NAME`, in order; each begins with the name of the form that it is a case of.
 fn cases(name: &str) -> Vec<PathBuf> {
-    let items = fs::read_dir(directory().join(name)).expect("there are cases");
+    let items = fs::read_dir(case_directory(name)).expect("there are cases");
     let mut cases: Vec<PathBuf> = items.map(|item| item.expect("an item").path()).collect();
     cases.sort();
     cases
+}
+
+fn case_directory(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases").join(name)
 }
 
 fn name(case: &Path) -> &str {
@@ -70,7 +74,7 @@ fn described(entry: &TableEntry) -> Value {
 
 #[test]
 fn saved_tables() {
-    let cases = cases("saved");
+    let cases = cases("tables");
     for case in &cases {
         let entries: Vec<String> = entries(case).iter().map(|entry| format!("  {}", described(entry))).collect();
         golden(&case.join("entries.json"), &format!("[\n{}\n]\n", entries.join(",\n")));
@@ -84,7 +88,7 @@ fn saved_tables() {
 #[test]
 fn one_table_in_four_forms() {
     let bare = |case: &str| {
-        let entries = entries(&directory().join("saved").join(case));
+        let entries = entries(&case_directory("tables").join(case));
         let entries = entries.iter().map(|entry| format!("{:?}", TableEntry { remaining: None, ..entry.clone() }));
         let mut entries: Vec<String> = entries.collect();
         entries.sort();

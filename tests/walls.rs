@@ -4,6 +4,7 @@
 //! writes it there. A module that is marked `#[cfg(test)]` may import what it likes.
 
 mod checker;
+mod drawing;
 mod imports;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -4,7 +4,7 @@
 //! dropping packet`, and `table full in netns N` for a network namespace other than the first. Only the kernel's own
 //! lines count: a program that logs the same words proves nothing.
 //!
-//! A form of a saved log is a file below `log/`, its row in [`FORMS`], and a case in `tests/table/logs/`.
+//! A form of a saved log is a file below `log/`, its row in [`FORMS`], and a case in `tests/cases/logs/`.
 
 pub mod journal;
 pub mod kmsg;

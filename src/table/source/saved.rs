@@ -1,6 +1,6 @@
 //! Reads a saved table in one pass and in bounded memory.
 //!
-//! A form of a saved table is a file below `saved/`, its row in [`FORMS`], and a case in `tests/table/saved/`.
+//! A form of a saved table is a file below `saved/`, its row in [`FORMS`], and a case in `tests/cases/tables/`.
 
 pub mod text;
 pub mod xml;
