@@ -1,5 +1,6 @@
 //! What must hold for any bytes whatever. The fuzz targets call these, and a test on stable Rust replays the corpus.
 
+use conntrack_sysctl::kernel::catalog::Key;
 use conntrack_sysctl::plan::{Plan, Step, plan};
 use conntrack_sysctl::report::{Mode, Report, text};
 use conntrack_sysctl::request::{self, Conflicts, Desired, ModulePolicy};
@@ -72,7 +73,7 @@ fn machine(mut tree: Tree, salt: usize) -> Snapshot {
     let live = ["max", "buckets", "acct", "tcp_timeout_established", "frag6_low_thresh", "frag6_high_thresh"];
     let sysctls = live.iter().map(|name| {
         let text = if name.starts_with("frag6") { "3145728" } else { "1" };
-        (format!("net.netfilter.nf_conntrack_{name}"), LiveValue { text: text.into(), writable: true })
+        (Key::new(format!("net.netfilter.nf_conntrack_{name}")), LiveValue { text: text.into(), writable: true })
     });
     let module = if salt % 3 == 0 { Module::Loaded } else { Module::BuiltIn };
     let live = LiveKernel { sysctls: sysctls.collect(), ..LiveKernel::default() };

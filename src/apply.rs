@@ -87,11 +87,11 @@ impl Applied {
     fn carry_out(&mut self, step: &Step, root: &Root, kernel: &mut dyn Kernel) -> Result<(), Failure> {
         match step {
             Step::LoadModule => self.load_module(kernel),
-            Step::SetLive { target, setting, aim, before, write, after } => {
+            Step::SetLive { target, name, aim, before, write, after } => {
                 let before = match before {
                     Some(before) => *before,
                     // An earlier step loaded the module, and the value came with it.
-                    None => number(kernel, target).map_err(|error| cannot_set(setting, *write, &error))?,
+                    None => number(kernel, target).map_err(|error| cannot_set(name.as_str(), *write, &error))?,
                 };
                 let is_met = matches!(aim, Aim::AtLeast(floor) if before >= *floor) || before == *after;
                 if is_met {
@@ -99,7 +99,7 @@ impl Applied {
                 }
                 // Recorded first: a write that reports an error may still have had its effect.
                 self.done.push(Done::Live { target: target.clone(), before });
-                set_live(target, setting, *write, *after, kernel)
+                set_live(target, name.as_str(), *write, *after, kernel)
             }
             Step::KeepCopy { path, copy } => self.keep_copy(path, copy, root),
             Step::ReplaceFile { path, before, after } => {
@@ -155,16 +155,16 @@ impl Applied {
 }
 
 /// Writes the number `write` to `target`, and reads back whether the kernel made it `after`.
-fn set_live(target: &Target, setting: &str, write: i64, after: i64, kernel: &mut dyn Kernel) -> Result<(), Failure> {
-    kernel.write(target, &write.to_string()).map_err(|error| cannot_set(setting, write, &error))?;
+fn set_live(target: &Target, name: &str, write: i64, after: i64, kernel: &mut dyn Kernel) -> Result<(), Failure> {
+    kernel.write(target, &write.to_string()).map_err(|error| cannot_set(name, write, &error))?;
     match number(kernel, target) {
         Ok(value) if value == after => Ok(()),
         Ok(value) => {
-            let message = format!("the kernel made `{setting}` {value} where {write} was written");
-            let failure = Failure::new(Kind::Clamped, message).key(setting);
+            let message = format!("the kernel made `{name}` {value} where {write} was written");
+            let failure = Failure::new(Kind::Clamped, message).key(name);
             Err(failure.hint("ask for the value that the kernel can hold"))
         }
-        Err(error) => Err(cannot_set(setting, write, &error)),
+        Err(error) => Err(cannot_set(name, write, &error)),
     }
 }
 
@@ -178,7 +178,7 @@ fn undo(done: Done, root: &Root, kernel: &mut dyn Kernel, module_goes: bool) -> 
         Done::Live { .. } if module_goes => Ok(()),
         Done::Live { target, before } => {
             let name = match &target {
-                Target::Sysctl(key) => key,
+                Target::Sysctl(key) => key.as_str(),
                 Target::Hashsize => "the module parameter hashsize",
             };
             if number(kernel, &target).is_ok_and(|now| now == before) {
@@ -221,7 +221,7 @@ fn number(kernel: &dyn Kernel, target: &Target) -> io::Result<i64> {
     text.trim().parse().map_err(|_| io::Error::other(format!("`{text}` is not a number")))
 }
 
-fn cannot_set(setting: &str, write: i64, error: &io::Error) -> Failure {
+fn cannot_set(name: &str, write: i64, error: &io::Error) -> Failure {
     // EINVAL: the value lies outside of what this kernel takes. ENOMEM: a table of that size finds no memory.
     let (kind, hint) = match error.kind() {
         io::ErrorKind::InvalidInput => (Kind::OutOfRange, "this kernel has narrower bounds; choose another value"),
@@ -232,7 +232,7 @@ fn cannot_set(setting: &str, write: i64, error: &io::Error) -> Failure {
         io::ErrorKind::ReadOnlyFilesystem => (Kind::ReadOnly, "run on the machine itself, not in a container"),
         _ => (Kind::WriteFailed, "see `dmesg`"),
     };
-    Failure::new(kind, format!("`{setting}` could not be set to {write}: {error}")).key(setting).hint(hint)
+    Failure::new(kind, format!("`{name}` could not be set to {write}: {error}")).key(name).hint(hint)
 }
 
 fn cannot_replace(path: &Path, error: &io::Error) -> Failure {

@@ -10,7 +10,7 @@ mod writers;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use crate::kernel::catalog::{self, Access, CATALOG, FRAG6_HIGH, FRAG6_LOW, Setting};
+use crate::kernel::catalog::{Access, CATALOG, FRAG6_HIGH, FRAG6_LOW, Key, MAX, Name};
 use crate::kernel::number::kernel_reading;
 use crate::kernel::quirks::Quirk;
 use crate::kernel::sizes::{FRAG6_HIGH_DEFAULT, FRAG6_LOW_DEFAULT};
@@ -80,35 +80,35 @@ pub struct Boot {
     pub dialect: &'static Dialect,
     /// When connection tracking is there.
     pub arrival: Arrival,
-    outlooks: BTreeMap<String, Outlook>,
+    outlooks: BTreeMap<Name, Outlook>,
 }
 
 impl Boot {
-    /// What the boot makes of the setting `name` (canonical).
+    /// What the boot makes of the setting `name`.
     #[must_use]
-    pub fn outlook(&self, name: &str) -> Outlook {
+    pub fn outlook(&self, name: &Name) -> Outlook {
         self.outlooks.get(name).cloned().unwrap_or_default()
     }
 
-    /// The settings that some file assigns, by canonical name.
-    pub fn assigned(&self) -> impl Iterator<Item = &str> {
-        self.outlooks.keys().map(String::as_str)
+    /// The settings that some file assigns.
+    pub fn assigned(&self) -> impl Iterator<Item = &Name> {
+        self.outlooks.keys()
     }
 }
 
-/// The conntrack keys that the kernel of the next boot has once the module is there, dotted.
+/// The conntrack keys that the kernel of the next boot has once the module is there.
 ///
 /// They are those of the live kernel. If there are none (no module, an image), today's names are assumed: those of a
 /// kernel of 2016 or later.
 #[must_use]
-pub fn keys(snapshot: &Snapshot) -> BTreeSet<String> {
-    let mut keys: BTreeSet<String> = snapshot.live.iter().flat_map(|live| live.sysctls.keys().cloned()).collect();
+pub fn keys(snapshot: &Snapshot) -> BTreeSet<Key> {
+    let mut keys: BTreeSet<Key> = snapshot.live.iter().flat_map(|live| live.sysctls.keys().cloned()).collect();
     if keys.is_empty() {
-        keys.extend(CATALOG.iter().filter(|setting| setting.until.is_none()).map(|setting| setting.name.to_string()));
+        keys.extend(CATALOG.iter().filter(|setting| setting.until.is_none()).map(|setting| Key::new(setting.name)));
     }
     // A child network namespace does not show this name of the limit, but the boot happens in the initial one.
-    if keys.contains("net.netfilter.nf_conntrack_max") {
-        keys.insert("net.nf_conntrack_max".to_owned());
+    if keys.contains(MAX.as_str()) {
+        keys.insert(Key::new("net.nf_conntrack_max"));
     }
     keys
 }
@@ -151,31 +151,31 @@ pub fn boot_arriving(snapshot: &Snapshot, system: &'static System, arrival: Arri
     Boot { system, dialect, arrival, outlooks: play.outlooks }
 }
 
-/// Each program that writes some of `settings` (canonical names) after the loader, with the first of these.
+/// Each program that writes some of `settings` after the loader, with the first of these.
 #[must_use]
-pub fn later_writers(snapshot: &Snapshot, settings: &[&str]) -> Vec<LaterWrite> {
+pub fn later_writers(snapshot: &Snapshot, settings: &[&Name]) -> Vec<LaterWrite> {
     writers::later(&snapshot.tree, &keys(snapshot), settings)
 }
 
 /// A boot while it is played through.
 struct Play<'a> {
     snapshot: &'a Snapshot,
-    outlooks: BTreeMap<String, Outlook>,
+    outlooks: BTreeMap<Name, Outlook>,
     /// Which assignments are recorded, by setting: a thousand files may assign the same one.
-    recorded: HashSet<(String, Place)>,
+    recorded: HashSet<(Name, Place)>,
 }
 
 impl Play<'_> {
-    fn outlook(&mut self, setting: Setting) -> &mut Outlook {
-        self.outlooks.entry(setting.name.into_owned()).or_default()
+    fn outlook(&mut self, name: Name) -> &mut Outlook {
+        self.outlooks.entry(name).or_default()
     }
 
     /// Records every assignment that names a setting, as lost until a write shows that it is not.
     fn record_assignments(&mut self, read: &[Placed]) {
         for placed in read.iter().filter(|placed| placed.assignment.value.is_some()) {
-            if let Some(setting) = placed.assignment.setting() {
-                self.recorded.insert((setting.name.to_string(), placed.place.clone()));
-                let outlook = self.outlook(setting);
+            if let Some(name) = placed.assignment.name() {
+                self.recorded.insert((name.clone(), placed.place.clone()));
+                let outlook = self.outlook(name);
                 outlook.assignments.push(placed.place.clone());
                 outlook.lost = Some(Lost::NoSuchKey(placed.place.clone()));
             }
@@ -184,21 +184,19 @@ impl Play<'_> {
 
     /// Writes a sysctl.
     fn apply_write(&mut self, write: Write) {
-        let accepts = |setting: &Setting, number: &i64| self.accepts(setting, &write.key, *number);
-        let number = self.reading(&write).filter(|(setting, number)| accepts(setting, number));
-        self.record(write, number.map(|(_, number)| number));
+        let number = self.reading(&write).filter(|number| self.accepts(&write.key, *number));
+        self.record(write, number);
     }
 
     /// Applies a parameter of the kernel or of its module; a read-only sysctl does not prevent it.
     fn apply_parameter(&mut self, write: Write) {
-        let number = self.reading(&write).map(|(_, number)| number);
+        let number = self.reading(&write);
         self.record(write, number);
     }
 
-    fn reading(&self, write: &Write) -> Option<(Setting, i64)> {
-        let setting = catalog::by_key(&write.key)?;
-        let number = kernel_reading(&write.text, &setting, self.snapshot.page_size)?;
-        Some((setting, number))
+    /// The number that the kernel takes from a written text.
+    fn reading(&self, write: &Write) -> Option<i64> {
+        kernel_reading(&write.text, &write.key.name()?, self.snapshot.page_size)
     }
 
     /// Records what a later writer writes, as lost until the write shows that it is not.
@@ -210,9 +208,9 @@ impl Play<'_> {
 
     /// The outlook of the setting that is written, with the write among its assignments.
     fn listed(&mut self, write: &Write) -> Option<&mut Outlook> {
-        let setting = catalog::by_key(&write.key)?;
-        let is_new = self.recorded.insert((setting.name.to_string(), write.place.clone()));
-        let outlook = self.outlook(setting);
+        let name = write.key.name()?;
+        let is_new = self.recorded.insert((name.clone(), write.place.clone()));
+        let outlook = self.outlook(name);
         if is_new {
             outlook.assignments.push(write.place.clone());
         }
@@ -233,27 +231,32 @@ impl Play<'_> {
 
     /// Records a write that comes before the module is there.
     fn mark_lost(&mut self, write: Write, barred: Option<&Place>) {
-        if let Some(setting) = catalog::by_key(&write.key) {
-            self.outlook(setting).lost = Some(Lost::ModuleLate { place: write.place, barred: barred.cloned() });
+        if let Some(name) = write.key.name() {
+            self.outlook(name).lost = Some(Lost::ModuleLate { place: write.place, barred: barred.cloned() });
         }
     }
 
     /// Whether the kernel, as it is at this point of the boot, takes `number` for `key`.
-    fn accepts(&self, setting: &Setting, key: &str, number: i64) -> bool {
-        let so_far = |name: &str, default: i64| self.outlooks.get(name).and_then(|o| o.value).unwrap_or(default);
+    fn accepts(&self, key: &Key, number: i64) -> bool {
+        let Some(name) = key.name() else { return false };
         let live = self.snapshot.live.as_ref().and_then(|live| live.sysctls.get(key));
         // A key that is read-only in a child namespace is writable in the initial one, where the boot happens.
         let writable = self.snapshot.in_child_namespace() || live.is_none_or(|live| live.writable);
-        setting.access == Access::ReadWrite
-            && writable
-            && match setting.name.as_ref() {
-                FRAG6_LOW => number <= so_far(FRAG6_HIGH, FRAG6_HIGH_DEFAULT),
-                FRAG6_HIGH => {
-                    let may_rise = !Quirk::Frag6HighOnlyFalls.applies_to(self.snapshot.release());
-                    let high = so_far(FRAG6_HIGH, FRAG6_HIGH_DEFAULT);
-                    number >= so_far(FRAG6_LOW, FRAG6_LOW_DEFAULT) && (may_rise || number <= high)
-                }
-                _ => true,
-            }
+        name.setting().access == Access::ReadWrite && writable && self.keeps_thresholds(&name, number)
+    }
+
+    /// Whether `number` for the setting `name` leaves the lower threshold of IPv6 reassembly below the upper one.
+    fn keeps_thresholds(&self, name: &Name, number: i64) -> bool {
+        let so_far = |name: &Name, default: i64| self.outlooks.get(name).and_then(|o| o.value).unwrap_or(default);
+        let low = so_far(&FRAG6_LOW, FRAG6_LOW_DEFAULT);
+        let high = so_far(&FRAG6_HIGH, FRAG6_HIGH_DEFAULT);
+        if *name == FRAG6_LOW {
+            number <= high
+        } else if *name == FRAG6_HIGH {
+            let may_rise = !Quirk::Frag6HighOnlyFalls.applies_to(self.snapshot.release());
+            number >= low && (may_rise || number <= high)
+        } else {
+            true
+        }
     }
 }

@@ -2,8 +2,10 @@
 
 pub mod catalog;
 pub mod modules;
+mod names;
 pub mod number;
 pub mod quirks;
 pub mod release;
-pub mod settings;
+mod setting;
+mod settings;
 pub mod sizes;

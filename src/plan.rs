@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, Kind};
-use crate::kernel::catalog;
+use crate::kernel::catalog::{Key, Name};
 use crate::request::{Aim, Desired};
 use crate::snapshot::{LiveValue, Module, Snapshot};
 use crate::tree::Tree;
@@ -19,8 +19,8 @@ use crate::warning::Warning;
 /// What a live step writes to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Target {
-    /// A sysctl, by its dotted key.
-    Sysctl(String),
+    /// A sysctl.
+    Sysctl(Key),
     /// The module parameter `hashsize`: the number of buckets, where its sysctl is read-only (kernels before 4.8).
     Hashsize,
 }
@@ -34,8 +34,8 @@ pub enum Step {
     SetLive {
         /// What to write to.
         target: Target,
-        /// The canonical name of the setting.
-        setting: String,
+        /// The setting.
+        name: Name,
         /// What is wanted. After [`Step::LoadModule`], a floor that the fresh value meets is left alone.
         aim: Aim,
         /// The number before; None where the module is loaded by an earlier step.
@@ -97,7 +97,7 @@ impl Plan {
         for step in &self.steps {
             match step {
                 Step::LoadModule => after.module = Module::Loaded,
-                Step::SetLive { target, setting, after: number, .. } => set_live(&mut after, target, setting, *number),
+                Step::SetLive { target, name, after: number, .. } => set_live(&mut after, target, name, *number),
                 // Nothing reads a copy.
                 Step::KeepCopy { .. } => {}
                 Step::ReplaceFile { path, after: bytes, .. } => after.tree.write(path, bytes.as_deref()),
@@ -107,15 +107,16 @@ impl Plan {
     }
 }
 
-fn set_live(snapshot: &mut Snapshot, target: &Target, name: &str, number: i64) {
+fn set_live(snapshot: &mut Snapshot, target: &Target, name: &Name, number: i64) {
     let Some(live) = &mut snapshot.live else { return };
     if let Target::Sysctl(key) = target {
         live.sysctls.entry(key.clone()).or_insert(LiveValue { text: String::new(), writable: true });
     }
     // All keys of a setting are names of one variable.
-    let keys: BTreeSet<String> = catalog::by_key(name).iter().flat_map(|s| s.keys().map(str::to_owned)).collect();
-    for (_, live) in live.sysctls.iter_mut().filter(|(key, _)| keys.contains(*key)) {
-        live.text = number.to_string();
+    for key in name.keys() {
+        if let Some(sysctl) = live.sysctls.get_mut(&key) {
+            sysctl.text = number.to_string();
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::answer::Exit;
 use crate::failure::Failure;
-use crate::kernel::catalog;
+use crate::kernel::catalog::Name;
 use crate::plan::{Plan, Step, Target};
 use crate::request::{Aim, Desired, Want};
 use crate::snapshot::Snapshot;
@@ -313,14 +313,14 @@ fn setting_report(
     verdict: Verdict,
     advice: Option<Advice>,
 ) -> SettingReport {
-    let human = |number: Option<i64>| number.and_then(|number| value::human(number, want.setting.kind));
+    let human = |number: Option<i64>| number.and_then(|number| value::human(number, want.name.setting().kind));
     let (rule, number) = match want.aim {
         Aim::Exactly(number) => (Rule::Exactly, Some(number)),
         Aim::AtLeast(number) => (Rule::AtLeast, Some(number)),
         Aim::Absent => (Rule::Absent, None),
     };
     SettingReport {
-        name: want.setting.name.to_string(),
+        name: (&want.name).into(),
         desired: DesiredReport { rule, value: number, human: human(number) },
         live: LiveReport { before: before.live, after: after.live, human: human(after.live) },
         boot: BootReport {
@@ -343,17 +343,17 @@ fn backup_file(step: &Step) -> Option<PathBuf> {
     }
 }
 
-/// The number that `setting` has in `after`. That is `planned`, unless loading the module already met the floor.
-fn number_left(setting: &str, planned: i64, after: &Snapshot) -> i64 {
-    catalog::by_key(setting).and_then(|setting| after.live_value(&setting)).unwrap_or(planned)
+/// The number that the setting `name` has in `after`. That is `planned`, unless loading the module already met the floor.
+fn number_left(name: &Name, planned: i64, after: &Snapshot) -> i64 {
+    after.live_value(name).unwrap_or(planned)
 }
 
 fn change(step: &Step, found: &Snapshot) -> Option<Change> {
     Some(match step {
         Step::KeepCopy { .. } => return None,
         Step::LoadModule => Change::Module { name: "nf_conntrack".into() },
-        Step::SetLive { setting, before, after, .. } => {
-            Change::Live { name: setting.clone(), before: *before, after: number_left(setting, *after, found) }
+        Step::SetLive { name, before, after, .. } => {
+            Change::Live { name: name.into(), before: *before, after: number_left(name, *after, found) }
         }
         Step::ReplaceFile { path, before, after } => {
             let action = match (before, after) {
@@ -378,15 +378,15 @@ fn diffs(plan: &Plan, found: &Snapshot) -> Vec<Diff> {
         match step {
             Step::KeepCopy { .. } => {}
             Step::LoadModule => live.after += "module nf_conntrack\n",
-            Step::SetLive { target, setting, before, after, .. } => {
-                let name = match target {
-                    Target::Sysctl(_) => setting.as_str(),
+            Step::SetLive { target, name, before, after, .. } => {
+                let shown = match target {
+                    Target::Sysctl(_) => name.as_str(),
                     Target::Hashsize => "nf_conntrack.hashsize",
                 };
                 if let Some(before) = before {
-                    live.before += &format!("{name} = {before}\n");
+                    live.before += &format!("{shown} = {before}\n");
                 }
-                live.after += &format!("{name} = {}\n", number_left(setting, *after, found));
+                live.after += &format!("{shown} = {}\n", number_left(name, *after, found));
             }
             Step::ReplaceFile { path, before, after } => {
                 let text = |bytes: &Option<Vec<u8>>| {

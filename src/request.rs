@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::boot::LoaderChoice;
 use crate::failure::{Failure, Kind, pointer_step};
-use crate::kernel::catalog::{self, Access, Setting};
+use crate::kernel::catalog::{self, Access, Name};
 use crate::text::excerpt;
 use crate::value::{self, ValueError, WireValue};
 
@@ -131,7 +131,7 @@ pub enum Aim {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Want {
     /// The setting.
-    pub setting: Setting,
+    pub name: Name,
     /// What is wanted of it.
     pub aim: Aim,
     /// Where the request says so.
@@ -141,8 +141,8 @@ pub struct Want {
 /// What a request means: every name resolved, every value a number within its bounds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Desired {
-    /// What is wanted, by canonical name.
-    pub wants: BTreeMap<String, Want>,
+    /// What is wanted, by the name of the setting.
+    pub wants: BTreeMap<Name, Want>,
     /// Whether the live kernel is managed.
     pub live: bool,
     /// Whether the next boot is managed.
@@ -204,15 +204,15 @@ fn unknown_field(name: &str) -> Failure {
 
 /// What `request` means.
 pub fn desired(request: &Request) -> Result<Desired, Failure> {
-    let mut wants: BTreeMap<String, Want> = BTreeMap::new();
+    let mut wants: BTreeMap<Name, Want> = BTreeMap::new();
     for (field, values) in [("/settings", &request.settings), ("/at_least", &request.at_least)] {
         for (name, value) in values {
             let pointer = format!("{field}{}", pointer_step(name));
             let want = want(request.state, field, name, value, pointer)?;
-            if let Some(other) = wants.get(want.setting.name.as_ref()) {
+            if let Some(other) = wants.get(&want.name) {
                 agree(other, &want)?;
             }
-            wants.entry(want.setting.name.clone().into_owned()).or_insert(want);
+            wants.entry(want.name.clone()).or_insert(want);
         }
     }
     if wants.is_empty() && !request.exclusive {
@@ -244,7 +244,7 @@ pub fn desired(request: &Request) -> Result<Desired, Failure> {
 }
 
 /// The setting that a person means by `name`, or why there is none.
-pub fn setting(name: &str) -> Result<Setting, Failure> {
+pub fn setting(name: &str) -> Result<Name, Failure> {
     catalog::find(name).map_err(|unknown| {
         let message = format!("`{}` is not a connection tracking sysctl", excerpt(name));
         let failure = Failure::new(Kind::UnknownSetting, message).key(excerpt(name));
@@ -256,30 +256,26 @@ pub fn setting(name: &str) -> Result<Setting, Failure> {
 }
 
 fn want(state: State, field: &str, name: &str, value: &WireValue, pointer: String) -> Result<Want, Failure> {
-    let setting = setting(name).map_err(|failure| failure.at(&pointer))?;
-    let refuse = |kind, message: String| Failure::new(kind, message).key(setting.name.as_ref()).at(&pointer);
+    let name = setting(name).map_err(|failure| failure.at(&pointer))?;
+    let setting = name.setting();
+    let refuse = |kind, message: String| Failure::new(kind, message).key(&name).at(&pointer);
     if state == State::Absent && *value == WireValue::Null {
-        return Ok(Want { aim: Aim::Absent, setting, pointer });
+        return Ok(Want { name, aim: Aim::Absent, pointer });
     }
-    let number = value::number(value, &setting).map_err(|error| match error {
-        ValueError::Form(why) => {
-            refuse(Kind::BadRequest, format!("`{}`: {why}", setting.name)).hint(value::forms(setting.kind))
-        }
-        ValueError::Range(why) => refuse(Kind::OutOfRange, format!("`{}`: {why}", setting.name))
-            .hint(format!("choose a value within {}", value::range(&setting))),
+    let number = value::number(value, setting).map_err(|error| match error {
+        ValueError::Form(why) => refuse(Kind::BadRequest, format!("`{name}`: {why}")).hint(value::forms(setting.kind)),
+        ValueError::Range(why) => refuse(Kind::OutOfRange, format!("`{name}`: {why}"))
+            .hint(format!("choose a value within {}", value::range(setting))),
     })?;
     if state == State::Present && setting.access == Access::ReadOnly {
-        return Err(refuse(
-            Kind::ReadOnly,
-            format!("`{}` is a reading of the kernel; nobody can set it", setting.name),
-        ));
+        return Err(refuse(Kind::ReadOnly, format!("`{name}` is a reading of the kernel; nobody can set it")));
     }
     let aim = match state {
         State::Absent => Aim::Absent,
         State::Present if field == "/at_least" => Aim::AtLeast(number),
         State::Present => Aim::Exactly(number),
     };
-    Ok(Want { setting, aim, pointer })
+    Ok(Want { name, aim, pointer })
 }
 
 /// Refuses two names of one setting that want different things.
@@ -289,9 +285,9 @@ fn agree(one: &Want, other: &Want) -> Result<(), Failure> {
     }
     let message = format!("`{}` and `{}` are the same setting and want different values", one.pointer, other.pointer);
     Err(Failure::new(Kind::BadRequest, message)
-        .key(other.setting.name.as_ref())
+        .key(&other.name)
         .at(&other.pointer)
-        .hint(format!("both mean {}; keep one", other.setting.name)))
+        .hint(format!("both mean {}; keep one", other.name)))
 }
 
 /// `file`, if any boot reads a file there: directly in `/etc/sysctl.d` and named `*.conf`, or `/etc/sysctl.conf`.

@@ -103,12 +103,12 @@ fn verified(desired: &Desired, before: &Snapshot, plan: &Plan, root: &Root) -> R
         if expected == Verdict::InSync && found.verdict != Verdict::InSync {
             let message = format!(
                 "`{}` is not as it was made a moment ago (live {}, boot {})",
-                want.setting.name,
+                want.name,
                 number(found.live),
                 number(found.outlook.value)
             );
             return Err(Failure::new(Kind::WriteFailed, message)
-                .key(want.setting.name.as_ref())
+                .key(&want.name)
                 .hint("look for another program that writes this setting or its files"));
         }
     }

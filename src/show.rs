@@ -1,12 +1,12 @@
 //! Describes what a machine has, without any request: all settings at a glance, and the whole story of one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::{Serialize, Serializer};
 
 use crate::boot::{self, Arrival, Boot, System};
 use crate::failure::Failure;
-use crate::kernel::catalog::{self, Setting};
+use crate::kernel::catalog::{Key, Name};
 use crate::request;
 use crate::snapshot::Snapshot;
 use crate::tree::{Place, Tree};
@@ -30,7 +30,7 @@ pub struct Inventory {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Overview {
     /// The canonical name.
-    pub name: String,
+    pub name: Name,
     /// The live number; null: there is none.
     pub live: Option<i64>,
     /// The live number as a person reads it.
@@ -53,13 +53,13 @@ pub struct Story {
     /// The setting at a glance.
     pub overview: Overview,
     /// Its other names.
-    pub aliases: Vec<String>,
+    pub aliases: &'static [&'static str],
     /// What it does.
-    pub summary: String,
+    pub summary: &'static str,
     /// The bounds and the unit.
     pub range: String,
     /// The kernel documentation or source that says so.
-    pub source: String,
+    pub source: &'static str,
     /// The init system. JSON has its name.
     pub loader: &'static System,
     /// When connection tracking is there at boot.
@@ -102,38 +102,36 @@ fn in_words<S: Serializer>(arrival: &Arrival, serializer: S) -> Result<S::Ok, S:
 #[must_use]
 pub fn inventory(snapshot: &Snapshot) -> Inventory {
     let boot = boot::boot(snapshot, boot::detected(&snapshot.tree));
-    let live = snapshot.live.iter().flat_map(|live| live.sysctls.keys()).filter_map(|key| catalog::by_key(key));
-    let mut names: BTreeSet<String> = live.map(|setting| setting.name.into_owned()).collect();
-    names.extend(boot.assigned().map(str::to_owned));
-    let settings = names.iter().filter_map(|name| catalog::by_key(name));
-    listed(settings, snapshot, &boot)
+    let live = snapshot.live.iter().flat_map(|live| live.sysctls.keys()).filter_map(Key::name);
+    let names: BTreeSet<Name> = live.chain(boot.assigned().cloned()).collect();
+    listed(&names, snapshot, &boot)
 }
 
 /// The settings that `names` mean, each once and in the order of the canonical names, whether the machine has them or
 /// not.
 pub fn named(names: &[String], snapshot: &Snapshot) -> Result<Inventory, Failure> {
-    let mut settings = BTreeMap::new();
-    for (index, name) in names.iter().enumerate() {
-        let setting = request::setting(name).map_err(|failure| failure.at(format!("/settings/{index}")))?;
-        settings.insert(setting.name.to_string(), setting);
-    }
+    let setting = |(index, name): (usize, &String)| {
+        request::setting(name).map_err(|failure| failure.at(format!("/settings/{index}")))
+    };
+    let names: BTreeSet<Name> = names.iter().enumerate().map(setting).collect::<Result<_, _>>()?;
     let boot = boot::boot(snapshot, boot::detected(&snapshot.tree));
-    Ok(listed(settings.into_values(), snapshot, &boot))
+    Ok(listed(&names, snapshot, &boot))
 }
 
-fn listed(settings: impl Iterator<Item = Setting>, snapshot: &Snapshot, boot: &Boot) -> Inventory {
+fn listed(names: &BTreeSet<Name>, snapshot: &Snapshot, boot: &Boot) -> Inventory {
     Inventory {
         loader: boot.system,
         module: boot.arrival.clone(),
-        settings: settings.map(|setting| overview(&setting, snapshot, boot)).collect(),
+        settings: names.iter().map(|name| overview(name, snapshot, boot)).collect(),
     }
 }
 
 /// The story of the setting that `name` means.
 pub fn story(name: &str, snapshot: &Snapshot) -> Result<Story, Failure> {
-    let setting = request::setting(name)?;
+    let name = request::setting(name)?;
+    let setting = name.setting();
     let boot = boot::boot(snapshot, boot::detected(&snapshot.tree));
-    let outlook = boot.outlook(&setting.name);
+    let outlook = boot.outlook(&name);
     let role = |place: &Place| {
         if outlook.winner.as_ref() == Some(place) {
             Role::Wins
@@ -145,15 +143,15 @@ pub fn story(name: &str, snapshot: &Snapshot) -> Result<Story, Failure> {
     };
     let assignments = outlook.assignments.iter().map(|place| telling(place, &snapshot.tree, role(place))).collect();
     Ok(Story {
-        overview: overview(&setting, snapshot, &boot),
-        aliases: setting.other_keys.iter().map(|key| (*key).to_owned()).collect(),
-        summary: setting.summary.to_owned(),
-        range: if setting.is_catalogued() { value::range(&setting) } else { "not known".to_owned() },
-        source: setting.source.to_owned(),
+        overview: overview(&name, snapshot, &boot),
+        aliases: setting.other_keys,
+        summary: setting.summary,
+        range: if setting.is_catalogued() { value::range(setting) } else { "not known".to_owned() },
+        source: setting.source,
         loader: boot.system,
         module: boot.arrival.clone(),
         assignments,
-        later_writers: boot::later_writers(snapshot, &[&setting.name]).into_iter().map(Warning::from).collect(),
+        later_writers: boot::later_writers(snapshot, &[&name]).into_iter().map(Warning::from).collect(),
     })
 }
 
@@ -163,14 +161,14 @@ fn telling(place: &Place, tree: &Tree, role: Role) -> Telling {
     Telling { place: place.clone(), text: String::from_utf8_lossy(line).trim().to_owned(), role }
 }
 
-fn overview(setting: &Setting, snapshot: &Snapshot, boot: &Boot) -> Overview {
-    let live = snapshot.live_value(setting);
-    let outlook = boot.outlook(&setting.name);
+fn overview(name: &Name, snapshot: &Snapshot, boot: &Boot) -> Overview {
+    let live = snapshot.live_value(name);
+    let outlook = boot.outlook(name);
     let (verdict, advice) = comparison(live, &outlook);
     Overview {
-        name: setting.name.to_string(),
+        name: name.clone(),
         live,
-        live_human: live.and_then(|number| value::human(number, setting.kind)),
+        live_human: live.and_then(|number| value::human(number, name.setting().kind)),
         boot: outlook.value,
         shadowed: outlook.shadowed(),
         winner: outlook.winner,
@@ -191,19 +189,19 @@ mod tests {
         let mut tree = Tree::default();
         tree.insert("/etc/sysctl.d/a.conf", Entry::File(drop_in.into()));
         let limit = LiveValue { text: "65536".into(), writable: true };
-        let live = LiveKernel { sysctls: [(MAX.to_owned(), limit)].into(), ..LiveKernel::default() };
+        let live = LiveKernel { sysctls: [(MAX.into(), limit)].into(), ..LiveKernel::default() };
         Snapshot { live: Some(live), ..Snapshot::image(tree, module) }
     }
 
-    fn told(drop_in: &str, module: Module) -> Story {
+    fn story_for(drop_in: &str, module: Module) -> Story {
         story("nf_conntrack_max", &machine(drop_in, module)).expect("it is a setting")
     }
 
     #[test]
     fn the_inventory_has_what_is_live_and_what_is_assigned() {
         let machine = machine("net.netfilter.nf_conntrack_acct = 1", Module::BuiltIn);
-        let names: Vec<String> = inventory(&machine).settings.into_iter().map(|setting| setting.name).collect();
-        assert_eq!(names, ["net.netfilter.nf_conntrack_acct", MAX]);
+        let names: Vec<String> = inventory(&machine).settings.iter().map(|setting| setting.name.to_string()).collect();
+        assert_eq!(names, ["net.netfilter.nf_conntrack_acct", "net.netfilter.nf_conntrack_max"]);
     }
 
     #[test]
@@ -219,11 +217,11 @@ mod tests {
             (&["net.ipv4.ip_conntrack_max = 5", right], &[Shadowed, Wins], Verdict::InSync),
         ];
         for (lines, roles, verdict) in cases {
-            let story = told(&lines.join("\n"), Module::BuiltIn);
+            let story = story_for(&lines.join("\n"), Module::BuiltIn);
             let (texts, found): (Vec<_>, Vec<_>) = story.assignments.iter().map(|it| (&it.text[..], it.role)).unzip();
             assert_eq!((&texts[..], &found[..], story.overview.verdict), (*lines, *roles, *verdict));
         }
-        let late = told(right, Module::Loaded).overview;
+        let late = story_for(right, Module::Loaded).overview;
         assert_eq!(late.verdict, Verdict::LostAtBoot);
         let lost =
             boot::Lost::ModuleLate { place: Place { file: "/etc/sysctl.d/a.conf".into(), line: 1 }, barred: None };

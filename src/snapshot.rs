@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::kernel::catalog::{BUCKETS, MAX, Setting};
+use crate::kernel::catalog::{BUCKETS, Key, MAX, Name};
 use crate::kernel::release::Release;
 use crate::tree::Tree;
 
@@ -27,8 +27,8 @@ impl LiveValue {
 /// The running kernel.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LiveKernel {
-    /// Its connection tracking sysctls, by dotted key.
-    pub sysctls: BTreeMap<String, LiveValue>,
+    /// Its connection tracking sysctls.
+    pub sysctls: BTreeMap<Key, LiveValue>,
     /// Its release. None: its name does not tell.
     pub release: Option<Release>,
     /// Whether `/proc/sys` is mounted read-only, as in most containers.
@@ -38,22 +38,22 @@ pub struct LiveKernel {
 }
 
 impl LiveKernel {
-    /// The sysctl of `setting`, under the newest of its keys that this kernel has.
+    /// The sysctl of the setting `name`, under the newest of its keys that this kernel has.
     #[must_use]
-    pub fn sysctl<'a>(&'a self, setting: &'a Setting) -> Option<(&'a str, &'a LiveValue)> {
-        setting.keys().find_map(|key| self.sysctls.get_key_value(key)).map(|(key, live)| (key.as_str(), live))
+    pub fn sysctl(&self, name: &Name) -> Option<(&Key, &LiveValue)> {
+        name.keys().find_map(|key| self.sysctls.get_key_value(&key))
     }
 
     /// Whether this run is in a child network namespace, where the settings of the whole machine cannot be written.
     #[must_use]
     pub fn in_child_namespace(&self) -> bool {
-        self.sysctls.get(MAX).is_some_and(|limit| !limit.writable)
+        self.sysctls.get(MAX.as_str()).is_some_and(|limit| !limit.writable)
     }
 
     /// Whether the number of buckets is set by the parameter `hashsize`, because its sysctl is read-only (before 4.8).
     #[must_use]
     pub fn buckets_need_hashsize(&self) -> bool {
-        let is_read_only = self.sysctls.get(BUCKETS).is_some_and(|buckets| !buckets.writable);
+        let is_read_only = self.sysctls.get(BUCKETS.as_str()).is_some_and(|buckets| !buckets.writable);
         is_read_only && self.has_hashsize && !self.in_child_namespace()
     }
 }
@@ -95,16 +95,16 @@ impl Snapshot {
         Snapshot { live: None, tree, module, strays: Vec::new(), time: 0, page_size: 4096 }
     }
 
-    /// The live sysctl of `setting`, under the newest of its keys that this kernel has.
+    /// The live sysctl of the setting `name`, under the newest of its keys that this kernel has.
     #[must_use]
-    pub fn live_key<'a>(&'a self, setting: &'a Setting) -> Option<(&'a str, &'a LiveValue)> {
-        self.live.as_ref()?.sysctl(setting)
+    pub fn live_key(&self, name: &Name) -> Option<(&Key, &LiveValue)> {
+        self.live.as_ref()?.sysctl(name)
     }
 
-    /// The live number of `setting`.
+    /// The live number of the setting `name`.
     #[must_use]
-    pub fn live_value(&self, setting: &Setting) -> Option<i64> {
-        self.live_key(setting).and_then(|(_, live)| live.number())
+    pub fn live_value(&self, name: &Name) -> Option<i64> {
+        self.live_key(name).and_then(|(_, live)| live.number())
     }
 
     /// The release of the running kernel, if there is one and its name tells.

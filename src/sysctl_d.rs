@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::PathBuf;
 
-use crate::kernel::catalog::{self, Setting};
+use crate::kernel::catalog::{Key, Name};
 use crate::tree::{Place, Tree};
 
 pub use dialect::Dialect;
@@ -60,22 +60,22 @@ pub struct Placed {
 impl Assignment {
     /// The setting that it assigns, unless its key is a glob.
     #[must_use]
-    pub fn setting(&self) -> Option<Setting> {
-        catalog::by_key(&self.dotted_key()?)
+    pub fn name(&self) -> Option<Name> {
+        self.dotted_key()?.name()
     }
 
     /// The key with dots, as `sysctl` prints it. None: it is not text.
     #[must_use]
-    pub fn dotted_key(&self) -> Option<String> {
-        std::str::from_utf8(&self.key).ok().map(|key| key.replace('/', "."))
+    pub fn dotted_key(&self) -> Option<Key> {
+        std::str::from_utf8(&self.key).ok().map(Key::at)
     }
 }
 
 /// One write of a program: it puts `text` into the kernel's `key`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Write {
-    /// The dotted key, one that the kernel has: `net.netfilter.nf_conntrack_max`.
-    pub key: String,
+    /// The key, one that the kernel has.
+    pub key: Key,
     /// The text, without the line end that the program adds.
     pub text: Vec<u8>,
     /// Where the assignment stands.
@@ -107,18 +107,17 @@ fn may_concern_us(text: &[u8]) -> bool {
     glob::is_pattern(text) || text.windows(OURS.len()).any(|part| part == OURS)
 }
 
-/// The writes of one run that has read `assignments`, to a kernel that has `keys` (dotted), in the order of writing.
+/// The writes of one run that has read `assignments`, to a kernel that has `keys`, in the order of writing.
 #[must_use]
-pub fn writes(assignments: &[Placed], dialect: &Dialect, keys: &BTreeSet<String>) -> Vec<Write> {
+pub fn writes(assignments: &[Placed], dialect: &Dialect, keys: &BTreeSet<Key>) -> Vec<Write> {
     writes::writes(assignments, dialect, keys)
 }
 
-/// The assignment of `setting` at `line` of a file of these bytes, in the first dialect that has one there.
+/// The assignment of the setting `name` at `line` of a file of these bytes, in the first dialect that has one there.
 #[must_use]
-pub fn assignment_at(bytes: &[u8], line: usize, setting: &Setting) -> Option<Assignment> {
+pub fn assignment_at(bytes: &[u8], line: usize, name: &Name) -> Option<Assignment> {
     DIALECTS.iter().find_map(|dialect| {
-        parse(bytes, dialect).into_iter().rfind(|assignment| {
-            assignment.line == line && assignment.setting().is_some_and(|own| own.name == setting.name)
-        })
+        let mut read = parse(bytes, dialect).into_iter();
+        read.rfind(|assignment| assignment.line == line && assignment.name().as_ref() == Some(name))
     })
 }

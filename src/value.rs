@@ -8,7 +8,7 @@ use std::fmt;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
-use crate::kernel::catalog::{Kind, Setting};
+use crate::kernel::catalog::{Setting, ValueKind};
 use crate::text::{UNITS, duration_text, excerpt};
 
 /// A value as the request's JSON has it.
@@ -82,7 +82,7 @@ pub fn number(value: &WireValue, setting: &Setting) -> Result<i64, ValueError> {
     let number = match value {
         WireValue::Integer(number) => *number,
         WireValue::Text(text) => number_in_text(text, setting.kind)?,
-        WireValue::Boolean(switch) if setting.kind == Kind::Boolean => i128::from(*switch),
+        WireValue::Boolean(switch) if setting.kind == ValueKind::Boolean => i128::from(*switch),
         WireValue::Boolean(switch) => return Err(ValueError::Form(format!("`{switch}` is a switch, not a number"))),
         WireValue::Null => return Err(ValueError::Form("null says nothing (it belongs to state absent)".into())),
     };
@@ -101,15 +101,15 @@ pub fn range(setting: &Setting) -> String {
 
 /// The forms that a value of `kind` may have, for a hint.
 #[must_use]
-pub fn forms(kind: Kind) -> &'static str {
+pub fn forms(kind: ValueKind) -> &'static str {
     match kind {
-        Kind::Integer => "write a whole decimal number, such as 98000",
-        Kind::Boolean => "write 0 or 1, or one of true, yes, on, false, no, off",
-        Kind::Seconds => "write a whole number of seconds, or a duration like 8h, 5d or 1h30m",
+        ValueKind::Integer => "write a whole decimal number, such as 98000",
+        ValueKind::Boolean => "write 0 or 1, or one of true, yes, on, false, no, off",
+        ValueKind::Seconds => "write a whole number of seconds, or a duration like 8h, 5d or 1h30m",
     }
 }
 
-fn number_in_text(text: &str, kind: Kind) -> Result<i128, ValueError> {
+fn number_in_text(text: &str, kind: ValueKind) -> Result<i128, ValueError> {
     let refuse = |why: &str| Err(ValueError::Form(format!("`{}` {why}", excerpt(text))));
     let digits = text.strip_prefix('-').unwrap_or(text);
     if digits.is_empty() {
@@ -129,16 +129,16 @@ fn number_in_text(text: &str, kind: Kind) -> Result<i128, ValueError> {
         return refuse("contains blanks, after which the kernel would silently stop reading");
     }
     match kind {
-        Kind::Boolean => match text.to_ascii_lowercase().as_str() {
+        ValueKind::Boolean => match text.to_ascii_lowercase().as_str() {
             "true" | "yes" | "on" => Ok(1),
             "false" | "no" | "off" => Ok(0),
             _ => refuse("is not a word for a switch"),
         },
-        Kind::Seconds => match duration(text) {
+        ValueKind::Seconds => match duration(text) {
             Some(seconds) => Ok(seconds),
             None => refuse("is not a time"),
         },
-        Kind::Integer => refuse("is not a whole decimal number"),
+        ValueKind::Integer => refuse("is not a whole decimal number"),
     }
 }
 
@@ -160,14 +160,14 @@ fn duration(text: &str) -> Option<i128> {
 
 /// `number` as a person reads it, where that differs from the digits.
 #[must_use]
-pub fn human(number: i64, kind: Kind) -> Option<String> {
+pub fn human(number: i64, kind: ValueKind) -> Option<String> {
     match kind {
         // Below a minute the digits are as plain as it gets.
-        Kind::Seconds if number < 60 => None,
-        Kind::Seconds => Some(duration_text(number)),
-        Kind::Boolean if number == 0 => Some("off".into()),
-        Kind::Boolean => Some("on".into()),
-        Kind::Integer => None,
+        ValueKind::Seconds if number < 60 => None,
+        ValueKind::Seconds => Some(duration_text(number)),
+        ValueKind::Boolean if number == 0 => Some("off".into()),
+        ValueKind::Boolean => Some("on".into()),
+        ValueKind::Integer => None,
     }
 }
 
@@ -192,22 +192,22 @@ mod tests {
             ("nf_conntrack_udp_timeout", text("2w1d1s"), 1_296_001),
         ];
         for (name, value, expected) in cases {
-            let setting = find(name).expect("it is a setting");
-            assert_eq!(number(&value, &setting), Ok(expected), "{name}: {value:?}");
+            let setting = find(name).expect("it is a setting").setting();
+            assert_eq!(number(&value, setting), Ok(expected), "{name}: {value:?}");
         }
     }
 
     #[test]
     fn numbers_read_as_a_person_says_them() {
         let cases = [
-            (0, Kind::Seconds, None),
-            (59, Kind::Seconds, None),
-            (60, Kind::Seconds, Some("1m")),
-            (5401, Kind::Seconds, Some("1h30m1s")),
-            (604_800, Kind::Seconds, Some("7d")),
-            (0, Kind::Boolean, Some("off")),
-            (1, Kind::Boolean, Some("on")),
-            (98_000, Kind::Integer, None),
+            (0, ValueKind::Seconds, None),
+            (59, ValueKind::Seconds, None),
+            (60, ValueKind::Seconds, Some("1m")),
+            (5401, ValueKind::Seconds, Some("1h30m1s")),
+            (604_800, ValueKind::Seconds, Some("7d")),
+            (0, ValueKind::Boolean, Some("off")),
+            (1, ValueKind::Boolean, Some("on")),
+            (98_000, ValueKind::Integer, None),
         ];
         for (number, kind, expected) in cases {
             assert_eq!(human(number, kind).as_deref(), expected, "{number}");

@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::boot::{self, Arrival, Boot, Outlook};
-use crate::kernel::catalog::{BUCKETS, MAX, Setting};
-use crate::kernel::sizes::rounded_buckets;
+use crate::kernel::catalog::{MAX, Name};
+use crate::kernel::number::kernel_value;
 use crate::request::{Aim, Desired, Want};
 use crate::snapshot::{Module, Snapshot};
 use crate::sysctl_d::{self, Assignment};
@@ -60,34 +60,28 @@ pub fn satisfies(want: &Want, value: Option<i64>, page_size: u64) -> bool {
     match (want.aim, value) {
         (Aim::Absent, _) => true,
         (_, None) => false,
-        (Aim::Exactly(number), Some(value)) => value == kernel_value(&want.setting, number, page_size),
+        (Aim::Exactly(number), Some(value)) => value == kernel_value(&want.name, number, page_size),
         // No limit is as high as a limit gets.
-        (Aim::AtLeast(_), Some(0)) if want.setting.name == MAX => true,
+        (Aim::AtLeast(_), Some(0)) if want.name == MAX => true,
         (Aim::AtLeast(floor), Some(value)) => value >= floor,
     }
-}
-
-/// What the kernel makes of `number` once it is written.
-#[must_use]
-pub fn kernel_value(setting: &Setting, number: i64, page_size: u64) -> i64 {
-    if setting.name == BUCKETS { rounded_buckets(number, page_size) } else { number }
 }
 
 /// The judgement on `want`, where `boots` are those of `snapshot`.
 #[must_use]
 pub fn judge(want: &Want, desired: &Desired, snapshot: &Snapshot, boots: &[Boot]) -> Judgement {
     let satisfied = |value| satisfies(want, value, snapshot.page_size);
-    let drifts = |boot: &&Boot| !satisfied(boot.outlook(&want.setting.name).value);
+    let drifts = |boot: &&Boot| !satisfied(boot.outlook(&want.name).value);
     let boot = boots.iter().find(drifts).or(boots.first());
-    let outlook = boot.map(|boot| boot.outlook(&want.setting.name)).unwrap_or_default();
-    let live = snapshot.live_value(&want.setting);
+    let outlook = boot.map(|boot| boot.outlook(&want.name)).unwrap_or_default();
+    let live = snapshot.live_value(&want.name);
     let live_drifts = desired.live && snapshot.live.is_some() && !satisfied(live);
     let boot_drifts = desired.persist && !satisfied(outlook.value);
     let verdict = match want.aim {
         Aim::Absent if assigns(desired, snapshot, want) => Verdict::BootDrift,
         Aim::Absent => Verdict::InSync,
-        _ if is_missing(snapshot, &want.setting) => Verdict::NotOnThisKernel,
-        _ if live_drifts && is_out_of_reach(snapshot, &want.setting) => Verdict::NotHere,
+        _ if is_missing(snapshot, &want.name) => Verdict::NotOnThisKernel,
+        _ if live_drifts && is_out_of_reach(snapshot, &want.name) => Verdict::NotHere,
         _ if live_drifts => Verdict::LiveDrift,
         _ if boot_drifts => boot_verdict(desired, snapshot, &outlook),
         _ => Verdict::InSync,
@@ -97,14 +91,14 @@ pub fn judge(want: &Want, desired: &Desired, snapshot: &Snapshot, boots: &[Boot]
 
 /// Whether the running kernel has connection tracking, but not this setting.
 #[must_use]
-pub fn is_missing(snapshot: &Snapshot, setting: &Setting) -> bool {
-    snapshot.module != Module::Absent && snapshot.live.is_some() && snapshot.live_key(setting).is_none()
+pub fn is_missing(snapshot: &Snapshot, name: &Name) -> bool {
+    snapshot.module != Module::Absent && snapshot.live.is_some() && snapshot.live_key(name).is_none()
 }
 
 /// Whether the setting's live key is there to be read only, because this is not the namespace that owns it.
 #[must_use]
-pub fn is_out_of_reach(snapshot: &Snapshot, setting: &Setting) -> bool {
-    snapshot.in_child_namespace() && snapshot.live_key(setting).is_some_and(|(_, live)| !live.writable)
+pub fn is_out_of_reach(snapshot: &Snapshot, name: &Name) -> bool {
+    snapshot.in_child_namespace() && snapshot.live_key(name).is_some_and(|(_, live)| !live.writable)
 }
 
 /// Whether `file` assigns the setting, under any of its names.
@@ -113,9 +107,7 @@ pub fn assigns(desired: &Desired, snapshot: &Snapshot, want: &Want) -> bool {
     let tree = &snapshot.tree;
     desired.loader.systems(tree).into_iter().any(|system| {
         let read = sysctl_d::parse(tree.bytes(&desired.file).unwrap_or_default(), system.dialect(tree));
-        read.iter().any(|assignment| {
-            assignment.value.is_some() && assignment.setting().is_some_and(|setting| setting.name == want.setting.name)
-        })
+        read.iter().any(|assignment| assignment.value.is_some() && assignment.name().as_ref() == Some(&want.name))
     })
 }
 
@@ -131,7 +123,7 @@ fn boot_verdict(desired: &Desired, snapshot: &Snapshot, outlook: &Outlook) -> Ve
 /// The assignment at `winner`, if `comment_out` may turn it into a comment: it assigns this one setting, in a file under
 /// /etc.
 #[must_use]
-pub fn commentable(tree: &Tree, winner: &Place, setting: &Setting) -> Option<Assignment> {
+pub fn commentable(tree: &Tree, winner: &Place, name: &Name) -> Option<Assignment> {
     let bytes = tree.bytes(&winner.file).filter(|_| tree.real(&winner.file).starts_with("/etc"))?;
-    sysctl_d::assignment_at(bytes, winner.line, setting)
+    sysctl_d::assignment_at(bytes, winner.line, name)
 }

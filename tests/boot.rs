@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use conntrack_sysctl::boot::systems::{SYSTEMD, SYSVINIT};
 use conntrack_sysctl::boot::{Lost, boot, detected, later_writers, wanted};
-use conntrack_sysctl::kernel::catalog::{BUCKETS, COUNT, FRAG6_HIGH, MAX};
+use conntrack_sysctl::kernel::catalog::{BUCKETS, COUNT, FRAG6_HIGH, MAX, Name};
 use conntrack_sysctl::kernel::release::Release;
 use conntrack_sysctl::snapshot::{LiveKernel, Module, Snapshot};
 use conntrack_sysctl::sysctl_d::paths::SYSCTL_D;
@@ -18,6 +18,10 @@ fn tree(files: &[(&str, &str)]) -> Tree {
     entries.collect()
 }
 
+fn name(key: &str) -> Name {
+    Name::of_key(key).expect("it is a setting")
+}
+
 fn snapshot(files: &[(&str, &str)], module: Module) -> Snapshot {
     Snapshot::image(tree(files), module)
 }
@@ -25,7 +29,7 @@ fn snapshot(files: &[(&str, &str)], module: Module) -> Snapshot {
 #[test]
 fn what_comes_late_is_lost() {
     let files = [("/etc/sysctl.d/a.conf", "net.nf_conntrack_max = 5\n")];
-    let late = boot(&snapshot(&files, Module::Absent), &SYSTEMD).outlook(MAX);
+    let late = boot(&snapshot(&files, Module::Absent), &SYSTEMD).outlook(&MAX);
     assert_eq!((late.value, late.winner), (None, None));
     assert!(
         matches!(late.lost, Some(Lost::ModuleLate { place, barred: None }) if place.to_string() == "/etc/sysctl.d/a.conf:1")
@@ -33,9 +37,9 @@ fn what_comes_late_is_lost() {
     let rule = "ACTION==\"add\", SUBSYSTEM==\"module\", KERNEL==\"nf_conntrack\", \
                 RUN+=\"/usr/lib/systemd/systemd-sysctl --prefix=/net/netfilter\"\n";
     let with_a_rule = [files[0], ("/etc/udev/rules.d/90-ct.rules", rule)];
-    let left_out = boot(&snapshot(&with_a_rule, Module::Absent), &SYSTEMD).outlook(MAX);
+    let left_out = boot(&snapshot(&with_a_rule, Module::Absent), &SYSTEMD).outlook(&MAX);
     assert!(matches!(left_out.lost, Some(Lost::ModuleLate { .. })));
-    let built_in = boot(&snapshot(&files, Module::BuiltIn), &SYSTEMD).outlook(MAX);
+    let built_in = boot(&snapshot(&files, Module::BuiltIn), &SYSTEMD).outlook(&MAX);
     assert_eq!((built_in.value, built_in.lost), (Some(5), None));
 }
 
@@ -45,10 +49,10 @@ fn names_and_values_that_no_kernel_of_today_takes() {
                 net.netfilter.nf_conntrack_count = 5\n";
     let files = [("/etc/sysctl.d/a.conf", text)];
     let boot = boot(&snapshot(&files, Module::BuiltIn), &SYSVINIT);
-    assert!(matches!(boot.outlook(MAX).lost, Some(Lost::NoSuchKey(place)) if place.line == 1));
-    assert!(matches!(boot.outlook(BUCKETS).lost, Some(Lost::Refused(place)) if place.line == 2));
+    assert!(matches!(boot.outlook(&MAX).lost, Some(Lost::NoSuchKey(place)) if place.line == 1));
+    assert!(matches!(boot.outlook(&BUCKETS).lost, Some(Lost::Refused(place)) if place.line == 2));
     // A reading, which nobody writes.
-    assert!(matches!(boot.outlook(COUNT).lost, Some(Lost::Refused(place)) if place.line == 3));
+    assert!(matches!(boot.outlook(&COUNT).lost, Some(Lost::Refused(place)) if place.line == 3));
 }
 
 #[test]
@@ -56,7 +60,7 @@ fn a_line_of_the_loader_shadows_an_option_of_the_module() {
     let option = ("/etc/modprobe.d/a.conf", "options nf_conntrack hashsize=10000\n");
     let file = ("/etc/sysctl.d/a.conf", "net.netfilter.nf_conntrack_buckets = 2048");
     let early = ("/etc/modules-load.d/a.conf", "nf_conntrack");
-    let both = boot(&snapshot(&[option, file, early], Module::Absent), &SYSTEMD).outlook(BUCKETS);
+    let both = boot(&snapshot(&[option, file, early], Module::Absent), &SYSTEMD).outlook(&BUCKETS);
     assert_eq!(both.value, Some(2048));
     assert_eq!(both.shadowed(), [Place { file: "/etc/modprobe.d/a.conf".into(), line: 1 }]);
 }
@@ -67,7 +71,7 @@ fn the_high_threshold_rises_from_5_11_on() {
     let high = |release| {
         let machine = snapshot(&[("/etc/sysctl.d/a.conf", &text)], Module::BuiltIn);
         boot(&Snapshot { live: Some(LiveKernel { release, ..LiveKernel::default() }), ..machine }, &SYSTEMD)
-            .outlook(FRAG6_HIGH)
+            .outlook(&FRAG6_HIGH)
             .value
     };
     assert_eq!(high(Some(Release::new(5, 10))), None);
@@ -86,7 +90,7 @@ fn with_ufw(text: &str) -> Vec<(&str, &str)> {
 
 #[test]
 fn ufw_writes_after_the_loader_if_it_is_enabled() {
-    let outlook = |files: &[(&str, &str)]| boot(&snapshot(files, Module::BuiltIn), &SYSTEMD).outlook(MAX);
+    let outlook = |files: &[(&str, &str)]| boot(&snapshot(files, Module::BuiltIn), &SYSTEMD).outlook(&MAX);
     let mut files = with_ufw("net.nf_conntrack_max=7\nnet/netfilter/nf_conntrack_max=5\nnet/ipv4/ip_conntrack_max=6\n");
     files.push(("/etc/sysctl.d/a.conf", "net.nf_conntrack_max=9"));
     let enabled = outlook(&files);
@@ -103,20 +107,20 @@ fn ufw_writes_after_the_loader_if_it_is_enabled() {
 fn ufw_names_a_setting_as_no_kernel_of_today_does() {
     let files = with_ufw("net/ipv4/ip_conntrack_max=6\n");
     let machine = snapshot(&files, Module::BuiltIn);
-    let outlook = boot(&machine, &SYSTEMD).outlook(MAX);
+    let outlook = boot(&machine, &SYSTEMD).outlook(&MAX);
     assert!(outlook.value.is_none() && matches!(outlook.lost, Some(Lost::NoSuchKey(place)) if place.line == 1));
-    assert_eq!(writers(&machine, &[MAX]), ["ufw net.netfilter.nf_conntrack_max"]);
+    assert_eq!(writers(&machine, &[&MAX]), ["ufw net.netfilter.nf_conntrack_max"]);
 }
 
 /// The programs that write some of `settings` later, each with the setting that is named.
-fn writers(machine: &Snapshot, settings: &[&str]) -> Vec<String> {
+fn writers(machine: &Snapshot, settings: &[&Name]) -> Vec<String> {
     let later = later_writers(machine, settings);
     later.into_iter().map(|write| format!("{} {}", write.by.name, write.setting)).collect()
 }
 
 #[test]
 fn later_writers_are_named_where_they_write_what_is_wanted() {
-    let established = "net.netfilter.nf_conntrack_tcp_timeout_established";
+    let established = name("net.netfilter.nf_conntrack_tcp_timeout_established");
     let mut files = with_ufw("net/netfilter/nf_conntrack_max=5");
     files.extend([
         ("/etc/tuned/active_profile", "fast\n"),
@@ -126,16 +130,16 @@ fn later_writers_are_named_where_they_write_what_is_wanted() {
     ]);
     let machine = snapshot(&files, Module::Absent);
     let of_max = ["ufw", "tuned", "kube-proxy"].map(|name| format!("{name} {MAX}"));
-    assert_eq!(writers(&machine, &[MAX]), of_max);
-    assert_eq!(writers(&machine, &[BUCKETS, MAX]), of_max);
-    assert_eq!(writers(&machine, &[established, MAX])[2], format!("kube-proxy {established}"));
-    assert_eq!(writers(&machine, &[established]), [format!("kube-proxy {established}")]);
-    assert_eq!(writers(&machine, &[BUCKETS]), [""; 0]);
+    assert_eq!(writers(&machine, &[&MAX]), of_max);
+    assert_eq!(writers(&machine, &[&BUCKETS, &MAX]), of_max);
+    assert_eq!(writers(&machine, &[&established, &MAX])[2], format!("kube-proxy {established}"));
+    assert_eq!(writers(&machine, &[&established]), [format!("kube-proxy {established}")]);
+    assert_eq!(writers(&machine, &[&BUCKETS]), [""; 0]);
 }
 
 #[test]
 fn a_glob_of_ufw_writes_and_an_exclusion_does_not() {
-    let of_ufw = |text| writers(&snapshot(&with_ufw(text), Module::Absent), &[BUCKETS, MAX]);
+    let of_ufw = |text| writers(&snapshot(&with_ufw(text), Module::Absent), &[&BUCKETS, &MAX]);
     assert_eq!(of_ufw("net/netfilter/nf_conntrack_m*=5"), [format!("ufw {MAX}")]);
     assert_eq!(of_ufw("-net/netfilter/nf_conntrack_max"), [""; 0]);
 }
@@ -144,7 +148,7 @@ fn a_glob_of_ufw_writes_and_an_exclusion_does_not() {
 fn a_line_of_a_tuned_profile_is_a_comment_or_an_assignment() {
     let of_tuned = |text| {
         let files = [("/etc/tuned/active_profile", "fast"), ("/etc/tuned/fast/tuned.conf", text)];
-        let later = later_writers(&snapshot(&files, Module::Absent), &[MAX]);
+        let later = later_writers(&snapshot(&files, Module::Absent), &[&MAX]);
         later.into_iter().map(|write| Warning::from(write).message).collect::<Vec<_>>()
     };
     let written = of_tuned("# nf_conntrack_max=4\n  ; nf_conntrack_max=4\nnf_conntrack_max\n nf_conntrack_max = 5\n");

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::support::world::{Network, World, privileged};
-use conntrack_sysctl::kernel::catalog::{self, Access, CATALOG, Kind, PREFIX, Scope, Setting};
+use conntrack_sysctl::kernel::catalog::{self, Access, CATALOG, Key, Name, PREFIX, Scope, Setting, ValueKind};
 use conntrack_sysctl::kernel::release::Release;
 
 /// Every key of a mainline release built with all of connection tracking, one a line. 6.18 is a running kernel's
@@ -26,8 +26,8 @@ fn release(text: &str) -> Release {
     Release::parse(text).unwrap_or_else(|| panic!("`{text}` is no release"))
 }
 
-fn catalogued(key: &str) -> Option<Setting> {
-    catalog::by_key(key).filter(Setting::is_catalogued)
+fn catalogued(key: &str) -> Option<Name> {
+    Name::of_key(key).filter(Name::is_catalogued)
 }
 
 #[test]
@@ -36,8 +36,8 @@ fn names_are_canonical_sorted_and_no_key_belongs_to_two_settings() {
     let mut seen = BTreeSet::new();
     for setting in CATALOG {
         assert!(setting.name.starts_with(PREFIX), "{}", setting.name);
-        for key in setting.keys() {
-            assert!(seen.insert(key.to_owned()), "`{key}` stands twice");
+        for key in Name::from(setting).keys() {
+            assert!(seen.insert(key.clone()), "`{key}` stands twice");
         }
     }
 }
@@ -45,7 +45,7 @@ fn names_are_canonical_sorted_and_no_key_belongs_to_two_settings() {
 #[test]
 fn every_entry_is_whole() {
     for setting in CATALOG {
-        let name = &setting.name;
+        let name = setting.name;
         assert!(setting.is_catalogued(), "{name}");
         assert!(setting.min <= setting.max && setting.min >= 0, "{name}: {}..={}", setting.min, setting.max);
         assert!(setting.until.is_none_or(|until| setting.since <= Some(until)), "{name}");
@@ -53,11 +53,13 @@ fn every_entry_is_whole() {
         assert!(!setting.summary.is_empty() && !setting.summary.ends_with('.'), "{name}: {}", setting.summary);
         assert!(setting.summary.len() <= 80 && !setting.summary.contains('\n'), "{name}: {}", setting.summary);
         match setting.kind {
-            Kind::Boolean => assert_eq!((setting.min, setting.max, setting.unit), (0, 1, ""), "{name}"),
-            Kind::Seconds => assert_eq!((setting.min, setting.max, setting.unit), (0, 21_474_836, "seconds"), "{name}"),
-            Kind::Integer => assert!(setting.max > 1, "{name}"),
+            ValueKind::Boolean => assert_eq!((setting.min, setting.max, setting.unit), (0, 1, ""), "{name}"),
+            ValueKind::Seconds => {
+                assert_eq!((setting.min, setting.max, setting.unit), (0, 21_474_836, "seconds"), "{name}");
+            }
+            ValueKind::Integer => assert!(setting.max > 1, "{name}"),
         }
-        assert_eq!(setting.kind == Kind::Seconds, name.contains("timeout"), "{name}");
+        assert_eq!(setting.kind == ValueKind::Seconds, name.contains("timeout"), "{name}");
     }
 }
 
@@ -68,7 +70,7 @@ fn each_kernel_has_exactly_the_settings_that_since_and_until_say() {
         let now = release(kernel);
         let in_catalog =
             |setting: &&Setting| setting.since <= Some(now) && setting.until.is_none_or(|until| now <= until);
-        let said: BTreeSet<_> = CATALOG.iter().filter(in_catalog).map(|setting| setting.name.as_ref()).collect();
+        let said: BTreeSet<_> = CATALOG.iter().filter(in_catalog).map(|setting| setting.name).collect();
         assert_eq!(said, listed, "kernel {kernel}");
         assert!(list.lines().all(|key| catalogued(key).is_some()), "kernel {kernel}");
     }
@@ -84,12 +86,12 @@ fn timeouts(text: &str) -> BTreeMap<&str, u32> {
 #[test]
 fn each_timeout_has_the_default_of_a_kernel_that_has_it() {
     for setting in CATALOG {
-        assert_eq!(setting.default.is_some(), setting.kind == Kind::Seconds, "{}", setting.name);
+        assert_eq!(setting.default.is_some(), setting.kind == ValueKind::Seconds, "{}", setting.name);
     }
     let now = release("6.18");
     let in_6_18 = |setting: &&Setting| setting.until.is_none_or(|until| now <= until);
     let said: BTreeMap<_, _> =
-        CATALOG.iter().filter(in_6_18).filter_map(|setting| Some((setting.name.as_ref(), setting.default?))).collect();
+        CATALOG.iter().filter(in_6_18).filter_map(|setting| Some((setting.name, setting.default?))).collect();
     assert_eq!(said, timeouts(TIMEOUTS));
 }
 
@@ -112,9 +114,9 @@ privileged!(the_running_kernel_has_these_defaults, || {
 fn a_legacy_key_is_the_setting_that_ends_alike() {
     let mut listed: BTreeSet<_> = LEGACY.lines().collect();
     for key in &listed {
-        let setting = catalogued(key).unwrap_or_else(|| panic!("`{key}` is not in the catalog"));
+        let name = catalogued(key).unwrap_or_else(|| panic!("`{key}` is not in the catalog"));
         let last = key.rsplit("ip_conntrack_").next().unwrap();
-        assert_eq!(setting.name, format!("{PREFIX}{last}"));
+        assert_eq!(name.as_str(), format!("{PREFIX}{last}"));
     }
     // And the catalog claims no other.
     listed.insert("net.nf_conntrack_max");
@@ -124,10 +126,12 @@ fn a_legacy_key_is_the_setting_that_ends_alike() {
 #[test]
 fn every_name_of_a_setting_finds_it() {
     for setting in CATALOG {
-        for key in setting.keys() {
-            let last = key.rsplit('.').next().unwrap();
-            for name in [key, &key.replace('.', "/"), last] {
-                assert_eq!(catalog::find(name).as_ref(), Ok(setting), "{name}");
+        let name = Name::from(setting);
+        assert_eq!(name.setting(), setting);
+        for key in name.keys() {
+            let last = key.as_str().rsplit('.').next().unwrap();
+            for written in [key.as_str(), &key.path(), last] {
+                assert_eq!(catalog::find(written).as_ref(), Ok(&name), "{written}");
             }
         }
     }
@@ -138,9 +142,11 @@ fn a_newer_kernels_setting_is_a_plain_number() {
     for name in
         ["nf_conntrack_brand_new2", "net/netfilter/nf_conntrack_brand_new2", "net.netfilter.nf_conntrack_brand_new2"]
     {
-        let setting = catalog::find(name).unwrap();
-        assert!(!setting.is_catalogued());
-        assert_eq!((setting.name.as_ref(), setting.kind), ("net.netfilter.nf_conntrack_brand_new2", Kind::Integer));
+        let found = catalog::find(name).unwrap();
+        assert!(!found.is_catalogued());
+        assert_eq!(found.to_string(), "net.netfilter.nf_conntrack_brand_new2");
+        assert_eq!(found.keys().collect::<Vec<_>>(), [Key::new("net.netfilter.nf_conntrack_brand_new2")]);
+        assert_eq!(found.setting().kind, ValueKind::Integer);
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::support::machine::Machine;
 use conntrack_sysctl::failure::{Failure, Kind};
-use conntrack_sysctl::kernel::catalog::{BUCKETS, MAX};
+use conntrack_sysctl::kernel::catalog::{BUCKETS, Key, MAX};
 use conntrack_sysctl::plan::{Plan, Step, Target, plan};
 use conntrack_sysctl::report::{Change, FileAction, Mode, Report, text};
 use conntrack_sysctl::request;
@@ -32,7 +32,7 @@ fn failure(request: &str, machine: &Snapshot) -> Kind {
 /// The live writes of a plan, in order.
 fn writes(plan: &Plan) -> Vec<(String, i64)> {
     let name = |target: &Target| match target {
-        Target::Sysctl(key) => key.rsplit("nf_conntrack_").next().unwrap_or_default().to_owned(),
+        Target::Sysctl(key) => key.as_str().rsplit("nf_conntrack_").next().unwrap_or_default().to_owned(),
         Target::Hashsize => "hashsize".to_owned(),
     };
     let write = |step: &Step| match step {
@@ -94,7 +94,7 @@ fn buckets_that_a_sysctl_sets_need_no_option_of_the_module() {
 #[test]
 fn a_setting_that_cannot_be_written_is_refused_with_the_reason() {
     let machine = Machine::modern().hashsize().max(65536).buckets(16384).live("acct", 0);
-    let old = machine.clone().read_only("net.netfilter.nf_conntrack_acct");
+    let old = machine.clone().read_only(Key::new("net.netfilter.nf_conntrack_acct"));
     // A limit that nobody can write shows that the run is in a network namespace within the machine.
     let child = machine.clone().read_only(MAX);
     for (name, machine, reason) in [
@@ -431,7 +431,7 @@ fn a_floor_that_a_loaded_module_meets_is_not_told_as_set() {
     let plan = planned(request, &absent);
     let loaded = Machine::modern().max(262_144);
     let report = Report::new(Mode::Apply, &desired, &absent, &loaded, &plan);
-    let told = Change::Live { name: MAX.to_owned(), before: None, after: 262_144 };
+    let told = Change::Live { name: MAX.into(), before: None, after: 262_144 };
     assert_eq!(report.changes.last(), Some(&told));
     assert_eq!(report.diff[0].after, format!("module nf_conntrack\n{MAX} = 262144\n"));
 }

@@ -12,14 +12,15 @@ use crate::support::{Run, describe};
 use conntrack_sysctl::apply::{Outcome, apply};
 use conntrack_sysctl::failure::{Failure, Kind};
 use conntrack_sysctl::host::{self, Kernel, Root};
-use conntrack_sysctl::kernel::catalog::{self, PREFIX};
+use conntrack_sysctl::kernel::catalog::{self, Key, MAX, PREFIX};
+use conntrack_sysctl::kernel::number::kernel_value;
 use conntrack_sysctl::plan::{Plan, Step, Target, plan};
 use conntrack_sysctl::report::{Mode, Report};
 use conntrack_sysctl::request::{self, Conflicts, Desired, ModulePolicy};
 use conntrack_sysctl::run;
 use conntrack_sysctl::snapshot::{Module, Snapshot};
 use conntrack_sysctl::tree::{Entry, Tree};
-use conntrack_sysctl::verify::{Verdict, kernel_value};
+use conntrack_sysctl::verify::Verdict;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
@@ -108,12 +109,12 @@ fn live() -> impl Strategy<Value = Machine> {
     values.prop_map(|values| {
         let mut machine = Machine::modern();
         for (name, value) in NAMES.iter().zip(values) {
-            let setting = catalog::find(name).expect("it is in the catalog");
-            let value = kernel_value(&setting, value, 4096);
-            machine = machine.key(&setting.name, value);
-            if *name == "nf_conntrack_max" {
-                machine = machine.key("net.nf_conntrack_max", value);
+            let name = catalog::find(name).expect("it is in the catalog");
+            let value = kernel_value(&name, value, 4096);
+            if name == MAX {
+                machine = machine.key(Key::new("net.nf_conntrack_max"), value);
             }
+            machine = machine.key(name, value);
         }
         machine
     })
@@ -329,11 +330,11 @@ impl Kernel for FakeKernel {
         self.writes += 1;
         let number: i64 = text.parse().map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
         let Target::Sysctl(key) = target else { return Err(io::ErrorKind::NotFound.into()) };
-        let setting = catalog::by_key(key).expect("only conntrack keys are written");
+        let name = key.name().expect("only conntrack keys are written");
         // A failing write has its effect all the same now and then: the undo must not rely on it.
         let fails = self.fails_at == Some(self.writes);
         if !fails || self.writes % 2 == 0 {
-            self.values.insert(target.clone(), kernel_value(&setting, number, 4096));
+            self.values.insert(target.clone(), kernel_value(&name, number, 4096));
         }
         if fails { Err(io::Error::from(io::ErrorKind::InvalidInput)) } else { Ok(()) }
     }
@@ -387,8 +388,8 @@ fn found(before: &Snapshot, root: &Root, kernel: &FakeKernel) -> Snapshot {
     let mut machine = Snapshot { tree: files.tree, strays: files.strays, ..before.clone() };
     for (key, live) in &mut machine.live.as_mut().expect("a kernel runs").sysctls {
         // All keys of a setting are names of one variable; the kernel has it under the first.
-        let setting = catalog::by_key(key).expect("only conntrack keys are live");
-        let value = kernel.values.get(&Target::Sysctl(setting.name.to_string())).expect("the kernel has the setting");
+        let name = key.name().expect("only conntrack keys are live");
+        let value = kernel.values.get(&Target::Sysctl(name.into())).expect("the kernel has the setting");
         live.text = value.to_string();
     }
     machine

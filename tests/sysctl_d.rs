@@ -10,13 +10,13 @@ use crate::judges::dialects;
 use crate::judges::expected::Line;
 use crate::support::golden;
 use crate::support::tree::tree;
-use conntrack_sysctl::kernel::catalog::CATALOG;
+use conntrack_sysctl::kernel::catalog::{CATALOG, Key};
 use conntrack_sysctl::sysctl_d::{Dialect, PROCPS, SYSTEMD, assignments, parse, writes};
 
 #[test]
 fn the_loaders_write_what_the_cases_say() {
-    let today = CATALOG.iter().filter(|setting| setting.until.is_none()).map(|setting| setting.name.to_string());
-    let keys: BTreeSet<String> = today.chain(["net.nf_conntrack_max".to_owned()]).collect();
+    let today = CATALOG.iter().filter(|setting| setting.until.is_none()).map(|setting| Key::new(setting.name));
+    let keys: BTreeSet<Key> = today.chain([Key::new("net.nf_conntrack_max")]).collect();
     for case in groups("sysctl_d").iter().flat_map(|group| cases(group)) {
         let written: Vec<(&str, Vec<Line>)> =
             dialects(&case).into_iter().map(|dialect| (dialect.name, lines(&case, dialect, &keys))).collect();
@@ -25,11 +25,11 @@ fn the_loaders_write_what_the_cases_say() {
 }
 
 /// What a program writes of `case`.
-fn lines(case: &Case, dialect: &Dialect, keys: &BTreeSet<String>) -> Vec<Line> {
+fn lines(case: &Case, dialect: &Dialect, keys: &BTreeSet<Key>) -> Vec<Line> {
     let tree = tree(&case.root());
     let writes = writes(&assignments(&tree, dialect, &dialect.files(&tree)), dialect, keys);
     let line = |write: conntrack_sysctl::sysctl_d::Write| Line {
-        name: write.key,
+        name: write.key.to_string(),
         value: write.text,
         from: Some(write.place.to_string()),
         places: Vec::new(),

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::systems::{Blacklist, ModuleLists, Stage, System};
 use super::writers::kernel::{CMDLINE, MODPROBE};
+use crate::kernel::catalog::Key;
 use crate::kernel::modules::brings_conntrack;
 use crate::snapshot::Module;
 use crate::tree::{Place, Read, Tree, drop_ins, line_where};
@@ -44,16 +45,19 @@ impl Arrival {
         }
     }
 
-    /// Whether a write of the loader to `key` (dotted) reaches the module.
+    /// Whether a write of the loader to `key` reaches the module.
     #[must_use]
-    pub fn reaches(&self, key: &str) -> bool {
+    pub fn reaches(&self, key: &Key) -> bool {
         match self {
             Arrival::BuiltIn | Arrival::Early(_) => true,
             Arrival::Late { .. } => false,
             Arrival::Reapplied { prefixes, .. } => {
                 let lies_below = |prefix: &String| {
                     prefix.is_empty()
-                        || key.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+                        || key
+                            .as_str()
+                            .strip_prefix(prefix.as_str())
+                            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
                 };
                 prefixes.is_empty() || prefixes.iter().any(lies_below)
             }

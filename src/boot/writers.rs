@@ -18,7 +18,7 @@ use std::path::PathBuf;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use crate::kernel::catalog;
+use crate::kernel::catalog::{Key, Name};
 use crate::sysctl_d::Write;
 use crate::tree::{Place, Read, Tree};
 
@@ -35,8 +35,8 @@ pub struct Writer {
     /// Lists the reads that its writes depend on, given the files that have been read. A file may name further files;
     /// their number must have a bound, because an image may hold anything.
     pub reads: fn(&Tree) -> Vec<Read>,
-    /// Lists its writes to a kernel that has these keys (dotted), in order.
-    pub writes: fn(&Tree, &BTreeSet<String>) -> Vec<Written>,
+    /// Lists its writes to a kernel that has these keys, in order.
+    pub writes: fn(&Tree, &BTreeSet<Key>) -> Vec<Written>,
     /// The advice to the user, as the last part of a sentence.
     pub remedy: &'static str,
 }
@@ -48,8 +48,8 @@ pub enum Written {
     Surely(Write),
     /// The value, or whether it is written at all, depends on more than files: arguments, the machine, a cluster.
     Perhaps {
-        /// The canonical name of the setting.
-        setting: String,
+        /// The setting.
+        setting: Name,
         /// Why the program is thought to write it.
         evidence: Evidence,
     },
@@ -65,11 +65,11 @@ pub enum Evidence {
 }
 
 impl Written {
-    /// The canonical name of the setting; None: the key is not one of connection tracking.
-    fn setting(&self) -> Option<Cow<'_, str>> {
+    /// The setting; None: the key is not one of connection tracking.
+    fn setting(&self) -> Option<Name> {
         match self {
-            Written::Surely(write) => catalog::by_key(&write.key).map(|setting| setting.name),
-            Written::Perhaps { setting, .. } => Some(setting.into()),
+            Written::Surely(write) => write.key.name(),
+            Written::Perhaps { setting, .. } => Some(setting.clone()),
         }
     }
 }
@@ -96,7 +96,7 @@ pub(super) fn reads(tree: &Tree) -> impl Iterator<Item = Read> {
 }
 
 /// The sure writes of the programs to a kernel that has `keys`, in order.
-pub(super) fn sure_writes(tree: &Tree, keys: &BTreeSet<String>) -> Vec<Write> {
+pub(super) fn sure_writes(tree: &Tree, keys: &BTreeSet<Key>) -> Vec<Write> {
     let written = WRITERS.iter().flat_map(|writer| (writer.writes)(tree, keys));
     let sure = written.filter_map(|written| match written {
         Written::Surely(write) => Some(write),
@@ -110,19 +110,19 @@ pub(super) fn sure_writes(tree: &Tree, keys: &BTreeSet<String>) -> Vec<Write> {
 pub struct LaterWrite {
     /// The program.
     pub by: &'static Writer,
-    /// The canonical name of the setting.
-    pub setting: String,
+    /// The setting.
+    pub setting: Name,
     /// The write.
     pub written: Written,
 }
 
-/// Each program that writes some of `settings` (canonical names) to a kernel that has `keys`, with the first of these.
-pub(super) fn later(tree: &Tree, keys: &BTreeSet<String>, settings: &[&str]) -> Vec<LaterWrite> {
+/// Each program that writes some of `settings` to a kernel that has `keys`, with the first of these.
+pub(super) fn later(tree: &Tree, keys: &BTreeSet<Key>, settings: &[&Name]) -> Vec<LaterWrite> {
     let first = |by: &&'static Writer| {
         let written = (by.writes)(tree, keys);
         settings.iter().find_map(|setting| {
-            let written = written.iter().find(|written| written.setting().as_deref() == Some(setting))?.clone();
-            Some(LaterWrite { by, setting: (*setting).to_owned(), written })
+            let written = written.iter().find(|written| written.setting().as_ref() == Some(*setting))?.clone();
+            Some(LaterWrite { by, setting: (*setting).clone(), written })
         })
     };
     WRITERS.iter().filter_map(first).collect()

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use sysctl::{Ctl, CtlValue, Sysctl};
 
+use crate::kernel::catalog::Key;
 use crate::plan::Target;
 
 /// The running kernel, as far as a plan changes it.
@@ -38,7 +39,7 @@ impl Kernel for MachineKernel {
     fn write(&mut self, target: &Target, text: &str) -> io::Result<()> {
         match target {
             Target::Sysctl(key) => {
-                let ctl = Ctl::new(key).map_err(|error| cause(key, error))?;
+                let ctl = Ctl::new(key.as_str()).map_err(|error| cause(key, error))?;
                 // With a line end, as every other writer has it.
                 ctl.set_value(CtlValue::String(format!("{text}\n"))).map(drop).map_err(|error| cause(key, error))
             }
@@ -56,18 +57,18 @@ impl Kernel for MachineKernel {
 }
 
 /// The text of the sysctl `key` (dotted).
-pub(super) fn read_sysctl(key: &str) -> io::Result<String> {
-    let ctl = Ctl::new(key).map_err(|error| cause(key, error))?;
+pub(super) fn read_sysctl(key: &Key) -> io::Result<String> {
+    let ctl = Ctl::new(key.as_str()).map_err(|error| cause(key, error))?;
     let text = ctl.value_string().map_err(|error| cause(key, error))?;
     Ok(text.trim_end().to_owned())
 }
 
 /// The operating system's reason behind an error of the crate, which says `NotFound` whatever kept it from opening.
-fn cause(key: &str, error: sysctl::SysctlError) -> io::Error {
+fn cause(key: &Key, error: sysctl::SysctlError) -> io::Error {
     match error {
         sysctl::SysctlError::IoError(error) => error,
         sysctl::SysctlError::NotFound(_) => {
-            let path = PathBuf::from("/proc/sys").join(key.replace('.', "/"));
+            let path = PathBuf::from("/proc/sys").join(key.path());
             std::fs::metadata(path).err().unwrap_or_else(|| io::Error::from(io::ErrorKind::PermissionDenied))
         }
         error => io::Error::other(error),

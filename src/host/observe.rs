@@ -16,7 +16,7 @@ use super::replace::is_under_way;
 use super::root::Root;
 use crate::boot;
 use crate::failure::Failure;
-use crate::kernel::catalog;
+use crate::kernel::catalog::Key;
 use crate::kernel::release::Release;
 use crate::snapshot::{LiveKernel, LiveValue, Module, Snapshot};
 use crate::sysctl_d::paths::SYSCTL_CONF;
@@ -52,15 +52,15 @@ fn live() -> LiveKernel {
     }
 }
 
-/// The live connection tracking sysctls, by dotted key.
-fn sysctls() -> BTreeMap<String, LiveValue> {
+/// The live connection tracking sysctls.
+fn sysctls() -> BTreeMap<Key, LiveValue> {
     let mut sysctls = BTreeMap::new();
     for prefix in LIVE_DIRECTORIES {
         let directory = PathBuf::from("/proc/sys").join(prefix.replace('.', "/"));
         let Ok(items) = std::fs::read_dir(directory) else { continue };
         for item in items.flatten() {
-            let key = format!("{prefix}.{}", item.file_name().to_string_lossy());
-            if catalog::by_key(&key).is_none() {
+            let key = Key::new(format!("{prefix}.{}", item.file_name().to_string_lossy()));
+            if key.name().is_none() {
                 continue;
             }
             let writable = item.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o200 != 0);
@@ -73,7 +73,7 @@ fn sysctls() -> BTreeMap<String, LiveValue> {
     sysctls
 }
 
-fn machine_module(sysctls: &BTreeMap<String, LiveValue>) -> Module {
+fn machine_module(sysctls: &BTreeMap<Key, LiveValue>) -> Module {
     let modules = std::fs::read_to_string("/proc/modules").unwrap_or_default();
     let is_listed = |name: &str| modules.lines().any(|line| line.split(' ').next() == Some(name));
     if is_listed("nf_conntrack") || is_listed("ip_conntrack") {

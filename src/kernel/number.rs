@@ -3,8 +3,9 @@
 //! Measured on 6.18 and read in its `kernel/sysctl.c` (`proc_get_long` and the handlers above it). The bounds are the
 //! catalog's, which are as wide as those of any kernel: a given one may refuse more (a timeout ends at `INT_MAX / HZ`).
 
-use crate::kernel::catalog::{BUCKETS, Kind, Setting};
-use crate::kernel::sizes::rounded_buckets;
+use super::names::{BUCKETS, Name};
+use super::setting::{Setting, ValueKind};
+use super::sizes::rounded_buckets;
 
 /// The kernel copies so many bytes to find the number, and refuses what fills them (`TMPBUFLEN - 1`).
 const LONGEST: usize = 21;
@@ -12,18 +13,25 @@ const LONGEST: usize = 21;
 /// An `int` of the kernel: unlike its unsigned kin, it takes `-0` for 0.
 const INT_MAX: i64 = 2_147_483_647;
 
-/// The number that `setting` has after a loader has written `text` and a line end, on a machine with pages of
+/// The number that the setting `name` has after a loader has written `text` and a line end, on a machine with pages of
 /// `page_size` bytes. None: the kernel refuses the text, and the old number stays.
 #[must_use]
-pub fn kernel_reading(text: &[u8], setting: &Setting, page_size: u64) -> Option<i64> {
+pub fn kernel_reading(text: &[u8], name: &Name, page_size: u64) -> Option<i64> {
+    let setting = name.setting();
     let number = first_number(text, setting, page_size)?;
     let bounds = match setting.kind {
         // A timeout below zero is nonsense that every kernel takes.
-        Kind::Seconds => -setting.max..=setting.max,
-        Kind::Integer | Kind::Boolean => setting.min..=setting.max,
+        ValueKind::Seconds => -setting.max..=setting.max,
+        ValueKind::Integer | ValueKind::Boolean => setting.min..=setting.max,
     };
     let number = i64::try_from(number).ok().filter(|number| bounds.contains(number))?;
-    Some(if setting.name == BUCKETS { rounded_buckets(number, page_size) } else { number })
+    Some(kernel_value(name, number, page_size))
+}
+
+/// The number that the setting `name` has after `number` has been written, where the kernel accepts it.
+#[must_use]
+pub fn kernel_value(name: &Name, number: i64, page_size: u64) -> i64 {
+    if *name == BUCKETS { rounded_buckets(number, page_size) } else { number }
 }
 
 /// The number at the start of `text`, decimal, octal or hexadecimal. What follows it after a blank is not read.
@@ -58,7 +66,7 @@ fn first_number(text: &[u8], setting: &Setting, page_size: u64) -> Option<i128> 
 
 /// Whether the kernel reads a minus sign at all: the small levels, the switches and the sizes are unsigned.
 fn is_signed(setting: &Setting) -> bool {
-    setting.kind == Kind::Seconds || setting.max == INT_MAX || !setting.is_catalogued()
+    setting.kind == ValueKind::Seconds || setting.max == INT_MAX || !setting.is_catalogued()
 }
 
 /// A blank of the kernel's `isspace`, which knows the no-break space of Latin-1.

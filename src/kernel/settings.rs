@@ -1,13 +1,11 @@
-//! The table of [`super::Setting`]s, one entry each, with the kernel document or source file that says so.
+//! The catalog: a row for each setting, with the kernel document or source file that says so.
 //!
 //! The releases are those of the mainline kernel. A stable series may drop a setting that its release had (6.1.y lost
 //! `sctp_timeout_heartbeat_acked`), and a vendor may add one; what a running kernel has is asked of that kernel, not of
 //! this table. A setting that its release can be built without counts as being there.
 
-use std::borrow::Cow;
-
-use super::catalog::{Access, Kind, Scope, Setting};
 use super::release::Release;
+use super::setting::{Access, Scope, Setting, ValueKind};
 
 /// Most settings are described here.
 const DOC: &str = "Documentation/networking/nf_conntrack-sysctl.rst";
@@ -60,9 +58,9 @@ const MAX: Keys = (
 /// A number of each network namespace, from 0 to `max`; the other constructors start from it.
 const fn level(keys: Keys, max: i64, since: Release, source: &'static str, summary: &'static str) -> Setting {
     Setting {
-        name: Cow::Borrowed(keys.0),
+        name: keys.0,
         other_keys: keys.1,
-        kind: Kind::Integer,
+        kind: ValueKind::Integer,
         unit: "",
         min: 0,
         max,
@@ -79,7 +77,7 @@ const fn level(keys: Keys, max: i64, since: Release, source: &'static str, summa
 /// Kernels before 5.2 take any `int` for a switch; nothing but 0 and 1 means anything to all of them.
 const fn switch(keys: Keys, since: Release, source: &'static str, summary: &'static str) -> Setting {
     let mut setting = level(keys, 1, since, source, summary);
-    setting.kind = Kind::Boolean;
+    setting.kind = ValueKind::Boolean;
     setting
 }
 
@@ -88,7 +86,7 @@ const fn switch(keys: Keys, since: Release, source: &'static str, summary: &'sta
 /// Kernels also accept a negative number and read it as an enormous one, which is not a timeout that anybody means.
 const fn timeout(keys: Keys, default: u32, since: Release, source: &'static str, summary: &'static str) -> Setting {
     let mut setting = level(keys, MAX_SECONDS, since, source, summary);
-    setting.kind = Kind::Seconds;
+    setting.kind = ValueKind::Seconds;
     setting.unit = "seconds";
     setting.default = Some(default);
     setting
@@ -190,3 +188,20 @@ pub const CATALOG: &[Setting] = &[
     timeout(own!("udplite_timeout"), 30, v2_6(23), UDPLITE, "UDP-Lite: traffic in one direction only").until(4, 10),
     timeout(own!("udplite_timeout_stream"), 180, v2_6(23), UDPLITE, "UDP-Lite: traffic in both directions").until(4, 10),
 ];
+
+/// The row of every setting that is not in the catalog: a plain number, which each network namespace may have.
+pub(super) const UNCATALOGUED: &Setting = &Setting {
+    name: "net.netfilter.nf_conntrack_*",
+    other_keys: &[],
+    kind: ValueKind::Integer,
+    unit: "",
+    min: i64::MIN,
+    max: i64::MAX,
+    default: None,
+    scope: Scope::PerNamespace,
+    access: Access::ReadWrite,
+    since: None,
+    until: None,
+    summary: "not in the catalog: a plain number",
+    source: "",
+};

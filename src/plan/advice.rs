@@ -1,7 +1,7 @@
 //! Says what a user should know of the values that a plan leads to, with numbers.
 
 use crate::boot;
-use crate::kernel::catalog::{BUCKETS, COUNT, MAX, by_key};
+use crate::kernel::catalog::{BUCKETS, COUNT, MAX, Name};
 use crate::kernel::sizes::{ENTRY_BYTES, default_entries_per_bucket, table_bytes};
 use crate::request::{Aim, Desired};
 use crate::snapshot::Snapshot;
@@ -12,20 +12,16 @@ use crate::warning::{Code, Warning};
 
 pub(super) fn warnings(desired: &Desired, before: &Snapshot, after: &Snapshot) -> Vec<Warning> {
     let mut warnings = Vec::new();
-    for want in desired.wants.values().filter(|want| !want.setting.is_catalogued()) {
-        let message = format!("`{}` is not in the catalog; it is handled as a plain integer", want.setting.name);
-        warnings.push(Warning::new(Code::Uncatalogued, message).key(want.setting.name.as_ref()));
+    for want in desired.wants.values().filter(|want| !want.name.is_catalogued()) {
+        let message = format!("`{}` is not in the catalog; it is handled as a plain integer", want.name);
+        warnings.push(Warning::new(Code::Uncatalogued, message).key(&want.name));
     }
-    if desired.wants.contains_key(MAX) || desired.wants.contains_key(BUCKETS) {
+    if desired.wants.contains_key(&MAX) || desired.wants.contains_key(&BUCKETS) {
         warnings.extend(sizes(desired, before, after));
     }
     if desired.persist {
-        let names: Vec<&str> = desired
-            .wants
-            .values()
-            .filter(|want| want.aim != Aim::Absent)
-            .map(|want| want.setting.name.as_ref())
-            .collect();
+        let names: Vec<&Name> =
+            desired.wants.values().filter(|want| want.aim != Aim::Absent).map(|want| &want.name).collect();
         warnings.extend(boot::later_writers(after, &names).into_iter().map(Warning::from));
         warnings.extend(after.tree.iter().filter_map(|(path, entry)| match entry {
             Entry::Unreadable(why) => {
@@ -43,20 +39,21 @@ pub(super) fn warnings(desired: &Desired, before: &Snapshot, after: &Snapshot) -
 
 /// What the limit and the number of buckets mean together.
 fn sizes(desired: &Desired, before: &Snapshot, after: &Snapshot) -> Vec<Warning> {
-    let live = |snapshot: &Snapshot, name: &str| by_key(name).and_then(|setting| snapshot.live_value(&setting));
     let boots = boots(desired, after);
-    let at_boot = |name: &str| boots.first().and_then(|boot| boot.outlook(name).value);
-    let wanted = |name: &str| {
-        let value = if desired.live { live(after, name) } else { None };
-        value.or_else(|| at_boot(name)).or_else(|| live(after, name))
+    let at_boot = |name: &Name| boots.first().and_then(|boot| boot.outlook(name).value);
+    let wanted = |name: &Name| {
+        let value = if desired.live { after.live_value(name) } else { None };
+        value.or_else(|| at_boot(name)).or_else(|| after.live_value(name))
     };
     let mut warnings = Vec::new();
-    let limit = wanted(MAX);
-    if limit == Some(0) && desired.wants.contains_key(MAX) {
+    let limit = wanted(&MAX);
+    if limit == Some(0) && desired.wants.contains_key(&MAX) {
         let message = "a limit of 0 means no limit: the table may grow until memory ends";
         warnings.push(Warning::new(Code::NoLimit, message).key(MAX));
     }
-    if let (Some(old), Some(new), Some(count)) = (live(before, MAX), live(after, MAX), live(before, COUNT)) {
+    if let (Some(old), Some(new), Some(count)) =
+        (before.live_value(&MAX), after.live_value(&MAX), before.live_value(&COUNT))
+    {
         if new != old && new != 0 && new < count {
             let message = format!(
                 "the new limit {new} is below the {count} entries of now: new connections are dropped until {} of them \
@@ -67,7 +64,7 @@ fn sizes(desired: &Desired, before: &Snapshot, after: &Snapshot) -> Vec<Warning>
         }
     }
     let usual = default_entries_per_bucket(after.release());
-    if let (Some(limit), Some(buckets)) = (limit, wanted(BUCKETS)) {
+    if let (Some(limit), Some(buckets)) = (limit, wanted(&BUCKETS)) {
         if buckets > 0 && limit > buckets.saturating_mul(usual) {
             let enough = limit / usual;
             let message = format!(

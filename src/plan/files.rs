@@ -10,7 +10,7 @@ use std::path::Path;
 use super::live::not_on_this_kernel;
 use crate::boot::{self, Arrival, Boot, HASHSIZE_FILE, Lost, Outlook, System};
 use crate::failure::{Failure, Kind};
-use crate::kernel::catalog::{BUCKETS, FRAG6_HIGH, FRAG6_LOW};
+use crate::kernel::catalog::{BUCKETS, FRAG6_HIGH, FRAG6_LOW, Key, Name};
 use crate::kernel::number::kernel_reading;
 use crate::kernel::sizes::FRAG6_LOW_DEFAULT;
 use crate::request::{Aim, Conflicts, Desired, ModulePolicy, Want};
@@ -108,9 +108,9 @@ impl Editor<'_> {
     /// The first of `boots` that does not make the setting as desired: the dialect in which it reads our file, and its
     /// outlook.
     fn unsatisfied(&self, want: &Want, boots: &[Boot]) -> Option<(&'static Dialect, Outlook)> {
-        let drifts = |boot: &&Boot| !satisfies(want, boot.outlook(&want.setting.name).value, self.after.page_size);
+        let drifts = |boot: &&Boot| !satisfies(want, boot.outlook(&want.name).value, self.after.page_size);
         let boot = boots.iter().find(drifts)?;
-        Some((boot.dialect, boot.outlook(&want.setting.name)))
+        Some((boot.dialect, boot.outlook(&want.name)))
     }
 
     fn file(&self) -> &Path {
@@ -122,21 +122,20 @@ impl Editor<'_> {
     }
 
     /// The assignments of our file for which `picks` is true, as `dialect` reads them.
-    fn ours(&self, dialect: &Dialect, picks: impl Fn(&Assignment, &str) -> bool) -> Vec<Assignment> {
+    fn ours(&self, dialect: &Dialect, picks: impl Fn(&Name) -> bool) -> Vec<Assignment> {
         let read = sysctl_d::parse(self.after.tree.bytes(self.file()).unwrap_or_default(), dialect);
-        let picked = |assignment: &Assignment| {
-            assignment.value.is_some() && assignment.setting().is_some_and(|setting| picks(assignment, &setting.name))
-        };
+        let picked =
+            |assignment: &Assignment| assignment.value.is_some() && assignment.name().is_some_and(|name| picks(&name));
         read.into_iter().filter(picked).collect()
     }
 
     /// Removes from our file the assignments of the settings that `picks` names.
-    fn remove(&mut self, picks: impl Fn(&BTreeMap<String, Want>, &str) -> bool) -> Result<(), Failure> {
+    fn remove(&mut self, picks: impl Fn(&BTreeMap<Name, Want>, &Name) -> bool) -> Result<(), Failure> {
         let desired = self.desired;
         for system in self.systems.clone() {
             let dialect = system.dialect(&self.after.tree);
             // One at a time, because each edit moves the spans of the others.
-            while let Some(assignment) = self.ours(dialect, |_, name| picks(&desired.wants, name)).pop() {
+            while let Some(assignment) = self.ours(dialect, |name| picks(&desired.wants, name)).pop() {
                 let mut document = self.document(&desired.file);
                 document.remove_line(&assignment);
                 self.put(&desired.file, &document)?;
@@ -164,9 +163,9 @@ impl Editor<'_> {
     /// line, or under the key of a line in our file.
     fn comes_too_late(&self, want: &Want) -> bool {
         let keys = boot::keys(&self.after);
-        let fresh = want.setting.keys().find(|key| keys.contains(*key)).map(str::to_owned);
+        let fresh = want.name.keys().find(|key| keys.contains(key));
         let is_lost = |boot: &Boot| {
-            let own = self.ours(boot.dialect, |_, name| name == want.setting.name);
+            let own = self.ours(boot.dialect, |name| *name == want.name);
             let own = own.iter().filter_map(Assignment::dotted_key).filter(|key| keys.contains(key));
             own.chain(fresh.clone()).any(|key| !boot.arrival.reaches(&key))
         };
@@ -224,10 +223,10 @@ impl Editor<'_> {
         }
         // A floor below what the kernel has now would lower that at the next boot.
         let number = match want.aim {
-            Aim::AtLeast(floor) => self.after.live_value(&want.setting).map_or(floor, |live| live.max(floor)),
+            Aim::AtLeast(floor) => self.after.live_value(&want.name).map_or(floor, |live| live.max(floor)),
             _ => number,
         };
-        if want.setting.name == BUCKETS && self.after.live.as_ref().is_some_and(LiveKernel::buckets_need_hashsize) {
+        if want.name == BUCKETS && self.after.live.as_ref().is_some_and(LiveKernel::buckets_need_hashsize) {
             return self.set_hashsize(want, number);
         }
         let key = self.boot_key(want)?;
@@ -243,17 +242,17 @@ impl Editor<'_> {
     fn correct_own_lines(
         &mut self,
         want: &Want,
-        key: &str,
+        key: &Key,
         number: i64,
         dialect: &Dialect,
         outlook: &Outlook,
     ) -> Result<bool, Failure> {
         let file = self.desired.file.clone();
         let keys = boot::keys(&self.after);
-        let own = self.ours(dialect, |_, name| name == want.setting.name);
+        let own = self.ours(dialect, |name| *name == want.name);
         let is_live = |assignment: &Assignment| assignment.dotted_key().is_some_and(|key| keys.contains(&key));
         let reads_as = |assignment: &Assignment| {
-            kernel_reading(assignment.value.as_deref().unwrap_or_default(), &want.setting, self.after.page_size)
+            kernel_reading(assignment.value.as_deref().unwrap_or_default(), &want.name, self.after.page_size)
         };
         let right = |assignment: &Assignment| satisfies(want, reads_as(assignment), self.after.page_size);
         let wins =
@@ -267,7 +266,7 @@ impl Editor<'_> {
             document.comment_out(legacy, "");
         } else if wrong.is_none() {
             let line = format!("{key} = {number}");
-            let paths: Vec<String> = want.setting.keys().map(|key| key.replace('.', "/")).collect();
+            let paths: Vec<String> = want.name.keys().map(|key| key.path()).collect();
             match document.commented_twin(&paths) {
                 Some(twin) => document.insert_after_line(twin, &line),
                 None => document.append(&line),
@@ -283,7 +282,7 @@ impl Editor<'_> {
 
     /// Deals with an assignment of another file that wins although ours is right; true: the file was edited.
     fn overrule(&mut self, want: &Want, outlook: &Outlook) -> Result<bool, Failure> {
-        let name = want.setting.name.as_ref();
+        let name = &want.name;
         let ours = self.file().display();
         let (winner, message) = match (&outlook.winner, &outlook.lost) {
             (Some(winner), _) => {
@@ -298,7 +297,7 @@ impl Editor<'_> {
             _ => return Err(boot_refuses_value(want)),
         };
         let refuse = |hint: String| Failure::new(Kind::Conflict, &message).key(name).at(&want.pointer).hint(hint);
-        let remedy = remedy(&self.after.tree, &winner, &want.setting);
+        let remedy = remedy(&self.after.tree, &winner, &want.name);
         match self.desired.conflicts {
             Conflicts::Fail => Err(refuse(remedy.to_string())),
             Conflicts::Warn => {
@@ -306,7 +305,7 @@ impl Editor<'_> {
                 Ok(false)
             }
             Conflicts::CommentOut => {
-                let Some(assignment) = commentable(&self.after.tree, &winner, &want.setting) else {
+                let Some(assignment) = commentable(&self.after.tree, &winner, &want.name) else {
                     let bound = "comment_out changes lines of this one setting in files under /etc only";
                     return Err(refuse(format!("{bound}; {remedy}")));
                 };
@@ -329,9 +328,9 @@ impl Editor<'_> {
     }
 
     /// The newest name of the setting that the kernel of the next boot has.
-    fn boot_key(&self, want: &Want) -> Result<String, Failure> {
+    fn boot_key(&self, want: &Want) -> Result<Key, Failure> {
         let keys = boot::keys(&self.after);
-        let key = want.setting.keys().find(|key| keys.contains(*key)).map(str::to_owned);
+        let key = want.name.keys().find(|key| keys.contains(key));
         key.ok_or_else(|| not_on_this_kernel(want))
     }
 
@@ -411,7 +410,7 @@ impl Editor<'_> {
 
 /// The failure of a value that the boot refuses, whichever line sets it.
 fn boot_refuses_value(want: &Want) -> Failure {
-    let name = want.setting.name.as_ref();
+    let name = &want.name;
     Failure::new(Kind::OutOfRange, format!("the boot would refuse the value of `{name}`"))
         .key(name)
         .at(&want.pointer)
@@ -421,8 +420,8 @@ fn boot_refuses_value(want: &Want) -> Failure {
 /// The wants in the order in which fresh lines are written. To lower both thresholds of IPv6 reassembly, the low one goes
 /// first, because the kernel refuses a high threshold below the low one.
 fn thresholds_in_order(mut wants: Vec<&Want>) -> Vec<&Want> {
-    let position = |wants: &[&Want], name: &str| wants.iter().position(|want| want.setting.name == name);
-    let (Some(high), Some(low)) = (position(&wants, FRAG6_HIGH), position(&wants, FRAG6_LOW)) else {
+    let position = |wants: &[&Want], name: &Name| wants.iter().position(|want| want.name == *name);
+    let (Some(high), Some(low)) = (position(&wants, &FRAG6_HIGH), position(&wants, &FRAG6_LOW)) else {
         return wants;
     };
     let lowers = matches!(wants[high].aim, Aim::Exactly(number) if number < FRAG6_LOW_DEFAULT);

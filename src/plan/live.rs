@@ -2,10 +2,11 @@
 
 use super::{Step, Target};
 use crate::failure::{Failure, Kind};
-use crate::kernel::catalog::{self, BUCKETS, FRAG6_HIGH, FRAG6_LOW, Setting};
+use crate::kernel::catalog::{self, BUCKETS, FRAG6_HIGH, FRAG6_LOW, Name, Setting};
+use crate::kernel::number::kernel_value;
 use crate::request::{Aim, Desired, ModulePolicy, Want};
 use crate::snapshot::{LiveKernel, Module, Snapshot};
-use crate::verify::{is_missing, is_out_of_reach, kernel_value, satisfies};
+use crate::verify::{is_missing, is_out_of_reach, satisfies};
 
 pub(super) fn steps(desired: &Desired, snapshot: &Snapshot) -> Result<Vec<Step>, Failure> {
     let wants: Vec<&Want> = desired.wants.values().filter(|want| want.aim != Aim::Absent).collect();
@@ -32,16 +33,16 @@ pub(super) fn steps(desired: &Desired, snapshot: &Snapshot) -> Result<Vec<Step>,
 }
 
 fn step(want: &Want, snapshot: &Snapshot, live: &LiveKernel) -> Result<Option<Step>, Failure> {
-    let setting = &want.setting;
-    if is_missing(snapshot, setting) {
+    let name = &want.name;
+    if is_missing(snapshot, name) {
         return Err(not_on_this_kernel(want));
     }
-    let before = snapshot.live_value(setting);
+    let before = snapshot.live_value(name);
     if satisfies(want, before, snapshot.page_size) {
         return Ok(None);
     }
     let (Aim::Exactly(number) | Aim::AtLeast(number)) = want.aim else { return Ok(None) };
-    let target = match live.sysctl(setting) {
+    let target = match live.sysctl(name) {
         Some(_) if live.read_only => {
             return Err(read_only(
                 want,
@@ -49,28 +50,29 @@ fn step(want: &Want, snapshot: &Snapshot, live: &LiveKernel) -> Result<Option<St
                 "run on the machine itself, not in a container or a confined unit",
             ));
         }
-        Some(_) if is_out_of_reach(snapshot, setting) => {
+        Some(_) if is_out_of_reach(snapshot, name) => {
             return Err(read_only(
                 want,
                 "it is one number for the whole machine, and this is a network namespace within it",
                 "run in the initial network namespace of the machine",
             ));
         }
-        Some(_) if setting.name == BUCKETS && live.buckets_need_hashsize() => Target::Hashsize,
+        Some(_) if *name == BUCKETS && live.buckets_need_hashsize() => Target::Hashsize,
         Some((_, sysctl)) if !sysctl.writable => {
             return Err(read_only(want, "this kernel has it read-only", "leave it out of the request for this kernel"));
         }
-        Some((key, _)) => Target::Sysctl(key.to_owned()),
+        Some((key, _)) => Target::Sysctl(key.clone()),
         // The module is loaded by the first step; today's kernels have the canonical name.
-        None => Target::Sysctl(setting.name.to_string()),
+        None => Target::Sysctl(name.clone().into()),
     };
-    let after = kernel_value(setting, number, snapshot.page_size);
-    Ok(Some(Step::SetLive { target, setting: setting.name.to_string(), aim: want.aim, before, write: number, after }))
+    let after = kernel_value(name, number, snapshot.page_size);
+    Ok(Some(Step::SetLive { target, name: name.clone(), aim: want.aim, before, write: number, after }))
 }
 
 /// The failure of a setting that the running kernel does not have.
 pub(super) fn not_on_this_kernel(want: &Want) -> Failure {
-    let Setting { name, since, until, .. } = &want.setting;
+    let name = &want.name;
+    let Setting { since, until, .. } = name.setting();
     let failure = match (until, since) {
         (Some(until), _) => Failure::new(
             Kind::RemovedInKernel,
@@ -82,26 +84,26 @@ pub(super) fn not_on_this_kernel(want: &Want) -> Failure {
         ),
         (None, None) => Failure::new(Kind::UnknownSetting, format!("this kernel does not have `{name}`")),
     };
-    let hint = match catalog::nearest(name).filter(|_| !want.setting.is_catalogued()) {
+    let hint = match catalog::nearest(name.as_str()).filter(|_| !name.is_catalogued()) {
         Some(nearest) => format!("did you mean `{nearest}`?"),
         None => "leave it out of the request for this kernel".to_owned(),
     };
-    failure.key(name.as_ref()).at(&want.pointer).hint(hint)
+    failure.key(name).at(&want.pointer).hint(hint)
 }
 
 fn read_only(want: &Want, why: &str, remedy: &str) -> Failure {
-    Failure::new(Kind::ReadOnly, format!("`{}` cannot be written: {why}", want.setting.name))
-        .key(want.setting.name.as_ref())
+    Failure::new(Kind::ReadOnly, format!("`{}` cannot be written: {why}", want.name))
+        .key(&want.name)
         .at(&want.pointer)
         .hint(format!("{remedy}, or set `live` to false"))
 }
 
 /// The kernel refuses a low threshold above the high one at each write: to lower both, the low one goes first.
 fn order_thresholds(steps: &mut [Step]) {
-    let find = |steps: &[Step], name: &str| {
-        steps.iter().position(|step| matches!(step, Step::SetLive { setting, .. } if setting == name))
+    let find = |steps: &[Step], wanted: &Name| {
+        steps.iter().position(|step| matches!(step, Step::SetLive { name, .. } if name == wanted))
     };
-    let (Some(high), Some(low)) = (find(steps, FRAG6_HIGH), find(steps, FRAG6_LOW)) else { return };
+    let (Some(high), Some(low)) = (find(steps, &FRAG6_HIGH), find(steps, &FRAG6_LOW)) else { return };
     let Step::SetLive { before, after, .. } = &steps[high] else { return };
     let lowers = before.is_some_and(|before| *after < before);
     if lowers == (high < low) {

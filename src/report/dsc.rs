@@ -126,7 +126,7 @@ fn after(setting: &SettingReport) -> Actual {
 /// The settings with the number that `side` picks. Left out are those that no request may set: a counter, or a number that
 /// the kernel has although it makes no sense.
 fn requestable(inventory: &Inventory, side: fn(&Overview) -> Option<i64>) -> Map<String, Value> {
-    let numbers = inventory.settings.iter().filter_map(|setting| Some((setting.name.clone(), side(setting)?)));
+    let numbers = inventory.settings.iter().filter_map(|setting| Some((setting.name.to_string(), side(setting)?)));
     let accepted = numbers.filter(|(name, number)| {
         let mut request = Request::default();
         request.settings.insert(name.clone(), WireValue::Integer((*number).into()));

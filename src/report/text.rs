@@ -171,12 +171,12 @@ pub fn inventory(inventory: &Inventory) -> String {
         let winner = setting.winner.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
         let live = number(setting.live, setting.live_human.as_deref());
         let verdict = verdict(setting.verdict).to_owned();
-        vec![short(&setting.name).to_owned(), live, number(setting.boot, None), winner, verdict]
+        vec![short(setting.name.as_str()).to_owned(), live, number(setting.boot, None), winner, verdict]
     });
     let mut text = columns(&["SETTING", "LIVE", "BOOT", "FROM", "VERDICT"], rows);
     for setting in &inventory.settings {
         if let Some(advice) = &setting.advice {
-            text += &format!("{}: {}\n", printable(short(&setting.name)), printable(&advice.to_string()));
+            text += &format!("{}: {}\n", printable(short(setting.name.as_str())), printable(&advice.to_string()));
         }
     }
     text += &format!("loader: {}; module: {}", inventory.loader.command, printable(&arrival_text(&inventory.module)));
@@ -187,10 +187,10 @@ pub fn inventory(inventory: &Inventory) -> String {
 #[must_use]
 pub fn story(story: &Story) -> String {
     let Overview { name, live, live_human, boot, verdict: found, advice, .. } = &story.overview;
-    let mut text = format!("{}: {}\n", printable(name), story.summary);
+    let mut text = format!("{}: {}\n", printable(name.as_str()), story.summary);
     text += &format!("also:    {}\n", if story.aliases.is_empty() { "-".to_owned() } else { story.aliases.join(", ") });
     text += &format!("range:   {}\n", story.range);
-    text += &format!("source:  {}\n", if story.source.is_empty() { "-" } else { &story.source });
+    text += &format!("source:  {}\n", if story.source.is_empty() { "-" } else { story.source });
     text += &format!("live:    {}\n", number(*live, live_human.as_deref()));
     text += &format!("boot:    {}\n", boot.map_or_else(|| "the kernel's default".to_owned(), |boot| boot.to_string()));
     text += &format!("loader:  {}\n", story.loader.command);

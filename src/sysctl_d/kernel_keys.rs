@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::glob;
 use super::lines::separated;
+use crate::kernel::catalog::Key;
 
 /// Where the loaders begin. A path may leave it by `..`, and come back.
 const START: &[u8] = b"/proc/sys";
@@ -13,7 +14,7 @@ const START: &[u8] = b"/proc/sys";
 /// The keys of a kernel, as files in directories.
 pub(super) struct KernelKeys<'a> {
     /// What stands in each directory: a key, or another directory.
-    directories: BTreeMap<Vec<u8>, BTreeMap<Vec<u8>, Option<&'a str>>>,
+    directories: BTreeMap<Vec<u8>, BTreeMap<Vec<u8>, Option<&'a Key>>>,
 }
 
 /// One path that a glob stands for.
@@ -21,7 +22,7 @@ pub(super) struct Expansion<'a> {
     /// The path below `/proc/sys`, as the pattern spells it.
     pub(super) spelled: Vec<u8>,
     /// The key that stands there.
-    pub(super) key: &'a str,
+    pub(super) key: &'a Key,
 }
 
 /// A path while its parts are read.
@@ -29,16 +30,16 @@ pub(super) struct Expansion<'a> {
 struct Walk<'a> {
     spelled: Vec<Vec<u8>>,
     place: Vec<u8>,
-    key: Option<&'a str>,
+    key: Option<&'a Key>,
 }
 
 impl<'a> KernelKeys<'a> {
-    /// Makes the files of `keys`, which are dotted.
-    pub(super) fn new(keys: &'a BTreeSet<String>) -> Self {
-        let mut directories: BTreeMap<Vec<u8>, BTreeMap<Vec<u8>, Option<&str>>> = BTreeMap::new();
+    /// Makes the files of `keys`.
+    pub(super) fn new(keys: &'a BTreeSet<Key>) -> Self {
+        let mut directories: BTreeMap<Vec<u8>, BTreeMap<Vec<u8>, Option<&Key>>> = BTreeMap::new();
         for key in keys {
-            let mut path = [START, b"/", &separated(key.as_bytes())].concat();
-            let mut entry = Some(key.as_str());
+            let mut path = [START, b"/", &separated(key.as_str().as_bytes())].concat();
+            let mut entry = Some(key);
             while let Some(slash) = path.iter().rposition(|byte| *byte == b'/') {
                 let name = path.split_off(slash + 1);
                 path.truncate(slash);
@@ -52,7 +53,7 @@ impl<'a> KernelKeys<'a> {
     }
 
     /// The key at `path` below `/proc/sys`.
-    pub(super) fn at(&self, path: &[u8]) -> Option<&'a str> {
+    pub(super) fn at(&self, path: &[u8]) -> Option<&'a Key> {
         let mut parts = path.split(|byte| *byte == b'/');
         parts.try_fold(Walk::start(), |walk, part| self.step(walk, part))?.key
     }
@@ -126,8 +127,7 @@ mod tests {
 
     #[test]
     fn paths_are_walked_part_by_part() {
-        let keys: BTreeSet<String> =
-            ["net.nf_conntrack_max", "net.netfilter.nf_conntrack_max"].map(String::from).into();
+        let keys = BTreeSet::from(["net.nf_conntrack_max", "net.netfilter.nf_conntrack_max"].map(Key::new));
         let kernel = KernelKeys::new(&keys);
         let cases: &[(&str, Option<&str>)] = &[
             ("net/nf_conntrack_max", Some("net.nf_conntrack_max")),
@@ -140,13 +140,13 @@ mod tests {
             ("", None),
         ];
         for (path, expected) in cases {
-            assert_eq!(kernel.at(path.as_bytes()), *expected, "{path}");
+            assert_eq!(kernel.at(path.as_bytes()).map(Key::as_str), *expected, "{path}");
         }
     }
 
     #[test]
     fn a_pattern_that_goes_in_circles_comes_to_an_end() {
-        let keys: BTreeSet<String> = ["net.nf_conntrack_max"].map(String::from).into();
+        let keys = BTreeSet::from([Key::new("net.nf_conntrack_max")]);
         let pattern = "net/".to_owned() + &".*/".repeat(60) + "net/nf_conntrack_m*";
         assert!(KernelKeys::new(&keys).matching(pattern.as_bytes(), true).len() <= glob::MOST);
     }

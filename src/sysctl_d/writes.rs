@@ -7,23 +7,24 @@ use std::collections::BTreeSet;
 use super::dialect::Dialect;
 use super::kernel_keys::KernelKeys;
 use super::{Placed, Write, glob};
+use crate::kernel::catalog::Key;
 
 /// The writes to a kernel that has `keys`, in order.
-pub(super) fn writes(assignments: &[Placed], dialect: &Dialect, keys: &BTreeSet<String>) -> Vec<Write> {
+pub(super) fn writes(assignments: &[Placed], dialect: &Dialect, keys: &BTreeSet<Key>) -> Vec<Write> {
     let kernel = KernelKeys::new(keys);
     let named: BTreeSet<&[u8]> = assignments.iter().map(|placed| placed.assignment.path.as_slice()).collect();
     let mut writes = Vec::new();
     for placed in (dialect.kept)(assignments) {
         let Some(text) = &placed.assignment.value else { continue };
         for key in targets(&placed.assignment.path, dialect, &kernel, &named) {
-            writes.push(Write { key: key.to_owned(), text: text.clone(), place: placed.place.clone() });
+            writes.push(Write { key: key.clone(), text: text.clone(), place: placed.place.clone() });
         }
     }
     writes
 }
 
 /// The keys that are written for `path`: the one that it names or, for a glob, those that no line in `named` names.
-fn targets<'a>(path: &[u8], dialect: &Dialect, kernel: &KernelKeys<'a>, named: &BTreeSet<&[u8]>) -> Vec<&'a str> {
+fn targets<'a>(path: &[u8], dialect: &Dialect, kernel: &KernelKeys<'a>, named: &BTreeSet<&[u8]>) -> Vec<&'a Key> {
     if !glob::is_pattern(path) {
         return kernel.at(path).filter(|_| (dialect.may_write)(path)).into_iter().collect();
     }

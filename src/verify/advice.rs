@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use super::{Judgement, Verdict, commentable};
 use crate::boot::{Arrival, CMDLINE, Lost, MODULE_FILE, Outlook};
 use crate::failure::Failure;
-use crate::kernel::catalog::Setting;
+use crate::kernel::catalog::Name;
 use crate::request::{Conflicts, Desired, ModulePolicy, Want};
 use crate::snapshot::{Module, Snapshot};
 use crate::tree::{Place, Tree};
@@ -65,13 +65,13 @@ pub fn advice(
         Verdict::BootDrift if apply_loads_early(desired, left) => Advice::ApplyLoadsModuleEarly,
         Verdict::LiveDrift | Verdict::BootDrift => Advice::Apply,
         // The failure is about this setting, so its hint says more than advice could.
-        Verdict::LostAtBoot if applied.is_err_and(|failure| failure.key.as_deref() == Some(&want.setting.name)) => {
+        Verdict::LostAtBoot if applied.is_err_and(|failure| failure.key.as_deref() == Some(want.name.as_str())) => {
             return None;
         }
         Verdict::LostAtBoot => Advice::LostUntilApplied(left.outlook.lost.clone()?),
         Verdict::Shadowed => {
             let winner = left.outlook.winner.clone()?;
-            let remedy = remedy(&snapshot.tree, &winner, &want.setting);
+            let remedy = remedy(&snapshot.tree, &winner, &want.name);
             let is_solved = applied.is_ok_and(|applied| applied.verdict == Verdict::InSync);
             if is_solved || (desired.conflicts == Conflicts::CommentOut && remedy == Remedy::ChangeLine) {
                 Advice::ApplyOverrules(winner)
@@ -93,8 +93,8 @@ fn apply_loads_early(desired: &Desired, left: &Judgement) -> bool {
 
 /// What can be done about a line of another file that wins, where apply does not overrule it.
 #[must_use]
-pub fn remedy(tree: &Tree, winner: &Place, setting: &Setting) -> Remedy {
-    match commentable(tree, winner, setting) {
+pub fn remedy(tree: &Tree, winner: &Place, name: &Name) -> Remedy {
+    match commentable(tree, winner, name) {
         Some(_) => Remedy::ChangeLine,
         None => Remedy::MaskFile,
     }

@@ -14,7 +14,7 @@ use super::{dialects, machine};
 use crate::support::Run;
 use crate::support::loader::{Keys, Loader, Node, Root};
 use crate::support::world::{inside, privileged};
-use conntrack_sysctl::kernel::catalog::{self, MAX, Scope};
+use conntrack_sysctl::kernel::catalog::{Key, MAX, Name, Scope};
 use conntrack_sysctl::sysctl_d::{Dialect, PROCPS, SYSTEMD, Write};
 use conntrack_sysctl::tree::Place;
 
@@ -59,14 +59,14 @@ fn judge(test: &str, keys: Keys, dialect: &'static Dialect) {
 fn judge_writes(case: &Case, loader: &Loader, keys: Keys, dialect: &Dialect, verdicts: &mut Verdicts) {
     let found = loader.run_on(&files(&case.root()), || {});
     let write = |line: &Line| Write {
-        key: line.name.clone(),
+        key: Key::new(line.name.clone()),
         text: line.value.clone(),
         place: Place { file: case.root(), line: 0 },
     };
     let mut writes: Vec<Write> = case.expected.on(&[dialect.name]).into_iter().map(write).collect();
     if keys == Keys::Kernel {
         // The others are the whole machine's, and read-only in this network namespace.
-        writes.retain(|write| loader.initial(&write.key).is_some());
+        writes.retain(|write| loader.initial(write.key.as_str()).is_some());
     }
     for (key, expected) in loader.after(&writes) {
         let shown = |text: &[u8]| format!("{key} {:.200}", text.escape_ascii().to_string());
@@ -94,7 +94,7 @@ fn judge_values(case: &Case, loader: &Loader, keys: Keys, dialect: &Dialect, ver
                 (number, Keys::Kernel) => number.as_bytes().to_vec(),
                 (number, Keys::Files) => {
                     let place = Place { file: case.root(), line: 0 };
-                    let write = Write { key: line.name.clone(), text: number.as_bytes().to_vec(), place };
+                    let write = Write { key: Key::new(line.name.clone()), text: number.as_bytes().to_vec(), place };
                     loader.after(&[write]).remove(&line.name).expect("it is written")
                 }
             };
@@ -126,11 +126,10 @@ fn judged_lines<'a>(case: &'a Case, image: Option<&Image>, keys: Keys) -> Vec<&'
     let module = case.expected.of("module", &words).map_or("early", Line::value);
     let is_there = ["early", "built-in"].contains(&module);
     let is_judged = |line: &&Line| {
-        let setting = catalog::by_key(&line.name);
-        setting.is_some_and(|setting| match keys {
+        Name::of_key(&line.name).is_some_and(|name| match keys {
             // These take every number as it is written; the number of buckets is rounded.
-            Keys::Files => [MAX, EXPECT_MAX].contains(&setting.name.as_ref()),
-            Keys::Kernel => setting.scope == Scope::PerNamespace,
+            Keys::Files => name == MAX || name.as_str() == EXPECT_MAX,
+            Keys::Kernel => name.setting().scope == Scope::PerNamespace,
         })
     };
     case.expected.counting(&words).into_iter().filter(|line| is_there && is_judged(line)).collect()

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::tree::tree;
-use conntrack_sysctl::kernel::catalog::{self, Kind as Unit};
+use conntrack_sysctl::kernel::catalog::{Key, ValueKind};
 use conntrack_sysctl::kernel::number::kernel_reading;
 use conntrack_sysctl::sysctl_d::{Dialect, SYSTEMD, Write, assignments, writes};
 
@@ -124,12 +124,12 @@ impl Loader {
     /// What the program says that the loader writes, with the files that are there now.
     fn predicted(&self) -> Vec<Write> {
         let tree = tree(Path::new("/"));
-        let mut keys: BTreeSet<String> = self.initial.keys().cloned().collect();
+        let mut keys: BTreeSet<Key> = self.initial.keys().cloned().map(Key::new).collect();
         if self.keys == Keys::Files {
-            keys.insert("net.nf_conntrack_max".to_owned());
+            keys.insert(Key::new("net.nf_conntrack_max"));
         }
         if Path::new(LEGACY).exists() {
-            keys.insert("net.ipv4.netfilter.ip_conntrack_max".to_owned());
+            keys.insert(Key::new("net.ipv4.netfilter.ip_conntrack_max"));
         }
         writes(&assignments(&tree, self.dialect, &self.dialect.files(&tree)), self.dialect, &keys)
     }
@@ -173,8 +173,8 @@ impl Loader {
     fn texts(&self, writes: &[Write]) -> Contents {
         let mut contents = self.initial.clone();
         for write in writes {
-            let key = catalog::by_key(&write.key).expect("it is a key of conntrack").name.into_owned();
-            let content = contents.get_mut(&key).expect("it is a key of this kernel");
+            let name = write.key.name().expect("it is a key of conntrack");
+            let content = contents.get_mut(name.as_str()).expect("it is a key of this kernel");
             let line = [&write.text[..], b"\n"].concat();
             if *self.dialect == SYSTEMD {
                 // systemd writes over the beginning of a file, which for a sysctl is all the same.
@@ -189,19 +189,19 @@ impl Loader {
     fn numbers(&self, writes: &[Write]) -> Contents {
         let mut contents = self.initial.clone();
         for write in writes {
-            let setting = catalog::by_key(&write.key).expect("it is a key of conntrack");
+            let name = write.key.name().expect("it is a key of conntrack");
             let page = rustix::param::page_size() as u64;
-            let Some(number) = kernel_reading(&write.text, &setting, page) else { continue };
+            let Some(number) = kernel_reading(&write.text, &name, page) else { continue };
             let now = |key: &str| -> i64 {
                 std::str::from_utf8(&contents[key]).expect("it is ASCII").parse().expect("it is a number")
             };
             let taken = match write.key.as_str() {
                 LOW => number <= now(HIGH),
                 HIGH => number >= now(LOW),
-                _ => setting.kind != Unit::Seconds || number.abs() <= self.longest,
+                _ => name.setting().kind != ValueKind::Seconds || number.abs() <= self.longest,
             };
             if taken {
-                contents.insert(write.key.clone(), number.to_string().into_bytes());
+                contents.insert(write.key.to_string(), number.to_string().into_bytes());
             }
         }
         contents

@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::path::PathBuf;
 
-use conntrack_sysctl::kernel::catalog::{BUCKETS, COUNT, MAX, PREFIX};
+use conntrack_sysctl::kernel::catalog::{BUCKETS, COUNT, Key, MAX, PREFIX};
 use conntrack_sysctl::kernel::release::Release;
 use conntrack_sysctl::snapshot::{LiveKernel, LiveValue, Module, Snapshot};
 use conntrack_sysctl::tree::{Entry, Tree};
@@ -48,13 +48,13 @@ impl Machine {
 
     /// The live value of the key `net.netfilter.nf_conntrack_NAME`, which can be written.
     pub(crate) fn live(self, name: &str, value: i64) -> Machine {
-        self.key(&format!("{PREFIX}{name}"), value)
+        self.key(Key::new(format!("{PREFIX}{name}")), value)
     }
 
     /// The live value of a key by its whole name.
-    pub(crate) fn key(mut self, key: &str, value: i64) -> Machine {
+    pub(crate) fn key(mut self, key: impl Into<Key>, value: i64) -> Machine {
         let live = LiveValue { text: value.to_string(), writable: true };
-        self.running().sysctls.insert(key.to_owned(), live);
+        self.running().sysctls.insert(key.into(), live);
         self
     }
 
@@ -71,8 +71,8 @@ impl Machine {
     }
 
     /// The kernel lets nobody write `key`.
-    pub(crate) fn read_only(mut self, key: &str) -> Machine {
-        self.running().sysctls.get_mut(key).expect("the machine has the key").writable = false;
+    pub(crate) fn read_only(mut self, key: impl Into<Key>) -> Machine {
+        self.running().sysctls.get_mut(&key.into()).expect("the machine has the key").writable = false;
         self
     }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::kernel::catalog::{self, BUCKETS, MAX};
+use crate::kernel::catalog::{BUCKETS, Key, MAX, PREFIX};
 use crate::kernel::number::kernel_reading;
 use crate::kernel::sizes::{default_expectations, limit_for_hashsize};
 use crate::snapshot::{Module, Snapshot};
@@ -37,7 +37,7 @@ pub(in crate::boot) fn reads(module: Module) -> Vec<Read> {
 ///
 /// A `sysctl.` parameter is obeyed before init runs (kernel 5.8 and later, `proc_sysctl.c`), so only where connection
 /// tracking is built in. `nf_conntrack.hashsize=` reaches a built-in connection tracking and a module alike.
-pub(in crate::boot) fn writes(snapshot: &Snapshot, keys: &BTreeSet<String>) -> Vec<Write> {
+pub(in crate::boot) fn writes(snapshot: &Snapshot, keys: &BTreeSet<Key>) -> Vec<Write> {
     let tree = &snapshot.tree;
     // modprobe puts the command line before the options of its files, and the module obeys the last of equal
     // parameters.
@@ -52,7 +52,7 @@ pub(in crate::boot) fn writes(snapshot: &Snapshot, keys: &BTreeSet<String>) -> V
         writes.extend(command_line(tree).filter_map(|parameter| {
             let Parameter { name, text, place } = parameter.strip_prefix("sysctl.")?;
             // The kernel takes dots and slashes here, as sysctl(8) does.
-            let key = name.replace('/', ".");
+            let key = Key::at(&name);
             keys.contains(&key).then_some(Write { key, text: text.into_bytes(), place })
         }));
     }
@@ -76,24 +76,20 @@ impl Parameter {
 
 /// The settings that a parameter of the module sets. `hashsize` sets the limit and the expectations too.
 fn settings_of(parameter: &Parameter, page_size: u64) -> Vec<Write> {
-    let write = |name: &str, text: String| Write {
-        key: name.to_owned(),
-        text: text.into_bytes(),
-        place: parameter.place.clone(),
-    };
-    let canonical = |last: &str| format!("{}{last}", catalog::PREFIX);
-    let number = |text: &str| catalog::by_key(BUCKETS).and_then(|it| kernel_reading(text.as_bytes(), &it, page_size));
+    let write = |key: Key, text: String| Write { key, text: text.into_bytes(), place: parameter.place.clone() };
+    let key = |last: &str| Key::new(format!("{PREFIX}{last}"));
     match parameter.name.replace('-', "_").as_str() {
         "hashsize" => {
-            let derived = number(&parameter.text).into_iter().flat_map(|buckets| {
-                let (limit, expectations) = (limit_for_hashsize(buckets), default_expectations(buckets));
-                [write(MAX, limit.to_string()), write(&canonical("expect_max"), expectations.to_string())]
-            });
-            std::iter::once(write(BUCKETS, parameter.text.clone())).chain(derived).collect()
+            let derived =
+                kernel_reading(parameter.text.as_bytes(), &BUCKETS, page_size).into_iter().flat_map(|buckets| {
+                    let (limit, expectations) = (limit_for_hashsize(buckets), default_expectations(buckets));
+                    [write(MAX.into(), limit.to_string()), write(key("expect_max"), expectations.to_string())]
+                });
+            std::iter::once(write(BUCKETS.into(), parameter.text.clone())).chain(derived).collect()
         }
-        "acct" => vec![write(&canonical("acct"), switch_number(&parameter.text))],
-        "tstamp" => vec![write(&canonical("timestamp"), switch_number(&parameter.text))],
-        "nf_conntrack_helper" => vec![write(&canonical("helper"), switch_number(&parameter.text))],
+        "acct" => vec![write(key("acct"), switch_number(&parameter.text))],
+        "tstamp" => vec![write(key("timestamp"), switch_number(&parameter.text))],
+        "nf_conntrack_helper" => vec![write(key("helper"), switch_number(&parameter.text))],
         _ => Vec::new(),
     }
 }

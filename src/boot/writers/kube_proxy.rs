@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::{Evidence, Writer, Written};
-use crate::kernel::catalog::MAX;
+use crate::kernel::catalog::{Key, Name};
 use crate::tree::{Read, Tree};
 
 /// What a node of a cluster has, under the names of the usual distributions of Kubernetes.
@@ -17,7 +17,7 @@ const MARKERS: [&str; 4] = [
 ];
 
 const SETTINGS: [&str; 5] = [
-    MAX,
+    "net.netfilter.nf_conntrack_max",
     "net.netfilter.nf_conntrack_tcp_timeout_established",
     "net.netfilter.nf_conntrack_tcp_timeout_close_wait",
     "net.netfilter.nf_conntrack_udp_timeout",
@@ -36,8 +36,9 @@ fn reads(_: &Tree) -> Vec<Read> {
     Read::presences(&MARKERS).collect()
 }
 
-fn writes(tree: &Tree, _: &BTreeSet<String>) -> Vec<Written> {
+fn writes(tree: &Tree, _: &BTreeSet<Key>) -> Vec<Written> {
     let Some(marker) = MARKERS.iter().map(Path::new).find(|path| tree.get(path).is_some()) else { return Vec::new() };
     let evidence = Evidence::Presence(marker.to_owned());
-    SETTINGS.iter().map(|name| Written::Perhaps { setting: (*name).to_owned(), evidence: evidence.clone() }).collect()
+    let settings = SETTINGS.iter().filter_map(|name| Name::of_key(name));
+    settings.map(|setting| Written::Perhaps { setting, evidence: evidence.clone() }).collect()
 }

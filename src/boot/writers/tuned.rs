@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::{Evidence, Writer, Written};
-use crate::kernel::catalog;
+use crate::kernel::catalog::{self, Key};
 use crate::tree::{Place, Read, Tree};
 
 /// Holds the name of the active profile.
@@ -29,7 +29,7 @@ fn reads(tree: &Tree) -> Vec<Read> {
     Read::files(&[ACTIVE]).chain(profiles(tree).into_iter().map(Read::Candidate)).collect()
 }
 
-fn writes(tree: &Tree, _: &BTreeSet<String>) -> Vec<Written> {
+fn writes(tree: &Tree, _: &BTreeSet<Key>) -> Vec<Written> {
     profiles(tree).iter().flat_map(|file| assignments(tree, file)).collect()
 }
 
@@ -42,7 +42,7 @@ fn assignments(tree: &Tree, file: &Path) -> Vec<Written> {
         let (key, _) = line.split_once('=').filter(|_| is_assignment)?;
         let setting = catalog::find(key.trim()).ok()?;
         let evidence = Evidence::Line(Place { file: file.to_owned(), line: index + 1 });
-        Some(Written::Perhaps { setting: setting.name.into_owned(), evidence })
+        Some(Written::Perhaps { setting, evidence })
     };
     text.lines().enumerate().filter_map(assignment).collect()
 }

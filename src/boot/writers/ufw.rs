@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::{Writer, Written};
+use crate::kernel::catalog::Key;
 use crate::sysctl_d::{self, PROCPS, Placed};
 use crate::tree::{Place, Read, Tree, line_where};
 
@@ -24,7 +25,7 @@ fn reads(tree: &Tree) -> Vec<Read> {
     Read::files(&[CONF, DEFAULTS]).chain(sysctl_file(tree).map(Read::File)).collect()
 }
 
-fn writes(tree: &Tree, keys: &BTreeSet<String>) -> Vec<Written> {
+fn writes(tree: &Tree, keys: &BTreeSet<Key>) -> Vec<Written> {
     let Some(file) = sysctl_file(tree).filter(|_| is_enabled(tree)) else { return Vec::new() };
     let read = sysctl_d::parse(tree.bytes(&file).unwrap_or_default(), &PROCPS);
     let placed: Vec<Placed> = read
@@ -32,7 +33,7 @@ fn writes(tree: &Tree, keys: &BTreeSet<String>) -> Vec<Written> {
         .map(|assignment| Placed { place: Place { file: file.clone(), line: assignment.line }, assignment })
         .collect();
     // A name that this kernel does not have is written too, in vain.
-    let named = placed.iter().map(|placed| &placed.assignment).filter(|assignment| assignment.setting().is_some());
+    let named = placed.iter().map(|placed| &placed.assignment).filter(|assignment| assignment.name().is_some());
     let keys = keys.iter().cloned().chain(named.filter_map(sysctl_d::Assignment::dotted_key)).collect();
     sysctl_d::writes(&placed, &PROCPS, &keys).into_iter().map(Written::Surely).collect()
 }

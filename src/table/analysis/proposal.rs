@@ -141,10 +141,10 @@ impl Proposal {
     pub fn request(&self) -> Option<Value> {
         let mut floors = serde_json::Map::new();
         if let Some(limit) = self.limit {
-            floors.insert(MAX.to_owned(), json!(limit));
+            floors.insert(MAX.into(), json!(limit));
         }
         if let Some(buckets) = self.buckets {
-            floors.insert(BUCKETS.to_owned(), json!(buckets));
+            floors.insert(BUCKETS.into(), json!(buckets));
         }
         let mut request = serde_json::Map::new();
         if !self.timeouts.is_empty() {

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::kernel::catalog::{self, BUCKETS, COUNT, MAX};
+use crate::kernel::catalog::{self, BUCKETS, COUNT, MAX, Name};
 use crate::table::model::counters::Counters;
 use crate::table::model::reading::{LossCounters, Quantity, ReadError, Reading, Sizes, Unread};
 use crate::table::source::netlink;
@@ -29,7 +29,7 @@ pub const TABLES: [&str; 2] = ["/proc/net/nf_conntrack", "/proc/net/ip_conntrack
 pub fn read() -> Reading {
     let at = Instant::now();
     let mut unread = Vec::new();
-    let (mut count, mut limit) = (sysctl(COUNT), sysctl(MAX));
+    let (mut count, mut limit) = (sysctl(&COUNT), sysctl(&MAX));
     let counters = read_counters(&mut unread);
     if count.is_none() || limit.is_none() {
         // A container may hide /proc/sys; ctnetlink still answers for this namespace.
@@ -61,11 +61,10 @@ fn read_counters(unread: &mut Vec<Unread>) -> Option<Counters> {
     netlink::counters().map_err(|error| unread.push(Unread::Counters(Arc::new(error)))).ok()
 }
 
-/// The number in the live setting `name`, under whichever of its names the kernel has.
+/// The number in the live setting `name`, under the newest of its keys that the kernel has.
 #[must_use]
-pub fn sysctl(name: &str) -> Option<u64> {
-    let setting = catalog::by_key(name)?;
-    setting.keys().find_map(|key| number(Path::new("/proc/sys").join(key.replace('.', "/"))))
+pub fn sysctl(name: &Name) -> Option<u64> {
+    name.keys().find_map(|key| number(Path::new("/proc/sys").join(key.path())))
 }
 
 fn number(path: impl AsRef<Path>) -> Option<u64> {
@@ -77,7 +76,7 @@ fn number(path: impl AsRef<Path>) -> Option<u64> {
 pub fn timeouts() -> BTreeMap<String, u32> {
     let settings = catalog::CATALOG.iter().filter(|setting| setting.name.contains("_timeout"));
     let live = settings.filter_map(|setting| {
-        let seconds = u32::try_from(sysctl(&setting.name)?).ok()?;
+        let seconds = u32::try_from(sysctl(&setting.into())?).ok()?;
         Some((setting.name.to_string(), seconds))
     });
     live.collect()
@@ -93,7 +92,7 @@ pub fn sizes() -> Sizes {
     });
     let is_writable = |path: &str| std::fs::metadata(path).is_ok_and(|metadata| metadata.mode() & 0o200 != 0);
     Sizes {
-        buckets: sysctl(BUCKETS).or_else(|| number("/sys/module/nf_conntrack/parameters/hashsize")),
+        buckets: sysctl(&BUCKETS).or_else(|| number("/sys/module/nf_conntrack/parameters/hashsize")),
         entry_bytes: slabs.map(|name| Path::new("/sys/kernel/slab").join(name).join("slab_size")).find_map(number),
         memory,
         limit_is_ours: LIMITS.iter().any(|path| is_writable(path)),
