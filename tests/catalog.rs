@@ -118,7 +118,7 @@ fn a_legacy_key_is_the_setting_that_ends_alike() {
         let last = key.rsplit("ip_conntrack_").next().unwrap();
         assert_eq!(name.as_str(), format!("{PREFIX}{last}"));
     }
-    // And the catalog claims no other.
+    // The catalog has no other key for that kernel.
     listed.insert("net.nf_conntrack_max");
     assert_eq!(CATALOG.iter().flat_map(|setting| setting.other_keys).copied().collect::<BTreeSet<_>>(), listed);
 }
@@ -170,7 +170,7 @@ fn what_is_not_a_setting_is_refused() {
         "net.ipv4.netfilter.nf_conntrack_max",
         "net.netfilter.ip_conntrack_max",
         "net.ipv4.netfilter.ip_conntrack_expect_max",
-        // The compatibility tree had this one for a variable that has no canonical name.
+        // The compatibility tree had this key for a variable that has no canonical name.
         "net.ipv4.netfilter.ip_conntrack_tcp_timeout_syn_sent2",
         "net.netfilter.nf_flowtable_tcp_timeout",
         "net.netfilter.nf_log.0",
@@ -180,7 +180,7 @@ fn what_is_not_a_setting_is_refused() {
         "net/netfilter/nf_conntrack_/../../x",
         "net.netfilter.nf_conntrack_a.b",
         "net/netfilter/nf_conntrack_a/b",
-        // The loaders read these as a component with a dot in it.
+        // The loaders read each of these as a path in which one component has a dot.
         "net.netfilter/nf_conntrack_max",
         "net/netfilter.nf_conntrack_max",
         "/net/netfilter/nf_conntrack_max",
@@ -231,12 +231,12 @@ fn the_nearest_name_is_what_was_meant_or_nothing() {
         ("udp_timeout_streams", Some("udp_timeout_stream")),
         ("nf_conntrack_maxx", Some("max")),
         ("nf_conntrack_maxxx", None),
-        // As many letters too few, or too many, as a slip may have; and one more.
+        // A slip may leave out or add so many letters. One more is too many.
         ("nf_conntrack_tcp_timeout_establis", Some("tcp_timeout_established")),
         ("nf_conntrack_tcp_timeout_establi", None),
         ("nf_conntrack_tcp_timeout_establishedxxx", Some("tcp_timeout_established")),
         ("nf_conntrack_tcp_timeout_establishedxxxx", None),
-        // A letter is a letter, however many bytes it has.
+        // Letters are counted, not bytes.
         ("nf_conntrack_m\u{20ac}x", Some("max")),
         ("max", Some("max")),
         ("nf_conntrack_foo", None),

@@ -1,4 +1,4 @@
-//! What is concluded from a reading of the table: the status, its levels, the diagnosis; nothing here needs root.
+//! Judges the conclusions from a reading of the table: the status, its levels, and the diagnosis. No test here needs root.
 
 use std::io;
 use std::net::IpAddr;
@@ -45,7 +45,7 @@ fn observations(count: u64, limit: u64, profile: Option<Profile>) -> Observation
     Observations { source, status, profile, other_losses, sizes, since_boot: Some(1 << 40) }
 }
 
-/// A table in which 6 of 10 entries are established and idle for ten hours.
+/// The profile of a table in which 6 of 10 entries are established and have been idle for ten hours.
 fn idle_profile(count: u64) -> Profile {
     let timeouts = Timeouts::from([("net.netfilter.nf_conntrack_tcp_timeout_established".to_owned(), 432_000)]);
     let mut tally = Tally::new(timeouts);
@@ -87,7 +87,7 @@ fn a_full_table_of_idle_connections() {
     assert_eq!(diagnosis.verdict, Health::Full);
     let request = diagnosis.proposal.request().expect("there is one");
     assert_eq!(request["settings"]["net.netfilter.nf_conntrack_tcp_timeout_established"], 28_800);
-    // 26,214 stay; twice that is less than the limit, which is kept.
+    // 26,214 entries stay. Twice that is less than the limit, so the proposal keeps the limit.
     assert_eq!(request["at_least"]["net.netfilter.nf_conntrack_max"], 65_536);
     checked(&diagnosis, "full-of-idle");
 }
@@ -114,7 +114,7 @@ fn little_memory_bounds_the_limit() {
 #[test]
 fn a_healthy_host_is_not_called_ill() {
     let mut observations = observations(1000, 65_536, Some(idle_profile(1000)));
-    // What was dropped long ago, and what an interface drops now and then, is no illness of now.
+    // Drops of long ago, and the few that an interface has now and then, do not make a host unhealthy now.
     observations.status.since_boot.as_mut().expect("counted").total.insert("drop".into(), 17);
     let LossInterval { before, after } = observations.other_losses.as_mut().expect("both were read");
     before.interfaces.insert("eth0.rx_drop".into(), 0);

@@ -1,4 +1,4 @@
-//! What the documents say is what the program does: their requests, their reports, their lists of names, their links.
+//! Holds the documents against the program: their requests, their reports, their lists of names, and their links.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use conntrack_sysctl::boot::WRITERS;
 use conntrack_sysctl::request;
 use serde_json::Value;
 
-/// The requests in a document: blocks of JSON with settings, and what shell examples hand to the program.
+/// The requests in a document: the blocks of JSON that have settings, and the standard input in shell examples.
 fn requests(text: &str) -> Vec<String> {
     let mut requests = Vec::new();
     for (info, block) in blocks(text) {

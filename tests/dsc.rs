@@ -1,4 +1,5 @@
-//! The operations of the DSC resource on every case of tests/cases/requests, and what its manifest says of the binary.
+//! Runs the operations of the DSC resource on every case of tests/cases/requests, and compares its manifest with the
+//! binary.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +12,7 @@ fn dsc(operation: &str, root: &Path, request: &[u8]) -> Finished {
     Run::new(&["dsc", operation]).root(root).input(request).finish()
 }
 
-/// The state on the first line of an answer, and the properties on the second.
+/// The two lines of an answer: the state, and the names of the properties that differ.
 fn lines(answer: &Finished) -> (Value, Vec<String>) {
     let (state, names) = answer.stdout.trim_end().split_once('\n').expect("there are two lines");
     let parsed = |text| serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));

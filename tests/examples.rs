@@ -1,9 +1,9 @@
-//! The examples in the documents are run, each of them, and what they print is what the documents show.
+//! Runs every example in the documents, and compares the output with the one that the documents show.
 //!
-//! A block marked `console` holds commands behind a prompt and what they print. The commands of a page are run in order:
-//! those behind `$` in an empty directory, without root; those behind `#` as root, in a network and mount namespace of
-//! their own, beside the binary. `BLESS=1` writes into the page what they print. As on a terminal, the program's reports
-//! are text unless the command says otherwise.
+//! A block marked `console` has commands behind a prompt, each with its output. The commands of a page run in order:
+//! those behind `$` without root, in an empty directory; those behind `#` as root, in a network and mount namespace of
+//! their own, beside the binary. `BLESS=1` writes the output into the page. As on a terminal, the program's reports are
+//! text unless the command says otherwise.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -14,7 +14,7 @@ use crate::support::documents::{blocks, documents, project, text, with_blocks};
 use crate::support::golden;
 use crate::support::world::{Network, World, privileged};
 
-/// The program as a terminal has it, in front of the one at `binary`.
+/// A wrapper of the program at `binary` that makes it print text, as it does on a terminal.
 fn on_a_terminal(binary: &str) -> String {
     format!(
         "#!/bin/sh\ncase \"$*\" in\n    *--output* | *--quiet* | *--version*) exec {binary} \"$@\" ;;\n    \
@@ -22,7 +22,8 @@ fn on_a_terminal(binary: &str) -> String {
     )
 }
 
-/// `block` as it would be if each command behind `prompt` had printed what `run` says. None: it has another prompt.
+/// `block`, with the output of each command behind `prompt` replaced by what `run` returns. None: the block has another
+/// prompt.
 fn played(block: &str, prompt: &str, run: &mut dyn FnMut(&str) -> String) -> Option<String> {
     let mut played = String::new();
     let mut lines = block.lines();
@@ -47,10 +48,10 @@ fn played(block: &str, prompt: &str, run: &mut dyn FnMut(&str) -> String) -> Opt
     Some(played)
 }
 
-/// A page may have blocks of both kinds, and only one test at a time may write it.
+/// A page may have blocks with both prompts. The lock keeps two tests from writing the page at the same time.
 static PAGES: Mutex<()> = Mutex::new(());
 
-/// Plays the blocks of each page behind `prompt`, with a `run` of its own for each page.
+/// Runs the blocks of each page that have `prompt`. Each page gets a `run` of its own.
 fn play(prompt: &str, new: impl Fn() -> Box<dyn FnMut(&str) -> String>) {
     let _one_at_a_time = PAGES.lock();
     let mut pages = 0;
@@ -85,7 +86,7 @@ fn examples_that_need_no_root() {
         let home = directory.path().join("home");
         fs::create_dir(&home).expect("a directory can be made");
         Box::new(move |command| {
-            // Held as long as the page is played.
+            // Held until the page is written.
             let _ = &directory;
             let script = format!("exec 2>&1\n{command}");
             let mut sh = Command::new("sh");
@@ -95,8 +96,8 @@ fn examples_that_need_no_root() {
     });
 }
 
-/// What the pages for root find: the program in a /usr/local/sbin of their own, and connection tracking that comes early
-/// at boot, as it does where it is part of the kernel, so that the answer is the same on every machine.
+/// Prepares the world for the pages that need root: the program is in a private /usr/local/sbin, and a file loads
+/// connection tracking early at boot. Without that file, the output would depend on whether it is part of the kernel.
 const ROOT_PAGE: &str = "
 mount -t tmpfs none /usr/local/sbin
 cp /mnt/conntrack-sysctl /usr/local/sbin
@@ -107,7 +108,7 @@ cat > /mnt/bin/conntrack-sysctl
 chmod +x /mnt/bin/conntrack-sysctl
 ";
 
-/// A world in which the pages for root are played.
+/// A world for the pages that need root.
 fn world() -> World {
     let world = World::new(Network::Private);
     let prepared = world.try_sh(ROOT_PAGE, &on_a_terminal("/usr/local/sbin/conntrack-sysctl"));
@@ -125,7 +126,7 @@ privileged!(examples_that_need_root, || {
     });
 });
 
-/// The pages whose scripts are run as they stand; each must succeed, what they print is the machine's own.
+/// The pages whose scripts run unchanged. Each script must succeed; its output depends on the machine and is not compared.
 const SCRIPTS: [&str; 3] = ["docs/faq.md", "docs/sizing.md", "docs/table.md"];
 
 privileged!(scripts_that_need_root, || {
@@ -138,8 +139,8 @@ privileged!(scripts_that_need_root, || {
     }
 });
 
-/// Who runs the other blocks, by page and by what is written behind the fence; or, of what builds and installs, does the
-/// same in a place of its own.
+/// The tests that run the other blocks, by page and by the word behind the fence. For blocks that build or install, the
+/// test does the same in a directory of its own.
 const RUN_BY: &[(&str, &str, &str)] = &[
     ("README.md", "sh", "tests/all"),
     ("README.md", "text", "tests/docs.rs"),

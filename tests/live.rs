@@ -1,4 +1,4 @@
-//! The binary on the real kernel and real files, in a network and mount namespace of its own.
+//! Runs the binary on the real kernel and real files, in a network and mount namespace of its own.
 
 use crate::support::world::{Ended, Limit, Network, World, privileged};
 use conntrack_sysctl::failure::Kind;
@@ -16,9 +16,9 @@ fn verdicts(report: &Report) -> Vec<Verdict> {
     report.settings.iter().map(|setting| setting.verdict).collect()
 }
 
-/// A failed run that left the world as it was.
+/// The report of an apply that fails with `kind` and leaves the world unchanged.
 fn refused(world: &World, request: &str, kind: Kind) -> Report {
-    // What is compared has the machine's limit in it, which other tests set.
+    // The values that are compared include the machine's limit, which other tests set.
     let _limit = Limit::borrow();
     let state = || world.sh("sysctl -a 2>/dev/null | grep conntrack | grep -v count; grep -r . /etc/sysctl.d || true");
     let before = state();

@@ -1,6 +1,6 @@
-//! Compares every output of a report and of a summary with its golden files, from reports that real checks made, in
-//! `tests/outputs/reports`: as desired (web1), live and shadowed (web2), in our own file (web3), a request that means
-//! nothing (web4), files whose names are an attack on the reader (web5), and no report at all (web6).
+//! Compares every output of a report and of a summary with its golden files. The reports in `tests/outputs/reports` were
+//! made by real checks: in sync (web1), live drift and a shadowed line (web2), drift in our own file (web3), a request
+//! that is refused (web4), file names that attack the reader (web5), and a file that is no report (web6).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -47,7 +47,7 @@ fn summarize(output: &str, hosts: &[&str]) -> (String, i32) {
         ["summarize", "--output", output].into_iter().chain(reports.iter().map(String::as_str)).collect();
     let finished = Run::new(&arguments).finish();
     assert_eq!(finished.stderr, "");
-    // The message of what is no report has its path.
+    // The message on a file that is no report names its path.
     (finished.stdout.replace(&format!("{}/", outputs().display()), ""), finished.code)
 }
 
@@ -81,7 +81,7 @@ fn every_output_of_a_summary() {
     }
 }
 
-/// Without `--output`, the program takes one of these two.
+/// Without `--output`, the program chooses one of these two outputs.
 #[test]
 fn every_value_has_json_and_text_and_names_each_output_once() {
     fn names<T: Printed>() -> Vec<&'static str> {
@@ -147,7 +147,7 @@ fn dsc_lines() {
         Some(failure) if report.settings.is_empty() => dsc::refusal(failure).trim_end().to_owned(),
         _ => format!("{}\n{}\n{}", dsc::tested(report), dsc::set(report), dsc::messages(report).trim_end()),
     });
-    // DSC takes a message out of its JSON and prints it on a terminal.
+    // DSC takes the message out of the JSON and prints it on a terminal.
     for line in dsc::messages(&report("web5.json")).lines() {
         let message: BTreeMap<String, String> = serde_json::from_str(line).expect("it is a level and a text");
         assert!(message.values().flat_map(|text| text.chars()).all(|c| !c.is_control()), "{line}");
@@ -190,7 +190,7 @@ fn an_output_that_a_command_does_not_have_is_refused_before_anything_is_done() {
         let finished = Run::new(&arguments).input("{}").finish();
         assert_eq!((finished.code, finished.stdout.as_str()), (1, ""));
         assert!(finished.stderr.contains("[possible values: auto, json, text"), "{}", finished.stderr);
-        // Before the command, too.
+        // The option may also stand before the command.
         let [command, output, value] = arguments;
         let finished = Run::new(&[output, value, command]).input("{}").finish();
         assert_eq!((finished.code, finished.stdout.as_str()), (1, ""));

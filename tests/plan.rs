@@ -1,5 +1,5 @@
-//! Plans that need a live kernel of a certain kind: read-only buckets, thresholds that bound each other, sizes that a
-//! user should know of, a module that is not there.
+//! Judges plans for kernels of a certain kind: with read-only buckets, with thresholds that bound each other, with sizes
+//! that deserve a warning, or without the module.
 
 use std::path::{Path, PathBuf};
 
@@ -276,7 +276,7 @@ fn a_run_that_fails_does_not_advise_to_apply() {
 #[test]
 fn the_advice_on_a_line_that_wins_is_what_helps() {
     let cases = [
-        // Ours would be read later, so that nothing is in the way.
+        // Our file would be read later, so no other file is in the way.
         ("fail", "/etc/sysctl.d/50-vendor.conf", "net.netfilter.nf_conntrack_max = 5", "apply overrules it"),
         ("comment_out", "/etc/sysctl.d/95-vendor.conf", "net.netfilter.nf_conntrack_max = 5", "apply overrules it"),
         ("fail", "/etc/sysctl.d/95-vendor.conf", "net.netfilter.nf_conntrack_max = 5", "set `conflicts`"),
@@ -324,7 +324,7 @@ fn settings_that_this_kernel_does_not_have() {
     assert_eq!(acct.kind, Kind::UnknownSetting);
     assert!(acct.message.ends_with("kernels from 2.6.27 on can have it"), "{}", acct.message);
     assert_eq!(failure(&of("nf_conntrack_mox"), &machine), Kind::UnknownSetting);
-    // A newer kernel's setting works as a plain number.
+    // A setting of a newer kernel is treated as a plain number.
     let plan = planned(r#"{"settings": {"nf_conntrack_new_thing": 7}}"#, &machine);
     assert_eq!((writes(&plan), codes(&plan)), (vec![("new_thing".to_owned(), 7)], vec![Code::Uncatalogued]));
 }
@@ -343,7 +343,7 @@ fn a_copy_is_kept_of_a_file_before_it_changes() {
     let ours = PathBuf::from("/etc/sysctl.d/90-conntrack.conf");
     let machine = Machine::modern().built_in().max(98000).time(1_795_572_000_123);
     let is_kept = |plan: Plan| plan.steps.iter().any(|step| matches!(step, Step::KeepCopy { .. }));
-    // There is nothing to keep of a file that is not there yet.
+    // A file that does not exist yet needs no copy.
     assert!(!is_kept(planned(&request(true), &machine)));
     let machine = machine.file(&ours, "net.netfilter.nf_conntrack_max = 5\n");
     assert!(!is_kept(planned(&request(false), &machine)));
@@ -436,7 +436,7 @@ fn a_floor_that_a_loaded_module_meets_is_not_told_as_set() {
     assert_eq!(report.diff[0].after, format!("module nf_conntrack\n{MAX} = 262144\n"));
 }
 
-/// What a request plans the first time, and what is left to do once that is done.
+/// The plan for a request, and the plan for the same request once the first one has been carried out.
 fn planned_twice(request: &str, machine: &Snapshot) -> Result<(Plan, Plan), Kind> {
     let desired = request::from_slice(request.as_bytes()).expect("the request is well formed");
     let first = plan(&desired, machine).map_err(|failure| failure.kind)?;

@@ -1,4 +1,5 @@
-//! What holds for any request on any machine: the properties of the plan, and the undo at every failing write.
+//! Checks properties that hold for any request on any machine: of the plan, of an apply, and of the undo at every failing
+//! write.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,7 +26,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
 
-/// Settings that have something of their own: aliases, rounding, thresholds that bound each other, a switch, timeouts.
+/// Settings of every kind: with aliases, rounded by the kernel, bounded by another, a switch, and timeouts.
 const NAMES: [&str; 8] = [
     "nf_conntrack_max",
     "nf_conntrack_buckets",
@@ -168,14 +169,14 @@ fn json(wanted: &[(&str, i64)], rest: &str) -> String {
 /// Any request, on any machine.
 #[derive(Clone)]
 struct Case {
-    /// What is wanted, and the rest of the request around it.
+    /// The wanted values, and the rest of the request, in which `VALUES` stands for them.
     wanted: Vec<(&'static str, i64)>,
     rest: String,
     desired: Desired,
     before: Snapshot,
 }
 
-/// As a person reads it: the request, and each file as text.
+/// Prints the request, the live values, and each file as text.
 impl fmt::Debug for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}\n{:?}, live {:?}", json(&self.wanted, &self.rest), self.before.module, self.before.live)?;
@@ -197,12 +198,12 @@ fn case() -> impl Strategy<Value = Case> {
     })
 }
 
-/// A request may leave a conflict or a late module as it is; then the boot may differ from it after an apply.
+/// Whether an apply must leave the boot as desired. A request may accept a conflict or a late module instead.
 fn is_strict(desired: &Desired) -> bool {
     desired.conflicts != Conflicts::Warn && desired.module != ModulePolicy::Ignore
 }
 
-/// How many cases a property gets: PROPTEST_CASES says, or what keeps the quick test quick.
+/// The number of cases of a property: PROPTEST_CASES, or `quick`.
 fn cases(quick: u32) -> u32 {
     std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(quick)
 }
@@ -331,7 +332,7 @@ impl Kernel for FakeKernel {
         let number: i64 = text.parse().map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
         let Target::Sysctl(key) = target else { return Err(io::ErrorKind::NotFound.into()) };
         let name = key.name().expect("only conntrack keys are written");
-        // A failing write has its effect all the same now and then: the undo must not rely on it.
+        // Half of the failing writes take effect all the same, so that an undo cannot rely on the error.
         let fails = self.fails_at == Some(self.writes);
         if !fails || self.writes % 2 == 0 {
             self.values.insert(target.clone(), kernel_value(&name, number, 4096));
@@ -361,7 +362,7 @@ fn lay_out(root: &Path, snapshot: &Snapshot) {
         let path = root.join(path.strip_prefix("/").expect("paths are absolute"));
         fs::create_dir_all(path.parent().expect("it has a parent")).expect("a directory can be made");
         fs::write(&path, bytes).expect("a file can be written");
-        // Not what a fresh file gets: an undo has to know it.
+        // Another mode than that of a new file, so that an undo has to restore it.
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("a file's mode can be set");
     };
     for (path, entry) in snapshot.tree.iter() {
@@ -372,7 +373,7 @@ fn lay_out(root: &Path, snapshot: &Snapshot) {
     }
 }
 
-/// The plan, with a last step that cannot succeed: its file is not what it says.
+/// `plan`, with a last step that cannot succeed, because its file does not have the content that the step expects.
 fn plan_with_failing_step(mut plan: Plan) -> Plan {
     plan.steps.push(Step::ReplaceFile {
         path: "/etc/sysctl.d/00-doomed.conf".into(),

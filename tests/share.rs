@@ -1,6 +1,6 @@
-//! The manual pages and the completions in `share` are made of the command line's own description: what `--help` says,
-//! they say. The sections that no `--help` has, which would only make the binary longer, stand in `tests/share`.
-//! `BLESS=1 cargo test --test tests share::` writes them anew.
+//! Makes the manual pages and the completions in `share` from the program's own description of its command line, so that
+//! they say the same as `--help`. The other sections of the pages are in `tests/share`: in the binary they would only take
+//! space. `BLESS=1 cargo test --test tests share::` writes the files anew.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,7 +21,7 @@ fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The command and those of its commands that are for people, each with all of its options.
+/// The program and its commands that people use, each with all of its options.
 fn pages() -> Vec<Command> {
     let mut whole = cli::command().disable_help_subcommand(true).subcommand_help_heading("COMMANDS");
     whole.build();
@@ -33,8 +33,8 @@ fn page_name(page: &Command) -> &str {
     page.get_display_name().unwrap_or_else(|| page.get_name())
 }
 
-/// A manual page: what `--help` says, in the order that readers know, and what `tests/share` adds to it. There the text
-/// before the first heading is more of the description.
+/// A manual page: the text of `--help` in the usual order of sections, and the text from `tests/share`. The part of that
+/// text before its first heading continues the description.
 fn manual(page: &Command) -> String {
     let name = page_name(page);
     let about = page.get_long_about().or_else(|| page.get_about()).expect("each command says what it does").to_string();
@@ -50,7 +50,8 @@ fn manual(page: &Command) -> String {
         let mut text = Vec::new();
         render(&man, &mut text).expect("memory can be written");
         let text = String::from_utf8(text).expect("a section is UTF-8");
-        // Each section would begin with the two lines that a page begins with; and an empty line is no good form.
+        // clap_mangen begins each section with two lines that belong at the head of a page, and leaves empty lines, which
+        // roff does not want.
         let text = text.strip_prefix(APOSTROPHE).expect("a section begins so");
         text.replace("\n.br\n\n.br\n", "\n.sp\n")
     };
@@ -82,7 +83,7 @@ const APOSTROPHE: &str = ".ie \\n(.g .ds Aq \\(aq\n.el .ds Aq '\n";
 /// The command line as completions offer it, without what is not for people. The common options are offered after a
 /// command alone, where it is known which of their values that command has.
 fn offered() -> Command {
-    // `explain` takes any name of a setting; the catalog's are offered.
+    // `explain` takes the name of any setting; the completions offer those of the catalog.
     let names = CATALOG.iter().map(|setting| setting.name.trim_start_matches("net.netfilter."));
     let names = PossibleValuesParser::new(names);
     let whole = cli::command()
@@ -102,13 +103,13 @@ fn completions(shell: impl Generator) -> String {
     String::from_utf8(text).expect("completions are UTF-8")
 }
 
-/// A hyphen in the program's name is written in one way where a command is found, and in another where its options are
-/// looked up: without this, no command's own options would be offered.
+/// clap_complete writes the hyphen of the program's name in two ways: one where it finds the command, another where it
+/// looks up the options. Without the replacement, bash would not complete the options of a command.
 fn bash() -> String {
     completions(shells::Bash).replace("conntrack__subcmd__sysctl", "conntrack__sysctl")
 }
 
-/// What an argument can be, where it is no option, has to be added.
+/// clap_complete leaves out the values of positional arguments for fish; they are added here.
 fn fish() -> String {
     let mut text = completions(shells::Fish);
     for command in offered().get_subcommands() {
@@ -124,7 +125,7 @@ fn fish() -> String {
     text
 }
 
-/// What `share` holds.
+/// The files in `share`.
 fn files() -> BTreeMap<PathBuf, String> {
     let pages = pages();
     let manuals = pages.iter().map(|page| (format!("man/man8/{}.8", page_name(page)), manual(page)));
@@ -163,7 +164,7 @@ fn files_below(directory: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// The examples of a page are lines of shell: each use of the program among them.
+/// The examples of a page are lines of shell. Each call of the program in them must be accepted.
 #[test]
 fn the_arguments_in_the_examples_are_accepted() {
     let mut count = 0;

@@ -1,4 +1,4 @@
-//! What a shell script relies on: with `--quiet` nothing on standard output, and the exit code as without it.
+//! Checks what a shell script relies on: with `--quiet`, standard output is empty and the exit code is the same.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ fn run(arguments: &[&str], request: &str) -> Finished {
     Run::new(arguments).input(request).finish()
 }
 
-/// A check of the case `name` in tests/cases/requests, as it is and quiet.
+/// Checks the case `name` of tests/cases/requests twice: without `--quiet`, and with it.
 fn checks(name: &str) -> [Finished; 2] {
     let case: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/requests").join(name);
     let request = fs::read_to_string(case.join("request.json")).expect("the case has a request");

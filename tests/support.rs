@@ -1,4 +1,4 @@
-//! What the tests share: a run of the binary, trees of files, and golden files.
+//! Code that the tests share: runs of the binary, trees of files, and golden files.
 
 pub(crate) mod documents;
 pub(crate) mod loader;
@@ -22,7 +22,7 @@ pub(crate) struct Run {
     input: Vec<u8>,
 }
 
-/// What a run printed, and how it ended.
+/// The output of a run, and its exit code.
 pub(crate) struct Finished {
     pub(crate) code: i32,
     pub(crate) stdout: String,
@@ -50,7 +50,7 @@ impl Run {
         self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.command.spawn().expect("the binary starts");
         let mut stdin = child.stdin.take().expect("it has a standard input");
-        // A run that refuses its input early closes it; that is not the test's failure.
+        // A run that refuses its input closes it early, so that this write may fail.
         let _ = stdin.write_all(&self.input);
         drop(stdin);
         let Output { status, stdout, stderr } = child.wait_with_output().expect("the binary ends");
@@ -75,7 +75,7 @@ impl Finished {
     }
 }
 
-/// Compares `found` with the golden file at `path`, or makes the golden file where the environment has BLESS.
+/// Compares `found` with the golden file at `path`. With BLESS in the environment, writes the file instead.
 pub(crate) fn golden(path: &Path, found: &str) {
     if std::env::var_os("BLESS").is_some() {
         fs::write(path, found).expect("a golden file can be written");
@@ -85,7 +85,7 @@ pub(crate) fn golden(path: &Path, found: &str) {
     assert!(expected == found, "{} differs; found:\n{found}\nexpected:\n{expected}", path.display());
 }
 
-/// Copies a tree of files, links as links.
+/// Copies a tree of files. A link is copied as a link.
 pub(crate) fn copy_tree(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a directory can be made");
     for item in fs::read_dir(from).expect("a directory can be read") {

@@ -1,4 +1,4 @@
-//! The parsers of the table on saved outputs, and what the view shows of them; nothing here needs root.
+//! Judges the parsers of tables, logs and counters on saved output, and the frames of the view. No test here needs root.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -47,7 +47,7 @@ fn input(case: &Path, form_of: impl Fn(&[u8]) -> &'static str) -> Vec<u8> {
     bytes
 }
 
-/// The entries of a saved table, all of which has to be understood.
+/// The entries of a saved table. Every line must be understood.
 fn entries(case: &Path) -> Vec<TableEntry> {
     let bytes = input(case, |bytes| saved::form(bytes).name);
     let mut entries = Vec::new();
@@ -84,7 +84,8 @@ fn saved_tables() {
     }
 }
 
-/// The four forms were saved one after the other of one table, within a second; the time that remains may differ by it.
+/// The four forms are of one table, saved one after the other within a second, so that the remaining times may differ by
+/// one.
 #[test]
 fn one_table_in_four_forms() {
     let bare = |case: &str| {
@@ -129,7 +130,7 @@ fn a_line_without_end_takes_no_memory() {
     assert_eq!(saved.unread, 1);
 }
 
-/// Statistics of kernels with other columns: each counter is found by its name.
+/// Kernels differ in the columns of the statistics; each counter is found by its name.
 #[test]
 fn counters_by_name() {
     for (name, expected) in [("stat-6.18.txt", 2), ("stat-5.10.txt", 2), ("stat-2.6.18.txt", 1)] {
@@ -195,14 +196,15 @@ fn the_kernels_records() {
     let message = record("4,812,74000000,-", words).expect("it is one");
     assert_eq!((message.namespace, message.since_boot), (Some(4_026_532_178), Some(74_000_000)));
     assert_eq!((message.time.as_deref(), &*message.text), (Some("2001-09-09T01:47:54Z"), words));
-    // A program that writes to /dev/kmsg has another facility; one that quotes the message does not begin with it.
+    // A line that a program wrote to /dev/kmsg has another facility, and a line that quotes the message does not begin with
+    // it.
     assert_eq!(record("12,812,74000000,-", words), None);
     assert_eq!(record("4,812,74000000,-", &format!("someone said {words}")), None);
     assert_eq!(record("4,812", words), None);
     assert_eq!(record("4,1,2,-", "nf_conntrack: nf_conntrack: table full in netns x, dropping packet"), None);
 }
 
-/// The alerts and the dashboard ask for no metric that does not exist.
+/// Every metric in the alerts and in the dashboard exists.
 #[test]
 fn the_metrics_that_the_alerts_ask_for() {
     let metrics = fs::read_to_string(directory().join("status/metrics.prom")).expect("the case is there");
@@ -272,7 +274,7 @@ fn the_view_on_a_wide_and_a_narrow_terminal() {
 }
 
 proptest! {
-    /// No terminal is too small, and no line is longer or more than it has room for.
+    /// A frame fits into a terminal of any size: it has no longer lines, and no more of them.
     #[test]
     fn the_view_fits(width in 1_usize..200, height in 1_usize..60, fill in 0.0..120.0, unicode: bool) {
         let history: VecDeque<f64> = VecDeque::from([fill, 3.0]);
@@ -282,7 +284,8 @@ proptest! {
         prop_assert!(lines.iter().all(fits));
     }
 
-    /// A count is never too high, and too low by no more than it says and than the theorem says.
+    /// A count is never too high. It is too low by at most the error that the summary states, which is at most the bound of
+    /// the theorem.
     #[test]
     fn heavy_hitters(items in proptest::collection::vec(0_u32..40, 0..400), most in 1_usize..20) {
         let mut heavy = HeavyHitters::new(most);
@@ -310,7 +313,7 @@ proptest! {
         }
     }
 
-    /// A right message with a wrong byte, or cut off, is read as far as it goes.
+    /// A message with a wrong byte, or one that is cut off, is read as far as it makes sense.
     #[test]
     fn a_broken_datagram_is_read_without_a_panic(entry in any_entry(), place: usize, byte: u8, cut: usize) {
         let mut bytes = datagram(&entry);
@@ -381,7 +384,7 @@ fn attribute(number: u16, value: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A small builder of what the kernel sends for an entry.
+/// Builds the message that the kernel sends for an entry.
 fn datagram(entry: &TableEntry) -> Vec<u8> {
     const NESTED: u16 = 0x8000;
     let (family, ip) = match (entry.source, entry.destination) {

@@ -1,5 +1,5 @@
-//! The table on the real kernel: what `status`, `diagnose` and `watch` say beside what conntrack(8) says, and the
-//! incident from the first dropped packet to the last, in a network namespace of its own.
+//! Compares `status`, `diagnose` and `watch` with conntrack(8) on the real kernel, and plays an incident from the first
+//! dropped packet to the last, in a network namespace of its own.
 
 use crate::support::world::{Ended, Limit, Network, World, privileged};
 use conntrack_sysctl::table::analysis::diagnosis::Health;
@@ -20,7 +20,7 @@ fn tracked_world() -> World {
     world
 }
 
-/// A script that sends a packet to each port from `first` on, `count` of them, from `address`.
+/// A script that sends a packet from `address` to each of `count` ports, beginning with `first`.
 fn flood(address: &str, first: u32, count: u32) -> String {
     format!(
         "python3 - <<'END'
@@ -98,7 +98,7 @@ privileged!(a_sample_tells_of_the_whole, || {
     assert_eq!((sample.entries, sample.sample_of), (16_384, Some(80_000)));
     assert_eq!((whole.entries, whole.sample_of, whole.sources.items[0].percent), (80_000, None, 75.0));
     let off = (sample.sources.items[0].percent - 75.0).abs();
-    // One run in a billion is six deviations off; the margin is two.
+    // The margin is two standard deviations. One run in a billion is off by more than six.
     assert!(off < 3.0 * sample.margin_points, "{off} of {}", sample.margin_points);
 });
 
@@ -110,13 +110,13 @@ privileged!(the_incident, || {
     limit.set(2000);
     let flood_once = flood("127.0.0.5", 10_000, 3000);
     world.sh(&format!("send() {{\n{flood_once}\n}}\n(for i in 1 2 3 4 5 6; do send; sleep 0.3; done; touch /mnt/done) >/dev/null 2>&1 &"));
-    // The limit holds for each namespace by itself: another one has room, whatever this one holds.
+    // The limit applies to each namespace separately: another namespace has room although this one is full.
     let other = tracked_world();
     other.sh(&flood("127.0.0.5", 10_000, 1000));
     let seen = status(&other.try_sh("exec $BIN status", ""));
     assert_eq!((seen.count, seen.since_boot.map(|counted| counted.total["drop"])), (Some(1000), Some(0)));
     drop(other);
-    // The kernel's messages are rationed: ten in five seconds, for all of networking.
+    // The kernel rate-limits its messages: ten in five seconds, for all of networking.
     let own =
         world.sh("readlink /proc/self/ns/net").trim().trim_start_matches("net:[").trim_end_matches(']').to_owned();
     let mut found = diagnosis(&world.try_sh("sleep 0.5; exec $BIN diagnose --interval 1", ""));
@@ -146,13 +146,13 @@ privileged!(the_incident, || {
 
     world.sh("while [ ! -e /mnt/done ]; do sleep 0.1; done");
 
-    // What it proposes is a request, and what the request asks for ends the drops.
+    // The proposal is a request, and applying it ends the drops.
     let request = world.try_sh("exec $BIN diagnose --interval 0 --output request", "");
     let request: serde_json::Value = serde_json::from_str(&request.stdout).expect("a request is JSON");
     assert!(conntrack_sysctl::request::from_slice(request.to_string().as_bytes()).is_ok(), "{request}");
     let proposed = request["at_least"]["net.netfilter.nf_conntrack_max"].as_u64().expect("it asks for a limit");
     assert_eq!(proposed, 4096);
-    // The limit belongs to the machine's own network; its files are private to this world.
+    // The limit can only be set in the machine's own network namespace; the files of this world are private all the same.
     let machine = World::new(Network::Machine);
     let applied = machine.apply(&request.to_string()).report();
     assert!(applied.in_sync && applied.changed, "{applied:#?}");
@@ -206,19 +206,19 @@ privileged!(what_cannot_be_read_is_named_and_the_rest_is_given, || {
     world.sh("cp $BIN /mnt/binary; chmod 755 /mnt /mnt/binary");
     let unread = |diagnosis: &DiagnosisDocument| format!("{:?}", diagnosis.status.unread);
 
-    // A user other than root: no netlink, no table, but the counts.
+    // A user other than root cannot read the table by netlink, but can read the counts.
     let nobody = "exec setpriv --reuid 65534 --regid 65534 --clear-groups";
     let found = diagnosis(&world.try_sh(&format!("{nobody} /mnt/binary diagnose --interval 0"), ""));
     assert_eq!((found.verdict, found.status.count, &found.profile), (Health::Healthy, Some(10), &None));
     assert!(unread(&found).contains("CAP_NET_ADMIN"), "{}", unread(&found));
 
-    // No keys under /proc/sys: the socket tells the rest.
+    // Without the keys under /proc/sys, netlink has the limit and the count.
     world.sh("mount -t tmpfs none /proc/sys/net");
     let found = diagnosis(&world.try_sh("exec $BIN diagnose --interval 0", ""));
     assert_eq!((found.status.count, found.profile.map(|profile| profile.entries)), (Some(10), Some(10)));
     assert!(found.status.limit.is_some());
 
-    // Neither: the counters in /proc/net/stat still have the number of entries.
+    // Without both, the counters in /proc/net/stat still have the number of entries.
     let ended = world.try_sh(&format!("{nobody} /mnt/binary status --warn 75"), "");
     let seen = status(&ended);
     assert_eq!((ended.code, seen.level.map(|judged| judged.level), seen.limit), (3, Some(AlertLevel::Unknown), None));
@@ -226,7 +226,7 @@ privileged!(what_cannot_be_read_is_named_and_the_rest_is_given, || {
     assert!(seen.unread.iter().any(|unread| unread.what == "the limit"), "{:?}", seen.unread);
 });
 
-/// Runs `watch` in a real terminal of a size, and returns the screen while it runs, and after `end`.
+/// Runs `watch` in a real terminal, and returns the screen while it runs and the screen after `end`.
 fn watched(world: &World, size: &str, environment: &str, end: &str) -> (String, String) {
     let (width, height) = size.split_once('x').expect("a size");
     let screens = world.sh(&format!(
@@ -253,7 +253,7 @@ privileged!(the_view_in_a_real_terminal, || {
         assert!(during.starts_with("conntrack 300 of"), "{size}:\n{during}");
         assert_eq!(during.contains("\u{1b}[32m"), environment != "NO_COLOR=1", "{size}:\n{during}");
         assert!(during.contains("127.0.0.5") || size == "20x5", "{size}:\n{during}");
-        // The shell's screen is back, and so are its echo and its lines.
+        // The shell's screen is back, with echo and line editing.
         assert!(after.contains("ended") && !after.contains("TOP SOURCES"), "{size}:\n{after}");
         assert!(after.lines().any(|line| line.trim() == "0"), "{size}:\n{after}");
     }
@@ -271,6 +271,6 @@ privileged!(a_line_of_json_for_each_look, || {
     assert_eq!(looks.len(), 12);
     let new = looks.iter().filter_map(|look| look.new);
     assert_eq!((looks[11].count, new.map(|new| new.entries).sum::<u64>()), (Some(300), 300), "{looks:?}");
-    // A reader that has seen enough ends the watch.
+    // The watch ends when its reader closes the pipe.
     assert_eq!(world.sh("timeout 10 $BIN watch --interval 0.1 | head -n 1 | wc -l").trim(), "1");
 });

@@ -1,4 +1,4 @@
-//! Hostile and hasty surroundings: other writers, many runs at once, signals, links that lead astray.
+//! Runs the binary in hostile surroundings: with other writers, many runs at once, signals, and planted links.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -75,7 +75,7 @@ privileged!(one_run_at_a_time, || {
     assert_eq!((failure.kind, ended.code), (Kind::Busy, 1));
     assert_eq!(world.sysctl(CLOSE_WAIT), "60");
     assert!(!world.path(FILE).exists());
-    // A run that has nothing to do needs no lock.
+    // A run that has nothing to do takes no lock.
     assert!(world.apply(&request(240)).report().in_sync);
     let ended = world.try_sh("flock /run/lock/conntrack-sysctl.lock $BIN apply", &request(240));
     assert!(ended.report().in_sync);
@@ -99,7 +99,7 @@ privileged!(another_users_lock_does_not_hold_a_run_up, || {
 privileged!(a_signal_in_mid_run_does_not_stop_it_half_done, || {
     for signal in ["TERM", "INT", "HUP"] {
         let world = World::new(Network::Private);
-        // The run is held up at its first sync, long after the live value is set.
+        // strace delays the run at its first sync, long after the live value has been set.
         let script = format!(
             "strace -qq -o /dev/null -e inject=fsync:delay_enter=600000:when=1 $BIN apply /mnt/request > /mnt/report & sleep 0.4
              kill -{signal} $(pgrep -x -P $! conntrack-sysct) || exit 9
@@ -153,7 +153,7 @@ privileged!(an_immutable_file, || {
     world.sh(&format!("chattr -i {FILE}"));
     assert_eq!((failure.kind, failure.rolled_back), (Kind::Permission, Some(true)), "{failure:?}");
     assert_eq!((world.sysctl(CLOSE_WAIT), file_of(&world)), ("60".into(), "# old\n".into()));
-    // The same directory, which is another file system than /etc, is none the worse for it.
+    // A directory on another file system than /etc works as well.
     assert!(world.apply(&request(240)).report().in_sync);
 });
 
@@ -195,7 +195,7 @@ privileged!(the_process_bars_itself_from_what_it_does_not_need, || {
         let restricts = |line: &str| line.starts_with("landlock_restrict_self") && line.ends_with("= 0");
         assert!(trace.lines().any(restricts), "{command}: {trace}");
     }
-    // An older kernel knows no such call; a run does without.
+    // An older kernel lacks this system call; the run goes on without it.
     let script = "strace -qq -o /dev/null -e inject=landlock_create_ruleset:error=ENOSYS $BIN apply";
     assert!(world.try_sh(script, &request(300)).report().in_sync);
 });

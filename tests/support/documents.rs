@@ -21,7 +21,7 @@ pub(crate) fn text(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The fenced blocks of a document, each with what is written behind its opening fence.
+/// The fenced blocks of a document, each with the text behind its opening fence.
 pub(crate) fn blocks(text: &str) -> Vec<(String, String)> {
     let mut blocks = Vec::new();
     with_blocks(text, |info, block| {
@@ -31,7 +31,8 @@ pub(crate) fn blocks(text: &str) -> Vec<(String, String)> {
     blocks
 }
 
-/// The document with what `instead` gives in the place of a block, which it gets with what is written behind its fence.
+/// The document, with each block replaced by what `instead` returns for it. `instead` gets the text behind the opening
+/// fence, and the block.
 pub(crate) fn with_blocks(text: &str, mut instead: impl FnMut(&str, &str) -> Option<String>) -> String {
     let mut written = String::new();
     let mut open: Option<(&str, String)> = None;

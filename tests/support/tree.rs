@@ -1,4 +1,4 @@
-//! Reads the files of a root into a [`Tree`], by other means than the program does.
+//! Reads the files of a root into a [`Tree`], without the program's own code for that.
 
 use std::fs;
 use std::os::unix::fs::FileTypeExt;
@@ -7,11 +7,11 @@ use std::path::{Component, Path, PathBuf};
 use conntrack_sysctl::sysctl_d::paths::{CREDENTIALS, SYSCTL_CONF, SYSCTL_D};
 use conntrack_sysctl::tree::{Entry, Tree};
 
-/// The tree of what a loader may read under `root`.
+/// The files under `root` that a loader may read.
 pub(crate) fn tree(root: &Path) -> Tree {
     let mut tree = Tree::default();
     for directory in SYSCTL_D {
-        // Where /lib is a link to /usr/lib, its files are those.
+        // If /lib is a link to /usr/lib, its files have been read already.
         let is_link = root.join("lib").is_symlink() && directory.starts_with("/lib/");
         let Ok(items) = fs::read_dir(inside(root, Path::new(directory))) else { continue };
         for item in items.filter(|_| !is_link) {
@@ -49,7 +49,7 @@ fn entry(root: &Path, path: &Path) -> Option<Entry> {
     Some(if end == path { Entry::File(bytes) } else { Entry::Link { target: end, bytes } })
 }
 
-/// Where the links at the end of `path` lead; the directories on the way are taken for directories.
+/// The path at the end of the links that begin at `path`. Links among the directories on the way are not followed.
 fn end_of_links(root: &Path, path: &Path) -> PathBuf {
     let mut end = path.to_owned();
     for _ in 0..40 {

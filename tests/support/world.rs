@@ -44,7 +44,7 @@ pub(crate) struct World {
     holder: Child,
 }
 
-/// What a command in a world printed, and how it ended.
+/// The output of a command in a world, and its exit code.
 pub(crate) struct Ended {
     pub(crate) code: i32,
     pub(crate) stdout: String,
