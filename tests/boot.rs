@@ -1,35 +1,26 @@
-//! What the next boot makes of a machine, beyond the values that the cases of `tests/cases/boots` expect: why a line is
-//! lost, which lines are shadowed, and who writes later.
+//! Judges what the next boot makes of a machine, beyond the values that the cases of `tests/cases/boots` expect: why a
+//! line is lost, which lines are shadowed, and which programs write later.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use crate::support::machine::Machine;
 use conntrack_sysctl::boot::systems::{SYSTEMD, SYSVINIT};
 use conntrack_sysctl::boot::{Lost, boot, detected, later_writers, wanted};
 use conntrack_sysctl::kernel::catalog::{BUCKETS, COUNT, FRAG6_HIGH, MAX, Name};
-use conntrack_sysctl::kernel::release::Release;
-use conntrack_sysctl::snapshot::{LiveKernel, Module, Snapshot};
+use conntrack_sysctl::snapshot::{Module, Snapshot};
 use conntrack_sysctl::sysctl_d::paths::SYSCTL_D;
-use conntrack_sysctl::tree::{Entry, Place, Read, Tree};
+use conntrack_sysctl::tree::{Entry, Place, Read};
 use conntrack_sysctl::warning::Warning;
 
-fn tree(files: &[(&str, &str)]) -> Tree {
-    let entries = files.iter().map(|(path, text)| ((*path).into(), Entry::File(text.as_bytes().to_vec())));
-    entries.collect()
-}
-
-fn name(key: &str) -> Name {
-    Name::of_key(key).expect("it is a setting")
-}
-
-fn snapshot(files: &[(&str, &str)], module: Module) -> Snapshot {
-    Snapshot::image(tree(files), module)
+fn image(files: &[(&str, &str)], module: Module) -> Machine {
+    Machine::image().module(module).files(files)
 }
 
 #[test]
 fn what_comes_late_is_lost() {
     let files = [("/etc/sysctl.d/a.conf", "net.nf_conntrack_max = 5\n")];
-    let late = boot(&snapshot(&files, Module::Absent), &SYSTEMD).outlook(&MAX);
+    let late = boot(&image(&files, Module::Absent), &SYSTEMD).outlook(&MAX);
     assert_eq!((late.value, late.winner), (None, None));
     assert!(
         matches!(late.lost, Some(Lost::ModuleLate { place, barred: None }) if place.to_string() == "/etc/sysctl.d/a.conf:1")
@@ -37,9 +28,9 @@ fn what_comes_late_is_lost() {
     let rule = "ACTION==\"add\", SUBSYSTEM==\"module\", KERNEL==\"nf_conntrack\", \
                 RUN+=\"/usr/lib/systemd/systemd-sysctl --prefix=/net/netfilter\"\n";
     let with_a_rule = [files[0], ("/etc/udev/rules.d/90-ct.rules", rule)];
-    let left_out = boot(&snapshot(&with_a_rule, Module::Absent), &SYSTEMD).outlook(&MAX);
+    let left_out = boot(&image(&with_a_rule, Module::Absent), &SYSTEMD).outlook(&MAX);
     assert!(matches!(left_out.lost, Some(Lost::ModuleLate { .. })));
-    let built_in = boot(&snapshot(&files, Module::BuiltIn), &SYSTEMD).outlook(&MAX);
+    let built_in = boot(&image(&files, Module::BuiltIn), &SYSTEMD).outlook(&MAX);
     assert_eq!((built_in.value, built_in.lost), (Some(5), None));
 }
 
@@ -48,10 +39,10 @@ fn names_and_values_that_no_kernel_of_today_takes() {
     let text = "net.ipv4.ip_conntrack_max = 5\nnet.netfilter.nf_conntrack_buckets = abc\n\
                 net.netfilter.nf_conntrack_count = 5\n";
     let files = [("/etc/sysctl.d/a.conf", text)];
-    let boot = boot(&snapshot(&files, Module::BuiltIn), &SYSVINIT);
+    let boot = boot(&image(&files, Module::BuiltIn), &SYSVINIT);
     assert!(matches!(boot.outlook(&MAX).lost, Some(Lost::NoSuchKey(place)) if place.line == 1));
     assert!(matches!(boot.outlook(&BUCKETS).lost, Some(Lost::Refused(place)) if place.line == 2));
-    // A reading, which nobody writes.
+    // The kernel counts the entries itself, and lets nobody write the number.
     assert!(matches!(boot.outlook(&COUNT).lost, Some(Lost::Refused(place)) if place.line == 3));
 }
 
@@ -60,7 +51,7 @@ fn a_line_of_the_loader_shadows_an_option_of_the_module() {
     let option = ("/etc/modprobe.d/a.conf", "options nf_conntrack hashsize=10000\n");
     let file = ("/etc/sysctl.d/a.conf", "net.netfilter.nf_conntrack_buckets = 2048");
     let early = ("/etc/modules-load.d/a.conf", "nf_conntrack");
-    let both = boot(&snapshot(&[option, file, early], Module::Absent), &SYSTEMD).outlook(&BUCKETS);
+    let both = boot(&image(&[option, file, early], Module::Absent), &SYSTEMD).outlook(&BUCKETS);
     assert_eq!(both.value, Some(2048));
     assert_eq!(both.shadowed(), [Place { file: "/etc/modprobe.d/a.conf".into(), line: 1 }]);
 }
@@ -68,18 +59,16 @@ fn a_line_of_the_loader_shadows_an_option_of_the_module() {
 #[test]
 fn the_high_threshold_rises_from_5_11_on() {
     let text = format!("{FRAG6_HIGH} = {}\n", 8 << 20);
-    let high = |release| {
-        let machine = snapshot(&[("/etc/sysctl.d/a.conf", &text)], Module::BuiltIn);
-        boot(&Snapshot { live: Some(LiveKernel { release, ..LiveKernel::default() }), ..machine }, &SYSTEMD)
-            .outlook(&FRAG6_HIGH)
-            .value
+    let high = |machine: Machine| {
+        boot(&machine.built_in().file("/etc/sysctl.d/a.conf", &text), &SYSTEMD).outlook(&FRAG6_HIGH).value
     };
-    assert_eq!(high(Some(Release::new(5, 10))), None);
-    assert_eq!(high(Some(Release::new(5, 11))), Some(8 << 20));
-    assert_eq!(high(None), Some(8 << 20));
+    assert_eq!(high(Machine::modern().kernel(5, 10)), None);
+    assert_eq!(high(Machine::modern().kernel(5, 11)), Some(8 << 20));
+    // Nothing is known of the kernel of an image.
+    assert_eq!(high(Machine::image()), Some(8 << 20));
 }
 
-/// A machine on which ufw is enabled and has sysctl read `text`.
+/// The files of a machine on which ufw is enabled and has sysctl read `text`.
 fn with_ufw(text: &str) -> Vec<(&str, &str)> {
     vec![
         ("/etc/default/ufw", "IPT_SYSCTL=/etc/ufw/sysctl.conf"),
@@ -90,7 +79,7 @@ fn with_ufw(text: &str) -> Vec<(&str, &str)> {
 
 #[test]
 fn ufw_writes_after_the_loader_if_it_is_enabled() {
-    let outlook = |files: &[(&str, &str)]| boot(&snapshot(files, Module::BuiltIn), &SYSTEMD).outlook(&MAX);
+    let outlook = |files: &[(&str, &str)]| boot(&image(files, Module::BuiltIn), &SYSTEMD).outlook(&MAX);
     let mut files = with_ufw("net.nf_conntrack_max=7\nnet/netfilter/nf_conntrack_max=5\nnet/ipv4/ip_conntrack_max=6\n");
     files.push(("/etc/sysctl.d/a.conf", "net.nf_conntrack_max=9"));
     let enabled = outlook(&files);
@@ -106,7 +95,7 @@ fn ufw_writes_after_the_loader_if_it_is_enabled() {
 #[test]
 fn ufw_names_a_setting_as_no_kernel_of_today_does() {
     let files = with_ufw("net/ipv4/ip_conntrack_max=6\n");
-    let machine = snapshot(&files, Module::BuiltIn);
+    let machine = image(&files, Module::BuiltIn);
     let outlook = boot(&machine, &SYSTEMD).outlook(&MAX);
     assert!(outlook.value.is_none() && matches!(outlook.lost, Some(Lost::NoSuchKey(place)) if place.line == 1));
     assert_eq!(writers(&machine, &[&MAX]), ["ufw net.netfilter.nf_conntrack_max"]);
@@ -120,7 +109,7 @@ fn writers(machine: &Snapshot, settings: &[&Name]) -> Vec<String> {
 
 #[test]
 fn later_writers_are_named_where_they_write_what_is_wanted() {
-    let established = name("net.netfilter.nf_conntrack_tcp_timeout_established");
+    let established = Name::of_key("net.netfilter.nf_conntrack_tcp_timeout_established").expect("it is a setting");
     let mut files = with_ufw("net/netfilter/nf_conntrack_max=5");
     files.extend([
         ("/etc/tuned/active_profile", "fast\n"),
@@ -128,7 +117,7 @@ fn later_writers_are_named_where_they_write_what_is_wanted() {
         ("/usr/lib/tuned/profiles/base/tuned.conf", "[sysctl]\nnet.netfilter.nf_conntrack_max=5\n"),
         ("/var/lib/kubelet/config.yaml", ""),
     ]);
-    let machine = snapshot(&files, Module::Absent);
+    let machine = image(&files, Module::Absent);
     let of_max = ["ufw", "tuned", "kube-proxy"].map(|name| format!("{name} {MAX}"));
     assert_eq!(writers(&machine, &[&MAX]), of_max);
     assert_eq!(writers(&machine, &[&BUCKETS, &MAX]), of_max);
@@ -139,7 +128,7 @@ fn later_writers_are_named_where_they_write_what_is_wanted() {
 
 #[test]
 fn a_glob_of_ufw_writes_and_an_exclusion_does_not() {
-    let of_ufw = |text| writers(&snapshot(&with_ufw(text), Module::Absent), &[&BUCKETS, &MAX]);
+    let of_ufw = |text| writers(&image(&with_ufw(text), Module::Absent), &[&BUCKETS, &MAX]);
     assert_eq!(of_ufw("net/netfilter/nf_conntrack_m*=5"), [format!("ufw {MAX}")]);
     assert_eq!(of_ufw("-net/netfilter/nf_conntrack_max"), [""; 0]);
 }
@@ -148,7 +137,7 @@ fn a_glob_of_ufw_writes_and_an_exclusion_does_not() {
 fn a_line_of_a_tuned_profile_is_a_comment_or_an_assignment() {
     let of_tuned = |text| {
         let files = [("/etc/tuned/active_profile", "fast"), ("/etc/tuned/fast/tuned.conf", text)];
-        let later = later_writers(&snapshot(&files, Module::Absent), &[&MAX]);
+        let later = later_writers(&image(&files, Module::Absent), &[&MAX]);
         later.into_iter().map(|write| Warning::from(write).message).collect::<Vec<_>>()
     };
     let written = of_tuned("# nf_conntrack_max=4\n  ; nf_conntrack_max=4\nnf_conntrack_max\n nf_conntrack_max = 5\n");
@@ -157,13 +146,13 @@ fn a_line_of_a_tuned_profile_is_a_comment_or_an_assignment() {
     assert_eq!(of_tuned("#nf_conntrack_max=4\n"), [""; 0]);
 }
 
-/// Where a boot with `files` may have profiles of tuned.
+/// The paths at which a boot with `files` may have profiles of tuned.
 fn profiles(files: &[(&str, &str)]) -> Vec<PathBuf> {
     let candidate = |read| match read {
         Read::Candidate(path) => Some(path),
         _ => None,
     };
-    wanted(&tree(files), Module::Absent).into_iter().filter_map(candidate).collect()
+    wanted(&Machine::image().files(files).tree, Module::Absent).into_iter().filter_map(candidate).collect()
 }
 
 #[test]
@@ -184,7 +173,7 @@ fn profiles_without_end_come_to_an_end() {
 
 #[test]
 fn what_is_read_names_what_is_to_be_read_next() {
-    let reads = |files: &[(&str, &str)]| wanted(&tree(files), Module::Absent);
+    let reads = |files: &[(&str, &str)]| wanted(&Machine::image().files(files).tree, Module::Absent);
     let conf = Read::File("/etc/ufw/sysctl.conf".into());
     assert!(!reads(&[]).contains(&conf));
     assert!(reads(&[("/etc/default/ufw", "IPT_SYSCTL=/etc/ufw/sysctl.conf")]).contains(&conf));
@@ -202,7 +191,7 @@ fn no_file_says_when_a_built_in_module_comes() {
             Read::Directory { path, .. } => Some(path),
             _ => None,
         };
-        wanted(&tree(&[]), module).into_iter().filter_map(directory).collect::<BTreeSet<_>>()
+        wanted(&Machine::image().tree, module).into_iter().filter_map(directory).collect::<BTreeSet<_>>()
     };
     assert_eq!(directories(Module::BuiltIn), SYSCTL_D.map(PathBuf::from).into());
     assert_eq!(directories(Module::Absent).len(), 4 * SYSCTL_D.len());
@@ -211,18 +200,12 @@ fn no_file_says_when_a_built_in_module_comes() {
 #[test]
 fn which_program_reads_the_files() {
     let link = |target: &str| Entry::Link { target: target.into(), bytes: Vec::new() };
-    let with = |path: &str, entry: Entry| {
-        let mut tree = tree(&[]);
-        tree.insert(path, entry);
-        detected(&tree)
-    };
-    assert_eq!(detected(&tree(&[])), &SYSVINIT);
+    let with = |path: &str, entry: Entry| detected(&Machine::image().entry(path, entry).tree);
+    assert_eq!(detected(&Machine::image().tree), &SYSVINIT);
     assert_eq!(with("/run/systemd/system", Entry::Program), &SYSTEMD);
     assert_eq!(with("/usr/lib/systemd/systemd-sysctl", Entry::Program), &SYSTEMD);
     assert_eq!(with("/sbin/init", link("/usr/lib/systemd/systemd")), &SYSTEMD);
     assert_eq!(with("/sbin/init", link("/usr/sbin/init")), &SYSVINIT);
-    let mut sysvinit = tree(&[]);
-    sysvinit.insert("/sbin/init", link("/usr/sbin/init"));
-    sysvinit.insert("/lib/systemd/systemd-sysctl", Entry::Program);
-    assert_eq!(detected(&sysvinit), &SYSVINIT);
+    let sysvinit = Machine::image().entry("/sbin/init", link("/usr/sbin/init"));
+    assert_eq!(detected(&sysvinit.entry("/lib/systemd/systemd-sysctl", Entry::Program).tree), &SYSVINIT);
 }

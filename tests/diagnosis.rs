@@ -14,7 +14,7 @@ use conntrack_sysctl::table::analysis::profile::{Profile, Tally, Timeouts};
 use conntrack_sysctl::table::analysis::status::{self, Thresholds};
 use conntrack_sysctl::table::model::counters::{Counters, Counts};
 use conntrack_sysctl::table::model::entry::{Marks, ProtocolState, TableEntry, timeout};
-use conntrack_sysctl::table::model::log::Log;
+use conntrack_sysctl::table::model::log::{Log, LogMessage};
 use conntrack_sysctl::table::model::reading::{Namespace, Reading, Sizes, TableSource, Unread};
 use conntrack_sysctl::table::source::log::kmsg::record_message;
 use conntrack_sysctl::table::view::json::{DiagnosisDocument, StatusDocument};
@@ -26,23 +26,95 @@ fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/table")
 }
 
-fn observations(count: u64, limit: u64, profile: Option<Profile>) -> Observations {
-    let counters = Counters { entries: None, cpus: vec![Counts::from([("drop".into(), 0), ("early_drop".into(), 0)])] };
-    let reading = Reading {
-        at: Instant::now(),
-        count: Some(count),
-        limit: Some(limit),
-        counters: Some(counters),
-        unread: Vec::new(),
-    };
-    let sizes = Sizes { buckets: Some(65_536), entry_bytes: Some(256), memory: Some(4 << 30), limit_is_ours: true };
-    let mut before = reading.clone();
-    before.at = reading.at.checked_sub(Duration::from_secs(1)).expect("the machine runs for longer");
-    let mut status = status::status("2012-06-07T08:09:10Z".into(), &reading, Some(&before), &sizes);
-    status.log = Some(Log::new("/dev/kmsg"));
-    let source = TableSource::File("a test".into());
-    let other_losses = Some(LossInterval::default());
-    Observations { source, status, profile, other_losses, sizes, since_boot: Some(1 << 40) }
+/// Two looks at a table, a second apart, in which nothing happened unless a test says so. The table has 65,536 buckets, and
+/// the machine 4 GiB of memory.
+struct Table(Observations);
+
+impl Table {
+    fn new(count: u64, limit: u64) -> Table {
+        let cpus = vec![Counts::from([("drop".into(), 0), ("early_drop".into(), 0)])];
+        let reading = Reading {
+            at: Instant::now(),
+            count: Some(count),
+            limit: Some(limit),
+            counters: Some(Counters { entries: None, cpus }),
+            unread: Vec::new(),
+        };
+        let sizes = Sizes { buckets: Some(65_536), entry_bytes: Some(256), memory: Some(4 << 30), limit_is_ours: true };
+        let mut before = reading.clone();
+        before.at = reading.at.checked_sub(Duration::from_secs(1)).expect("the machine runs for longer");
+        let mut status = status::status("2012-06-07T08:09:10Z".into(), &reading, Some(&before), &sizes);
+        status.log = Some(Log::new("/dev/kmsg"));
+        let source = TableSource::File("a test".into());
+        let other_losses = Some(LossInterval::default());
+        Table(Observations { source, status, profile: None, other_losses, sizes, since_boot: Some(1 << 40) })
+    }
+
+    fn profile(mut self, profile: Profile) -> Table {
+        self.0.profile = Some(profile);
+        self
+    }
+
+    fn memory(mut self, bytes: u64) -> Table {
+        self.0.sizes.memory = Some(bytes);
+        self
+    }
+
+    fn buckets_unknown(mut self) -> Table {
+        self.0.sizes.buckets = None;
+        self
+    }
+
+    /// The number of entries by which the table grew between the two looks.
+    fn growth(mut self, entries: i64) -> Table {
+        self.interval().growth = entries;
+        self
+    }
+
+    /// The rise of a counter of connection tracking between the two looks.
+    fn counted(mut self, counter: &str, events: u64) -> Table {
+        self.interval().counted.as_mut().expect("it has counters").total.insert(counter.into(), events);
+        self
+    }
+
+    /// A counter of connection tracking since the boot.
+    fn since_boot(mut self, counter: &str, events: u64) -> Table {
+        self.0.status.since_boot.as_mut().expect("it has counters").total.insert(counter.into(), events);
+        self
+    }
+
+    /// A counter of the network stack at both looks: `eth0.rx_drop` of an interface, `dropped` of softnet, or another.
+    fn other_counter(mut self, counter: &str, before: u64, after: u64) -> Table {
+        let losses = self.0.other_losses.as_mut().expect("both looks were taken");
+        for (counts, value) in [(&mut losses.before, before), (&mut losses.after, after)] {
+            let counts = match counter {
+                "dropped" => &mut counts.softnet,
+                _ if counter.starts_with("eth0.") => &mut counts.interfaces,
+                _ => &mut counts.network,
+            };
+            counts.insert(counter.into(), value);
+        }
+        self
+    }
+
+    /// A message of the kernel, and how many microseconds after the boot the machine was observed.
+    fn message(mut self, message: LogMessage, observed_at: u64) -> Table {
+        self.0.status.log.as_mut().expect("it has a log").push(message);
+        self.0.since_boot = Some(observed_at);
+        self
+    }
+
+    fn interval(&mut self) -> &mut status::Interval {
+        self.0.status.interval.as_mut().expect("it was observed twice")
+    }
+
+    fn status(self) -> status::Status {
+        self.0.status
+    }
+
+    fn diagnose(self) -> Diagnosis {
+        diagnose(self.0)
+    }
 }
 
 /// The profile of a table in which 6 of 10 entries are established and have been idle for ten hours.
@@ -79,11 +151,7 @@ fn checked(diagnosis: &Diagnosis, name: &str) {
 
 #[test]
 fn a_full_table_of_idle_connections() {
-    let mut observations = observations(65_536, 65_536, Some(idle_profile(65_536)));
-    let counted =
-        observations.status.interval.as_mut().and_then(|interval| interval.counted.as_mut()).expect("counted");
-    counted.total.insert("drop".into(), 1234);
-    let diagnosis = diagnose(observations);
+    let diagnosis = Table::new(65_536, 65_536).profile(idle_profile(65_536)).counted("drop", 1234).diagnose();
     assert_eq!(diagnosis.verdict, Health::Full);
     let request = diagnosis.proposal.request().expect("there is one");
     assert_eq!(request["settings"]["net.netfilter.nf_conntrack_tcp_timeout_established"], 28_800);
@@ -94,9 +162,7 @@ fn a_full_table_of_idle_connections() {
 
 #[test]
 fn a_nearly_full_table_of_busy_connections() {
-    let mut observations = observations(60_000, 65_536, None);
-    observations.status.interval.as_mut().expect("it looked twice").growth = 100;
-    let diagnosis = diagnose(observations);
+    let diagnosis = Table::new(60_000, 65_536).growth(100).diagnose();
     assert_eq!((diagnosis.verdict, diagnosis.seconds_until_full), (Health::Near, Some(55)));
     assert_eq!((diagnosis.proposal.limit, diagnosis.proposal.buckets), (Some(131_072), Some(131_072)));
     checked(&diagnosis, "near");
@@ -104,22 +170,16 @@ fn a_nearly_full_table_of_busy_connections() {
 
 #[test]
 fn little_memory_bounds_the_limit() {
-    let mut observations = observations(65_536, 65_536, None);
-    observations.sizes.memory = Some(256 << 20);
-    let diagnosis = diagnose(observations);
+    let diagnosis = Table::new(65_536, 65_536).memory(256 << 20).diagnose();
     assert_eq!(diagnosis.proposal.limit, Some(65_536), "131,072 entries and buckets would take more than 32 MiB");
     checked(&diagnosis, "full-in-little-memory");
 }
 
 #[test]
 fn a_healthy_host_is_not_called_ill() {
-    let mut observations = observations(1000, 65_536, Some(idle_profile(1000)));
     // Drops of long ago, and the few that an interface has now and then, do not make a host unhealthy now.
-    observations.status.since_boot.as_mut().expect("counted").total.insert("drop".into(), 17);
-    let LossInterval { before, after } = observations.other_losses.as_mut().expect("both were read");
-    before.interfaces.insert("eth0.rx_drop".into(), 0);
-    after.interfaces.insert("eth0.rx_drop".into(), 3);
-    let diagnosis = diagnose(observations);
+    let table = Table::new(1000, 65_536).profile(idle_profile(1000));
+    let diagnosis = table.since_boot("drop", 17).other_counter("eth0.rx_drop", 0, 3).diagnose();
     assert_eq!(diagnosis.verdict, Health::Healthy);
     assert!(diagnosis.proposal.timeouts.is_empty(), "nothing is pressing");
     assert_eq!(diagnosis.proposal.limit, Some(65_536));
@@ -128,16 +188,11 @@ fn a_healthy_host_is_not_called_ill() {
 
 #[test]
 fn another_door_is_named() {
-    let mut observations = observations(1000, 65_536, None);
-    let LossInterval { before, after } = observations.other_losses.as_mut().expect("both were read");
-    before.network.insert("TcpExt.ListenOverflows".into(), 5);
-    after.network.insert("TcpExt.ListenOverflows".into(), 9);
-    before.softnet.insert("dropped".into(), 0);
-    after.softnet.insert("dropped".into(), 1);
-    let counted =
-        observations.status.interval.as_mut().and_then(|interval| interval.counted.as_mut()).expect("counted");
-    counted.total.insert("insert_failed".into(), 2);
-    let diagnosis = diagnose(observations);
+    let diagnosis = Table::new(1000, 65_536)
+        .counted("insert_failed", 2)
+        .other_counter("TcpExt.ListenOverflows", 5, 9)
+        .other_counter("dropped", 0, 1)
+        .diagnose();
     assert_eq!(diagnosis.verdict, Health::DroppingElsewhere);
     let names: Vec<&str> = diagnosis.losses.iter().map(|loss| loss.counter.as_str()).collect();
     assert_eq!(names, ["conntrack.insert_failed", "TcpExt.ListenOverflows", "softnet.dropped"]);
@@ -149,11 +204,7 @@ fn a_table_that_was_full_an_hour_ago() {
     let words = "4,1,1000000000000,-;nf_conntrack: nf_conntrack: table full, dropping packet";
     let message = record_message(words, Some(1_339_000_000)).expect("it is one");
     let with = |since_boot: u64, dropped: u64| {
-        let mut observations = observations(1000, 65_536, None);
-        observations.status.since_boot.as_mut().expect("counted").total.insert("drop".into(), dropped);
-        observations.status.log.as_mut().expect("a log").push(message.clone());
-        observations.since_boot = Some(since_boot);
-        diagnose(observations)
+        Table::new(1000, 65_536).since_boot("drop", dropped).message(message.clone(), since_boot).diagnose()
     };
     let diagnosis = with(1_000_000_000_000 + 3_600_000_000, 5);
     assert_eq!((diagnosis.verdict, diagnosis.proposal.limit), (Health::WasFull, Some(131_072)));
@@ -164,7 +215,7 @@ fn a_table_that_was_full_an_hour_ago() {
 
 #[test]
 fn a_table_without_limit_is_not_full() {
-    let diagnosis = diagnose(observations(1000, 0, None));
+    let diagnosis = Table::new(1000, 0).diagnose();
     assert_eq!((diagnosis.verdict, diagnosis.proposal.request()), (Health::Healthy, None));
     checked(&diagnosis, "no-limit");
 }
@@ -172,11 +223,9 @@ fn a_table_without_limit_is_not_full() {
 #[test]
 fn levels_of_a_monitoring_plugin() {
     let level = |count: Option<u64>, limit: u64, dropped: u64| {
-        let mut status = observations(count.unwrap_or(0), limit, None).status;
+        let mut status = Table::new(count.unwrap_or(0), limit).counted("drop", dropped).status();
         status.count = count;
         status.fill_percent = status::fill(count, Some(limit));
-        let counted = status.interval.as_mut().and_then(|interval| interval.counted.as_mut()).expect("counted");
-        counted.total.insert("drop".into(), dropped);
         status::alert(&status, THRESHOLDS).level.exit().code()
     };
     assert_eq!(level(Some(74), 100, 0), 0);
@@ -189,7 +238,7 @@ fn levels_of_a_monitoring_plugin() {
 
 #[test]
 fn a_status_in_text_and_metrics() {
-    let mut status = observations(58_000, 65_536, None).status;
+    let mut status = Table::new(58_000, 65_536).status();
     status.alert = Some(status::alert(&status, THRESHOLDS));
     let document = StatusDocument::from(&status);
     let json = serde_json::to_string_pretty(&document).expect("it has string keys") + "\n";
@@ -216,9 +265,7 @@ fn drops_of_a_full_table_are_not_counted_twice() {
 
 #[test]
 fn no_limit_is_too_large_to_be_reckoned_with() {
-    let mut observations = observations(1000, u64::MAX, None);
-    observations.sizes.buckets = None;
-    let diagnosis = diagnose(observations);
+    let diagnosis = Table::new(1000, u64::MAX).buckets_unknown().diagnose();
     assert_eq!(diagnosis.proposal.memory, Some(u64::MAX));
     let arguments = ["diagnose", "--from", "-", "--limit", "2147483648"];
     let refused = Run::new(&arguments).input("").finish();

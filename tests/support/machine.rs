@@ -98,6 +98,10 @@ impl Machine {
         self.entry(path, Entry::File(text.as_bytes().to_vec()))
     }
 
+    pub(crate) fn files(self, files: &[(&str, &str)]) -> Machine {
+        files.iter().fold(self, |machine, (path, text)| machine.file(path, text))
+    }
+
     pub(crate) fn entry(mut self, path: impl Into<PathBuf>, entry: Entry) -> Machine {
         self.snapshot.tree.insert(path, entry);
         self
