@@ -1,6 +1,6 @@
 # Copyright: the conntrack-sysctl maintainers
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Tells what the connection tracking sysctls are now, and what the next boot makes of them."""
+"""Shows the connection tracking sysctls, and their values after the next boot."""
 from __future__ import absolute_import, division, print_function
 
 __metaclass__ = type

@@ -1,3 +1,3 @@
 # Copyright: the conntrack-sysctl maintainers
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""The module is done by the action plugin of this name, and by the binary; its documentation is in settings.yml."""
+"""The action plugin of this name and the binary do the work of this module. settings.yml has its documentation."""

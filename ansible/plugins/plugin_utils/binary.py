@@ -1,9 +1,9 @@
 # Copyright: the conntrack-sysctl maintainers
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Runs the collection's static binary on the managed host, where no Python is needed.
+"""Runs the collection's static binary on the managed host. The host needs no Python.
 
-One command on the host says which machine it is, and runs the binary at once where the host keeps a verified copy of it.
-Else the binary for that machine is transferred, which the next run finds again.
+One command on the host prints the machine type. If the host keeps a verified copy of the binary, the command runs it at
+once. Otherwise the plugin transfers the binary for that machine type, and the next run finds it in the cache.
 """
 from __future__ import absolute_import, division, print_function
 
@@ -17,30 +17,30 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import merge_hash
 
-# Where a host keeps the binary. Root alone may write here and in every directory above it.
+# The directory in which a host keeps the binary. Only root may write to it and to every directory above it.
 CACHE = '/var/cache/conntrack-sysctl'
 
-# What the command on the host prints where the binary has to be transferred, and where there is none to transfer.
-# Both end with the system and the machine, as `uname -sm` prints them.
+# The command on the host prints WANTED if it needs the binary. It prints UNKNOWN if the collection has no binary for the
+# host. The system and the machine type follow, as `uname -sm` prints them.
 WANTED = 'conntrack-sysctl: wanted for '
 UNKNOWN = 'conntrack-sysctl: unknown to '
 
-# Enters the cache, and fails unless it is a directory that belongs to root and that nobody else can enter: who is in there
-# is root. It is looked at from within: whatever happens to its name meanwhile, what is checked is what is used.
+# Enters the cache. Fails unless the cache is a directory that belongs to root and that nobody else can enter. The check
+# runs inside the directory, so the command uses the directory that it checked, even if somebody renames it meanwhile.
 ENTER = (
     'cd {cache} 2>/dev/null && set -- $(ls -ldn .) && [ "$3" = 0 ] && '
     'case $1 in (drwx------|drwx------.) true;; (*) false;; esac'
 ).format(cache=CACHE)
 
-# The binary lies in the cache under its own SHA-256, which is computed again before each use.
+# The name of the binary in the cache is its SHA-256. The host computes the SHA-256 again before each use.
 VERIFY = 'echo "$sum  {file}" | sha256sum -c >/dev/null 2>&1'
 
 
 class BinaryAction(ActionBase):
-    """An action that is done by the binary, as its module `name`."""
+    """An action that the binary carries out, as its module `name`."""
 
     name = None
-    # Whether a run of this module may leave the binary on the host: one that only looks leaves nothing.
+    # Whether a run of this module may leave the binary on the host. A run that only reads leaves nothing.
     may_change = False
 
     def run(self, tmp=None, task_vars=None):
@@ -50,7 +50,7 @@ class BinaryAction(ActionBase):
         arguments = dict(self._task.args)
         arguments['_ansible_check_mode'] = bool(self._task.check_mode)
         arguments['_ansible_diff'] = bool(self._task.diff)
-        # What is not JSON (an encrypted string, a date) is handed over as the text that a playbook's author sees.
+        # A value that is not JSON (an encrypted string, a date) becomes the text that the author of the playbook sees.
         arguments = json.dumps(arguments, default=str)
 
         answer = self._execute(_cached(self.name, binaries), arguments)
@@ -81,13 +81,13 @@ class BinaryAction(ActionBase):
     def _execute(self, command, arguments):
         """The answer to a command that reads the task's arguments from its standard input."""
         become = self._connection.become
-        # Up to ansible-core 2.18 a become plugin does not say so itself: it is `su` that needs a terminal.
+        # Up to ansible-core 2.18 a become plugin does not say whether it passes input on. Only `su` needs a terminal.
         passes = become is None or getattr(become, 'pipelining', not str(become.name).endswith('su'))
         if self._connection.has_pipelining and passes:
             answer = self._low_level_execute_command('( %s )' % command, in_data=arguments.encode('utf-8'))
             if answer['rc'] == 0 or 'tty' not in answer['stderr']:
                 return answer
-        # This connection has no standard input to offer, or a sudo that insists on a terminal.
+        # The connection offers no standard input, or sudo requires a terminal.
         self._ensure_temporary_directory()
         remote = self._connection._shell.join_path(self._connection._shell.tmpdir, 'arguments')
         self._transfer_data(remote, arguments)
@@ -118,7 +118,7 @@ def _directory():
 
 
 def _binaries():
-    """Machine, as `uname -m` calls it, to the path of its binary and the SHA-256 of that."""
+    """Maps a machine type, as `uname -m` prints it, to the path of its binary and its SHA-256."""
     prefix = 'conntrack-sysctl-'
     binaries = {}
     directory = _directory()
@@ -134,7 +134,7 @@ def _binaries():
 
 
 def _cached(name, binaries):
-    """The command that runs what the host keeps, or says what it wants."""
+    """The command that runs the cached binary, or says which binary it needs."""
     cases = ' '.join('("Linux %s") sum=%s;;' % (machine, digest) for machine, (path, digest) in sorted(binaries.items()))
     return (
         'machine=$(uname -sm); case $machine in {cases} (*) echo "{unknown}$machine"; exit 1;; esac; '
@@ -143,7 +143,7 @@ def _cached(name, binaries):
 
 
 def _transferred(name, remote, digest, keep):
-    """The command that runs what was transferred, and before that keeps it where it may."""
+    """The command that runs the transferred binary, and before that puts it into the cache if allowed."""
     if not keep:
         return 'exec {remote} module {name}'.format(remote=_quoted(remote), name=name)
     return (
@@ -159,7 +159,7 @@ def _quoted(text):
 
 
 def _line_with(text, prefix):
-    """What follows `prefix` on the line that begins with it."""
+    """The rest of the line that begins with `prefix`."""
     for line in text.splitlines():
         if line.startswith(prefix):
             return line[len(prefix):].strip()

@@ -1,4 +1,4 @@
-# A whole request, each field as docs/request.md has it.
+# A whole request. docs/request.md describes each field.
 conntrack:
   settings:
     nf_conntrack_tcp_timeout_close_wait: 4m

@@ -1,5 +1,5 @@
-# The binary from the master's file server: states/conntrack/conntrack-sysctl beside this file. The hash is compared on the
-# minion before the file gets its name; `source_hash` would not be, as Salt ignores it for salt:// sources.
+# The binary comes from the master's file server: states/conntrack/conntrack-sysctl beside this file. The minion compares
+# the hash before the file gets its name. `source_hash` would have no effect, because Salt ignores it for salt:// sources.
 conntrack binary:
   file.managed:
     - name: /usr/local/sbin/conntrack-sysctl

@@ -1,1 +1,1 @@
-"""Connection tracking sysctls as Salt states: an envelope around the binary ``conntrack-sysctl``."""
+"""Connection tracking sysctls as Salt states: they call the binary ``conntrack-sysctl``."""

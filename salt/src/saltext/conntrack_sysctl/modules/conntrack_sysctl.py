@@ -1,13 +1,13 @@
 """
-Look at and change the kernel's connection tracking sysctls, by the binary ``conntrack-sysctl``.
+Read and change the kernel's connection tracking sysctls with the binary ``conntrack-sysctl``.
 
-The binary is looked for in the minion's ``PATH``. The minion's configuration may name another:
+The module looks for the binary in the minion's ``PATH``. The minion's configuration may name another binary:
 
 .. code-block:: yaml
 
     conntrack_sysctl.binary: /opt/conntrack/bin/conntrack-sysctl
 
-Requests and reports are those of the binary: its documents ``request.md`` and ``report.md`` tell of every field.
+Requests and reports are those of the binary. Its documents ``request.md`` and ``report.md`` describe every field.
 """
 
 from __future__ import annotations
@@ -33,10 +33,9 @@ def __virtual__() -> str | tuple[bool, str]:
 
 def check(request: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
     """
-    Say what differs from a request, and what :py:func:`apply` would change. Change nothing.
+    Report what differs from a request, and what :py:func:`apply` would change. Change nothing.
 
-    The request is given whole, or by its fields. Returns the report. The return code is 0 in sync, 2 drift, 1 could not
-    tell.
+    Give the whole request, or its fields. Returns the report. The return code is 0 in sync, 2 drift, 1 could not tell.
 
     CLI Example:
 
@@ -50,9 +49,9 @@ def check(request: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any
 
 def apply(request: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
     """
-    Make the machine as a request says. All of it is done, or nothing.
+    Make the machine match a request: change all of it, or nothing.
 
-    The request is given whole, or by its fields. Returns the report. The return code is 0 done, 1 failed.
+    Give the whole request, or its fields. Returns the report. The return code is 0 done, 1 failed.
 
     CLI Example:
 
@@ -65,7 +64,7 @@ def apply(request: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any
 
 def state(request: dict[str, Any], test: bool = False) -> dict[str, Any]:
     """
-    Apply a request, or with ``test`` check it, and return what a state returns, all but its name. The states call this.
+    Apply a request, or with ``test`` check it. Return the result of a state without its name. The states call this.
 
     CLI Example:
 
@@ -78,7 +77,7 @@ def state(request: dict[str, Any], test: bool = False) -> dict[str, Any]:
 
 def show() -> dict[str, Any]:
     """
-    List all settings: the live value, what the next boot makes of it, and the line that decides.
+    List all settings: the live value, the value after the next boot, and the line that decides.
 
     CLI Example:
 
@@ -91,7 +90,7 @@ def show() -> dict[str, Any]:
 
 def explain(setting: str) -> dict[str, Any]:
     """
-    Tell of one setting every line that assigns it, in boot order, and who wins.
+    Show every line that assigns one setting, in boot order, and the line that wins.
 
     CLI Example:
 
@@ -99,13 +98,13 @@ def explain(setting: str) -> dict[str, Any]:
 
         salt '*' conntrack_sysctl.explain nf_conntrack_max
     """
-    # What begins with a dash is a name all the same, and no option.
+    # After `--` a name that begins with a dash is not an option.
     return _answer(["explain", "--", setting])[0]
 
 
 def status() -> dict[str, Any]:
     """
-    Say how full the table is, and what was dropped.
+    Show how full the table is, and how many packets were dropped.
 
     CLI Example:
 
@@ -118,7 +117,7 @@ def status() -> dict[str, Any]:
 
 def diagnose() -> dict[str, Any]:
     """
-    Say what fills the table, why packets are dropped, and what to set.
+    Show what fills the table and why packets are dropped, and propose settings.
 
     CLI Example:
 
@@ -130,7 +129,7 @@ def diagnose() -> dict[str, Any]:
 
 
 def _report(command: str, request: dict[str, Any] | None, fields: dict[str, Any]) -> dict[str, Any]:
-    """The report of ``command`` on a request, which is refused by the binary where it is wrong, and not here."""
+    """The report of ``command`` on a request. The binary refuses a wrong request, not this function."""
     if request is None:
         request = salt.utils.args.clean_kwargs(**fields)
     elif salt.utils.args.clean_kwargs(**fields):
@@ -141,12 +140,12 @@ def _report(command: str, request: dict[str, Any] | None, fields: dict[str, Any]
 
 
 def _text(request: dict[str, Any]) -> str:
-    """The request as JSON. What YAML knows and JSON does not, such as a date, is handed over as text."""
+    """The request as JSON. Values that YAML has and JSON does not have, such as a date, become text."""
     return json.dumps(request, default=str)
 
 
 def _answer(arguments: list[str], request: str = "", output: str = "json") -> tuple[dict[str, Any], int]:
-    """What the binary prints, and its exit code."""
+    """The output of the binary, and its exit code."""
     binary = __opts__.get("conntrack_sysctl.binary", "conntrack-sysctl")
     path = salt.utils.path.which(binary)
     if path is None:
@@ -154,7 +153,7 @@ def _answer(arguments: list[str], request: str = "", output: str = "json") -> tu
             f"the binary `{binary}` is not on this minion; "
             "put it into the PATH, or name it as `conntrack_sysctl.binary` in the minion's configuration"
         )
-    # No shell, and no `cmd.run`, which would turn the two characters `\n` in the request into a line end.
+    # There is no shell and no `cmd.run`: `cmd.run` would turn the two characters `\n` in the request into a line end.
     try:
         done = subprocess.run(
             [path, "--output", output, *arguments], input=request, capture_output=True, encoding="utf-8", check=False

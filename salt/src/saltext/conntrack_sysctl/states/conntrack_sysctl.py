@@ -10,7 +10,7 @@ Keep the kernel's connection tracking sysctls as desired: live now, and after th
             nf_conntrack_tcp_timeout_close_wait: 4m
             nf_conntrack_tcp_timeout_established: 8h
 
-One state is one request of the binary ``conntrack-sysctl``: all of it is done, or nothing. With ``test=True`` the
+One state is one request to the binary ``conntrack-sysctl``, which changes all of it, or nothing. With ``test=True`` the
 binary checks and changes nothing.
 """
 
@@ -24,7 +24,7 @@ __virtualname__ = "conntrack_sysctl"
 
 
 def __virtual__() -> str | tuple[bool, str]:
-    """Load where the execution module does."""
+    """Load if the execution module is loaded."""
     if "conntrack_sysctl.state" in __salt__:
         return __virtualname__
     return False, "conntrack_sysctl: the execution module is not loaded"
@@ -35,7 +35,7 @@ def present(name: str, value: Any = None, settings: dict[str, Any] | None = None
     Hold one setting, or several as one change.
 
     name
-        The setting, by any of its names; with ``settings`` or ``at_least`` a name for the state, and no more.
+        The setting, by any of its names. With ``settings`` or ``at_least`` it is only a name for the state.
 
     value
         Its value: an integer, a duration for a timeout (``8h``), a boolean for a switch.
@@ -73,16 +73,16 @@ def present(name: str, value: Any = None, settings: dict[str, Any] | None = None
 
 def absent(name: str, settings: list[str] | None = None, **options: Any) -> dict[str, Any]:
     """
-    Have the file assign a setting, or several, no more. The live kernel is left as it is.
+    Remove one setting, or several, from the file. The live kernel stays as it is.
 
     name
-        The setting; with ``settings`` a name for the state, and no more.
+        The setting. With ``settings`` it is only a name for the state.
 
     settings
         The names of several settings.
 
     options
-        As in :py:func:`present`; ``file`` says which file is meant.
+        As in :py:func:`present`. ``file`` names the file.
 
     .. code-block:: yaml
 
@@ -125,7 +125,7 @@ def managed(name: str, request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _state(name: str, request: dict[str, Any]) -> dict[str, Any]:
-    """The outcome of a request, as the binary tells it."""
+    """The result of a request, as the binary prints it."""
     try:
         outcome = __salt__["conntrack_sysctl.state"](request, test=__opts__["test"])
     except CommandExecutionError as error:
