@@ -20,6 +20,7 @@ mod oracle;
 mod outputs;
 mod plan;
 mod properties;
+mod reboot;
 mod refusals;
 mod requests;
 mod share;

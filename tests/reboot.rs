@@ -1,0 +1,134 @@
+//! Judges the judge of real reboots: it passes an answer that is right, and fails each that is wrong. Guests are booted by
+//! `tests/reboot/run`, whose `main` is in `tests/reboot`.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use crate::judges::expected::Expected;
+use crate::judges::{case, images};
+use crate::support::Run;
+
+mod answer;
+mod judge;
+
+use answer::{Answer, directory_of};
+use case::{Case, cases};
+use images::IMAGES;
+use judge::{Booted, Row, Values, without_answer};
+
+const SYN_SENT: &str = "net.netfilter.nf_conntrack_tcp_timeout_syn_sent";
+const MAX: &str = "net.netfilter.nf_conntrack_max";
+
+/// The results of a guest that has gone through one case: a directory of files, as its scripts write them.
+struct Results {
+    directory: tempfile::TempDir,
+    case: Case,
+}
+
+impl Results {
+    /// Those of a guest with a request of `boots/any/comment-out`, about which the program was right.
+    fn right() -> Results {
+        let case =
+            cases("boots/any").into_iter().find(|case| case.name.ends_with("/comment-out")).expect("it is there");
+        let root = tempfile::tempdir().expect("a directory can be made");
+        crate::judges::machine(&case, IMAGES.iter().find(|image| image.name == "12"), root.path());
+        let run = |arguments: &[&str], input: Vec<u8>| Run::new(arguments).root(root.path()).input(input).finish();
+        let request = case.request().expect("the case has a request");
+        let applied = run(&["apply", "-"], request.clone());
+        let results = Results { directory: tempfile::tempdir().expect("a directory can be made"), case };
+        results.write("module", "early\n");
+        results.write("seen", &format!("{SYN_SENT} 44\n{MAX} 8192\n"));
+        results.write_run("show", &run(&["show"], Vec::new()).stdout, 0);
+        results.write_run(&results.of_case("report"), &applied.stdout, applied.code);
+        let checked = run(&["check", "-"], request);
+        results.write_run(&results.of_case("check"), &checked.stdout, checked.code);
+        results
+    }
+
+    fn of_case(&self, name: &str) -> String {
+        format!("cases/{}/{name}", directory_of(&self.case))
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let path = self.directory.path().join(name);
+        fs::create_dir_all(path.parent().expect("it is in a directory")).expect("a directory can be made");
+        fs::write(path, text).expect("a file can be written");
+    }
+
+    fn write_run(&self, name: &str, printed: &str, code: i32) {
+        self.write(name, printed);
+        self.write(&format!("{name}.exit"), &format!("{code}\n"));
+    }
+
+    /// Writes a file with `to` in the place of `from`.
+    fn replace(&self, name: &str, from: &str, to: &str) {
+        let text = fs::read_to_string(self.directory.path().join(name)).expect("the file is there");
+        assert!(text.contains(from), "{name} has no {from}: {text}");
+        self.write(name, &text.replace(from, to));
+    }
+
+    fn rows(&self) -> Vec<Row> {
+        let image = IMAGES.iter().find(|image| image.name == "12").expect("there is this image");
+        let defaults: Values = BTreeMap::from([(SYN_SENT.to_owned(), 120), (MAX.to_owned(), 8192)]);
+        let answer = match Answer::read(self.directory.path(), std::slice::from_ref(&self.case)) {
+            Ok(answer) => answer,
+            Err(why) => return vec![without_answer(&self.case, &why)],
+        };
+        let booted = Booted { image, defaults: &defaults, answer: &answer };
+        booted.judge(&self.case).into_iter().chain(booted.judge_show()).collect()
+    }
+
+    /// The subjects that failed.
+    fn wrong(&self) -> Vec<String> {
+        self.rows().into_iter().filter(|row| row.wrong.is_some()).map(|row| row.subject).collect()
+    }
+}
+
+#[test]
+fn a_right_answer_passes() {
+    let rows = Results::right().rows();
+    let shown: Vec<_> =
+        rows.iter().map(|row| format!("{} {}: {} {}", row.case, row.subject, row.predicted, row.seen)).collect();
+    let expected = [
+        "boots/any/comment-out (check after the reboot): in sync in sync".to_owned(),
+        format!("boots/any/comment-out {SYN_SENT}: 44 44"),
+        "(show) (all 1 settings): as shown as shown".to_owned(),
+    ];
+    assert_eq!(shown, expected);
+    assert!(rows.iter().all(|row| row.wrong.is_none()));
+}
+
+#[test]
+fn each_wrong_answer_fails() {
+    let check = "(check after the reboot)";
+    type Spoil = fn(&Results);
+    let cases: [(Spoil, &[&str]); 11] = [
+        (|it| it.replace("seen", "44", "120"), &[SYN_SENT, SYN_SENT]),
+        (|it| it.replace("seen", " 44", " many"), &["-"]),
+        (|it| it.write("seen", ""), &["-"]),
+        (|it| it.replace(&it.of_case("report"), "\"after\": 44", "\"after\": 45"), &[SYN_SENT]),
+        (|it| it.replace(&it.of_case("report"), "\"in_sync\": true", "\"in_sync\": false"), &[check]),
+        (|it| it.replace(&it.of_case("check"), "\"in_sync\": true", "\"in_sync\": false"), &[check]),
+        (|it| it.write_run(&it.of_case("check"), "", 124), &[check]),
+        (|it| it.write_run(&it.of_case("report"), "{}", 0), &["-"]),
+        (|it| it.replace(&it.of_case("report"), "\"mode\"", "\"new_field\": 1, \"mode\""), &["-"]),
+        (|it| it.write_run("show", "", 1), &["-"]),
+        (|it| it.replace("show", "\"boot\": 44", "\"boot\": 45"), &[SYN_SENT]),
+    ];
+    for (number, (spoil, wrong)) in cases.iter().enumerate() {
+        let results = Results::right();
+        spoil(&results);
+        assert_eq!(results.wrong(), *wrong, "case {number}");
+    }
+}
+
+#[test]
+fn what_a_case_expects_of_the_module_the_probe_and_the_run_is_judged() {
+    let mut results = Results::right();
+    let expected = "module late\nprobe.timer active\nfailure conflict\n";
+    results.case.expected = Expected::parse(expected, "a test");
+    assert_eq!(results.wrong(), ["(failure)", "(module)", "(timer)"]);
+    results.write("module", "late\n");
+    results.write(&results.of_case("probe"), "timer active\n");
+    assert_eq!(results.wrong(), ["(failure)"]);
+}

@@ -1,0 +1,155 @@
+//! Starts a guest in the emulator, and listens to its console.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use super::progress::patience;
+
+/// A guest that runs, until this is dropped.
+pub(crate) struct Guest<'a> {
+    process: Child,
+    console: &'a Path,
+}
+
+/// What a guest is started with. The machine must be the same each time, or a saved state could not be resumed.
+pub(crate) struct Machine<'a> {
+    /// The directory of the image: its kernel and initial RAM disk.
+    pub(crate) image: &'a Path,
+    pub(crate) disk: &'a Path,
+    /// The disk with the job, which [`job_disk`] makes.
+    pub(crate) job: &'a Path,
+    /// The file into which the guest sends its answer.
+    pub(crate) answer: &'a Path,
+    /// The file to which its console goes.
+    pub(crate) console: &'a Path,
+}
+
+/// The machine but for its files: an image is built anew where this has changed. KVM is not everywhere, and not reliable
+/// where it is nested: emulation gives the same answer on every host.
+pub(crate) const MACHINE: &str = "-accel tcg,tb-size=256 -cpu qemu64 -m 1024 -smp 1 -nodefaults -no-user-config \
+    -display none -device virtio-serial -device virtserialport,chardev=answer,name=answer -device virtio-rng-pci";
+
+/// The kernel's command line.
+const COMMAND_LINE: &str =
+    "root=/dev/vda rw console=ttyS0 quiet mitigations=off systemd.show_status=1 systemd.log_color=0";
+
+/// The script that runs a program of the emulator.
+pub(crate) const EMULATOR: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reboot/emulator");
+
+/// The largest job that fits on its disk. The guest has seen the size of the disk before, so that it is the same each time.
+const JOB_SIZE: u64 = 32 << 20;
+
+impl Machine<'_> {
+    fn command(&self) -> Command {
+        let shown = |path: &Path| path.display().to_string();
+        let (disk, job, answer) = (shown(self.disk), shown(self.job), shown(self.answer));
+        let mut command = Command::new(EMULATOR);
+        command
+            .arg("qemu-system-x86_64")
+            .args(["-serial", &format!("file:{}", shown(self.console))])
+            .args(["-drive", &format!("file={disk},if=virtio,format=qcow2,cache=unsafe")])
+            .args(["-drive", &format!("file={job},if=virtio,format=raw,readonly=on")])
+            .args(["-chardev", &format!("file,id=answer,path={answer}")])
+            .args(MACHINE.split_whitespace())
+            .arg("-kernel")
+            .arg(self.image.join("vmlinuz"))
+            .arg("-initrd")
+            .arg(self.image.join("initrd.img"))
+            .args(["-append", COMMAND_LINE])
+            .stdout(Stdio::null());
+        // For the person who asks why a guest did not start.
+        if let Ok(file) = fs::File::create(self.console.with_extension("emulator")) {
+            command.stderr(file);
+        }
+        command
+    }
+
+    /// Starts the guest in the state in which it was saved.
+    pub(crate) fn resume(&self) -> Guest<'_> {
+        let mut command = self.command();
+        command.args(["-loadvm", "ready"]).stdin(Stdio::null());
+        Guest { process: command.spawn().expect("the emulator starts"), console: self.console }
+    }
+
+    /// Boots the guest, and saves it as it waits for its job.
+    pub(crate) fn boot_and_save(&self) -> Result<(), String> {
+        let mut command = self.command();
+        command.args(["-monitor", "stdio"]).stdin(Stdio::piped());
+        let mut guest = Guest { process: command.spawn().expect("the emulator starts"), console: self.console };
+        guest.hear("ready")?;
+        let mut monitor = guest.process.stdin.take().expect("the monitor is on its standard input");
+        monitor.write_all(b"stop\nsavevm ready\nquit\n").map_err(|error| error.to_string())?;
+        match guest.process.wait() {
+            Ok(status) if status.success() => Ok(()),
+            ended => Err(format!("the emulator ended with {ended:?}")),
+        }
+    }
+}
+
+impl Guest<'_> {
+    /// Waits for the line `reboot-test: LINE` on the console. The error is what the console ended with, if the guest ended
+    /// before, or nothing was heard of it for as long as we are patient.
+    pub(crate) fn hear(&mut self, line: &str) -> Result<(), String> {
+        let (mut heard, mut since) = (0, Instant::now());
+        loop {
+            // Once more after the end: the line may have come in between.
+            let has_ended = self.process.try_wait().is_ok_and(|status| status.is_some());
+            let console = String::from_utf8_lossy(&fs::read(self.console).unwrap_or_default()).into_owned();
+            let said: Vec<&str> = console.lines().filter_map(|line| line.strip_prefix("reboot-test: ")).collect();
+            if said.iter().any(|said| said.trim_end() == line) {
+                return Ok(());
+            }
+            if said.len() > heard {
+                (heard, since) = (said.len(), Instant::now());
+            }
+            if has_ended || since.elapsed() > patience() {
+                let last = console.lines().map(str::trim_end).rfind(|line| !line.is_empty()).unwrap_or("nothing");
+                return Err(format!("the console ended with `{last}`"));
+            }
+            sleep(Duration::from_millis(300));
+        }
+    }
+
+    /// Waits until the machine is off, which is soon after its last word.
+    pub(crate) fn wait_for_its_end(&mut self) {
+        let since = Instant::now();
+        while self.process.try_wait().is_ok_and(|status| status.is_none()) && since.elapsed().as_secs() < 20 {
+            sleep(Duration::from_millis(200));
+        }
+    }
+}
+
+impl Drop for Guest<'_> {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Makes the disk at `disk` that hands a guest its job: the directory `job` as a tar archive, or nothing yet.
+pub(crate) fn job_disk(disk: &Path, job: Option<&Path>) -> Result<(), String> {
+    let _ = fs::remove_file(disk);
+    if let Some(job) = job {
+        let above = job.parent().expect("a job has a directory");
+        let status = Command::new("tar")
+            .args(["--owner=0", "--group=0", "--numeric-owner", "-C"])
+            .arg(above)
+            .arg("-cf")
+            .args([disk, Path::new(job.file_name().expect("a job has a name"))])
+            .status();
+        if !status.is_ok_and(|status| status.success()) {
+            return Err("the job cannot be packed".to_owned());
+        }
+    }
+    let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(disk);
+    let file = file.map_err(|error| format!("{}: {error}", disk.display()))?;
+    let length = file.metadata().map_or(0, |metadata| metadata.len());
+    if length > JOB_SIZE {
+        return Err(format!("the job has {length} bytes, and its disk {JOB_SIZE}"));
+    }
+    file.set_len(JOB_SIZE).map_err(|error| format!("{}: {error}", disk.display()))
+}

@@ -1,0 +1,63 @@
+//! Keeps the images: each is built once, booted once, and saved as it waits for its first job.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::guest::{EMULATOR, Machine, job_disk};
+use super::images::Image;
+use super::progress::say;
+
+/// What an image is made of: it is built anew where one of these has changed.
+const INGREDIENTS: [&str; 5] = [
+    include_str!("image"),
+    include_str!("common"),
+    include_str!("guest/agent"),
+    include_str!("guest/reboot-test.service"),
+    include_str!("guest.rs"),
+];
+
+/// The directory of `image` in `cache`, which is built and booted if it is not there yet.
+pub(crate) fn built(image: &Image, cache: &Path) -> Result<PathBuf, String> {
+    let directory = cache.join(image.name);
+    let recipe = format!("{}\n{}\n{}", image.name, emulator_version()?, INGREDIENTS.concat());
+    let file = directory.join("recipe");
+    if fs::read_to_string(&file).is_ok_and(|old| old == recipe) {
+        return Ok(directory);
+    }
+    say(&format!("{}: building the image", image.name));
+    let _ = fs::remove_dir_all(&directory);
+    fs::create_dir_all(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reboot/image");
+    let status = Command::new(script).arg(image.name).arg(&directory).status();
+    if !status.is_ok_and(|status| status.success()) {
+        return Err(format!("the image {} cannot be built", image.name));
+    }
+    say(&format!("{}: first boot", image.name));
+    if let Err(why) = first_boot(&directory) {
+        say(&format!("{}: {why}: the first boot is started again", image.name));
+        first_boot(&directory)?;
+    }
+    fs::write(&file, recipe).map_err(|error| format!("{}: {error}", file.display()))?;
+    Ok(directory)
+}
+
+fn first_boot(directory: &Path) -> Result<(), String> {
+    let [disk, job, console] = ["disk.qcow2", "job", "console"].map(|name| directory.join(name));
+    let _ = fs::remove_file(&console);
+    job_disk(&job, None)?;
+    let machine =
+        Machine { image: directory, disk: &disk, job: &job, answer: Path::new("/dev/null"), console: &console };
+    machine.boot_and_save()?;
+    let _ = fs::remove_file(&job);
+    Ok(())
+}
+
+/// A saved state can only be resumed by the version that saved it.
+fn emulator_version() -> Result<String, String> {
+    let mut version = Command::new(EMULATOR);
+    // On the standard error it says that it is being unpacked.
+    let output = version.args(["qemu-system-x86_64", "--version"]).stderr(Stdio::inherit()).output();
+    let output = output.ok().filter(|output| output.status.success()).ok_or("the emulator does not start")?;
+    Ok(String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().to_owned())
+}

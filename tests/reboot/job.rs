@@ -1,0 +1,107 @@
+//! Hands a guest its job, and brings back what it sends.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::answer::directory_of;
+use super::case::Case;
+use super::guest::{Machine, job_disk};
+use super::progress::say;
+
+/// A directory that becomes the job's disk.
+pub(crate) struct Job<'a> {
+    /// What the guest is called in what is said about it.
+    pub(crate) name: String,
+    /// The image, whose disk stays as it is.
+    pub(crate) image: &'a Path,
+    /// Where one job at a time is made.
+    pub(crate) work: &'a Path,
+    /// Where the answer is kept.
+    pub(crate) answer: PathBuf,
+}
+
+/// Whether a guest is to reboot between the two halves of its job.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reboot {
+    Between,
+    Never,
+}
+
+impl Job<'_> {
+    /// Has a guest run `cases` with the program `tool`. What goes wrong once is tried again, as an emulated guest now and
+    /// then locks up; the note says so.
+    pub(crate) fn run(
+        &self,
+        cases: &[Case],
+        tool: &Path,
+        reboot: Reboot,
+        notes: &mut Vec<String>,
+    ) -> Result<(), String> {
+        self.pack(cases, tool, reboot).map_err(|error| format!("the job of {}: {error}", self.name))?;
+        self.done().or_else(|why| {
+            say(&format!("{}: {why}; started again", self.name));
+            notes.push(format!("{} gave no answer and was started again: {why}", self.name));
+            self.done()
+        })
+    }
+
+    fn pack(&self, cases: &[Case], tool: &Path, reboot: Reboot) -> Result<(), std::io::Error> {
+        let project = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let job = self.work.join("job");
+        let _ = fs::remove_dir_all(self.work);
+        fs::create_dir_all(job.join("cases"))?;
+        for script in ["before", "after"] {
+            fs::copy(project.join("tests/reboot/guest").join(script), job.join(script))?;
+        }
+        fs::copy(tool, job.join("conntrack-sysctl"))?;
+        copy(&project.join("packaging/systemd"), &job.join("systemd"))?;
+        if reboot == Reboot::Never {
+            fs::write(job.join("no-reboot"), "")?;
+        }
+        for case in cases {
+            let directory = job.join("cases").join(directory_of(case));
+            fs::create_dir(&directory)?;
+            copy(&case.root(), &directory.join("root"))?;
+            for file in ["request.json", "setup", "probe"] {
+                if case.directory.join(file).exists() {
+                    fs::copy(case.directory.join(file), directory.join(file))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One guest, from its saved state to its answer.
+    fn done(&self) -> Result<(), String> {
+        let in_work = |name: &str| self.work.join(name);
+        let [disk, job, packed, console] = ["disk.qcow2", "job.disk", "answer.tar", "console"].map(in_work);
+        for file in [&packed, &console] {
+            let _ = fs::remove_file(file);
+        }
+        copy(&self.image.join("disk.qcow2"), &disk).map_err(|error| error.to_string())?;
+        job_disk(&job, Some(&in_work("job")))?;
+        let machine = Machine { image: self.image, disk: &disk, job: &job, answer: &packed, console: &console };
+        let mut guest = machine.resume();
+        let heard = guest.hear("done");
+        if heard.is_ok() {
+            guest.wait_for_its_end();
+        }
+        drop(guest);
+        let _ = fs::remove_dir_all(&self.answer);
+        fs::create_dir_all(&self.answer).map_err(|error| error.to_string())?;
+        for file in [&console, &console.with_extension("emulator")] {
+            let _ = fs::copy(file, self.answer.join(file.file_name().expect("it has a name")));
+        }
+        heard?;
+        let mut tar = Command::new("tar");
+        tar.arg("-C").arg(&self.answer).args(["--strip-components=1", "-xf"]).arg(&packed);
+        if tar.status().is_ok_and(|status| status.success()) { Ok(()) } else { Err("its answer is torn".to_owned()) }
+    }
+}
+
+/// Copies a file with its holes, or a directory with its links.
+fn copy(from: &Path, to: &Path) -> Result<(), std::io::Error> {
+    let status = Command::new("cp").args(["-a", "--sparse=always", "--"]).args([from, to]).status()?;
+    if status.success() { Ok(()) } else { Err(std::io::Error::other(format!("{} cannot be copied", from.display()))) }
+}

@@ -1,0 +1,198 @@
+//! Judges what a guest answered: what its report said of the boot, what its author expects, and what the boot made of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::answer::{Answer, Answered};
+use super::case::{Case, Judge};
+use super::images::Image;
+use conntrack_sysctl::report::Report;
+
+/// The numbers of a kernel, by key.
+pub(crate) type Values = BTreeMap<String, i64>;
+
+/// What the program said that the boot makes of a setting.
+enum Prediction {
+    /// It said nothing that could be read.
+    None,
+    /// No file decides, so that the kernel's default holds.
+    Default,
+    /// This number.
+    Number(i64),
+}
+
+impl From<Option<i64>> for Prediction {
+    fn from(number: Option<i64>) -> Prediction {
+        number.map_or(Prediction::Default, Prediction::Number)
+    }
+}
+
+/// One thing that was judged: a row of the table.
+pub(crate) struct Row {
+    /// The case, or `(show)`.
+    pub(crate) case: String,
+    /// The setting, or what else is judged, in brackets.
+    pub(crate) subject: String,
+    /// What the program said, or the author expects.
+    pub(crate) predicted: String,
+    /// What came of it.
+    pub(crate) seen: String,
+    /// What is wrong, if anything is.
+    pub(crate) wrong: Option<String>,
+}
+
+/// A guest that has rebooted, and what its kernel has when no file says anything.
+pub(crate) struct Booted<'a> {
+    pub(crate) image: &'a Image,
+    pub(crate) defaults: &'a Values,
+    pub(crate) answer: &'a Answer,
+}
+
+impl Booted<'_> {
+    /// Judges one of the cases that shared the boot.
+    pub(crate) fn judge(&self, case: &Case) -> Vec<Row> {
+        let mut rows = Vec::new();
+        let words = self.image.words_for(Judge::Reboot);
+        let nothing = Answered::default();
+        let answered = self.answer.cases.get(&case.name).unwrap_or(&nothing);
+        let mut settings: BTreeSet<String> = case
+            .expected
+            .counting(&words)
+            .iter()
+            .map(|line| line.name.clone())
+            .filter(|it| it.starts_with("net."))
+            .collect();
+        match &answered.report {
+            Some(Ok(report)) => {
+                rows.extend(failure(case, report, &words));
+                settings.extend(report.settings.iter().map(|setting| setting.name.clone()));
+                rows.push(promise(case, report, answered));
+            }
+            Some(Err(why)) => rows.push(without_answer(case, why)),
+            None if case.request().is_some() => rows.push(without_answer(case, "nothing was kept of it")),
+            None => {}
+        }
+        for setting in settings {
+            let reported = answered.report.iter().flatten().flat_map(|report| &report.settings);
+            let predicted = match reported.into_iter().find(|it| it.name == setting) {
+                Some(reported) => reported.boot.after.into(),
+                None => self.shown(&setting),
+            };
+            let expected = case.expected.of(&setting, &words).map(|line| line.value());
+            rows.push(self.value(&case.name, &setting, predicted, expected));
+        }
+        if let Some(line) = case.expected.of("module", &words) {
+            // By which line it comes early is for the model: the cases of one machine may each bring one.
+            let expected = if line.value() == "early" { "early" } else { "late" };
+            rows.push(row(case, "(module)", expected, &self.answer.module));
+        }
+        for line in case.expected.counting(&words) {
+            if let Some(name) = line.name.strip_prefix("probe.") {
+                let seen = answered.probe.get(name).map_or("absent", String::as_str);
+                rows.push(row(case, &format!("({name})"), line.value(), seen));
+            }
+        }
+        if rows.is_empty() {
+            rows.push(without_answer(case, "there is nothing to judge"));
+        }
+        rows
+    }
+
+    /// Judges what `show` says of every setting: one row if all of it is true.
+    pub(crate) fn judge_show(&self) -> Vec<Row> {
+        let name = "(show)";
+        let failed = |why: &str| {
+            let empty = || "-".to_owned();
+            let wrong = Some(why.to_owned());
+            vec![Row { case: name.to_owned(), subject: empty(), predicted: empty(), seen: empty(), wrong }]
+        };
+        let shown = match &self.answer.show {
+            Ok(shown) => shown,
+            Err(why) => return failed(why),
+        };
+        let judged = shown.settings.iter().filter(|it| it.boot.is_some() || self.answer.seen.contains_key(&it.name));
+        let rows: Vec<Row> = judged.map(|it| self.value(name, &it.name, it.boot.into(), None)).collect();
+        let count = rows.len();
+        let wrong: Vec<Row> = rows.into_iter().filter(|row| row.wrong.is_some()).collect();
+        if count == 0 {
+            return failed("it shows nothing");
+        }
+        if !wrong.is_empty() {
+            return wrong;
+        }
+        let subject = format!("(all {count} settings)");
+        let as_shown = || "as shown".to_owned();
+        vec![Row { case: name.to_owned(), subject, predicted: as_shown(), seen: as_shown(), wrong: None }]
+    }
+
+    /// What `show` predicts. What it does not list, no file decides.
+    fn shown(&self, setting: &str) -> Prediction {
+        let Ok(shown) = &self.answer.show else { return Prediction::None };
+        shown.settings.iter().find(|shown| shown.name == setting).and_then(|shown| shown.boot).into()
+    }
+
+    /// A number: as predicted, as its author expects it, if at all, and as it was seen.
+    fn value(&self, case: &str, setting: &str, predicted: Prediction, expected: Option<&str>) -> Row {
+        let default = self.defaults.get(setting).copied();
+        let seen = self.answer.seen.get(setting).copied();
+        let text = |number: Option<i64>| number.map_or_else(|| "absent".to_owned(), |number| number.to_string());
+        let (shown, is_true) = match predicted {
+            Prediction::None => ("-".to_owned(), false),
+            Prediction::Default => (format!("default ({})", text(default)), seen == default),
+            Prediction::Number(number) => (number.to_string(), seen == Some(number)),
+        };
+        let is_expected = match expected {
+            None => true,
+            Some("default") => seen == default,
+            Some(number) => text(seen) == number,
+        };
+        let wrong = match expected {
+            Some(expected) if !is_expected => Some(format!("the case expects {expected}")),
+            _ if !is_true => Some("the prediction is false".to_owned()),
+            _ => None,
+        };
+        Row { case: case.to_owned(), subject: setting.to_owned(), predicted: shown, seen: text(seen), wrong }
+    }
+}
+
+/// The failure of a run and the one that is expected, if there is either.
+fn failure(case: &Case, report: &Report, words: &[&str]) -> Option<Row> {
+    let expected = case.expected.of("failure", words).map_or("none", |line| line.value());
+    let found = report.failure.as_ref().map(|failure| serde_json::to_value(failure.kind).expect("a kind has a name"));
+    let found = found.as_ref().map_or("none", |kind| kind.as_str().expect("it is text"));
+    let mut row = row(case, "(failure)", expected, found);
+    if let (Some(wrong), Some(failure)) = (&mut row.wrong, &report.failure) {
+        *wrong = failure.to_string();
+    }
+    (expected != "none" || found != "none").then_some(row)
+}
+
+/// `in_sync` is a promise that holds through a reboot: a check must find the same after it.
+fn promise(case: &Case, report: &Report, answered: &Answered) -> Row {
+    let in_words = |is_in_sync: bool| if is_in_sync { "in sync" } else { "not in sync" };
+    let checked = match &answered.check {
+        Some(Ok(check)) => in_words(check.in_sync),
+        Some(Err(_)) | None => "no answer",
+    };
+    let mut row = row(case, "(check after the reboot)", in_words(report.in_sync), checked);
+    if let (Some(wrong), Some(Err(why))) = (&mut row.wrong, &answered.check) {
+        wrong.clone_from(why);
+    }
+    row
+}
+
+fn row(case: &Case, subject: &str, expected: &str, seen: &str) -> Row {
+    Row {
+        case: case.name.clone(),
+        subject: subject.to_owned(),
+        predicted: expected.to_owned(),
+        seen: seen.to_owned(),
+        wrong: (expected != seen).then(|| format!("the case expects {expected}")),
+    }
+}
+
+/// The row of a case about which the guest said nothing.
+pub(crate) fn without_answer(case: &Case, why: &str) -> Row {
+    let empty = || "-".to_owned();
+    let wrong = Some(format!("no answer: {why}"));
+    Row { case: case.name.clone(), subject: empty(), predicted: empty(), seen: empty(), wrong }
+}

@@ -1,0 +1,199 @@
+//! The third judge: is the program's word about the next boot true? Emulated guests really reboot (README.md).
+//!
+//! `tests/reboot/run [IMAGE...] [--all]` installs what this needs, and starts it.
+
+mod answer;
+#[path = "../judges/case.rs"]
+mod case;
+#[path = "../judges/expected.rs"]
+mod expected;
+mod guest;
+mod image;
+#[path = "../judges/images.rs"]
+mod images;
+mod job;
+mod judge;
+mod progress;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use answer::{Answer, values};
+use case::{Case, Judge, cases, groups};
+use images::{IMAGES, Image};
+use job::{Job, Reboot};
+use judge::{Booted, Row, Values, without_answer};
+use progress::say;
+use rustix::fs::{FlockOperation, flock};
+
+fn main() -> ExitCode {
+    let images = match chosen(std::env::args().skip(1)) {
+        Ok(images) => images,
+        Err(why) => {
+            say(&why);
+            return ExitCode::from(2);
+        }
+    };
+    match judged(&images) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(why) => {
+            say(&why);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The images that the arguments name: 12 unless they name others.
+fn chosen(arguments: impl Iterator<Item = String>) -> Result<Vec<&'static Image>, String> {
+    let mut chosen = Vec::new();
+    for word in arguments {
+        if word == "--all" {
+            chosen = IMAGES.iter().collect();
+            continue;
+        }
+        let image = IMAGES.iter().find(|image| image.name == word).ok_or_else(|| {
+            let names: Vec<&str> = IMAGES.iter().map(|image| image.name).collect();
+            format!("there is no image `{word}`: run [IMAGE...] [--all], where an image is one of {}", names.join(", "))
+        })?;
+        chosen.push(image);
+    }
+    if chosen.is_empty() {
+        chosen.extend(IMAGES.iter().filter(|image| image.name == "12"));
+    }
+    Ok(chosen)
+}
+
+/// Boots the machines of each image, prints the table, and says whether everything in it passed.
+fn judged(images: &[&'static Image]) -> Result<bool, String> {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    let target = target.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target"));
+    let cache = target.join("reboot");
+    let tool = std::env::var_os("CONNTRACK_SYSCTL").ok_or("CONNTRACK_SYSCTL is to name a statically linked binary")?;
+    fs::create_dir_all(&cache).map_err(|error| format!("{}: {error}", cache.display()))?;
+    let lock = fs::File::create(cache.join("lock")).map_err(|error| error.to_string())?;
+    flock(&lock, FlockOperation::NonBlockingLockExclusive)
+        .map_err(|_| format!("another run is using {}", cache.display()))?;
+    let mut run = Run { work: cache.join("work"), cache, tool: tool.into(), rows: Vec::new(), notes: Vec::new() };
+    for image in images {
+        run.boot(image)?;
+    }
+    let _ = fs::remove_dir_all(&run.work);
+    Ok(run.told())
+}
+
+/// A run of this judge.
+struct Run {
+    cache: PathBuf,
+    work: PathBuf,
+    tool: PathBuf,
+    /// What was judged, each row with its image and its machine.
+    rows: Vec<(&'static str, String, Row)>,
+    notes: Vec<String>,
+}
+
+/// The cases by the machine that they share. `MACHINES` names machines, and the others are left out.
+fn machines(image: &Image) -> BTreeMap<String, Vec<Case>> {
+    let wanted = std::env::var("MACHINES").ok();
+    let is_wanted = |name: &str| wanted.as_ref().is_none_or(|wanted| wanted.split_whitespace().any(|it| it == name));
+    let mut machines: BTreeMap<String, Vec<Case>> = BTreeMap::new();
+    for case in groups("boots").iter().flat_map(|group| cases(group)).filter(|case| image.boots(case)) {
+        if let Some(machine) = case.machine().filter(|name| case.is_for(Judge::Reboot) && is_wanted(name)) {
+            machines.entry(machine.to_owned()).or_default().push(case);
+        }
+    }
+    machines
+}
+
+impl Run {
+    /// Boots the machines of `image`.
+    fn boot(&mut self, image: &'static Image) -> Result<(), String> {
+        let directory = image::built(image, &self.cache)?;
+        let defaults = self.defaults(image, &directory)?;
+        for (machine, cases) in machines(image) {
+            let name = format!("{}/{machine}", image.name);
+            let answer = self.cache.join("answers").join(&name);
+            let began = Instant::now();
+            let job = Job { name, image: &directory, work: &self.work, answer };
+            let answered = job
+                .run(&cases, &self.tool, Reboot::Between, &mut self.notes)
+                .and_then(|()| Answer::read(&job.answer, &cases));
+            let rows = match &answered {
+                Ok(answer) => {
+                    let seconds = began.elapsed().as_secs();
+                    say(&format!("{}: rebooted ({seconds} s, conntrack came {})", job.name, answer.module));
+                    let booted = Booted { image, defaults: &defaults, answer };
+                    cases.iter().flat_map(|case| booted.judge(case)).chain(booted.judge_show()).collect()
+                }
+                Err(why) => cases.iter().map(|case| without_answer(case, why)).collect::<Vec<Row>>(),
+            };
+            self.rows.extend(rows.into_iter().map(|row| (image.name, machine.clone(), row)));
+        }
+        Ok(())
+    }
+
+    /// What the kernel of `image` has when no file says anything. Read once.
+    fn defaults(&mut self, image: &Image, directory: &Path) -> Result<Values, String> {
+        let kept = directory.join("defaults");
+        if !kept.exists() {
+            say(&format!("{}: reading the kernel's own values", image.name));
+            let answer = self.work.with_file_name("answers").join(image.name).join("defaults");
+            let job = Job { name: image.name.to_owned(), image: directory, work: &self.work, answer };
+            job.run(&[], &self.tool, Reboot::Never, &mut self.notes)?;
+            let seen = job.answer.join("seen");
+            values(&seen)?;
+            fs::copy(&seen, &kept).map_err(|error| format!("{}: {error}", kept.display()))?;
+        }
+        values(&kept)
+    }
+
+    /// Prints the table and the notes, and says whether all passed.
+    fn told(&self) -> bool {
+        let head = ["image", "machine", "case", "setting", "predicted", "seen", "verdict"].map(str::to_owned);
+        let row = |(image, machine, row): &(&str, String, Row)| {
+            let verdict =
+                row.wrong.as_ref().map_or_else(|| "pass".to_owned(), |why| format!("FAIL: {}", one_line(why)));
+            let case = row.case.trim_start_matches("boots/").to_owned();
+            [
+                (*image).to_owned(),
+                machine.clone(),
+                case,
+                row.subject.clone(),
+                row.predicted.clone(),
+                row.seen.clone(),
+                verdict,
+            ]
+        };
+        print!("{}", in_columns(&std::iter::once(head).chain(self.rows.iter().map(row)).collect::<Vec<_>>()));
+        for note in &self.notes {
+            println!("note: {}", one_line(note));
+        }
+        let failed = self.rows.iter().filter(|(_, _, row)| row.wrong.is_some()).count();
+        let passed = self.rows.len() - failed;
+        println!("{passed} passed, {failed} failed");
+        failed == 0 && passed > 0
+    }
+}
+
+/// A text of the guest as a part of a line.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(400).collect()
+}
+
+/// Cells in columns as wide as they need to be, but for the last.
+fn in_columns<const N: usize>(rows: &[[String; N]]) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        let (last, cells) = row.split_last().expect("there are columns");
+        for (cell, width) in cells.iter().zip(&widths) {
+            text += &format!("{cell:width$}  ");
+        }
+        text += &format!("{last}\n");
+    }
+    text
+}
