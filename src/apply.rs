@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, Kind};
-use crate::host::{Kernel, Root, failure_kind, hold, keep_copy, put_back, replace};
+use crate::host::{Kernel, Root, failure_kind, keep_copy, open_for_undo, put_back, replace};
 use crate::plan::{Plan, Step, Target};
 use crate::request::Aim;
 use crate::tree::Entry;
@@ -131,7 +131,7 @@ impl Applied {
         root: &Root,
     ) -> Result<(), Failure> {
         let removed = match (before, after) {
-            (Some(_), None) => Some(hold(root, path).map_err(|error| cannot_replace(path, &error))?),
+            (Some(_), None) => Some(open_for_undo(root, path).map_err(|error| cannot_replace(path, &error))?),
             _ => None,
         };
         let mut directories = Vec::new();

@@ -15,8 +15,8 @@ pub use kernel::{Kernel, MachineKernel};
 pub use lock::Lock;
 pub use observe::observe;
 pub(crate) use replace::remove_directories;
-pub use replace::{hold, keep_copy, put_back, replace, sweep};
-pub use root::{Root, Spot};
+pub use replace::{keep_copy, open_for_undo, put_back, replace, sweep};
+pub use root::{Resolved, Root};
 
 /// The root at `path`.
 pub fn open_root(path: &Path) -> Result<Root, Failure> {

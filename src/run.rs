@@ -24,7 +24,7 @@ pub fn check(desired: &Desired, root: &Path) -> Report {
 
 /// What the machine at `root` is, for a run that changes nothing: the process bars itself from writing first.
 pub fn look(root: &Path) -> Result<Snapshot, Failure> {
-    restraint::only_look();
+    restraint::confine_to_reading();
     host::open_root(root).and_then(|root| host::observe(&root))
 }
 
@@ -58,11 +58,11 @@ fn changed(desired: &Desired, path: &Path) -> Result<Report, Failure> {
         Ok(plan) if !plan.steps.is_empty() => plan,
         nothing => return Ok(predicted(Mode::Apply, desired, &before, nothing)),
     };
-    restraint::finish_what_is_begun().map_err(|error| {
+    restraint::defer_termination_signals().map_err(|error| {
         Failure::new(Kind::WriteFailed, format!("the signals that end a run cannot be held back: {error}"))
             .hint("see the limits of this process")
     })?;
-    restraint::only_carry_out(&plan, &root);
+    restraint::confine_to_plan(&plan, &root);
     Ok(carried_out(desired, &before, &plan, &root, &mut MachineKernel))
 }
 

@@ -32,17 +32,17 @@ impl Lock {
                 .hint("/run/lock must be there, and what another user has put in the lock's place must go")
         };
         let user = rustix::process::geteuid();
-        // Everybody may make files in /run/lock: a lock that this run left there would be in root's way.
+        // Every user may make files in /run/lock: a lock file of this user would be in root's way.
         if is_machine && !user.is_root() {
             let message = "only root can change this machine, and this run is another user's";
             return Err(Failure::new(Kind::Permission, message).hint("run as root, or check"));
         }
-        // Nobody but root may open the machine's, so that nobody else can hold a run up. An image is locked by its own
-        // directory, so that nothing is left in it. Without NONBLOCK, a FIFO in the place of the lock would do that.
+        // Only root may open the machine's lock, so nobody else can block a run by holding it. An image is locked by its
+        // own directory, so that no file is left in it. NONBLOCK: opening a FIFO planted at the lock's path would block.
         let kind = if is_machine { OFlags::CREATE | OFlags::NOFOLLOW } else { OFlags::DIRECTORY };
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | kind;
         let file = rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR).map_err(|errno| refuse(errno.into()))?;
-        // Whoever owns it could hold it.
+        // The owner of the lock file could open and hold it, so it must be ours.
         let owner = rustix::fs::fstat(&file).map_err(|errno| refuse(errno.into()))?.st_uid;
         if is_machine && owner != user.as_raw() {
             let error = io::Error::new(io::ErrorKind::PermissionDenied, format!("it belongs to the user {owner}"));

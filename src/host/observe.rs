@@ -12,7 +12,7 @@ use rustix::fs::StatVfsMountFlags;
 
 use super::failure_kind;
 use super::kernel::{HASHSIZE, read_sysctl};
-use super::replace::is_under_way;
+use super::replace::is_staged;
 use super::root::Root;
 use crate::boot;
 use crate::failure::Failure;
@@ -140,8 +140,8 @@ fn found(root: &Root, read: &Read) -> Result<Vec<(PathBuf, Entry)>, Failure> {
         Read::Candidate(path) => (path, if root.exists(path) { root.entry(path) } else { None }),
         Read::Presence(path) => (path, root.exists(path).then_some(Entry::Program)),
         Read::Target(path) => {
-            let end = root.find(path).ok().filter(|spot| spot.stat.is_some());
-            (path, end.map(|spot| Entry::Link { target: spot.path, bytes: Vec::new() }))
+            let end = root.find(path).ok().filter(|resolved| resolved.stat.is_some());
+            (path, end.map(|resolved| Entry::Link { target: resolved.path, bytes: Vec::new() }))
         }
         Read::OfKernel(path) => {
             let bytes = if root.is_machine() { std::fs::read(path).ok() } else { None };
@@ -154,7 +154,8 @@ fn found(root: &Root, read: &Read) -> Result<Vec<(PathBuf, Entry)>, Failure> {
 /// Whether another read has the directory at `path`: if /lib is a link to /usr/lib, every file would be in the tree
 /// twice.
 fn is_second_name(root: &Root, path: &Path) -> bool {
-    path.starts_with("/lib") && root.find(Path::new("/lib/x")).is_ok_and(|spot| spot.path != Path::new("/lib/x"))
+    path.starts_with("/lib")
+        && root.find(Path::new("/lib/x")).is_ok_and(|resolved| resolved.path != Path::new("/lib/x"))
 }
 
 /// The unfinished files in the directories that a run may write to.
@@ -164,7 +165,7 @@ fn strays(root: &Root, tree: &Tree) -> Vec<PathBuf> {
     let directories: BTreeSet<&Path> =
         read.chain(own).filter(|path| path.starts_with("/etc")).filter_map(Path::parent).collect();
     // A directory that cannot be listed cannot be written to either.
-    let listed = directories.into_iter().filter_map(|directory| root.entries(directory, is_under_way).ok());
+    let listed = directories.into_iter().filter_map(|directory| root.entries(directory, is_staged).ok());
     listed.flatten().map(|(path, _)| path).collect()
 }
 

@@ -14,10 +14,10 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, fchmod, fchown, openat, renameat_with, unlinkat};
 use rustix::io::Errno;
 
-use super::root::{Root, Spot, read_at};
+use super::root::{Resolved, Root, read_at};
 
-/// The mode of a fresh file: readable for all, as every file of a sysctl.d directory is.
-const FRESH: u32 = 0o644;
+/// The mode of a new file: readable for all, as every file of a sysctl.d directory is.
+const NEW_FILE: u32 = 0o644;
 
 /// Makes the file at `path` hold `after` (None: not be there), if it holds `before` (None: is not there). The
 /// `directories` that had to be made for it are added, the outermost first. After an error the file may be either: what
@@ -32,44 +32,45 @@ pub fn replace(
     if after.is_some() {
         make_parents(root, path, directories)?;
     }
-    let spot = root.find(path)?;
-    // The plan names the end of all links: where one has come since, it is another writer's. (The directory may be a link.)
-    if before.is_some() && is_link(root, path, &spot)? {
+    let resolved = root.find(path)?;
+    // The plan names the file at the end of all links. A link that is there now was made by another writer since. (The
+    // directory may be a link.)
+    if before.is_some() && is_link(root, path, &resolved)? {
         return Err(changed(path));
     }
     match (before, after) {
         (None, None) => Ok(()),
-        (Some(before), None) => remove(&spot, before),
+        (Some(before), None) => remove(&resolved, before),
         (None, Some(after)) => {
-            create(&spot, after, None)?;
-            sync_directory(&spot)
+            create(&resolved, after, None)?;
+            sync_directory(&resolved)
         }
-        (Some(before), Some(after)) => exchange(&spot, before, after),
+        (Some(before), Some(after)) => exchange(&resolved, before, after),
     }
 }
 
-/// Whether the name at the end of `path`, which leads to `spot`, is a link.
-fn is_link(root: &Root, path: &Path, spot: &Spot) -> io::Result<bool> {
+/// Whether the name at the end of `path`, which leads to `resolved`, is a link.
+fn is_link(root: &Root, path: &Path, resolved: &Resolved) -> io::Result<bool> {
     let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { return Ok(false) };
     // Without a parent of its own, the directory is the root.
     let directory = if directory.parent().is_some() { root.find(directory)?.path } else { directory.to_owned() };
-    Ok(spot.path != directory.join(name))
+    Ok(resolved.path != directory.join(name))
 }
 
 /// Copies the file at `path`, with its attributes, to `copy` in the same directory, and returns its bytes.
 pub fn keep_copy(root: &Root, path: &Path, copy: &Path) -> io::Result<Vec<u8>> {
     let old = root.find(path)?;
-    let spot = root.find(copy)?;
+    let resolved = root.find(copy)?;
     let bytes = read_at(old.directory.as_fd(), &old.name)?;
-    create(&spot, &bytes, Some(&open_for_reading(&old)?))?;
-    sync_directory(&spot).inspect_err(|_| {
-        let _ = unlinkat(&spot.directory, &spot.name, AtFlags::empty());
+    create(&resolved, &bytes, Some(&open_for_reading(&old)?))?;
+    sync_directory(&resolved).inspect_err(|_| {
+        let _ = unlinkat(&resolved.directory, &resolved.name, AtFlags::empty());
     })?;
     Ok(bytes)
 }
 
 /// A handle on the file at `path`, which keeps its attributes when it is removed.
-pub fn hold(root: &Root, path: &Path) -> io::Result<File> {
+pub fn open_for_undo(root: &Root, path: &Path) -> io::Result<File> {
     open_for_reading(&root.find(path)?).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => changed(path),
         _ => error,
@@ -78,16 +79,16 @@ pub fn hold(root: &Root, path: &Path) -> io::Result<File> {
 
 /// Puts back the file at `path` that was removed: `bytes`, with the attributes of `removed`.
 pub fn put_back(root: &Root, path: &Path, bytes: &[u8], removed: &File) -> io::Result<()> {
-    let spot = root.find(path)?;
-    create(&spot, bytes, Some(removed))?;
-    sync_directory(&spot)
+    let resolved = root.find(path)?;
+    create(&resolved, bytes, Some(removed))?;
+    sync_directory(&resolved)
 }
 
 /// Removes directories that [`replace`] made, where they are still empty.
 pub(crate) fn remove_directories(root: &Root, directories: &[PathBuf]) {
     for directory in directories.iter().rev() {
-        if let Ok(spot) = root.find(directory) {
-            let _ = unlinkat(&spot.directory, &spot.name, AtFlags::REMOVEDIR);
+        if let Ok(resolved) = root.find(directory) {
+            let _ = unlinkat(&resolved.directory, &resolved.name, AtFlags::REMOVEDIR);
         }
     }
 }
@@ -100,113 +101,120 @@ fn changed(path: &Path) -> io::Error {
 }
 
 /// Makes a file where none stands yet, with the attributes of `like`. After an error there is none.
-fn create(spot: &Spot, bytes: &[u8], like: Option<&File>) -> io::Result<()> {
-    let fresh = Fresh::write(spot, bytes)?;
+fn create(resolved: &Resolved, bytes: &[u8], like: Option<&File>) -> io::Result<()> {
+    let staged = Staged::write(resolved, bytes)?;
     match like {
-        Some(like) => take_over_attributes(like, &fresh.file)?,
-        None => fchmod(&fresh.file, Mode::from_raw_mode(FRESH))?,
+        Some(like) => take_over_attributes(like, &staged.file)?,
+        None => fchmod(&staged.file, Mode::from_raw_mode(NEW_FILE))?,
     }
-    fresh.settle(spot)
+    staged.publish(resolved)
 }
 
-fn exchange(spot: &Spot, before: &[u8], after: &[u8]) -> io::Result<()> {
-    if read_if_there(spot)?.as_deref() != Some(before) {
-        return Err(changed(&spot.path));
+fn exchange(resolved: &Resolved, before: &[u8], after: &[u8]) -> io::Result<()> {
+    if read_if_there(resolved)?.as_deref() != Some(before) {
+        return Err(changed(&resolved.path));
     }
-    let fresh = Fresh::write(spot, after)?;
-    take_over_attributes(&open_for_reading(spot)?, &fresh.file)?;
-    fresh.file.sync_all()?;
-    let swap = || renameat_with(&spot.directory, &fresh.name, &spot.directory, &spot.name, RenameFlags::EXCHANGE);
+    let staged = Staged::write(resolved, after)?;
+    take_over_attributes(&open_for_reading(resolved)?, &staged.file)?;
+    staged.file.sync_all()?;
+    let swap =
+        || renameat_with(&resolved.directory, &staged.name, &resolved.directory, &resolved.name, RenameFlags::EXCHANGE);
     match swap() {
         Ok(()) => {
-            let swapped_out = read_at(spot.directory.as_fd(), &fresh.name)?;
+            let swapped_out = read_at(resolved.directory.as_fd(), &staged.name)?;
             if swapped_out != before {
                 swap()?;
-                return Err(changed(&spot.path));
+                return Err(changed(&resolved.path));
             }
         }
         Err(Errno::INVAL | Errno::NOSYS) => {
-            rustix::fs::renameat(&spot.directory, &fresh.name, &spot.directory, &spot.name)?;
-            fresh.forget();
-            return sync_directory(spot);
+            rustix::fs::renameat(&resolved.directory, &staged.name, &resolved.directory, &resolved.name)?;
+            staged.keep();
+            return sync_directory(resolved);
         }
         Err(error) => return Err(error.into()),
     }
-    // What was swapped out goes with the guard; the directory is synced after that, so that one sync does for both.
-    drop(fresh);
-    sync_directory(spot)
+    // Dropping the guard removes the old file. One sync of the directory after that covers both changes.
+    drop(staged);
+    sync_directory(resolved)
 }
 
-fn remove(spot: &Spot, before: &[u8]) -> io::Result<()> {
-    if read_if_there(spot)?.as_deref() != Some(before) {
-        return Err(changed(&spot.path));
+fn remove(resolved: &Resolved, before: &[u8]) -> io::Result<()> {
+    if read_if_there(resolved)?.as_deref() != Some(before) {
+        return Err(changed(&resolved.path));
     }
-    unlinkat(&spot.directory, &spot.name, AtFlags::empty())?;
-    sync_directory(spot)
+    unlinkat(&resolved.directory, &resolved.name, AtFlags::empty())?;
+    sync_directory(resolved)
 }
 
-fn open_for_reading(spot: &Spot) -> io::Result<File> {
+fn open_for_reading(resolved: &Resolved) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Ok(openat(&spot.directory, &spot.name, flags, Mode::empty())?.into())
+    Ok(openat(&resolved.directory, &resolved.name, flags, Mode::empty())?.into())
 }
 
-fn read_if_there(spot: &Spot) -> io::Result<Option<Vec<u8>>> {
-    match read_at(spot.directory.as_fd(), &spot.name) {
+fn read_if_there(resolved: &Resolved) -> io::Result<Option<Vec<u8>>> {
+    match read_at(resolved.directory.as_fd(), &resolved.name) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-/// A file with new content under a name that no loader reads. It goes when this is dropped.
-struct Fresh<'a> {
+/// A file with new content under a name that no loader reads. The file is removed when this value is dropped.
+struct Staged<'a> {
     directory: BorrowedFd<'a>,
     name: OsString,
     file: File,
     remains: bool,
 }
 
-impl<'a> Fresh<'a> {
-    fn write(spot: &'a Spot, bytes: &[u8]) -> io::Result<Fresh<'a>> {
-        // The handle's own path, so that nobody can put another directory in the place of this one meanwhile.
-        let directory = PathBuf::from(format!("/proc/self/fd/{}", spot.directory.as_raw_fd()));
+impl<'a> Staged<'a> {
+    fn write(resolved: &'a Resolved, bytes: &[u8]) -> io::Result<Staged<'a>> {
+        // The path of the handle: nobody can put another directory in its place meanwhile.
+        let directory = PathBuf::from(format!("/proc/self/fd/{}", resolved.directory.as_raw_fd()));
         let (file, path) = tempfile::Builder::new()
-            .prefix(&prefix_under_way(&spot.name))
-            .suffix(UNDER_WAY_SUFFIX)
+            .prefix(&staged_prefix(&resolved.name))
+            .suffix(STAGED_SUFFIX)
             .tempfile_in(directory)?
             .keep()?;
         let name = path.file_name().unwrap_or_default().to_owned();
-        let mut fresh = Fresh { directory: spot.directory.as_fd(), name, file, remains: false };
-        fresh.file.write_all(bytes)?;
-        Ok(fresh)
+        let mut staged = Staged { directory: resolved.directory.as_fd(), name, file, remains: false };
+        staged.file.write_all(bytes)?;
+        Ok(staged)
     }
 
-    /// Syncs it and gives it its place, where nothing stands yet.
-    fn settle(self, spot: &Spot) -> io::Result<()> {
+    /// Syncs the staged file and renames it to its place, if nothing stands there yet.
+    fn publish(self, resolved: &Resolved) -> io::Result<()> {
         self.file.sync_all()?;
-        match renameat_with(&spot.directory, &self.name, &spot.directory, &spot.name, RenameFlags::NOREPLACE) {
+        match renameat_with(
+            &resolved.directory,
+            &self.name,
+            &resolved.directory,
+            &resolved.name,
+            RenameFlags::NOREPLACE,
+        ) {
             Ok(()) => {}
-            Err(Errno::EXIST) => return Err(changed(&spot.path)),
-            // Some network file systems cannot say "only if it is not there"; there the look before has to do.
+            Err(Errno::EXIST) => return Err(changed(&resolved.path)),
+            // Some network file systems have no rename that refuses to replace a file. Look first, then rename.
             Err(Errno::INVAL | Errno::NOSYS) => {
-                if read_if_there(spot)?.is_some() {
-                    return Err(changed(&spot.path));
+                if read_if_there(resolved)?.is_some() {
+                    return Err(changed(&resolved.path));
                 }
-                rustix::fs::renameat(&spot.directory, &self.name, &spot.directory, &spot.name)?;
+                rustix::fs::renameat(&resolved.directory, &self.name, &resolved.directory, &resolved.name)?;
             }
             Err(error) => return Err(error.into()),
         }
-        self.forget();
+        self.keep();
         Ok(())
     }
 
-    /// Leaves it: it has taken its place under another name.
-    fn forget(mut self) {
+    /// Keeps the file: it has its final name now.
+    fn keep(mut self) {
         self.remains = true;
     }
 }
 
-impl Drop for Fresh<'_> {
+impl Drop for Staged<'_> {
     fn drop(&mut self) {
         if !self.remains {
             let _ = unlinkat(self.directory, &self.name, AtFlags::empty());
@@ -214,28 +222,28 @@ impl Drop for Fresh<'_> {
     }
 }
 
-/// What names of files under way have in common, besides a dot at the beginning: no loader reads such a name.
-const UNDER_WAY: &str = ".conntrack-sysctl.";
-const UNDER_WAY_SUFFIX: &str = ".tmp";
+/// A part of the name of every staged file. The name begins with a dot as well: no loader reads such a name.
+const STAGED: &str = ".conntrack-sysctl.";
+const STAGED_SUFFIX: &str = ".tmp";
 
-fn prefix_under_way(name: &OsStr) -> OsString {
+fn staged_prefix(name: &OsStr) -> OsString {
     let mut prefix = OsString::from(".");
     prefix.push(name);
-    prefix.push(UNDER_WAY);
+    prefix.push(STAGED);
     prefix
 }
 
-/// Whether `name` is that of a file under way: of a run that is at work, or of one that was killed.
-pub(super) fn is_under_way(name: &OsStr) -> bool {
+/// Whether `name` is that of a staged file: of a run that is at work, or of one that was killed.
+pub(super) fn is_staged(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
-    name.starts_with('.') && name.contains(UNDER_WAY) && name.ends_with(UNDER_WAY_SUFFIX)
+    name.starts_with('.') && name.contains(STAGED) && name.ends_with(STAGED_SUFFIX)
 }
 
-/// Removes what killed runs left behind. Whoever calls this holds the lock, so that no other run is at work.
+/// Removes the staged files of killed runs. The caller holds the lock, so no other run is at work.
 pub fn sweep(root: &Root, strays: &[PathBuf]) -> io::Result<()> {
     for path in strays {
-        let spot = root.find(path)?;
-        unlinkat(&spot.directory, &spot.name, AtFlags::empty())?;
+        let resolved = root.find(path)?;
+        unlinkat(&resolved.directory, &resolved.name, AtFlags::empty())?;
     }
     Ok(())
 }
@@ -267,7 +275,7 @@ fn copy_xattrs(old: &File, new: &File) -> io::Result<()> {
         let value = &value[..length];
         match rustix::fs::fsetxattr(new, name, value, rustix::fs::XattrFlags::empty()) {
             Ok(()) => {}
-            // A security module may keep its label from being set, and have set the same one by itself.
+            // A security module may refuse that its label is set, and may have set the same label already.
             Err(error) => {
                 let mut present = vec![0_u8; value.len()];
                 let same = rustix::fs::fgetxattr(new, name, &mut present[..]).is_ok_and(|n| present[..n] == *value);
@@ -280,18 +288,18 @@ fn copy_xattrs(old: &File, new: &File) -> io::Result<()> {
     Ok(())
 }
 
-fn sync_directory(spot: &Spot) -> io::Result<()> {
+fn sync_directory(resolved: &Resolved) -> io::Result<()> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    File::from(openat(&spot.directory, ".", flags, Mode::empty())?).sync_all()
+    File::from(openat(&resolved.directory, ".", flags, Mode::empty())?).sync_all()
 }
 
 /// Makes the directories above `path` that are missing, and adds them to `made`.
 fn make_parents(root: &Root, path: &Path, made: &mut Vec<PathBuf>) -> io::Result<()> {
     let ancestors: Vec<&Path> = path.ancestors().skip(1).filter(|path| path.parent().is_some()).collect();
     for directory in ancestors.into_iter().rev() {
-        let spot = root.find(directory)?;
-        if spot.stat.is_none() {
-            rustix::fs::mkdirat(&spot.directory, &spot.name, Mode::from_raw_mode(0o755))?;
+        let resolved = root.find(directory)?;
+        if resolved.stat.is_none() {
+            rustix::fs::mkdirat(&resolved.directory, &resolved.name, Mode::from_raw_mode(0o755))?;
             made.push(directory.to_owned());
         }
     }

@@ -1,8 +1,7 @@
-//! Gives up what a run does not need: rights that it could otherwise lose control of, and signals that would stop it
-//! half done.
+//! Gives up the rights that a run does not need, and defers the signals that would stop it half done.
 //!
-//! Landlock is the kernel's (5.13 and later) way for a process to bar itself from files. Where the kernel lacks it, the
-//! run goes on without: it is a second wall, not the first.
+//! With Landlock (kernel 5.13 and later), a process bars itself from files. On a kernel without Landlock the run goes on:
+//! Landlock is a second wall, not the first.
 
 use std::io;
 use std::path::PathBuf;
@@ -19,7 +18,7 @@ use crate::plan::{Plan, Step, Target};
 const RULES: ABI = ABI::V5;
 
 /// Bars the process from changing any file, and from gaining rights by running a program. For runs that only look.
-pub fn only_look() {
+pub fn confine_to_reading() {
     only_write_below(&[]);
 }
 
@@ -27,7 +26,7 @@ pub fn only_look() {
 ///
 /// A plan that loads the module is left alone: modprobe runs what an administrator wrote into modprobe.d, which may be
 /// anything.
-pub fn only_carry_out(plan: &Plan, root: &Root) {
+pub fn confine_to_plan(plan: &Plan, root: &Root) {
     if plan.steps.contains(&Step::LoadModule) {
         return;
     }
@@ -38,7 +37,7 @@ pub fn only_carry_out(plan: &Plan, root: &Root) {
             Step::SetLive { target: Target::Sysctl(_), .. } => writable.push("/proc/sys/net".into()),
             Step::SetLive { target: Target::Hashsize, .. } => writable.push(super::kernel::HASHSIZE.into()),
             Step::KeepCopy { path, .. } | Step::ReplaceFile { path, .. } => {
-                // The directory, because a file is replaced by a new one; or the nearest one that is there yet.
+                // The directory, because a new file replaces the old one. If it is missing, the nearest one above it.
                 writable.extend(path.ancestors().skip(1).find_map(|directory| root.directory_outside(directory)));
             }
         }
@@ -48,7 +47,7 @@ pub fn only_carry_out(plan: &Plan, root: &Root) {
 
 fn only_write_below(writable: &[PathBuf]) {
     let restrict = || -> Result<(), landlock::RulesetError> {
-        // What a rule gives a file can be less than what it gives a directory; the crate sorts that out.
+        // Fewer rights apply to a file than to a directory; the crate leaves out those that do not apply.
         let changes = AccessFs::from_write(RULES);
         let mut rules =
             Ruleset::default().set_compatibility(CompatLevel::BestEffort).handle_access(changes)?.create()?;
@@ -64,9 +63,9 @@ fn only_write_below(writable: &[PathBuf]) {
     let _ = restrict();
 }
 
-/// From here on, the signals that ask a process to end do not: a run takes milliseconds, and ends by itself, whole and
-/// reported. (SIGKILL leaves each file old or new.)
-pub fn finish_what_is_begun() -> io::Result<()> {
+/// From here on SIGTERM, SIGINT and SIGHUP are ignored until the run has finished, which takes milliseconds. (SIGKILL leaves
+/// each file old or new.)
+pub fn defer_termination_signals() -> io::Result<()> {
     for signal in [SIGTERM, SIGINT, SIGHUP] {
         signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
     }

@@ -31,7 +31,7 @@ pub struct Root {
 
 /// Where a path leads, after all links.
 #[derive(Debug)]
-pub struct Spot {
+pub struct Resolved {
     /// The directory.
     pub directory: OwnedFd,
     /// The name in it.
@@ -57,20 +57,21 @@ impl Root {
     }
 
     /// Where `path` leads. An error with the kind `NotFound` says that a directory on the way is not there.
-    pub fn find(&self, path: &Path) -> io::Result<Spot> {
-        let mut walk = Walk { directories: vec![(self.handle.try_clone()?, PathBuf::from("/"))], links: 0 };
+    pub fn find(&self, path: &Path) -> io::Result<Resolved> {
+        let mut walk = PathWalk { directories: vec![(self.handle.try_clone()?, PathBuf::from("/"))], links: 0 };
         let mut names = names(path);
         let Some(mut name) = names.pop_front() else { return Err(Errno::ISDIR.into()) };
         loop {
-            let next = walk.step(&name, &mut names)?;
-            match (next, names.pop_front()) {
-                (Some(stat), None) => return Ok(walk.spot(name, stat)),
-                (Some(stat), Some(following)) => {
-                    walk.enter(&name, stat)?;
+            match (walk.step(&name, &mut names)?, names.pop_front()) {
+                (Step::Found(stat), None) => return Ok(walk.resolved(name, Some(stat))),
+                (Step::Missing, None) => return Ok(walk.resolved(name, None)),
+                (Step::Missing, Some(_)) => return Err(Errno::NOENT.into()),
+                (Step::Found(_), Some(following)) => {
+                    walk.enter(&name)?;
                     name = following;
                 }
-                (None, Some(following)) => name = following,
-                (None, None) => return Err(Errno::ISDIR.into()),
+                (Step::Followed, Some(following)) => name = following,
+                (Step::Followed, None) => return Err(Errno::ISDIR.into()),
             }
         }
     }
@@ -79,8 +80,8 @@ impl Root {
     #[must_use]
     pub fn entry(&self, path: &Path) -> Option<Entry> {
         match self.find(path) {
-            Ok(spot) if spot.stat.is_none() && spot.path == path => None,
-            Ok(spot) => Some(spot_entry(spot, path)),
+            Ok(resolved) if resolved.stat.is_none() && resolved.path == path => None,
+            Ok(resolved) => Some(resolved_entry(resolved, path)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 // A directory on the way is missing; unless it is the path itself that is a link into nowhere. An
                 // image need not have a /dev to mask a file by a link to /dev/null.
@@ -93,7 +94,7 @@ impl Root {
     /// Whether anything stands at `path`.
     #[must_use]
     pub fn exists(&self, path: &Path) -> bool {
-        self.find(path).is_ok_and(|spot| spot.stat.is_some())
+        self.find(path).is_ok_and(|resolved| resolved.stat.is_some())
     }
 
     /// What stands directly in the directory at `path` under names for which `picks` is true.
@@ -125,9 +126,9 @@ impl Root {
 
     /// A handle on the directory at `path` that its entries can be listed through.
     pub fn directory(&self, path: &Path) -> io::Result<OwnedFd> {
-        let spot = self.find(path)?;
+        let resolved = self.find(path)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        Ok(openat(&spot.directory, &spot.name, flags, Mode::empty())?)
+        Ok(openat(&resolved.directory, &resolved.name, flags, Mode::empty())?)
     }
 
     /// The directory at `path` as the rest of the machine names it, if there is one.
@@ -146,39 +147,48 @@ impl Root {
     }
 }
 
-fn is_directory(spot: &Spot) -> bool {
-    spot.stat.as_ref().is_some_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
+fn is_directory(resolved: &Resolved) -> bool {
+    resolved.stat.as_ref().is_some_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
+}
+
+/// What a step of a walk came to.
+enum Step {
+    /// The name was `..` or a link, and the walk has followed it.
+    Followed,
+    /// Nothing stands there.
+    Missing,
+    /// This stands there, and it is no link.
+    Found(Stat),
 }
 
 /// The walk down a path.
-struct Walk {
+struct PathWalk {
     /// The directories from the root to here, each with its path.
     directories: Vec<(OwnedFd, PathBuf)>,
     links: usize,
 }
 
-impl Walk {
+impl PathWalk {
     fn here(&self) -> BorrowedFd<'_> {
         self.directories.last().map(|(handle, _)| handle.as_fd()).expect("the root stays")
     }
 
-    /// Looks at `name`. None: it was `..` or a link, and what it stands for is dealt with. Some(None): nothing there.
-    #[expect(clippy::option_option, reason = "a name leads on, or to something, or to nothing: three cases")]
-    fn step(&mut self, name: &OsStr, names: &mut VecDeque<OsString>) -> io::Result<Option<Option<Stat>>> {
+    /// Looks at `name`, and follows it if it is `..` or a link.
+    fn step(&mut self, name: &OsStr, names: &mut VecDeque<OsString>) -> io::Result<Step> {
         if name == ".." {
             // Above the root there is the root.
             if self.directories.len() > 1 {
                 self.directories.pop();
             }
-            return Ok(None);
+            return Ok(Step::Followed);
         }
         let stat = match statat(self.here(), name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
-            Err(Errno::NOENT) => return Ok(Some(None)),
+            Err(Errno::NOENT) => return Ok(Step::Missing),
             Err(error) => return Err(error.into()),
         };
         if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
-            return Ok(Some(Some(stat)));
+            return Ok(Step::Found(stat));
         }
         self.links += 1;
         if self.links > MOST_LINKS {
@@ -192,13 +202,10 @@ impl Walk {
         for component in self::names(&target).into_iter().rev() {
             names.push_front(component);
         }
-        Ok(None)
+        Ok(Step::Followed)
     }
 
-    fn enter(&mut self, name: &OsStr, stat: Option<Stat>) -> io::Result<()> {
-        if stat.is_none() {
-            return Err(Errno::NOENT.into());
-        }
+    fn enter(&mut self, name: &OsStr) -> io::Result<()> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let handle = openat(self.here(), name, flags, Mode::empty())?;
         let path = self.path().join(name);
@@ -210,10 +217,10 @@ impl Walk {
         self.directories.last().map_or(Path::new("/"), |(_, path)| path)
     }
 
-    fn spot(mut self, name: OsString, stat: Option<Stat>) -> Spot {
+    fn resolved(mut self, name: OsString, stat: Option<Stat>) -> Resolved {
         let path = self.path().join(&name);
         let (directory, _) = self.directories.pop().expect("the root stays");
-        Spot { directory, name, path, stat }
+        Resolved { directory, name, path, stat }
     }
 
     /// Refuses to follow a link in a directory that others than root and the user of this run can write.
@@ -241,13 +248,13 @@ fn names(path: &Path) -> VecDeque<OsString> {
         .collect()
 }
 
-fn spot_entry(spot: Spot, path: &Path) -> Entry {
-    let Some(stat) = &spot.stat else {
-        return if spot.path == Path::new("/dev/null") { Entry::Null } else { Entry::Dangling };
+fn resolved_entry(resolved: Resolved, path: &Path) -> Entry {
+    let Some(stat) = &resolved.stat else {
+        return if resolved.path == Path::new("/dev/null") { Entry::Null } else { Entry::Dangling };
     };
-    let entry = entry_of(spot.directory.as_fd(), &spot.name, stat);
+    let entry = entry_of(resolved.directory.as_fd(), &resolved.name, stat);
     match entry {
-        Entry::File(bytes) if spot.path != path => Entry::Link { target: spot.path, bytes },
+        Entry::File(bytes) if resolved.path != path => Entry::Link { target: resolved.path, bytes },
         entry => entry,
     }
 }

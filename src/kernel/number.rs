@@ -7,10 +7,10 @@ use super::names::{BUCKETS, Name};
 use super::setting::{Setting, ValueKind};
 use super::sizes::rounded_buckets;
 
-/// The kernel copies so many bytes to find the number, and refuses what fills them (`TMPBUFLEN - 1`).
+/// The kernel copies at most 21 bytes before parsing, and rejects a number that fills the buffer (`TMPBUFLEN - 1`).
 const LONGEST: usize = 21;
 
-/// An `int` of the kernel: unlike its unsigned kin, it takes `-0` for 0.
+/// The largest `int` of the kernel. A signed setting takes `-0` for 0; an unsigned one refuses it.
 const INT_MAX: i64 = 2_147_483_647;
 
 /// The number that the setting `name` has after a loader has written `text` and a line end, on a machine with pages of

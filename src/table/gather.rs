@@ -56,7 +56,7 @@ pub fn status(options: &StatusOptions) -> Status {
     let mut unread = Vec::new();
     // Before the restraint: Landlock also bars a process from looking at processes outside of its own domain.
     let namespaces = namespaces(&mut unread);
-    restraint::only_look();
+    restraint::confine_to_reading();
     let before = options.interval.map(|interval| {
         let before = proc::read();
         std::thread::sleep(interval);
@@ -88,7 +88,7 @@ pub fn diagnose(options: &DiagnoseOptions) -> io::Result<Diagnosis> {
 fn live(options: &DiagnoseOptions) -> Observations {
     let mut unread = Vec::new();
     let namespaces = namespaces(&mut unread);
-    restraint::only_look();
+    restraint::confine_to_reading();
     let sizes = proc::sizes();
     let before_losses = proc::loss_counters(&mut unread);
     let before = proc::read();
@@ -163,7 +163,7 @@ fn netlink_profile(most: u64, count: Option<u64>, unread: &mut Vec<Unread>) -> i
 
 /// Observes a saved table. Nothing else is known of its machine, so the kernel's defaults stand in.
 fn saved(path: &Path, options: &DiagnoseOptions) -> io::Result<Observations> {
-    restraint::only_look();
+    restraint::confine_to_reading();
     let mut tally = Tally::new(Timeouts::new());
     let source = if path == Path::new("-") { TableSource::StandardInput } else { TableSource::File(path.into()) };
     let read = match &source {

@@ -51,7 +51,7 @@ pub fn has_view() -> bool {
 
 /// Looks at the table again and again, and shows each look on `display`.
 pub fn watch(options: &WatchOptions, display: Display) -> io::Result<()> {
-    restraint::only_look();
+    restraint::confine_to_reading();
     match display {
         Display::View => view(options),
         Display::Lines(print) => lines(options, print),
