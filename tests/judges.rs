@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use crate::support::{copy_tree, describe};
 use case::{Case, Judge};
+use conntrack_sysctl::boot::systems::SYSTEMS;
 use conntrack_sysctl::sysctl_d::{DIALECTS, Dialect, PROCPS, SYSTEMD};
 use images::Image;
 
@@ -62,6 +63,18 @@ pub(crate) fn dialects(case: &Case) -> Vec<&'static Dialect> {
     let dialects: Vec<_> = DIALECTS.iter().filter(is_read_by).copied().collect();
     assert!(!dialects.is_empty(), "{}: there is no dialect `{group}`", case.name);
     dialects
+}
+
+#[test]
+fn every_init_system_has_an_image_and_every_dialect_has_cases() {
+    for system in SYSTEMS {
+        assert!(images::IMAGES.iter().any(|image| image.system == system.name), "{} has no image", system.name);
+    }
+    let cases: Vec<Case> = case::groups("sysctl_d").iter().flat_map(|group| case::cases(group)).collect();
+    for dialect in DIALECTS {
+        let has_one = cases.iter().any(|case| dialects(case).contains(&dialect));
+        assert!(has_one, "tests/cases/sysctl_d has no case for {}", dialect.name);
+    }
 }
 
 /// Cases that boot on one machine meet there: each is to find its own files, and to speak of settings of its own.

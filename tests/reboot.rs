@@ -4,8 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use crate::judges::expected::Expected;
-use crate::judges::{case, images};
+use crate::judges::{case, expected, images};
 use crate::support::Run;
 
 mod answer;
@@ -13,6 +12,7 @@ mod judge;
 
 use answer::{Answer, directory_of};
 use case::{Case, cases};
+use expected::Expected;
 use images::IMAGES;
 use judge::{Booted, Row, Values, without_answer};
 
@@ -98,10 +98,13 @@ fn a_right_answer_passes() {
     assert!(rows.iter().all(|row| row.wrong.is_none()));
 }
 
+/// Makes a right answer wrong.
+type Spoil = fn(&Results);
+
 #[test]
 fn each_wrong_answer_fails() {
     let check = "(check after the reboot)";
-    type Spoil = fn(&Results);
+
     let cases: [(Spoil, &[&str]); 11] = [
         (|it| it.replace("seen", "44", "120"), &[SYN_SENT, SYN_SENT]),
         (|it| it.replace("seen", " 44", " many"), &["-"]),

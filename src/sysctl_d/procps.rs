@@ -23,7 +23,7 @@ pub static PROCPS: Dialect = Dialect {
 };
 
 /// procps 3, which has no globs (seen in real boots of Debian 11).
-pub static PROCPS_3: Dialect = Dialect { name: "procps 3", globs: |_, _| Vec::new(), ..PROCPS };
+pub static PROCPS_3: Dialect = Dialect { name: "procps-3", globs: |_, _| Vec::new(), ..PROCPS };
 
 /// The library of procps 3; procps 4 has libproc2 instead.
 const LIBRARIES_3: [&str; 6] = [

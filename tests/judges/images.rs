@@ -7,7 +7,7 @@ use super::case::{Case, Judge};
 pub(crate) struct Image {
     /// The release, and the init system where that is not systemd.
     pub(crate) name: &'static str,
-    /// The init system: the cases of one have a directory in `tests/cases/boots`.
+    /// The init system, as requests and reports name it: the cases of one have a directory in `tests/cases/boots`.
     pub(crate) system: &'static str,
     /// What else `expected` may say of it: the versions that make a difference.
     words: &'static [&'static str],
@@ -18,8 +18,8 @@ pub(crate) const IMAGES: [Image; 5] = [
     Image { name: "11", system: "systemd", words: &["debian-11", "linux-5.10"] },
     Image { name: "12", system: "systemd", words: &["debian-12", "linux-6.1"] },
     Image { name: "13", system: "systemd", words: &["debian-13", "linux-6.12"] },
-    Image { name: "11-sysvinit", system: "sysvinit", words: &["debian-11", "linux-5.10", "procps-3"] },
-    Image { name: "12-sysvinit", system: "sysvinit", words: &["debian-12", "linux-6.1", "procps-4"] },
+    Image { name: "11-sysvinit", system: "procps", words: &["debian-11", "linux-5.10", "sysvinit", "procps-3"] },
+    Image { name: "12-sysvinit", system: "procps", words: &["debian-12", "linux-6.1", "sysvinit", "procps-4"] },
 ];
 
 impl Image {

@@ -46,6 +46,9 @@ fn judge(case: &Case, image: Option<&Image>, verdicts: &mut Verdicts) {
     let told = Told::of(case, image, directory.path());
     let words = image.map_or_else(|| vec![Judge::Model.name()], |image| image.words_for(Judge::Model));
     let on = format!("{} on {}", case.name, image.map_or("its own", |image| image.name));
+    if let Some(image) = image {
+        verdicts.compare(&on, &image.system, &detected(&told.after.tree).name);
+    }
     let lines = case.expected.counting(&words);
     for line in lines.iter().filter(|line| !line.name.starts_with("probe.")) {
         let expected = Line { places: Vec::new(), ..(*line).clone() };

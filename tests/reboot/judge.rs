@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::answer::{Answer, Answered};
 use super::case::{Case, Judge};
+use super::expected::Line;
 use super::images::Image;
 use conntrack_sysctl::report::Report;
 
@@ -11,6 +12,7 @@ use conntrack_sysctl::report::Report;
 pub(crate) type Values = BTreeMap<String, i64>;
 
 /// What the program said that the boot makes of a setting.
+#[derive(Clone, Copy)]
 enum Prediction {
     /// It said nothing that could be read.
     None,
@@ -77,7 +79,7 @@ impl Booted<'_> {
                 Some(reported) => reported.boot.after.into(),
                 None => self.shown(&setting),
             };
-            let expected = case.expected.of(&setting, &words).map(|line| line.value());
+            let expected = case.expected.of(&setting, &words).map(Line::value);
             rows.push(self.value(&case.name, &setting, predicted, expected));
         }
         if let Some(line) = case.expected.of("module", &words) {
@@ -156,7 +158,7 @@ impl Booted<'_> {
 
 /// The failure of a run and the one that is expected, if there is either.
 fn failure(case: &Case, report: &Report, words: &[&str]) -> Option<Row> {
-    let expected = case.expected.of("failure", words).map_or("none", |line| line.value());
+    let expected = case.expected.of("failure", words).map_or("none", Line::value);
     let found = report.failure.as_ref().map(|failure| serde_json::to_value(failure.kind).expect("a kind has a name"));
     let found = found.as_ref().map_or("none", |kind| kind.as_str().expect("it is text"));
     let mut row = row(case, "(failure)", expected, found);
