@@ -1,6 +1,7 @@
-//! Decides everything: what a run changes, as a list of steps with both sides in each. Pure.
+//! Decides what a run changes, as a list of steps. Each step holds the state before it and the state after it.
 //!
-//! The undo, the diff and the report derive from the steps, and [`Plan::predict`] says what the machine is afterwards.
+//! The undo, the diff and the report derive from the steps. [`Plan::predict`] gives the machine after them. Nothing here
+//! reads or writes a machine.
 
 mod advice;
 mod files;
@@ -16,29 +17,29 @@ use crate::snapshot::{LiveValue, Module, Snapshot};
 use crate::tree::Tree;
 use crate::warning::Warning;
 
-/// What a live step writes to.
+/// The file that a live step writes to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Target {
     /// A sysctl.
     Sysctl(Key),
-    /// The module parameter `hashsize`: the number of buckets, where its sysctl is read-only (kernels before 4.8).
+    /// The module parameter `hashsize`, which sets the number of buckets if the sysctl is read-only (before 4.8).
     Hashsize,
 }
 
-/// One change, with the state before and after it. The two differ.
+/// One change, with the state before it and the state after it, which differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Loads `nf_conntrack`.
     LoadModule,
     /// Sets a live value.
     SetLive {
-        /// What to write to.
+        /// The file to write to.
         target: Target,
         /// The setting.
         name: Name,
-        /// What is wanted. After [`Step::LoadModule`], a floor that the fresh value meets is left alone.
+        /// What the request wants. A module that was just loaded may already meet a floor: the step then does nothing.
         aim: Aim,
-        /// The number before; None where the module is loaded by an earlier step.
+        /// The number before; None: an earlier step loads the module.
         before: Option<i64>,
         /// The number to write.
         write: i64,
@@ -66,13 +67,13 @@ pub enum Step {
 /// What a run does, in this order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// The changes: the module first, then the live values (the kernel can refuse), then the files.
+    /// The changes: the module first, then the live values, which the kernel can refuse, then the files.
     pub steps: Vec<Step>,
-    /// What the user should know.
+    /// Facts that the user should know although nothing fails.
     pub warnings: Vec<Warning>,
 }
 
-/// What makes `snapshot` as `desired`.
+/// The changes that make the machine of `snapshot` as `desired`.
 pub fn plan(desired: &Desired, snapshot: &Snapshot) -> Result<Plan, Failure> {
     if snapshot.live.is_none() && !desired.persist {
         let message = "an image has no live kernel, and `persist` is false, so nothing would be managed";
@@ -90,7 +91,7 @@ pub fn plan(desired: &Desired, snapshot: &Snapshot) -> Result<Plan, Failure> {
 }
 
 impl Plan {
-    /// What the machine is after these steps.
+    /// The machine of `snapshot` after these steps.
     #[must_use]
     pub fn predict(&self, snapshot: &Snapshot) -> Snapshot {
         let mut after = snapshot.clone();
@@ -120,7 +121,7 @@ fn set_live(snapshot: &mut Snapshot, target: &Target, name: &Name, number: i64) 
     }
 }
 
-/// The steps that make the files of `before` those of `after`, in the order of the paths.
+/// The steps that turn the files of `before` into those of `after`, in the order of the paths.
 fn replacements(before: &Tree, after: &Tree) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut seen = BTreeSet::new();
@@ -139,7 +140,8 @@ fn replacements(before: &Tree, after: &Tree) -> Vec<Step> {
     steps
 }
 
-/// The copy that the request wants of a file before `step` changes it: `90-conntrack.conf.1795572000123~`.
+/// The step that keeps a copy of the file before `step` changes it, if the request asks for copies:
+/// `90-conntrack.conf.1795572000123~`.
 fn kept_copy(step: &Step, desired: &Desired, snapshot: &Snapshot) -> Option<Step> {
     match step {
         Step::ReplaceFile { path, before: Some(_), .. } if desired.backup => {

@@ -1,6 +1,6 @@
-//! Defines the request as it comes in ([`Request`]) and what it means ([`Desired`]), and refuses what means nothing.
+//! Defines a request as its JSON has it ([`Request`]) and its meaning ([`Desired`]), and refuses a request without one.
 //!
-//! All that can be refused without looking at a machine is refused here, with a JSON pointer.
+//! Every error that shows without a look at the machine is refused here, with a JSON pointer to its cause.
 
 mod json;
 
@@ -19,7 +19,13 @@ use crate::value::{self, ValueError, WireValue};
 
 pub use json::LIMIT;
 
-/// What a user asks for. The options of a run (check mode, another root) are not part of it.
+/// The file for our lines, unless the request names another.
+pub const DEFAULT_FILE: &str = "/etc/sysctl.d/90-conntrack.conf";
+
+/// The hint of a failure whose cause is a `file` that no boot reads.
+pub const FILE_HINT: &str = "name a *.conf directly in /etc/sysctl.d, such as /etc/sysctl.d/90-conntrack.conf";
+
+/// The state that a user asks for. The options of a run (check mode, another root) are not part of it.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Request {
@@ -34,18 +40,17 @@ pub struct Request {
     pub live: bool,
     /// Whether the next boot is managed, by `file`. If not, it is still observed and reported.
     pub persist: bool,
-    /// Where our lines go: a file that the boot reads, `/etc/sysctl.conf` or a `*.conf` directly in `/etc/sysctl.d`.
+    /// The file for our lines, which the boot must read: `/etc/sysctl.conf`, or a `*.conf` directly in `/etc/sysctl.d`.
     pub file: PathBuf,
-    /// What to do where another file's assignment would win at boot.
+    /// What to do if another file's assignment would win at boot.
     pub conflicts: Conflicts,
     /// Whether other conntrack assignments in `file` are removed.
     pub exclusive: bool,
-    /// What to do where the kernel's connection tracking is a module that is not there in time.
+    /// What to do if connection tracking is a module of the kernel, and is not loaded in time.
     pub module: ModulePolicy,
     /// Which program reads the files at boot.
     pub loader: LoaderChoice,
-    /// Whether a changed file's old content is kept beside it, as `NAME.TIME~`, TIME in
-    /// milliseconds since 1970.
+    /// Whether the old content of a changed file is kept beside it, as `NAME.TIME~`. TIME is in milliseconds since 1970.
     pub backup: bool,
 }
 
@@ -57,7 +62,7 @@ impl Default for Request {
             state: State::Present,
             live: true,
             persist: true,
-            file: "/etc/sysctl.d/90-conntrack.conf".into(),
+            file: DEFAULT_FILE.into(),
             conflicts: Conflicts::Fail,
             exclusive: false,
             module: ModulePolicy::Load,
@@ -67,7 +72,7 @@ impl Default for Request {
     }
 }
 
-/// The fields of [`Request`], to name the nearest where one is misspelt. A test compares them with the schema.
+/// The fields of [`Request`]. The failure of a misspelt field names the nearest. A test compares them with the schema.
 pub const FIELDS: [&str; 11] = [
     "settings",
     "at_least",
@@ -82,7 +87,7 @@ pub const FIELDS: [&str; 11] = [
     "backup",
 ];
 
-/// Whether the settings are to be there.
+/// Whether the settings are to have values of ours, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
@@ -92,7 +97,7 @@ pub enum State {
     Absent,
 }
 
-/// What to do where another file's assignment would win at boot.
+/// What to do if another file's assignment would win at boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Conflicts {
@@ -104,19 +109,19 @@ pub enum Conflicts {
     Warn,
 }
 
-/// What to do where the kernel's connection tracking is a module that is not there in time.
+/// What to do if connection tracking is a module of the kernel, and is not loaded in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ModulePolicy {
     /// Load it now, and have the next boot load it before the files are read (a line in /etc/modules-load.d).
     Load,
-    /// Fail where it is not loaded, now or early at boot.
+    /// Fail if it is not loaded now, or not early at boot.
     Require,
     /// Leave it; the boot is reported as not guaranteed.
     Ignore,
 }
 
-/// What is wanted of one setting.
+/// What a request wants of one setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Aim {
     /// This value.
@@ -127,46 +132,46 @@ pub enum Aim {
     Absent,
 }
 
-/// One setting and what is wanted of it.
+/// One setting of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Want {
     /// The setting.
     pub name: Name,
-    /// What is wanted of it.
+    /// What the request wants of it.
     pub aim: Aim,
-    /// Where the request says so.
+    /// The place in the request, as a JSON pointer.
     pub pointer: String,
 }
 
-/// What a request means: every name resolved, every value a number within its bounds.
+/// The meaning of a request: every name is resolved, and every value is a number within its bounds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Desired {
-    /// What is wanted, by the name of the setting.
+    /// The settings, by name.
     pub wants: BTreeMap<Name, Want>,
     /// Whether the live kernel is managed.
     pub live: bool,
     /// Whether the next boot is managed.
     pub persist: bool,
-    /// Where our lines go.
+    /// The file for our lines.
     pub file: PathBuf,
-    /// What to do where another file would win.
+    /// What to do if another file's assignment would win at boot.
     pub conflicts: Conflicts,
-    /// Whether other conntrack assignments in `file` go.
+    /// Whether other conntrack assignments in `file` are removed.
     pub exclusive: bool,
-    /// What to do where the module is not there in time.
+    /// What to do if the module is not loaded in time.
     pub module: ModulePolicy,
     /// Which program reads the files at boot.
     pub loader: LoaderChoice,
-    /// Whether a changed file's old content is kept beside it.
+    /// Whether the old content of a changed file is kept beside it.
     pub backup: bool,
 }
 
-/// What the JSON text `bytes` means.
+/// The meaning of the request in the JSON text `bytes`.
 pub fn from_slice(bytes: &[u8]) -> Result<Desired, Failure> {
     desired(&from_value(json::parse(bytes)?)?)
 }
 
-/// The JSON value in `bytes`, refused where two readers could understand it differently.
+/// The JSON value in `bytes`. Text that two readers could understand differently is refused.
 pub fn strict_json(bytes: &[u8]) -> Result<Value, Failure> {
     json::parse(bytes)
 }
@@ -202,7 +207,7 @@ fn unknown_field(name: &str) -> Failure {
     }
 }
 
-/// What `request` means.
+/// The meaning of `request`.
 pub fn desired(request: &Request) -> Result<Desired, Failure> {
     let mut wants: BTreeMap<Name, Want> = BTreeMap::new();
     for (field, values) in [("/settings", &request.settings), ("/at_least", &request.at_least)] {
@@ -278,7 +283,7 @@ fn want(state: State, field: &str, name: &str, value: &WireValue, pointer: Strin
     Ok(Want { name, aim, pointer })
 }
 
-/// Refuses two names of one setting that want different things.
+/// Refuses two names of one setting that ask for different values.
 fn agree(one: &Want, other: &Want) -> Result<(), Failure> {
     if one.aim == other.aim {
         return Ok(());
@@ -290,12 +295,12 @@ fn agree(one: &Want, other: &Want) -> Result<(), Failure> {
         .hint(format!("both mean {}; keep one", other.name)))
 }
 
-/// `file`, if any boot reads a file there: directly in `/etc/sysctl.d` and named `*.conf`, or `/etc/sysctl.conf`.
+/// `file` in its simplest form, if a boot can read it: `/etc/sysctl.conf`, or a `*.conf` directly in `/etc/sysctl.d`.
 fn persistent_file(file: &Path) -> Result<PathBuf, Failure> {
     let refuse = |why: &str| {
         Err(Failure::new(Kind::BadRequest, format!("no boot reads `{}`: {why}", file.display()))
             .at("/file")
-            .hint("name a *.conf directly in /etc/sysctl.d, such as /etc/sysctl.d/90-conntrack.conf"))
+            .hint(FILE_HINT))
     };
     if file.components().any(|part| matches!(part, Component::ParentDir)) || !file.is_absolute() {
         return refuse("it is not an absolute path without `..`");

@@ -66,15 +66,15 @@ pub struct Story {
     #[serde(serialize_with = "in_words")]
     pub module: Arrival,
     /// Every line that assigns it, in the order of reading.
-    pub assignments: Vec<Telling>,
-    /// Who writes it after the boot.
+    pub assignments: Vec<AssignmentLine>,
+    /// The programs that write it after the boot.
     pub later_writers: Vec<Warning>,
 }
 
 /// One assignment in a story.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Telling {
-    /// Where it stands.
+pub struct AssignmentLine {
+    /// The line, by its file and number.
     pub place: Place,
     /// The line.
     pub text: String,
@@ -82,7 +82,7 @@ pub struct Telling {
     pub role: Role,
 }
 
-/// What becomes of an assignment at boot.
+/// The effect of an assignment at boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
@@ -141,7 +141,8 @@ pub fn story(name: &str, snapshot: &Snapshot) -> Result<Story, Failure> {
             Role::Shadowed
         }
     };
-    let assignments = outlook.assignments.iter().map(|place| telling(place, &snapshot.tree, role(place))).collect();
+    let assignments =
+        outlook.assignments.iter().map(|place| assignment_line(place, &snapshot.tree, role(place))).collect();
     Ok(Story {
         overview: overview(&name, snapshot, &boot),
         aliases: setting.other_keys,
@@ -155,10 +156,10 @@ pub fn story(name: &str, snapshot: &Snapshot) -> Result<Story, Failure> {
     })
 }
 
-fn telling(place: &Place, tree: &Tree, role: Role) -> Telling {
+fn assignment_line(place: &Place, tree: &Tree, role: Role) -> AssignmentLine {
     let bytes = tree.bytes(&place.file).unwrap_or_default();
     let line = bytes.split(|byte| *byte == b'\n').nth(place.line.saturating_sub(1)).unwrap_or_default();
-    Telling { place: place.clone(), text: String::from_utf8_lossy(line).trim().to_owned(), role }
+    AssignmentLine { place: place.clone(), text: String::from_utf8_lossy(line).trim().to_owned(), role }
 }
 
 fn overview(name: &Name, snapshot: &Snapshot, boot: &Boot) -> Overview {

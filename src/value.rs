@@ -1,6 +1,7 @@
-//! Decides which number a person means by a value, and how a person reads a number.
+//! Decides which number a value in a request means, and how a number reads for people.
 //!
-//! The forms are fewer than the kernel's own on purpose: it reads `010` as 8 and `5 6` as 5 without a word.
+//! A request may use fewer forms than the kernel would take, on purpose: the kernel silently reads `010` as 8, and `5 6`
+//! as 5.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -119,7 +120,7 @@ fn number_in_text(text: &str, kind: ValueKind) -> Result<i128, ValueError> {
         if digits.len() > 1 && digits.starts_with('0') {
             return refuse("starts with 0, which the kernel would read as octal");
         }
-        // What does not fit is outside of every setting's bounds; the message keeps the digits as they were given.
+        // A number that does not fit is outside of every setting's bounds. The message keeps the digits as they were given.
         return text.parse().map_err(|_| ValueError::Range(format!("{} is too large", excerpt(text))));
     }
     if digits.starts_with("0x") || digits.starts_with("0X") {
@@ -158,11 +159,11 @@ fn duration(text: &str) -> Option<i128> {
     Some(total)
 }
 
-/// `number` as a person reads it, where that differs from the digits.
+/// `number` as a person reads it, if that differs from the digits.
 #[must_use]
 pub fn human(number: i64, kind: ValueKind) -> Option<String> {
     match kind {
-        // Below a minute the digits are as plain as it gets.
+        // Below a minute the digits by themselves are plain.
         ValueKind::Seconds if number < 60 => None,
         ValueKind::Seconds => Some(duration_text(number)),
         ValueKind::Boolean if number == 0 => Some("off".into()),

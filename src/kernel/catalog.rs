@@ -1,4 +1,4 @@
-//! Finds settings by what people write, and tells what they probably meant.
+//! Finds the setting that a person names, or the one that was probably meant.
 //!
 //! The catalog has every connection tracking sysctl of the kernels 2.6 to 6.18, under all of its names. A
 //! `nf_conntrack_*` name that it lacks, because the kernel is newer than the catalog or a vendor's, is taken for a plain
@@ -46,15 +46,15 @@ fn last_part(key: &str) -> &str {
     key.rsplit(['.', '/']).next().unwrap_or(key)
 }
 
-/// What follows the beginning that all settings share: `max` of `nf_conntrack_max`.
+/// The part of a name after the beginning that all settings share: `max` of `nf_conntrack_max`.
 fn distinct_part(last_part: &str) -> Option<&str> {
     ["nf_conntrack_", "ip_conntrack_", "conntrack_"].iter().find_map(|shared| last_part.strip_prefix(shared))
 }
 
-/// How many letters `typed` is off from `own`, if so few that it is a slip: one, or one in six.
+/// The number of letters in which `typed` differs from `own`, if it is small enough for a slip: one, or one in six.
 ///
-/// A distance takes time and space by the product of the lengths, and a request has room for very long names. It is never
-/// less than the difference of the lengths, so that only what is about as long as our own name is measured.
+/// To compute a distance takes time and space by the product of the two lengths, and a request may hold very long names.
+/// The distance is at least the difference of the lengths, so that only names of nearly the same length are measured.
 fn slips(typed: &str, own: &str) -> Option<usize> {
     let most = usize::max(1, own.len() / 6);
     if typed.chars().count().abs_diff(own.len()) > most {
@@ -66,8 +66,8 @@ fn slips(typed: &str, own: &str) -> Option<usize> {
 
 /// The catalogued name that `name` probably meant, compared by its last part.
 ///
-/// Behind the shared beginning only the rest is compared, or every stray `nf_conntrack_foo` would be near to some
-/// setting. A name that begins otherwise may lack the beginning or have the slip in it.
+/// If both names have the shared beginning, only their rests are compared: otherwise every `nf_conntrack_foo` would be
+/// near to some setting. A name without that beginning may lack it, or have the slip in it.
 #[must_use]
 pub fn nearest(name: &str) -> Option<&'static str> {
     let typed = last_part(name).trim().to_lowercase();

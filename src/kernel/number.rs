@@ -34,7 +34,7 @@ pub fn kernel_value(name: &Name, number: i64, page_size: u64) -> i64 {
     if *name == BUCKETS { rounded_buckets(number, page_size) } else { number }
 }
 
-/// The number at the start of `text`, decimal, octal or hexadecimal. What follows it after a blank is not read.
+/// The number at the start of `text`, decimal, octal or hexadecimal. The kernel ignores everything after a blank.
 fn first_number(text: &[u8], setting: &Setting, page_size: u64) -> Option<i128> {
     let page = usize::try_from(page_size).unwrap_or(usize::MAX);
     let seen = &text[..text.len().min(page.saturating_sub(1))];

@@ -2,7 +2,7 @@
 
 use super::release::Release;
 
-/// What the number of a setting means, and so which forms a request may give it in.
+/// The meaning of a setting's number. It decides the forms that a request may give the number in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ValueKind {
     /// A plain number.
@@ -32,7 +32,7 @@ pub enum Access {
 }
 
 /// One connection tracking sysctl.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Setting {
     /// The canonical name, as `sysctl` prints it: `net.netfilter.nf_conntrack_max`.
     pub name: &'static str,
@@ -40,7 +40,7 @@ pub struct Setting {
     pub other_keys: &'static [&'static str],
     /// What the number means.
     pub kind: ValueKind,
-    /// What one of it is: `entries`, `buckets`, `seconds`, `bytes`; empty for a switch or a level.
+    /// The unit: `entries`, `buckets`, `seconds`, `bytes`; empty for a switch or a level.
     pub unit: &'static str,
     /// The smallest value that makes sense and that some kernel accepts.
     pub min: i64,

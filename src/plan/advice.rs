@@ -1,4 +1,4 @@
-//! Says what a user should know of the values that a plan leads to, with numbers.
+//! Warns of values that a plan leads to and that a user may not have meant, with numbers.
 
 use crate::boot;
 use crate::kernel::catalog::{BUCKETS, COUNT, MAX, Name};
@@ -37,7 +37,7 @@ pub(super) fn warnings(desired: &Desired, before: &Snapshot, after: &Snapshot) -
     warnings
 }
 
-/// What the limit and the number of buckets mean together.
+/// The warnings about the limit and the number of buckets.
 fn sizes(desired: &Desired, before: &Snapshot, after: &Snapshot) -> Vec<Warning> {
     let boots = boots(desired, after);
     let at_boot = |name: &Name| boots.first().and_then(|boot| boot.outlook(name).value);

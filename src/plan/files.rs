@@ -13,7 +13,7 @@ use crate::failure::{Failure, Kind};
 use crate::kernel::catalog::{BUCKETS, FRAG6_HIGH, FRAG6_LOW, Key, Name};
 use crate::kernel::number::kernel_reading;
 use crate::kernel::sizes::FRAG6_LOW_DEFAULT;
-use crate::request::{Aim, Conflicts, Desired, ModulePolicy, Want};
+use crate::request::{Aim, Conflicts, Desired, FILE_HINT, ModulePolicy, Want};
 use crate::snapshot::{LiveKernel, Module, Snapshot};
 use crate::sysctl_d::{self, Assignment, Dialect, Document};
 use crate::tree::{Entry, Place, Tree};
@@ -402,9 +402,7 @@ impl Editor<'_> {
             return Ok(());
         };
         let message = format!("`{}` is not read at boot: this machine boots with {}", file.display(), system.command);
-        Err(Failure::new(Kind::BadRequest, message)
-            .at("/file")
-            .hint("name a *.conf directly in /etc/sysctl.d, such as /etc/sysctl.d/90-conntrack.conf"))
+        Err(Failure::new(Kind::BadRequest, message).at("/file").hint(FILE_HINT))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Decides which live values are written, in which order.
+//! Decides which live values are written, and in which order.
 
 use super::{Step, Target};
 use crate::failure::{Failure, Kind};
@@ -62,7 +62,7 @@ fn step(want: &Want, snapshot: &Snapshot, live: &LiveKernel) -> Result<Option<St
             return Err(read_only(want, "this kernel has it read-only", "leave it out of the request for this kernel"));
         }
         Some((key, _)) => Target::Sysctl(key.clone()),
-        // The module is loaded by the first step; today's kernels have the canonical name.
+        // The first step loads the module, and today's kernels have the setting under its canonical name.
         None => Target::Sysctl(name.clone().into()),
     };
     let after = kernel_value(name, number, snapshot.page_size);
@@ -98,7 +98,8 @@ fn read_only(want: &Want, why: &str, remedy: &str) -> Failure {
         .hint(format!("{remedy}, or set `live` to false"))
 }
 
-/// The kernel refuses a low threshold above the high one at each write: to lower both, the low one goes first.
+/// Puts the two thresholds of IPv6 reassembly into an order that the kernel accepts. It refuses a low threshold above the
+/// high one at each write: to lower both, the low one is written first.
 fn order_thresholds(steps: &mut [Step]) {
     let find = |steps: &[Step], wanted: &Name| {
         steps.iter().position(|step| matches!(step, Step::SetLive { name, .. } if name == wanted))

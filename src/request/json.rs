@@ -1,4 +1,4 @@
-//! Decides what is JSON that no two readers understand differently: no duplicate keys, no huge input.
+//! Reads only JSON that all readers understand alike: without duplicate keys, and of a bounded size.
 
 use std::cell::RefCell;
 use std::fmt;
