@@ -194,7 +194,8 @@ fn size_up(proposal: &mut Proposal, facts: &Facts<'_>, limit: u64, gone: u64) {
         limit
     };
     if proposed > limit {
-        // The kernel's own default since 5.15 is as many entries as buckets (nf_conntrack-sysctl.rst).
+        // One bucket for each entry, as today's kernels have by default (`kernel::quirks`). On an older kernel, whose default
+        // is a quarter of that, it makes the chains shorter.
         proposal.buckets = facts.buckets.filter(|buckets| *buckets < proposed).map(|_| proposed);
     }
     let buckets = proposal.buckets.or(facts.buckets).unwrap_or(proposed);
