@@ -68,8 +68,9 @@ struct Word {
 fn words(line: &str) -> Option<Vec<Word>> {
     let mut words: Vec<Word> = Vec::new();
     let mut word: Option<Word> = None;
-    let mut rest = line.chars();
-    while let Some(c) = rest.next() {
+    let mut rest = line;
+    while let Some(c) = rest.chars().next() {
+        rest = &rest[c.len_utf8()..];
         if matches!(c, ' ' | '\t') {
             words.extend(word.take());
             continue;
@@ -77,21 +78,20 @@ fn words(line: &str) -> Option<Vec<Word>> {
         if c == '#' && word.is_none() {
             break;
         }
-        let is_quote = matches!(c, '\'' | '"');
         let current = word.get_or_insert(Word { text: String::new(), plain: usize::MAX });
-        if is_quote {
-            current.plain = current.plain.min(current.text.len());
-            let inside: String = rest.by_ref().take_while(|inner| *inner != c).collect();
-            // A quote that is not closed on its line goes on in the next one.
-            let is_closed = line.matches(c).count() % 2 == 0;
-            if !is_closed || (c == '"' && inside.contains(['$', '`', '\\'])) {
-                return None;
+        match c {
+            '\'' | '"' => {
+                // A quote that is not closed on its line goes on in the next one.
+                let (inside, following) = rest.split_once(c)?;
+                if c == '"' && inside.contains(['$', '`', '\\']) {
+                    return None;
+                }
+                current.plain = current.plain.min(current.text.len());
+                current.text += inside;
+                rest = following;
             }
-            current.text += &inside;
-        } else if matches!(c, '$' | '`' | '\\' | ';' | '&' | '|' | '<' | '>' | '(' | ')' | '*' | '?' | '[' | '~') {
-            return None;
-        } else {
-            current.text.push(c);
+            '$' | '`' | '\\' | ';' | '&' | '|' | '<' | '>' | '(' | ')' | '*' | '?' | '[' | '~' => return None,
+            c => current.text.push(c),
         }
     }
     words.extend(word);
@@ -116,8 +116,18 @@ mod tests {
 
     #[test]
     fn anything_else_needs_a_shell() {
-        let cases =
-            ["ENABLED=$X", "if true; then", "ENABLED = yes", "A=`b`", "A='x", "'A'=1", "A=1 b", "[ -f x ]", "A=~"];
+        let cases = [
+            "ENABLED=$X",
+            "if true; then",
+            "ENABLED = yes",
+            "A=`b`",
+            "A='x",
+            "'A'=1",
+            "A=1 b",
+            "[ -f x ]",
+            "A=~",
+            "A='x\"'\"",
+        ];
         for line in cases {
             assert_eq!(variables(format!("B=1\n{line}\n").as_bytes()), Err(NotPlain { line: 2 }), "{line}");
         }
