@@ -82,6 +82,9 @@ fn growth() {
         let root = tempfile::tempdir().expect("a directory can be made");
         let directory = root.path().join("etc/sysctl.d");
         std::fs::create_dir_all(&directory).expect("a directory can be made");
+        let loader = root.path().join("usr/lib/systemd/systemd-sysctl");
+        std::fs::create_dir_all(loader.parent().expect("it is in a directory")).expect("a directory can be made");
+        std::fs::write(loader, "").expect("a file can be written");
         for file in 0..files {
             let text: String = (0..lines)
                 .map(|line| match line % 2 {

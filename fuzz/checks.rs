@@ -65,10 +65,14 @@ pub(crate) fn planned(bytes: &[u8]) {
     promises(&desired, &before, &steps);
 }
 
-/// A machine with a few live settings; with or without systemd, with or without the module built in.
+/// A machine with a few live settings; with systemd or sysvinit, with or without the module built in.
 fn machine(mut tree: Tree, salt: usize) -> Snapshot {
     if salt % 2 == 0 {
         tree.insert("/usr/lib/systemd/systemd-sysctl", Entry::Program);
+    } else {
+        tree.insert("/sbin/init", Entry::Link { target: "/sbin/init".into(), bytes: Vec::new() });
+        tree.insert("/etc/rcS.d/S06kmod", Entry::File(Vec::new()));
+        tree.insert("/etc/rcS.d/S09procps", Entry::File(Vec::new()));
     }
     let live = ["max", "buckets", "acct", "tcp_timeout_established", "frag6_low_thresh", "frag6_high_thresh"];
     let sysctls = live.iter().map(|name| {

@@ -4,7 +4,9 @@
 //! sysctls, other programs write later. A written text is interpreted as the kernel would parse it.
 
 mod arrival;
+mod doubt;
 pub mod systems;
+mod uncertain;
 mod wanted;
 mod writers;
 
@@ -17,8 +19,10 @@ use crate::kernel::sizes::{FRAG6_HIGH_DEFAULT, FRAG6_LOW_DEFAULT};
 use crate::snapshot::Snapshot;
 use crate::sysctl_d::{self, Dialect, Placed, Write};
 use crate::tree::Place;
+use uncertain::Played;
 
 pub use arrival::{Arrival, MODULE_FILE, arrival};
+pub use doubt::{About, Doubt, Reason};
 pub use systems::{LoaderChoice, System, detected};
 pub use wanted::wanted;
 pub use writers::kernel::{CMDLINE, HASHSIZE_FILE, hashsize_line};
@@ -61,6 +65,8 @@ pub struct Outlook {
     pub assignments: Vec<Place>,
     /// The last assignment without effect, if no later one has an effect.
     pub lost: Option<Lost>,
+    /// The reasons why all this may not be so.
+    pub doubts: Vec<Doubt>,
 }
 
 impl Outlook {
@@ -80,6 +86,8 @@ pub struct Boot {
     pub dialect: &'static Dialect,
     /// When connection tracking is there.
     pub arrival: Arrival,
+    /// The reasons why the outlook of some settings, or of all, may not be so.
+    pub doubts: Vec<Doubt>,
     outlooks: BTreeMap<Name, Outlook>,
 }
 
@@ -87,7 +95,9 @@ impl Boot {
     /// What the boot makes of the setting `name`.
     #[must_use]
     pub fn outlook(&self, name: &Name) -> Outlook {
-        self.outlooks.get(name).cloned().unwrap_or_default()
+        let outlook = self.outlooks.get(name).cloned().unwrap_or_default();
+        let doubts = self.doubts.iter().filter(|doubt| doubt.concerns(name));
+        Outlook { doubts: doubts.cloned().collect(), ..outlook }
     }
 
     /// The settings that some file assigns.
@@ -125,8 +135,8 @@ pub fn boot_arriving(snapshot: &Snapshot, system: &'static System, arrival: Arri
     let keys = keys(snapshot);
     let tree = &snapshot.tree;
     let dialect = system.dialect(tree);
-    let runs: Vec<Vec<Placed>> =
-        system.runs(tree).iter().map(|files| sysctl_d::assignments(tree, dialect, files)).collect();
+    let files = system.runs(tree);
+    let runs: Vec<Vec<Placed>> = files.iter().map(|files| sysctl_d::assignments(tree, dialect, files)).collect();
     let mut play = Play { snapshot, outlooks: BTreeMap::new(), recorded: HashSet::new() };
     for read in &runs {
         play.record_assignments(read);
@@ -145,10 +155,21 @@ pub fn boot_arriving(snapshot: &Snapshot, system: &'static System, arrival: Arri
     for write in &later {
         play.expect_write(write);
     }
-    for write in later.into_iter().filter(|write| keys.contains(&write.key)) {
-        play.apply_write(write);
+    for write in later.iter().filter(|write| keys.contains(&write.key)) {
+        play.apply_write(write.clone());
     }
-    Boot { system, dialect, arrival, outlooks: play.outlooks }
+    let outlooks = play.outlooks;
+    let doubts = uncertain::doubts(&Played {
+        snapshot,
+        system,
+        arrival: &arrival,
+        keys: &keys,
+        files: &files,
+        runs: &runs,
+        later: &later,
+        outlooks: &outlooks,
+    });
+    Boot { system, dialect, arrival, doubts, outlooks }
 }
 
 /// Each program that writes some of `settings` after the loader, with the first of these.

@@ -25,6 +25,8 @@ pub enum Kind {
     Permission,
     /// Another file decides the setting at boot.
     Conflict,
+    /// The next boot cannot be known, and the request says to fail then.
+    BootUnknown,
     /// The kernel took another value than the one written.
     Clamped,
     /// A write failed, or what was read back differs from what was written.

@@ -6,6 +6,7 @@
 mod advice;
 mod files;
 mod live;
+mod uncertain;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -81,12 +82,16 @@ pub fn plan(desired: &Desired, snapshot: &Snapshot) -> Result<Plan, Failure> {
     }
     let mut steps = live::steps(desired, snapshot)?;
     let persistent = files::persistent(desired, snapshot)?;
-    for step in replacements(&snapshot.tree, &persistent.tree) {
+    for step in replacements(&snapshot.tree, persistent.tree()) {
         steps.extend(kept_copy(&step, desired, snapshot));
         steps.push(step);
     }
-    let mut plan = Plan { steps, warnings: persistent.warnings };
-    plan.warnings.extend(advice::warnings(desired, snapshot, &plan.predict(snapshot)));
+    let mut plan = Plan { steps, warnings: persistent.warnings.clone() };
+    let after = plan.predict(snapshot);
+    plan.warnings.extend(advice::warnings(desired, snapshot, &after, &persistent));
+    if desired.persist {
+        plan.warnings.extend(uncertain::warnings(desired, &after, persistent.boots())?);
+    }
     Ok(plan)
 }
 

@@ -2,6 +2,7 @@
 
 pub mod ansible;
 mod diff;
+mod doubt;
 pub mod dsc;
 pub mod finding;
 pub mod github;
@@ -26,6 +27,8 @@ use crate::tree::{Place, lossy, lossy_each};
 use crate::value;
 use crate::verify::{self, Advice, Judgement, Verdict, boots, judge};
 use crate::warning::Warning;
+
+pub use doubt::DoubtReport;
 
 /// Whether a run may change the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -70,7 +73,7 @@ pub enum Agreement {
     InSync,
     /// They differ.
     Drift,
-    /// Nobody can tell: no setting was compared, or there is no report.
+    /// Nobody can tell: the next boot cannot be known, no setting was compared, or there is no report.
     Unknown,
 }
 
@@ -100,6 +103,8 @@ pub struct SettingReport {
     pub boot: BootReport,
     /// Which of desired, live and boot differs, as the run left the machine; a check leaves it as it was.
     pub verdict: Verdict,
+    /// The reasons why the next boot of the setting cannot be known, if the request manages that.
+    pub doubts: Vec<DoubtReport>,
     /// The one thing to do, if the verdict is not `in_sync`. Also null if that is to apply the request and the run failed.
     pub advice: Option<String>,
 }
@@ -264,7 +269,7 @@ impl Report {
                 let (found, applied, judged) = (judgement(before), judgement(after), judgement(left));
                 let applied_or_not = outcome.as_ref().map(|_| &applied);
                 let advice = verify::advice(want, desired, left.0, &judged, applied_or_not);
-                setting_report(want, &found, applied, judged.verdict, advice)
+                setting_report(want, &found, applied, &judged, advice)
             })
             .collect();
         Report {
@@ -282,14 +287,20 @@ impl Report {
         }
     }
 
-    /// Whether desired, live and boot agree. A failure that apply would meet is a drift all the same, if settings were
-    /// compared.
+    /// Whether desired, live and boot agree. A drift that is certain outweighs a boot that cannot be known. A failure that
+    /// apply would meet is a drift all the same, if settings were compared.
     #[must_use]
     pub fn agreement(&self) -> Agreement {
-        match &self.failure {
-            _ if self.in_sync => Agreement::InSync,
-            Some(_) if self.settings.is_empty() => Agreement::Unknown,
-            _ => Agreement::Drift,
+        let is_drift = |setting: &SettingReport| !matches!(setting.verdict, Verdict::InSync | Verdict::Unknown);
+        let is_unknown = |setting: &SettingReport| setting.verdict == Verdict::Unknown;
+        if self.in_sync {
+            Agreement::InSync
+        } else if self.settings.iter().any(is_drift) {
+            Agreement::Drift
+        } else if self.settings.iter().any(is_unknown) || (self.failure.is_some() && self.settings.is_empty()) {
+            Agreement::Unknown
+        } else {
+            Agreement::Drift
         }
     }
 
@@ -310,7 +321,7 @@ fn setting_report(
     want: &Want,
     before: &Judgement,
     after: Judgement,
-    verdict: Verdict,
+    judged: &Judgement,
     advice: Option<Advice>,
 ) -> SettingReport {
     let human = |number: Option<i64>| number.and_then(|number| value::human(number, want.name.setting().kind));
@@ -331,7 +342,8 @@ fn setting_report(
             shadowed: after.outlook.shadowed(),
             winner: after.outlook.winner,
         },
-        verdict,
+        verdict: judged.verdict,
+        doubts: judged.doubts.iter().map(DoubtReport::from).collect(),
         advice: advice.map(|advice| advice.to_string()),
     }
 }

@@ -50,6 +50,8 @@ pub struct Request {
     pub module: ModulePolicy,
     /// Which program reads the files at boot.
     pub loader: LoaderChoice,
+    /// The action if the next boot cannot be known.
+    pub uncertain: Uncertain,
     /// Whether the old content of a changed file is kept beside it, as `NAME.TIME~`. TIME is in milliseconds since 1970.
     pub backup: bool,
 }
@@ -67,13 +69,14 @@ impl Default for Request {
             exclusive: false,
             module: ModulePolicy::Load,
             loader: LoaderChoice::Auto,
+            uncertain: Uncertain::Warn,
             backup: false,
         }
     }
 }
 
 /// The fields of [`Request`]. The failure of a misspelt field names the nearest. A test compares them with the schema.
-pub const FIELDS: [&str; 11] = [
+pub const FIELDS: [&str; 12] = [
     "settings",
     "at_least",
     "state",
@@ -84,6 +87,7 @@ pub const FIELDS: [&str; 11] = [
     "exclusive",
     "module",
     "loader",
+    "uncertain",
     "backup",
 ];
 
@@ -119,6 +123,16 @@ pub enum ModulePolicy {
     Require,
     /// Leave it; the boot is reported as not guaranteed.
     Ignore,
+}
+
+/// The action if the next boot cannot be known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Uncertain {
+    /// Do what can be done, and warn. The settings are not in sync.
+    Warn,
+    /// Fail before anything is touched.
+    Fail,
 }
 
 /// What a request wants of one setting.
@@ -162,6 +176,8 @@ pub struct Desired {
     pub module: ModulePolicy,
     /// Which program reads the files at boot.
     pub loader: LoaderChoice,
+    /// The action if the next boot cannot be known.
+    pub uncertain: Uncertain,
     /// Whether the old content of a changed file is kept beside it.
     pub backup: bool,
 }
@@ -244,6 +260,7 @@ pub fn desired(request: &Request) -> Result<Desired, Failure> {
         exclusive: request.exclusive,
         module: request.module,
         loader: request.loader.clone(),
+        uncertain: request.uncertain,
         backup: request.backup,
     })
 }

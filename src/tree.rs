@@ -27,6 +27,11 @@ pub fn lossy<S: Serializer>(path: &impl AsRef<Path>, serializer: S) -> Result<S:
     serializer.collect_str(&path.as_ref().display())
 }
 
+/// The same for a path that there may not be.
+pub fn lossy_optional<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+    path.as_ref().map(|path| path.to_string_lossy()).serialize(serializer)
+}
+
 /// The same for several paths.
 pub fn lossy_each<S: Serializer>(paths: &[PathBuf], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(paths.iter().map(|path| path.to_string_lossy()))
@@ -37,6 +42,10 @@ impl fmt::Display for Place {
         write!(f, "{}:{}", self.file.display(), self.line)
     }
 }
+
+/// The most bytes that a file may have to be read: some 50 times the largest drop-in that anybody wrote by hand. A tree
+/// is kept several times over, and files of an image may be all hole.
+pub const LARGEST: u64 = 1 << 20;
 
 /// What stands at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,11 +67,32 @@ pub enum Entry {
     Directory,
     /// A file whose being there is all that matters: the program of a loader.
     Program,
-    /// Something that cannot be read as text: a socket, a device, a file without permission.
-    Unreadable(
-        /// Why, as the operating system put it.
+    /// Something that cannot be read here.
+    Unreadable(Obstacle),
+}
+
+/// The reason why what stands at a path cannot be read here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// It is a FIFO, a socket or a device. A program that opens it may wait for ever.
+    NotRegular,
+    /// It has more bytes than a run reads.
+    TooLarge,
+    /// The operating system refuses it.
+    Refused(
+        /// Its message.
         String,
     ),
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Obstacle::NotRegular => f.write_str("it is not a regular file"),
+            Obstacle::TooLarge => write!(f, "it is larger than {LARGEST} bytes"),
+            Obstacle::Refused(message) => f.write_str(message),
+        }
+    }
 }
 
 impl Entry {

@@ -1,6 +1,7 @@
 //! Decides, for each setting, whether desired, live and boot are equal, and if not, which differs and what to do.
 
 mod advice;
+mod doubts;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,9 @@ use crate::snapshot::{Module, Snapshot};
 use crate::sysctl_d::{self, Assignment};
 use crate::tree::{Place, Tree};
 
+pub use crate::boot::{Doubt, Reason};
 pub use advice::{Advice, Remedy, advice, arrival_text, bar_text, comparison, remedy};
+pub use doubts::doubt_remedy;
 
 /// The state of one setting; of several that apply, the gravest. The names are stable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -21,6 +24,8 @@ pub use advice::{Advice, Remedy, advice, arrival_text, bar_text, comparison, rem
 pub enum Verdict {
     /// All that the request manages of the setting is as desired: live, and after the next boot.
     InSync,
+    /// Nobody can tell what the next boot makes of it.
+    Unknown,
     /// The live value is not as desired.
     LiveDrift,
     /// The next boot would not make it as desired, and our file does not say so yet.
@@ -40,6 +45,8 @@ pub enum Verdict {
 pub struct Judgement {
     /// The verdict.
     pub verdict: Verdict,
+    /// The reasons why the next boot of the setting cannot be known, if the request manages that.
+    pub doubts: Vec<Doubt>,
     /// The live number.
     pub live: Option<i64>,
     /// What the next boot makes of it; of several boots, the first one that does not make it as desired.
@@ -71,22 +78,48 @@ pub fn satisfies(want: &Want, value: Option<i64>, page_size: u64) -> bool {
 #[must_use]
 pub fn judge(want: &Want, desired: &Desired, snapshot: &Snapshot, boots: &[Boot]) -> Judgement {
     let satisfied = |value| satisfies(want, value, snapshot.page_size);
-    let drifts = |boot: &&Boot| !satisfied(boot.outlook(&want.name).value);
-    let boot = boots.iter().find(drifts).or(boots.first());
-    let outlook = boot.map(|boot| boot.outlook(&want.name)).unwrap_or_default();
+    let (boot, outlook) = telling_boot(want, boots, satisfied);
     let live = snapshot.live_value(&want.name);
     let live_drifts = desired.live && snapshot.live.is_some() && !satisfied(live);
+    let doubts = if desired.persist { doubts_about(want, desired, boot) } else { Vec::new() };
     let boot_drifts = desired.persist && !satisfied(outlook.value);
     let verdict = match want.aim {
         Aim::Absent if assigns(desired, snapshot, want) => Verdict::BootDrift,
+        Aim::Absent if !doubts.is_empty() => Verdict::Unknown,
         Aim::Absent => Verdict::InSync,
         _ if is_missing(snapshot, &want.name) => Verdict::NotOnThisKernel,
         _ if live_drifts && is_out_of_reach(snapshot, &want.name) => Verdict::NotHere,
         _ if live_drifts => Verdict::LiveDrift,
+        _ if !doubts.is_empty() => Verdict::Unknown,
         _ if boot_drifts => boot_verdict(desired, snapshot, &outlook),
         _ => Verdict::InSync,
     };
-    Judgement { verdict, live, outlook, arrival: boot.map(|boot| boot.arrival.clone()) }
+    Judgement { verdict, doubts, live, outlook, arrival: boot.map(|boot| boot.arrival.clone()) }
+}
+
+/// The boot of several that tells most about `want`, with its outlook: one that certainly does not make the setting as
+/// desired, else one that is in doubt, else the first.
+fn telling_boot<'a>(
+    want: &Want,
+    boots: &'a [Boot],
+    satisfied: impl Fn(Option<i64>) -> bool,
+) -> (Option<&'a Boot>, Outlook) {
+    let outlooks = boots.iter().map(|boot| (boot, boot.outlook(&want.name)));
+    let telling = outlooks.min_by_key(|(_, outlook)| match outlook.doubts.is_empty() {
+        true if !satisfied(outlook.value) => 0,
+        false => 1,
+        true => 2,
+    });
+    telling.map_or_else(|| (None, Outlook::default()), |(boot, outlook)| (Some(boot), outlook))
+}
+
+/// The doubts of `boot` that matter for `want`. That a line is absent is a matter of our file alone.
+fn doubts_about(want: &Want, desired: &Desired, boot: Option<&Boot>) -> Vec<Doubt> {
+    let matters = |doubt: &&Doubt| match want.aim {
+        Aim::Absent => doubt.file.as_ref() == Some(&desired.file),
+        _ => doubt.concerns(&want.name),
+    };
+    boot.into_iter().flat_map(|boot| &boot.doubts).filter(matters).cloned().collect()
 }
 
 /// Whether the running kernel has connection tracking, but not this setting.

@@ -21,8 +21,8 @@ pub enum Code {
     Shadowed,
     /// The module may come after the loader at boot, and the request says to leave it.
     BootNotGuaranteed,
-    /// A file that a boot reads could not be read here.
-    Unreadable,
+    /// The next boot cannot be known.
+    BootUnknown,
     /// A program writes the setting after the boot's loader.
     LaterWriter,
 }

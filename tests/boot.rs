@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use crate::support::machine::Machine;
-use conntrack_sysctl::boot::systems::{SYSTEMD, SYSVINIT};
+use conntrack_sysctl::boot::systems::{NONE, SYSTEMD, SYSVINIT, System, UNKNOWN};
 use conntrack_sysctl::boot::{Lost, boot, detected, later_writers, wanted};
 use conntrack_sysctl::kernel::catalog::{BUCKETS, COUNT, FRAG6_HIGH, MAX, Name};
 use conntrack_sysctl::snapshot::{Module, Snapshot};
 use conntrack_sysctl::sysctl_d::paths::SYSCTL_D;
-use conntrack_sysctl::tree::{Entry, Place, Read};
+use conntrack_sysctl::tree::{Entry, Place, Read, Tree};
 use conntrack_sysctl::warning::Warning;
 
 fn image(files: &[(&str, &str)], module: Module) -> Machine {
@@ -193,19 +193,53 @@ fn no_file_says_when_a_built_in_module_comes() {
         };
         wanted(&Machine::image().tree, module).into_iter().filter_map(directory).collect::<BTreeSet<_>>()
     };
-    assert_eq!(directories(Module::BuiltIn), SYSCTL_D.map(PathBuf::from).into());
-    assert_eq!(directories(Module::Absent).len(), 4 * SYSCTL_D.len());
+    let (built_in, absent) = (directories(Module::BuiltIn), directories(Module::Absent));
+    assert!(built_in.is_superset(&SYSCTL_D.map(PathBuf::from).into()));
+    // modules-load.d, modprobe.d and udev's rules.
+    assert_eq!(absent.difference(&built_in).count(), 3 * SYSCTL_D.len());
+    assert!(built_in.is_subset(&absent));
 }
 
 #[test]
 fn which_program_reads_the_files() {
     let link = |target: &str| Entry::Link { target: target.into(), bytes: Vec::new() };
-    let with = |path: &str, entry: Entry| detected(&Machine::image().entry(path, entry).tree);
-    assert_eq!(detected(&Machine::image().tree), &SYSVINIT);
-    assert_eq!(with("/run/systemd/system", Entry::Program), &SYSTEMD);
-    assert_eq!(with("/usr/lib/systemd/systemd-sysctl", Entry::Program), &SYSTEMD);
-    assert_eq!(with("/sbin/init", link("/usr/lib/systemd/systemd")), &SYSTEMD);
-    assert_eq!(with("/sbin/init", link("/usr/sbin/init")), &SYSVINIT);
-    let sysvinit = Machine::image().entry("/sbin/init", link("/usr/sbin/init"));
-    assert_eq!(detected(&sysvinit.entry("/lib/systemd/systemd-sysctl", Entry::Program).tree), &SYSVINIT);
+    let program = |path| (path, Entry::Program);
+    let init = |target| ("/sbin/init", link(target));
+    let script = |path| (path, Entry::File(Vec::new()));
+    let (kmod, procps) = (|| script("/etc/rcS.d/S06kmod"), || script("/etc/rcS.d/S09procps"));
+    let loader = || program("/usr/lib/systemd/systemd-sysctl");
+    let sysvinit = || init("/usr/sbin/init");
+    let cases: &[(&[(&str, Entry)], &System)] = &[
+        (&[], &NONE),
+        (&[kmod(), procps()], &NONE),
+        (&[program("/run/systemd/system")], &SYSTEMD),
+        (&[program("/run/systemd/system"), sysvinit(), kmod(), procps()], &SYSTEMD),
+        (&[loader()], &SYSTEMD),
+        (&[program("/lib/systemd/systemd-sysctl")], &SYSTEMD),
+        (&[init("/usr/lib/systemd/systemd")], &SYSTEMD),
+        (&[init("/usr/lib/systemd/systemd"), kmod(), procps()], &SYSTEMD),
+        (&[sysvinit()], &UNKNOWN),
+        (&[sysvinit(), loader()], &UNKNOWN),
+        (&[sysvinit(), procps()], &UNKNOWN),
+        (&[sysvinit(), kmod(), script("/etc/rcS.d/K01procps")], &UNKNOWN),
+        (&[sysvinit(), kmod(), script("/etc/rcS.d/S01iprocps")], &UNKNOWN),
+        (&[sysvinit(), kmod(), ("/etc/rcS.d/S09procps", Entry::Dangling)], &UNKNOWN),
+        (&[sysvinit(), kmod(), procps()], &SYSVINIT),
+        (&[sysvinit(), kmod(), procps(), loader()], &SYSVINIT),
+        (&[init("/usr/sbin/runit-init"), kmod(), procps()], &SYSVINIT),
+        (
+            &[
+                init("/usr/sbin/openrc-init"),
+                script("/etc/runlevels/sysinit/kmod"),
+                script("/etc/runlevels/sysinit/procps"),
+            ],
+            &SYSVINIT,
+        ),
+        (&[init("/usr/bin/busybox"), kmod(), procps()], &UNKNOWN),
+        (&[init("/usr/sbin/finit"), kmod(), procps()], &UNKNOWN),
+    ];
+    for (entries, expected) in cases {
+        let tree: Tree = entries.iter().map(|(path, entry)| ((*path).into(), entry.clone())).collect();
+        assert_eq!(detected(&tree), *expected, "{entries:?}");
+    }
 }

@@ -88,13 +88,13 @@ fn names(of: &str, definition: &str) -> BTreeSet<String> {
 #[test]
 fn every_stable_name_is_documented() {
     let report = text(&project().join("docs/report.md"));
-    for definition in ["Kind", "Code", "Verdict", "Mode"] {
+    for definition in ["Kind", "Code", "Verdict", "Reason", "Mode"] {
         for name in names("report", definition) {
             assert!(report.contains(&format!("`{name}`")), "docs/report.md does not tell of {definition} `{name}`");
         }
     }
     let documented = text(&project().join("docs/request.md"));
-    for definition in ["Conflicts", "ModulePolicy", "LoaderChoice", "State"] {
+    for definition in ["Conflicts", "ModulePolicy", "LoaderChoice", "State", "Uncertain"] {
         for name in names("request", definition) {
             assert!(
                 documented.contains(&format!("`{name}`")),

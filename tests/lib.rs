@@ -30,4 +30,5 @@ mod table;
 mod table_live;
 mod troubleshooting;
 mod trust;
+mod uncertain;
 mod walls;

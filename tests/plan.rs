@@ -11,7 +11,7 @@ use conntrack_sysctl::report::{Change, FileAction, Mode, Report, text};
 use conntrack_sysctl::request;
 use conntrack_sysctl::show;
 use conntrack_sysctl::snapshot::{Module, Snapshot};
-use conntrack_sysctl::tree::Entry;
+use conntrack_sysctl::tree::{Entry, Obstacle};
 use conntrack_sysctl::verify::{Verdict, arrival_text};
 use conntrack_sysctl::warning::Code;
 
@@ -138,7 +138,10 @@ fn a_file_that_cannot_be_edited_is_refused_with_the_reason() {
     };
     let because = |why: &str| format!("`/etc/sysctl.d/90-conntrack.conf` cannot be edited: {why}");
     assert_eq!(refusal(Entry::Dangling), (Kind::BadRequest, because("it is a link that leads nowhere")));
-    assert_eq!(refusal(Entry::Unreadable("no access".into())), (Kind::Permission, because("no access")));
+    assert_eq!(
+        refusal(Entry::Unreadable(Obstacle::Refused("no access".into()))),
+        (Kind::Permission, because("no access"))
+    );
 }
 
 #[test]
@@ -331,10 +334,10 @@ fn settings_that_this_kernel_does_not_have() {
 
 #[test]
 fn a_file_that_only_the_boot_can_read_is_named() {
-    let unreadable = Entry::Unreadable("permission denied".into());
+    let unreadable = Entry::Unreadable(Obstacle::Refused("permission denied".into()));
     let machine = Machine::modern().max(98000).entry("/etc/sysctl.d/95-vendor.conf", unreadable);
     let request = r#"{"settings": {"nf_conntrack_max": 98000}}"#;
-    assert_eq!(codes(&planned(request, &machine)), [Code::Unreadable]);
+    assert_eq!(codes(&planned(request, &machine)), [Code::BootUnknown]);
 }
 
 #[test]
@@ -384,7 +387,10 @@ fn our_file_is_read_or_nothing_is_said_of_it() {
             .built_in()
             .max(98000)
             .file("/etc/sysctl.d/50-a.conf", "net.netfilter.nf_conntrack_max = 98000\n")
-            .entry("/etc/sysctl.d/90-conntrack.conf", Entry::Unreadable("Permission denied".to_owned()));
+            .entry(
+                "/etc/sysctl.d/90-conntrack.conf",
+                Entry::Unreadable(Obstacle::Refused("Permission denied".to_owned())),
+            );
         assert_eq!(failure(request, &machine), Kind::Permission, "{request}");
     }
 }

@@ -100,6 +100,10 @@ fn tree() -> impl Strategy<Value = Tree> {
         }
         if systemd {
             tree.insert("/usr/lib/systemd/systemd-sysctl", Entry::Program);
+        } else {
+            tree.insert("/sbin/init", Entry::Link { target: "/sbin/init".into(), bytes: Vec::new() });
+            tree.insert("/etc/rcS.d/S06kmod", Entry::File(Vec::new()));
+            tree.insert("/etc/rcS.d/S09procps", Entry::File(Vec::new()));
         }
         tree
     })

@@ -7,14 +7,12 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::process::Command;
 
 use crate::judges::case::{Case, cases, groups};
 use crate::judges::images::{IMAGES, Image};
 use crate::judges::machine;
 use crate::support::{Run, copy_tree, describe, golden};
 use conntrack_sysctl::report::Report;
-use conntrack_sysctl::warning::Code;
 
 #[test]
 fn a_root_becomes_as_the_request_says() {
@@ -70,34 +68,6 @@ fn applied(case: &Case, image: Option<&Image>) -> (Report, tempfile::TempDir) {
 }
 
 #[test]
-fn what_is_no_file_to_read_is_named_and_holds_nobody_up() {
-    let directory = tempfile::tempdir().expect("a directory can be made");
-    let root = directory.path();
-    for below in ["etc/sysctl.d", "etc/modules-load.d", "usr/lib/systemd"] {
-        fs::create_dir_all(root.join(below)).expect("a directory can be made");
-    }
-    fs::write(root.join("usr/lib/systemd/systemd-sysctl"), "").expect("a file can be written");
-    fs::write(root.join("etc/modules-load.d/a.conf"), "nf_conntrack\n").expect("a file can be written");
-    let drop_ins = root.join("etc/sysctl.d");
-    let made = Command::new("mkfifo").arg(drop_ins.join("10-fifo.conf")).status().expect("mkfifo starts");
-    assert!(made.success());
-    let huge = fs::File::create(drop_ins.join("20-huge.conf")).expect("a file can be made");
-    huge.set_len((1 << 20) + 1).expect("it can have a hole");
-    let request = r#"{"settings": {"nf_conntrack_max": 7}}"#;
-    let (report, code) = Run::new(&["apply"]).root(root).input(request).report();
-    assert!(report.in_sync && code == 0, "{report:?}");
-    let told: Vec<_> = report.warnings.iter().map(|warning| (warning.code, warning.message.as_str())).collect();
-    let names = [
-        "10-fifo.conf` cannot be read here (it is not a regular file)",
-        "20-huge.conf` cannot be read here (it is larger",
-    ];
-    assert_eq!(told.len(), 2, "{told:?}");
-    for (told, name) in told.iter().zip(names) {
-        assert!(told.0 == Code::Unreadable && told.1.contains(name), "{told:?}");
-    }
-}
-
-#[test]
 fn a_name_that_is_no_text_is_shown_as_far_as_it_is() {
     let directory = tempfile::tempdir().expect("a directory can be made");
     let root = directory.path();
@@ -107,6 +77,8 @@ fn a_name_that_is_no_text_is_shown_as_far_as_it_is() {
     fs::write(drop_ins.join(name), "net.netfilter.nf_conntrack_max = 5\n").expect("a file can be written");
     fs::create_dir_all(root.join("etc/modules-load.d")).expect("a directory can be made");
     fs::write(root.join("etc/modules-load.d/a.conf"), "nf_conntrack\n").expect("a file can be written");
+    fs::create_dir_all(root.join("usr/lib/systemd")).expect("a directory can be made");
+    fs::write(root.join("usr/lib/systemd/systemd-sysctl"), "").expect("a file can be written");
     let request = r#"{"settings": {"nf_conntrack_max": 7}, "conflicts": "comment_out", "backup": true}"#;
     for arguments in [
         &["check"][..],

@@ -1,4 +1,5 @@
-//! docs/troubleshooting.md tells of every verdict, failure, warning, and program that writes later. The meaning of each is
+//! docs/troubleshooting.md tells of every verdict, failure, warning, reason why a boot cannot be known, and program that
+//! writes later. The meaning of each is
 //! taken from the report's schema. The example is the output of the program for the function of that name in
 //! tests/troubleshooting/examples; for a program that writes later, it is the output for its case in tests/cases/requests.
 //!
@@ -26,10 +27,11 @@ struct Type {
     case: Option<&'static str>,
 }
 
-const TYPES: [Type; 4] = [
+const TYPES: [Type; 5] = [
     Type { name: "Verdict", heading: "Verdicts", lines: "grep -E '^(SETTING|nf_|net[.])'", case: None },
     Type { name: "Kind", heading: "Failures", lines: "sed -n '/^failed/,$p' | sed '$d'", case: None },
     Type { name: "Code", heading: "Warnings", lines: "grep '^warning'", case: None },
+    Type { name: "Reason", heading: "Boots that cannot be known", lines: "grep '^warning'", case: None },
     Type {
         name: "Writer",
         heading: "Programs that write later",
@@ -142,9 +144,10 @@ fn the_page_is_that_of_the_types() {
     assert!(written.is_empty(), "the page tells of what there is not: {:?}", written.keys());
 }
 
-/// The anchor of a heading. `shadowed` is a verdict, and then a warning.
+/// The anchor of a heading. Two names head a warning, and before it a verdict or a failure.
 fn anchor(of: &Type, name: &str) -> String {
-    if (of.name, name) == ("Code", "shadowed") { "shadowed-1".to_owned() } else { name.to_owned() }
+    let is_second = of.name == "Code" && ["shadowed", "boot_unknown"].contains(&name);
+    if is_second { format!("{name}-1") } else { name.to_owned() }
 }
 
 privileged!(the_examples_that_need_root, || {

@@ -79,8 +79,8 @@ const ROOMS: &[Room] = &[
     room(
         "report",
         &[
-            "answer", "failure", "kernel", "plan", "request", "show", "snapshot", "text", "tree", "value", "verify",
-            "warning",
+            "answer", "boot", "failure", "kernel", "plan", "request", "show", "snapshot", "text", "tree", "value",
+            "verify", "warning",
         ],
         &[],
     ),

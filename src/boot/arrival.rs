@@ -69,7 +69,7 @@ impl Arrival {
 pub const MODULE_FILE: &str = "/etc/modules-load.d/nf_conntrack.conf";
 
 /// The directories of udev(7), the strongest first.
-const UDEV_RULES: [&str; 5] = [
+pub(super) const UDEV_RULES: [&str; 5] = [
     "/etc/udev/rules.d",
     "/run/udev/rules.d",
     "/usr/local/lib/udev/rules.d",

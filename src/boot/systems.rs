@@ -6,18 +6,21 @@
 mod choice;
 mod systemd;
 mod sysvinit;
+mod unknown;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::{Serialize, Serializer};
 
+use super::doubt::Doubt;
 use crate::sysctl_d::Dialect;
 use crate::tree::{Entry, Read, Tree};
 
 pub use choice::LoaderChoice;
 pub use systemd::SYSTEMD;
 pub use sysvinit::SYSVINIT;
+pub use unknown::{NONE, UNKNOWN};
 
 /// The first program of a boot.
 const INIT: &str = "/sbin/init";
@@ -48,6 +51,8 @@ pub struct System {
     pub(super) dialect: fn(&Tree) -> &'static Dialect,
     /// The stages of a boot.
     pub(super) order: &'static [Stage],
+    /// Looks for a reason why a boot of the system is not as its stages say.
+    pub(super) doubt: fn(&Tree) -> Option<Doubt>,
 }
 
 /// A sign that a machine boots with an init system, the weakest first.
@@ -98,11 +103,15 @@ pub enum Blacklist {
 pub static SYSTEMS: [&System; 2] = [&SYSTEMD, &SYSVINIT];
 
 /// The init system that this machine boots with, the one with the strongest sign.
+///
+/// A machine without any sign of a known one gets a row that stands for that. Nothing is taken for granted: a file system
+/// without an init program (the image of a container, a bare directory) does not boot, and an unknown program may read the
+/// files by other rules, or not at all. A request may say in `loader` how the machine will boot.
 #[must_use]
 pub fn detected(tree: &Tree) -> &'static System {
     let found = SYSTEMS.iter().filter_map(|system| Some(((system.detect)(tree)?, *system)));
-    // The LSB scripts need no sign: any other program that is called `init` is taken to run them.
-    found.max_by_key(|(sign, _)| *sign).map_or(&SYSVINIT, |(_, system)| system)
+    let unknown = || if tree.get(INIT).is_some() { &UNKNOWN } else { &NONE };
+    found.max_by_key(|(sign, _)| *sign).map_or_else(unknown, |(_, system)| system)
 }
 
 impl System {

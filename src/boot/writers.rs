@@ -95,6 +95,14 @@ pub(super) fn reads(tree: &Tree) -> impl Iterator<Item = Read> {
     WRITERS.iter().flat_map(|writer| (writer.reads)(tree))
 }
 
+/// The files that the writes of the programs depend on.
+pub(super) fn files(tree: &Tree) -> impl Iterator<Item = PathBuf> {
+    reads(tree).filter_map(|read| match read {
+        Read::File(path) | Read::Candidate(path) => Some(path),
+        Read::Directory { .. } | Read::Presence(_) | Read::Target(_) | Read::OfKernel(_) => None,
+    })
+}
+
 /// The sure writes of the programs to a kernel that has `keys`, in order.
 pub(super) fn sure_writes(tree: &Tree, keys: &BTreeSet<Key>) -> Vec<Write> {
     let written = WRITERS.iter().flat_map(|writer| (writer.writes)(tree, keys));

@@ -13,11 +13,7 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, openat, readlinkat, statat};
 use rustix::io::Errno;
 
-use crate::tree::Entry;
-
-/// The most bytes that a file may have to be read: some 50 times the largest drop-in that anybody wrote by hand. A tree
-/// is kept several times over, and files of an image may be all hole.
-const LARGEST: u64 = 1 << 20;
+use crate::tree::{Entry, LARGEST, Obstacle};
 
 /// The links that the kernel follows in one path at most (path_resolution(7)).
 const MOST_LINKS: usize = 40;
@@ -87,7 +83,7 @@ impl Root {
                 // image need not have a /dev to mask a file by a link to /dev/null.
                 self.link(path).map(|target| if target == b"/dev/null" { Entry::Null } else { Entry::Dangling })
             }
-            Err(error) => Some(Entry::Unreadable(error.to_string())),
+            Err(error) => Some(Entry::Unreadable(obstacle(&error))),
         }
     }
 
@@ -118,7 +114,7 @@ impl Root {
                 Ok(stat) => entries.push((path, entry_of(directory.as_fd(), &name, &stat))),
                 // It went away between the two calls.
                 Err(Errno::NOENT) => {}
-                Err(error) => entries.push((path, Entry::Unreadable(error.to_string()))),
+                Err(error) => entries.push((path, Entry::Unreadable(Obstacle::Refused(error.to_string())))),
             }
         }
         Ok(entries)
@@ -265,9 +261,16 @@ fn entry_of(directory: BorrowedFd<'_>, name: &OsStr, stat: &Stat) -> Entry {
         FileType::CharacterDevice if stat.st_rdev == rustix::fs::makedev(1, 3) => Entry::Null,
         FileType::RegularFile => match read_at(directory, name) {
             Ok(bytes) => Entry::File(bytes),
-            Err(error) => Entry::Unreadable(error.to_string()),
+            Err(error) => Entry::Unreadable(obstacle(&error)),
         },
-        _ => Entry::Unreadable("it is not a regular file".into()),
+        _ => Entry::Unreadable(Obstacle::NotRegular),
+    }
+}
+
+fn obstacle(error: &io::Error) -> Obstacle {
+    match error.kind() {
+        io::ErrorKind::FileTooLarge => Obstacle::TooLarge,
+        _ => Obstacle::Refused(error.to_string()),
     }
 }
 

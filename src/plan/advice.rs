@@ -1,45 +1,38 @@
 //! Warns of values that a plan leads to and that a user may not have meant, with numbers.
 
-use crate::boot;
+use super::files::Persistent;
+use crate::boot::{self, Boot};
 use crate::kernel::catalog::{BUCKETS, COUNT, MAX, Name};
 use crate::kernel::sizes::{ENTRY_BYTES, default_entries_per_bucket, table_bytes};
 use crate::request::{Aim, Desired};
 use crate::snapshot::Snapshot;
 use crate::text::size;
-use crate::tree::Entry;
-use crate::verify::boots;
 use crate::warning::{Code, Warning};
 
-pub(super) fn warnings(desired: &Desired, before: &Snapshot, after: &Snapshot) -> Vec<Warning> {
+pub(super) fn warnings(
+    desired: &Desired,
+    before: &Snapshot,
+    after: &Snapshot,
+    persistent: &Persistent,
+) -> Vec<Warning> {
     let mut warnings = Vec::new();
     for want in desired.wants.values().filter(|want| !want.name.is_catalogued()) {
         let message = format!("`{}` is not in the catalog; it is handled as a plain integer", want.name);
         warnings.push(Warning::new(Code::Uncatalogued, message).key(&want.name));
     }
     if desired.wants.contains_key(&MAX) || desired.wants.contains_key(&BUCKETS) {
-        warnings.extend(sizes(desired, before, after));
+        warnings.extend(sizes(desired, before, after, persistent.boots()));
     }
     if desired.persist {
         let names: Vec<&Name> =
             desired.wants.values().filter(|want| want.aim != Aim::Absent).map(|want| &want.name).collect();
         warnings.extend(boot::later_writers(after, &names).into_iter().map(Warning::from));
-        warnings.extend(after.tree.iter().filter_map(|(path, entry)| match entry {
-            Entry::Unreadable(why) => {
-                let message = format!(
-                    "`{}` cannot be read here ({why}), but the boot reads it: what it assigns is not known",
-                    path.display()
-                );
-                Some(Warning::new(Code::Unreadable, message))
-            }
-            _ => None,
-        }));
     }
     warnings
 }
 
 /// The warnings about the limit and the number of buckets.
-fn sizes(desired: &Desired, before: &Snapshot, after: &Snapshot) -> Vec<Warning> {
-    let boots = boots(desired, after);
+fn sizes(desired: &Desired, before: &Snapshot, after: &Snapshot, boots: &[Boot]) -> Vec<Warning> {
     let at_boot = |name: &Name| boots.first().and_then(|boot| boot.outlook(name).value);
     let wanted = |name: &Name| {
         let value = if desired.live { after.live_value(name) } else { None };

@@ -25,8 +25,21 @@ const NOTE: &str = "conntrack-sysctl: ";
 
 /// The files as they are to be, and the warnings about them.
 pub(super) struct Persistent {
-    pub(super) tree: Tree,
     pub(super) warnings: Vec<Warning>,
+    systems: Vec<&'static System>,
+    after: Snapshot,
+    boots: OnceCell<Vec<Boot>>,
+}
+
+impl Persistent {
+    pub(super) fn tree(&self) -> &Tree {
+        &self.after.tree
+    }
+
+    /// The boots of the machine with these files.
+    pub(super) fn boots(&self) -> &[Boot] {
+        self.boots.get_or_init(|| self.systems.iter().map(|system| boot::boot(&self.after, system)).collect())
+    }
 }
 
 pub(super) fn persistent(desired: &Desired, snapshot: &Snapshot) -> Result<Persistent, Failure> {
@@ -42,7 +55,8 @@ pub(super) fn persistent(desired: &Desired, snapshot: &Snapshot) -> Result<Persi
     if desired.persist {
         editor.edit()?;
     }
-    Ok(Persistent { tree: editor.after.tree, warnings: editor.warnings })
+    let Editor { systems, after, boots, warnings, .. } = editor;
+    Ok(Persistent { warnings, systems, after, boots })
 }
 
 struct Editor<'a> {
@@ -390,7 +404,7 @@ impl Editor<'_> {
             Some(Entry::Dangling) => refuse(Kind::BadRequest, "it is a link that leads nowhere"),
             Some(Entry::Directory) => refuse(Kind::BadRequest, "it is a directory"),
             Some(Entry::Program) => refuse(Kind::BadRequest, "it is a program"),
-            Some(Entry::Unreadable(why)) => refuse(Kind::Permission, why)
+            Some(Entry::Unreadable(why)) => refuse(Kind::Permission, &why.to_string())
                 .map_err(|failure| failure.hint("run as root, and look at what stands there")),
         }
     }

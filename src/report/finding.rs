@@ -17,7 +17,7 @@ use crate::warning::Code;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// A setting is not as desired, or the run failed.
+    /// A setting is not as desired or nobody can tell, or the run failed.
     Error,
     /// The user should know this, although it is no failure.
     Warning,
@@ -36,9 +36,9 @@ pub struct Finding {
     pub setting: Option<String>,
     /// The problem and the remedy, on one line without control characters.
     pub message: String,
-    /// The file with the line that sets the wrong value at boot, if there is one.
+    /// The file with the line that sets the wrong value at boot, or because of which nobody can tell, if there is one.
     pub file: Option<PathBuf>,
-    /// The number of that line.
+    /// The number of that line, if it is one line.
     pub line: Option<usize>,
 }
 
@@ -48,9 +48,12 @@ pub fn findings(report: &Report) -> Vec<Finding> {
     let mut findings: Vec<Finding> = report.settings.iter().filter_map(|one| setting(one, report.mode)).collect();
     findings.extend(report.failure.iter().map(failure));
     for warning in &report.warnings {
-        // The setting's own finding says the same, with file and line.
-        let is_covered =
-            warning.code == Code::Shadowed && findings.iter().any(|finding| finding.setting == warning.key);
+        // A setting's own finding says the same, with file and line.
+        let is_covered = match warning.code {
+            Code::Shadowed => findings.iter().any(|finding| finding.setting == warning.key),
+            Code::BootUnknown => report.settings.iter().any(|one| one.advice.as_ref() == Some(&warning.message)),
+            _ => false,
+        };
         if !is_covered {
             findings.push(Finding {
                 level: Severity::Warning,
@@ -84,6 +87,7 @@ pub fn setting(setting: &SettingReport, mode: Mode) -> Option<Finding> {
     if let Some(place) = found.wrong_line {
         message += &format!(" ({place})");
     }
+    let doubt = setting.doubts.first().filter(|_| setting.verdict == Verdict::Unknown);
     if let Some(advice) = &setting.advice {
         message += &format!("; {advice}");
     }
@@ -93,8 +97,8 @@ pub fn setting(setting: &SettingReport, mode: Mode) -> Option<Finding> {
         by: None,
         setting: Some(setting.name.clone()),
         message: printable(&message).into_owned(),
-        file: found.wrong_line.map(|place| place.file.clone()),
-        line: found.wrong_line.map(|place| place.line),
+        file: found.wrong_line.map(|place| place.file.clone()).or(doubt.and_then(|doubt| doubt.file.clone())),
+        line: found.wrong_line.map(|place| place.line).or(doubt.and_then(|doubt| doubt.line)),
     })
 }
 

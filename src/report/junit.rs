@@ -1,30 +1,27 @@
 //! Renders a report as JUnit XML, which CI systems show as tests: each setting is one.
 
-use super::Report;
-use super::finding::{self, Severity};
+use super::finding::{self, Finding, Severity};
+use super::{Agreement, Report, SettingReport};
 use crate::text::{escaped, printable};
+use crate::verify::Verdict;
 
 /// The XML document.
 #[must_use]
 pub fn report(report: &Report) -> String {
     let findings: Vec<_> =
         report.settings.iter().map(|setting| (setting, finding::setting(setting, report.mode))).collect();
-    let mut failures = findings.iter().filter(|(_, finding)| finding.is_some()).count();
-    let mut cases: Vec<String> =
-        findings.iter().map(|(setting, finding)| case(&setting.name, finding.as_ref())).collect();
-    let mut errors = 0;
+    let count = |element| findings.iter().filter(|(setting, _)| self::element(setting.verdict) == element).count();
+    let (mut failures, mut errors) = (count(Some(FAILURE)), count(Some(ERROR)));
+    let mut cases: Vec<String> = findings.iter().map(|(setting, finding)| case(setting, finding.as_ref())).collect();
     if let Some(failure) = &report.failure {
         let rule = finding::findings(report)
             .into_iter()
             .rfind(|finding| finding.level == Severity::Error)
             .map(|finding| finding.rule);
-        // A failure that apply would meet is a failed test. If nothing could be compared, the test itself is broken.
-        let element = if report.settings.is_empty() { "error" } else { "failure" };
-        if report.settings.is_empty() {
-            errors += 1;
-        } else {
-            failures += 1;
-        }
+        // A failure that apply would meet is a failed test. If nobody can tell, the test itself is broken.
+        let is_unknown = report.agreement() == Agreement::Unknown;
+        let (element, count) = if is_unknown { (ERROR, &mut errors) } else { (FAILURE, &mut failures) };
+        *count += 1;
         cases.push(format!(
             "    <testcase classname=\"conntrack-sysctl\" name=\"the request\">\n      <{element} type=\"{}\" message=\"{}\"/>\n    \
              </testcase>\n",
@@ -42,15 +39,28 @@ pub fn report(report: &Report) -> String {
     )
 }
 
-fn case(name: &str, finding: Option<&finding::Finding>) -> String {
-    let head = format!("    <testcase classname=\"conntrack-sysctl\" name=\"{}\"", attribute(name));
-    match finding {
-        None => head + "/>\n",
-        Some(finding) => format!(
-            "{head}>\n      <failure type=\"{}\" message=\"{}\"/>\n    </testcase>\n",
+/// The element of a test that failed, and of one whose outcome is not known.
+const FAILURE: &str = "failure";
+const ERROR: &str = "error";
+
+/// The element that a setting with this verdict gets.
+fn element(verdict: Verdict) -> Option<&'static str> {
+    match verdict {
+        Verdict::InSync => None,
+        Verdict::Unknown => Some(ERROR),
+        _ => Some(FAILURE),
+    }
+}
+
+fn case(setting: &SettingReport, finding: Option<&Finding>) -> String {
+    let head = format!("    <testcase classname=\"conntrack-sysctl\" name=\"{}\"", attribute(&setting.name));
+    match (element(setting.verdict), finding) {
+        (Some(element), Some(finding)) => format!(
+            "{head}>\n      <{element} type=\"{}\" message=\"{}\"/>\n    </testcase>\n",
             attribute(&finding.rule),
             attribute(&finding.message)
         ),
+        _ => head + "/>\n",
     }
 }
 

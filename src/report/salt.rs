@@ -4,16 +4,17 @@ use serde_json::{Map, Value, json};
 
 use super::diff::unified;
 use super::finding;
-use super::{Change, Mode, Report, text};
+use super::{Agreement, Change, Mode, Report, text};
 use crate::text::{printable, printable_lines};
 
-/// One JSON object. `result` is true if all of the request holds now, false if the run failed, and null if a check found
-/// that apply would change something.
+/// One JSON object. `result` is true if all of the request holds now, false if the run failed or a check could not tell,
+/// and null if a check found that apply would change something.
 #[must_use]
 pub fn report(report: &Report) -> String {
     let result = match (&report.failure, report.mode) {
         (Some(_), _) => Some(false),
         (None, Mode::Check) if report.changed => None,
+        (None, Mode::Check) if report.agreement() == Agreement::Unknown => Some(false),
         (None, _) => Some(true),
     };
     let mut outcome = json!({"result": result, "changes": changes(report), "comment": comment(report)});

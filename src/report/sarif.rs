@@ -41,7 +41,7 @@ fn result(finding: &Finding) -> Value {
     let mut result = json!({"ruleId": finding.rule, "level": level, "message": {"text": finding.message}});
     // Code scanners want a place for every finding. If no line of a file is wrong, it is the setting's file in /proc/sys.
     let (uri, region) = match (&finding.file, finding.line, &finding.setting) {
-        (Some(file), Some(line), _) => (uri(file), Some(json!({"startLine": line}))),
+        (Some(file), line, _) => (uri(file), line.map(|line| json!({"startLine": line}))),
         (_, _, Some(setting)) => (uri(&Path::new("/proc/sys").join(setting.replace('.', "/"))), None),
         _ => return result,
     };

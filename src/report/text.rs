@@ -1,10 +1,11 @@
 //! Renders a report, an inventory and a story as text for people. No control character of a file or a request reaches
 //! the terminal.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::diff::unified;
-use super::{Change, FileAction, Mode, Report, Rule, SettingReport};
+use super::{Agreement, Change, FileAction, Mode, Report, Rule, SettingReport};
 use crate::failure::Failure;
 use crate::show::{Inventory, Overview, Role, Story};
 use crate::text::{columns, number, printable, printable_lines, short};
@@ -18,7 +19,9 @@ pub fn report(report: &Report) -> String {
         text += &columns(&["SETTING", "DESIRED", "LIVE", "BOOT", "VERDICT"], report.settings.iter().map(setting_row));
     }
     for setting in &report.settings {
-        if let Some(advice) = &setting.advice {
+        // A warning that says the same says it once for all settings.
+        let is_said = |advice: &&String| !report.warnings.iter().any(|warning| warning.message == **advice);
+        if let Some(advice) = setting.advice.as_ref().filter(is_said) {
             text += &format!("{}: {}\n", printable(&setting.name), printable(advice));
         }
     }
@@ -41,9 +44,11 @@ pub fn report(report: &Report) -> String {
 /// The outcome of a run, in one line.
 #[must_use]
 pub fn summary(report: &Report) -> String {
+    let is_unknown = report.agreement() == Agreement::Unknown;
     if let Some(failure) = &report.failure {
         let summary = match (report.mode, failure.rolled_back) {
             (Mode::Check, _) if report.settings.is_empty() => "could not tell",
+            (Mode::Check, _) if is_unknown => "could not tell, and apply would fail",
             (Mode::Check, _) => "drift, and apply would fail",
             (Mode::Apply, None) => "nothing was changed",
             (Mode::Apply, Some(true)) => "all is as it was before",
@@ -51,13 +56,19 @@ pub fn summary(report: &Report) -> String {
         };
         return summary.to_owned();
     }
-    let changes: Vec<String> = report.changes.iter().map(change).collect();
+    let changes = report.changes.iter().map(change).collect::<Vec<_>>().join(", ");
     match (report.mode, report.changed, report.in_sync) {
-        (Mode::Apply, true, true) => format!("ok, changed: {}", changes.join(", ")),
-        (Mode::Apply, true, false) => format!("changed, but not in sync: {}", changes.join(", ")),
+        (Mode::Apply, true, true) => format!("ok, changed: {changes}"),
+        (Mode::Apply, true, false) if is_unknown => format!("changed, but the next boot cannot be known: {changes}"),
+        (Mode::Apply, true, false) => format!("changed, but not in sync: {changes}"),
         (_, false, true) => format!("ok: {}", agreement_phrase(&report.settings)),
+        (Mode::Apply, false, false) if is_unknown => "nothing to change, but the next boot cannot be known".to_owned(),
+        (Mode::Check, false, false) if is_unknown => "could not tell: the next boot cannot be known".to_owned(),
         (_, false, false) => "not in sync, and apply has nothing to change".to_owned(),
-        (Mode::Check, true, _) => format!("drift; apply would change: {}", changes.join(", ")),
+        (Mode::Check, true, _) if is_unknown => {
+            format!("could not tell: the next boot cannot be known; apply would change: {changes}")
+        }
+        (Mode::Check, true, _) => format!("drift; apply would change: {changes}"),
     }
 }
 
@@ -155,6 +166,7 @@ fn change_of(before: Option<i64>, after: Option<i64>, human: Option<&str>) -> St
 pub(crate) fn verdict(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::InSync => "in_sync",
+        Verdict::Unknown => "unknown",
         Verdict::LiveDrift => "live_drift",
         Verdict::BootDrift => "boot_drift",
         Verdict::LostAtBoot => "lost_at_boot",
@@ -174,9 +186,14 @@ pub fn inventory(inventory: &Inventory) -> String {
         vec![short(setting.name.as_str()).to_owned(), live, number(setting.boot, None), winner, verdict]
     });
     let mut text = columns(&["SETTING", "LIVE", "BOOT", "FROM", "VERDICT"], rows);
+    let mut doubts = BTreeSet::new();
     for setting in &inventory.settings {
-        if let Some(advice) = &setting.advice {
-            text += &format!("{}: {}\n", printable(short(setting.name.as_str())), printable(&advice.to_string()));
+        let Some(advice) = setting.advice.as_ref().map(ToString::to_string) else { continue };
+        if setting.verdict != Verdict::Unknown {
+            text += &format!("{}: {}\n", printable(short(setting.name.as_str())), printable(&advice));
+        } else if doubts.insert(advice.clone()) {
+            // One doubt is about many settings.
+            text += &format!("unknown: {}\n", printable(&advice));
         }
     }
     text += &format!("loader: {}; module: {}", inventory.loader.command, printable(&arrival_text(&inventory.module)));

@@ -75,8 +75,9 @@ fn cell((setting, mode): (&SettingReport, Mode)) -> String {
     let place = found
         .wrong_line
         .map_or_else(String::new, |place| format!("<small><code>{}</code></small>", content(&place.to_string())));
+    let class = if setting.verdict == Verdict::Unknown { "unknown" } else { "drift" };
     format!(
-        "<td class=\"drift\"><strong>{}</strong><small>desired {}</small><small>live {}</small><small>boot {}</small>{place}</td>",
+        "<td class=\"{class}\"><strong>{}</strong><small>desired {}</small><small>live {}</small><small>boot {}</small>{place}</td>",
         verdict(setting.verdict),
         content(&desired(setting)),
         content(&live),

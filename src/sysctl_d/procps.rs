@@ -9,7 +9,7 @@ use super::kernel_keys::{Expansion, KernelKeys};
 use super::lines::{self, Line, Syntax, separated};
 use super::paths::{SYSCTL_CONF, SYSCTL_D};
 use super::{Assignment, glob};
-use crate::tree::{Entry, Read, Tree, first_of_each_name};
+use crate::tree::{Entry, Obstacle, Read, Tree, first_of_each_name};
 
 /// procps 4.
 pub static PROCPS: Dialect = Dialect {
@@ -57,7 +57,10 @@ pub fn reads() -> impl Iterator<Item = Read> {
 /// The drop-ins, hidden ones too, and /etc/sysctl.conf last.
 fn opened(tree: &Tree) -> Vec<PathBuf> {
     // procps asks for a regular file, so that a link to /dev/null is passed over.
-    let is_regular = |path: &PathBuf| matches!(tree.get(path), Some(Entry::File(_) | Entry::Link { .. }));
+    let is_regular = |path: &PathBuf| match tree.get(path) {
+        Some(Entry::Unreadable(obstacle)) => *obstacle != Obstacle::NotRegular,
+        entry => matches!(entry, Some(Entry::File(_) | Entry::Link { .. })),
+    };
     let last = Some(PathBuf::from(SYSCTL_CONF)).filter(is_regular);
     let drop_ins = first_of_each_name(tree, &SYSCTL_D, |name| name.ends_with(b".conf"));
     drop_ins.iter().chain(&last).flat_map(|path| opened_for(tree, path)).collect()
@@ -67,7 +70,7 @@ fn opened(tree: &Tree) -> Vec<PathBuf> {
 fn opened_for(tree: &Tree, path: &Path) -> Vec<PathBuf> {
     let mut opened = Vec::new();
     for path in expanded(tree, path) {
-        let opens = !matches!(tree.get(&path), None | Some(Entry::Dangling | Entry::Unreadable(_)));
+        let opens = !matches!(tree.get(&path), None | Some(Entry::Dangling));
         opened.push(path);
         if !opens {
             break;

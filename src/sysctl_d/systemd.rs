@@ -11,7 +11,7 @@ use super::kernel_keys::{Expansion, KernelKeys};
 use super::lines::{self, Line, Syntax, separated, simplified, trim};
 use super::paths::{CREDENTIALS, SYSCTL_D};
 use super::{Assignment, Placed, glob};
-use crate::tree::{Read, Tree, drop_ins};
+use crate::tree::{Entry, Read, Tree, drop_ins};
 
 /// `systemd-sysctl`.
 pub static SYSTEMD: Dialect = Dialect {
@@ -38,7 +38,8 @@ pub fn reads() -> impl Iterator<Item = Read> {
 
 /// The drop-ins, and a credential last.
 fn opened(tree: &Tree) -> Vec<PathBuf> {
-    let credential = CREDENTIALS.iter().find(|path| tree.bytes(path).is_some());
+    let is_there = |entry: &Entry| entry.bytes().is_some() || matches!(entry, Entry::Unreadable(_));
+    let credential = CREDENTIALS.iter().find(|path| tree.get(path).is_some_and(is_there));
     drop_ins(tree, &SYSCTL_D, ".conf").into_iter().chain(credential.map(PathBuf::from)).collect()
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use super::{Judgement, Verdict, commentable};
+use super::{Doubt, Judgement, Verdict, commentable, doubt_remedy};
 use crate::boot::{Arrival, CMDLINE, Lost, MODULE_FILE, Outlook};
 use crate::failure::Failure;
 use crate::kernel::catalog::Name;
@@ -35,6 +35,8 @@ pub enum Advice {
     LeaveOut,
     /// Run where the machine-wide numbers can be written.
     RunInInitialNamespace,
+    /// Do away with what keeps the boot from being known.
+    Clear(Doubt),
 }
 
 /// What can be done about a line of a file that is in the way.
@@ -79,6 +81,7 @@ pub fn advice(
                 Advice::Conflict(winner, remedy)
             }
         }
+        Verdict::Unknown => Advice::Clear(left.doubts.first()?.clone()),
         Verdict::NotOnThisKernel => Advice::LeaveOut,
         Verdict::NotHere => Advice::RunInInitialNamespace,
     };
@@ -104,6 +107,9 @@ pub fn remedy(tree: &Tree, winner: &Place, name: &Name) -> Remedy {
 /// the kernel's default is no difference.
 #[must_use]
 pub fn comparison(live: Option<i64>, outlook: &Outlook) -> (Verdict, Option<Advice>) {
+    if let Some(doubt) = outlook.doubts.first() {
+        return (Verdict::Unknown, Some(Advice::Clear(doubt.clone())));
+    }
     match (&outlook.lost, outlook.value) {
         (Some(lost @ (Lost::ModuleLate { .. } | Lost::Refused(_))), _) | (Some(lost @ Lost::NoSuchKey(_)), None) => {
             (Verdict::LostAtBoot, Some(Advice::Lost(lost.clone())))
@@ -147,6 +153,7 @@ impl fmt::Display for Advice {
             Advice::BootMakes(number) => write!(f, "the next boot makes it {number}"),
             Advice::LeaveOut => f.write_str("leave it out of the request for this kernel"),
             Advice::RunInInitialNamespace => f.write_str("run in the initial network namespace of the machine"),
+            Advice::Clear(doubt) => write!(f, "{doubt}; {}", doubt_remedy(doubt)),
         }
     }
 }

@@ -20,16 +20,20 @@ impl Machine {
         self.snapshot.live.as_mut().expect("an image has no running kernel")
     }
 
-    /// A running machine with a kernel of today and connection tracking loaded as a module. It has no files, and of the
-    /// live keys only those that a test gives it.
+    /// A running machine with a kernel of today and connection tracking loaded as a module. It boots with systemd. It has
+    /// no other files, and of the live keys only those that a test gives it.
     pub(crate) fn modern() -> Machine {
         let snapshot = Snapshot::image(Tree::default(), Module::Loaded);
-        Machine { snapshot: Snapshot { live: Some(LiveKernel::default()), ..snapshot } }.kernel(6, 18)
+        Machine { snapshot: Snapshot { live: Some(LiveKernel::default()), ..snapshot } }.kernel(6, 18).systemd()
     }
 
-    /// A file system without a running kernel, as under `--root`. Connection tracking is built in.
+    /// A file system without a running kernel, as under `--root`, that boots with systemd. Connection tracking is built in.
     pub(crate) fn image() -> Machine {
-        Machine { snapshot: Snapshot::image(Tree::default(), Module::BuiltIn) }
+        Machine { snapshot: Snapshot::image(Tree::default(), Module::BuiltIn) }.systemd()
+    }
+
+    fn systemd(self) -> Machine {
+        self.entry("/usr/lib/systemd/systemd-sysctl", Entry::Program)
     }
 
     pub(crate) fn kernel(mut self, major: u32, minor: u32) -> Machine {

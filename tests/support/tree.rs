@@ -5,7 +5,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Component, Path, PathBuf};
 
 use conntrack_sysctl::sysctl_d::paths::{CREDENTIALS, SYSCTL_CONF, SYSCTL_D};
-use conntrack_sysctl::tree::{Entry, Tree};
+use conntrack_sysctl::tree::{Entry, Obstacle, Tree};
 
 /// The files under `root` that a loader may read.
 pub(crate) fn tree(root: &Path) -> Tree {
@@ -43,7 +43,7 @@ fn entry(root: &Path, path: &Path) -> Option<Entry> {
         return Some(Entry::Directory);
     }
     if metadata.file_type().is_fifo() || !metadata.is_file() {
-        return Some(Entry::Unreadable("not a regular file".to_owned()));
+        return Some(Entry::Unreadable(Obstacle::NotRegular));
     }
     let bytes = fs::read(inside(root, &end)).expect("a file can be read");
     Some(if end == path { Entry::File(bytes) } else { Entry::Link { target: end, bytes } })

@@ -19,6 +19,7 @@ pub static SYSTEMD: System = System {
     detect,
     dialect: |_| &sysctl_d::SYSTEMD,
     order: &[Stage::Modules(&MODULES), Stage::Loader(once), Stage::Udev("systemd-sysctl")],
+    doubt: |_| None,
 };
 
 /// The lists of systemd-modules-load(8), for which a whole line is a name.

@@ -1,10 +1,10 @@
 //! Knows the boot by LSB scripts: kmod, then procps. sysvinit runs them, and so do runit and OpenRC as Debian has them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::{Blacklist, MODULES_LOAD, ModuleLists, Stage, System, once};
+use super::{Blacklist, INIT, MODULES_LOAD, ModuleLists, Sign, Stage, System, once};
 use crate::sysctl_d::{PROCPS, procps};
-use crate::tree::{Read, Tree, drop_ins};
+use crate::tree::{Entry, Read, Tree, drop_ins};
 
 /// The file that the script kmod reads last. For systemd, Debian has a link to it in modules-load.d.
 const MODULES_FILE: &str = "/etc/modules";
@@ -14,11 +14,46 @@ pub static SYSVINIT: System = System {
     name: "procps",
     summary: "The init scripts kmod, then procps, which runs `sysctl --system`.",
     command: PROCPS.command,
-    reads: |_| procps::reads().collect(),
-    detect: |_| None,
+    reads,
+    detect,
     dialect: procps::installed,
     order: &[Stage::Modules(&MODULES), Stage::Loader(once)],
+    doubt: |_| None,
 };
+
+/// The directories of the scripts that run first at boot: sysvinit's and runit's with a link `S09procps`, and OpenRC's
+/// with a link `procps`.
+const FIRST: [&str; 2] = ["/etc/rcS.d", "/etc/runlevels/sysinit"];
+
+/// The scripts, by the ends of the names of their links.
+const SCRIPTS: [&str; 2] = ["kmod", "procps"];
+
+/// The names of the init programs that run these scripts: of sysvinit, runit and OpenRC.
+const PROGRAMS: [&str; 3] = ["init", "runit-init", "openrc-init"];
+
+fn reads(_: &Tree) -> Vec<Read> {
+    let links = SCRIPTS.iter().flat_map(|script| Read::directories(&FIRST, script));
+    links.chain([Read::Target(INIT.into())]).chain(procps::reads()).collect()
+}
+
+/// An init program of the right name tells, and both scripts among those that run first. Other programs are called `init`
+/// too, so that the name alone does not.
+fn detect(tree: &Tree) -> Option<Sign> {
+    let Some(Entry::Link { target, .. }) = tree.get(INIT) else { return None };
+    let is_program = target.file_name().is_some_and(|name| PROGRAMS.iter().any(|program| name == *program));
+    (is_program && SCRIPTS.iter().all(|script| is_run_first(tree, script))).then_some(Sign::Init)
+}
+
+/// Whether the links of one of the directories have `script` run. A link whose name begins with `K` does not.
+fn is_run_first(tree: &Tree, script: &str) -> bool {
+    let runs = |path: &Path, entry: &Entry| {
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+        let number = name.strip_suffix(script.as_bytes()).and_then(|start| start.strip_prefix(b"S"));
+        let is_link_of_it = number.is_some_and(|number| number.iter().all(u8::is_ascii_digit));
+        (name == script.as_bytes() || is_link_of_it) && *entry != Entry::Dangling
+    };
+    FIRST.iter().any(|directory| tree.in_directory(Path::new(directory)).any(|(path, entry)| runs(path, entry)))
+}
 
 /// The lists of the script kmod, which takes the words behind a name for parameters, and calls modprobe(8).
 static MODULES: ModuleLists = ModuleLists {

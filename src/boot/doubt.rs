@@ -1,0 +1,100 @@
+//! Defines the doubts about a boot: the reasons why nobody can know what it makes of some settings, or of all.
+//!
+//! A new reason is a value of [`Reason`], its words in `verify/doubts.rs`, and a file in `boot/uncertain` that finds the
+//! doubts. All else follows: the verdict `unknown`, the warning, the refusal where the request asks for it, the report's
+//! schema. A reason needs an example in `tests/troubleshooting/examples`, and a paragraph in docs/troubleshooting.md.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::kernel::catalog::Name;
+use crate::tree::Place;
+
+/// The reasons why a boot cannot be known. The names are stable: playbooks and alerts may match on them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The boot reads a file that cannot be read here.
+    UnreadableFile,
+    /// The boot reads a file that is larger than what is read here.
+    FileTooLarge,
+    /// A FIFO, a socket or a device stands where the boot reads a file: a program that opens it may wait for ever.
+    NotRegularFile,
+    /// There is no init system, so that nothing reads the files.
+    NoInit,
+    /// The machine boots with an init system that this program does not know.
+    UnknownInit,
+}
+
+/// One reason why the boot of some settings cannot be known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doubt {
+    /// The reason.
+    pub reason: Reason,
+    /// The file that is the cause, if there is one.
+    pub file: Option<PathBuf>,
+    /// The line of that file, if it is one line.
+    pub line: Option<usize>,
+    /// What the words of the reason name besides: the operating system's message, the name of a program.
+    pub detail: Option<String>,
+    /// The settings that it is about.
+    pub about: About,
+}
+
+/// The settings that a doubt is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum About {
+    /// All of them.
+    Everything,
+    /// These.
+    Only(BTreeSet<Name>),
+    /// All but these.
+    AllBut(BTreeSet<Name>),
+}
+
+impl Doubt {
+    /// A doubt about every setting, without a file.
+    #[must_use]
+    pub fn new(reason: Reason) -> Doubt {
+        Doubt { reason, file: None, line: None, detail: None, about: About::Everything }
+    }
+
+    /// A doubt about every setting, because of the file at `path`.
+    #[must_use]
+    pub fn of_file(reason: Reason, path: &Path) -> Doubt {
+        Doubt { file: Some(path.to_owned()), ..Doubt::new(reason) }
+    }
+
+    /// A doubt about every setting, because of the line at `place`.
+    #[must_use]
+    pub fn of_line(reason: Reason, place: &Place) -> Doubt {
+        Doubt { line: Some(place.line), ..Doubt::of_file(reason, &place.file) }
+    }
+
+    /// Names what the words of the reason name besides the file.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Doubt {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// Narrows the doubt to some settings.
+    #[must_use]
+    pub fn about(mut self, about: About) -> Doubt {
+        self.about = about;
+        self
+    }
+
+    /// Whether the doubt is about the setting `name`.
+    #[must_use]
+    pub fn concerns(&self, name: &Name) -> bool {
+        match &self.about {
+            About::Everything => true,
+            About::Only(names) => names.contains(name),
+            About::AllBut(names) => !names.contains(name),
+        }
+    }
+}

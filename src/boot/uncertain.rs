@@ -1,0 +1,37 @@
+//! Finds the doubts about a boot that has been played through: a file below this one for each kind.
+
+mod unreadable;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use super::Outlook;
+use super::arrival::Arrival;
+use super::doubt::Doubt;
+use super::systems::System;
+use crate::kernel::catalog::{Key, Name};
+use crate::snapshot::Snapshot;
+use crate::sysctl_d::{Placed, Write};
+
+/// A boot that has been played through, as far as its files could be read.
+pub(super) struct Played<'a> {
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) system: &'static System,
+    pub(super) arrival: &'a Arrival,
+    /// The keys of the kernel.
+    pub(super) keys: &'a BTreeSet<Key>,
+    /// The files that each run of the loader reads, in order.
+    pub(super) files: &'a [Vec<PathBuf>],
+    /// The assignments that each run found.
+    pub(super) runs: &'a [Vec<Placed>],
+    /// What is written after the loader.
+    pub(super) later: &'a [Write],
+    /// What came of it.
+    pub(super) outlooks: &'a BTreeMap<Name, Outlook>,
+}
+
+/// The reasons why what was played through may not be what the boot does.
+pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
+    let of_system = (played.system.doubt)(&played.snapshot.tree);
+    of_system.into_iter().chain(unreadable::doubts(played)).collect()
+}

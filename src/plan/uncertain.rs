@@ -1,0 +1,40 @@
+//! Decides what a run does where the next boot of some settings cannot be known: it warns, or refuses, as the request says.
+
+use crate::boot::Boot;
+use crate::failure::{Failure, Kind};
+use crate::request::{Desired, Uncertain, Want};
+use crate::snapshot::Snapshot;
+use crate::verify::{Advice, Doubt, doubt_remedy, judge};
+use crate::warning::{Code, Warning};
+
+/// The warnings about the `boots` of the machine as it is to be, or the refusal of the request.
+pub(super) fn warnings(desired: &Desired, after: &Snapshot, boots: &[Boot]) -> Result<Vec<Warning>, Failure> {
+    let mut found: Vec<(Doubt, Vec<&Want>)> = Vec::new();
+    // Most machines leave no doubt.
+    for want in desired.wants.values().filter(|_| boots.iter().any(|boot| !boot.doubts.is_empty())) {
+        for doubt in judge(want, desired, after, boots).doubts {
+            match found.iter_mut().find(|(known, _)| *known == doubt) {
+                Some((_, wants)) => wants.push(want),
+                None => found.push((doubt, vec![want])),
+            }
+        }
+    }
+    match found.first() {
+        Some((doubt, wants)) if desired.uncertain == Uncertain::Fail => Err(refusal(doubt, wants[0])),
+        _ => Ok(found.into_iter().map(|(doubt, wants)| warning(doubt, &wants)).collect()),
+    }
+}
+
+fn refusal(doubt: &Doubt, want: &Want) -> Failure {
+    let message = format!("what the next boot makes of `{}` cannot be known: {doubt}", want.name);
+    let hint = format!("{}, or set `uncertain` to warn", doubt_remedy(doubt));
+    Failure::new(Kind::BootUnknown, message).key(&want.name).at(&want.pointer).hint(hint)
+}
+
+fn warning(doubt: Doubt, wants: &[&Want]) -> Warning {
+    let warning = Warning::new(Code::BootUnknown, Advice::Clear(doubt).to_string());
+    match wants {
+        [want] => warning.key(&want.name),
+        _ => warning,
+    }
+}

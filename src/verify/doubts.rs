@@ -1,0 +1,48 @@
+//! Puts the doubts about a boot into words: a sentence for each reason, and the one thing to do about it.
+
+use std::fmt;
+
+use crate::boot::{Doubt, Reason};
+
+/// The sentence says why the boot cannot be known.
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = place(self);
+        let detail = self.detail.as_deref();
+        match self.reason {
+            Reason::UnreadableFile => {
+                let why = detail.map(|why| format!(" ({why})")).unwrap_or_default();
+                write!(f, "the boot reads {place}, which cannot be read here{why}")
+            }
+            Reason::FileTooLarge => write!(f, "the boot reads {place}, which is too large to be read here"),
+            Reason::NotRegularFile => {
+                write!(f, "the boot reads {place}, which is not a regular file: the loader may wait for ever")
+            }
+            Reason::NoInit => f.write_str("there is no init system here, so nothing reads the files at boot"),
+            Reason::UnknownInit => match detail {
+                Some(program) => write!(f, "the init system is not known: {place} is `{program}`"),
+                None => write!(f, "the init system is not known: {place}"),
+            },
+        }
+    }
+}
+
+/// What to do about a doubt, as the last part of a sentence.
+#[must_use]
+pub fn doubt_remedy(doubt: &Doubt) -> &'static str {
+    match doubt.reason {
+        Reason::UnreadableFile => "run as root, and look at what stands there",
+        Reason::FileTooLarge => "divide it into files of at most 1 MiB, or remove the lines that assign nothing",
+        Reason::NotRegularFile => "put a regular file in its place, or remove it",
+        Reason::NoInit => "name in `loader` how the machine will boot, or set `persist` to false",
+        Reason::UnknownInit => "if it runs a loader that this program knows, name that in `loader`",
+    }
+}
+
+fn place(doubt: &Doubt) -> String {
+    match (&doubt.file, doubt.line) {
+        (Some(file), Some(line)) => format!("`{}:{line}`", file.display()),
+        (Some(file), None) => format!("`{}`", file.display()),
+        (None, _) => "a file".to_owned(),
+    }
+}
