@@ -5,6 +5,8 @@
 
 mod arrival;
 mod doubt;
+mod kernels;
+mod modprobe;
 pub mod systems;
 mod uncertain;
 mod wanted;
@@ -16,9 +18,10 @@ use crate::kernel::catalog::{Access, CATALOG, FRAG6_HIGH, FRAG6_LOW, Key, MAX, N
 use crate::kernel::number::kernel_reading;
 use crate::kernel::quirks::Quirk;
 use crate::kernel::sizes::{FRAG6_HIGH_DEFAULT, FRAG6_LOW_DEFAULT};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Module, Snapshot};
 use crate::sysctl_d::{self, Dialect, Placed, Write};
 use crate::tree::Place;
+use arrival::Coming;
 use uncertain::Played;
 
 pub use arrival::{Arrival, MODULE_FILE, arrival};
@@ -126,12 +129,18 @@ pub fn keys(snapshot: &Snapshot) -> BTreeSet<Key> {
 /// The next boot of `snapshot`, if it boots with `system`.
 #[must_use]
 pub fn boot(snapshot: &Snapshot, system: &'static System) -> Boot {
-    boot_arriving(snapshot, system, arrival(&snapshot.tree, snapshot.module, system))
+    play(snapshot, system, arrival::coming(&snapshot.tree, snapshot.module, system))
 }
 
 /// The next boot of `snapshot`, if it boots with `system` and connection tracking is there as `arrival` says.
 #[must_use]
 pub fn boot_arriving(snapshot: &Snapshot, system: &'static System, arrival: Arrival) -> Boot {
+    let coming = arrival::coming(&snapshot.tree, snapshot.module, system);
+    play(snapshot, system, Coming { arrival, ..coming })
+}
+
+fn play(snapshot: &Snapshot, system: &'static System, coming: Coming) -> Boot {
+    let Coming { arrival, parameters, never } = coming;
     let keys = keys(snapshot);
     let tree = &snapshot.tree;
     let dialect = system.dialect(tree);
@@ -141,8 +150,16 @@ pub fn boot_arriving(snapshot: &Snapshot, system: &'static System, arrival: Arri
     for read in &runs {
         play.record_assignments(read);
     }
-    for write in writers::kernel::writes(snapshot, &keys) {
-        play.apply_parameter(write);
+    for write in writers::kernel::writes(&parameters, snapshot.page_size) {
+        match &never {
+            Some(bar) if *bar != write.place => play.mark_lost(write, Some(bar)),
+            _ => play.apply_parameter(write),
+        }
+    }
+    if snapshot.module == Module::BuiltIn {
+        for write in writers::kernel::sysctls(tree, &keys) {
+            play.apply_parameter(write);
+        }
     }
     for write in runs.iter().flat_map(|read| sysctl_d::writes(read, dialect, &keys)) {
         if arrival.reaches(&write.key) {

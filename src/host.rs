@@ -1,5 +1,6 @@
 //! The only place that touches the machine: observing it, and changing what a plan says.
 
+mod index;
 mod kernel;
 mod lock;
 mod observe;

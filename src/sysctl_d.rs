@@ -22,6 +22,7 @@ use crate::tree::{Place, Tree};
 
 pub use dialect::Dialect;
 pub use document::Document;
+pub use glob::fnmatch;
 pub use procps::{PROCPS, PROCPS_3};
 pub use systemd::SYSTEMD;
 

@@ -200,6 +200,14 @@ pub enum Read {
     Target(PathBuf),
     /// A file that the running kernel makes. An image has none.
     OfKernel(PathBuf),
+    /// The lines of a large index that have one of `words` in them, both with `_` for `-`; the entry is an
+    /// [`Entry::File`] of these lines. If there is no such file, or something bars the way to it, there is no entry.
+    Lines {
+        /// The index.
+        path: PathBuf,
+        /// The words.
+        words: Vec<String>,
+    },
 }
 
 impl Read {

@@ -93,7 +93,7 @@ const ROOMS: &[Room] = &[
     room("verify", &["boot", "failure", "kernel", "request", "snapshot", "sysctl_d", "tree"], &[]),
     room("request", &["boot", "failure", "kernel", "text", "value"], &[]),
     room("warning", &["boot"], &[]),
-    room("boot", &["kernel", "snapshot", "sysctl_d", "text", "tree"], &[]),
+    room("boot", &["formats", "kernel", "snapshot", "sysctl_d", "text", "tree"], &[]),
     room("formats", &[], &[]),
     room("sysctl_d", &["kernel", "tree"], &[]),
     room("snapshot", &["kernel", "tree"], &[]),

@@ -3,12 +3,16 @@
 //! If connection tracking is a module that no list names, the first firewall rule that needs the module loads it. What the
 //! loader wrote before that is lost without a message: the most common cause of "it was fine until the reboot".
 
-use std::path::Path;
+use std::collections::BTreeSet;
 
-use super::systems::{Blacklist, ModuleLists, Stage, System};
-use super::writers::kernel::{CMDLINE, MODPROBE};
+use super::kernels::{self, Kernel};
+use super::modprobe::{Configuration, Modprobe, Outcome};
+use super::systems::{ModuleLists, Stage, System};
+use super::writers;
+use super::writers::kernel::{CMDLINE, Parameter};
+use crate::formats::kernel_arguments;
 use crate::kernel::catalog::Key;
-use crate::kernel::modules::brings_conntrack;
+use crate::kernel::modules::CONNTRACK;
 use crate::snapshot::Module;
 use crate::tree::{Place, Read, Tree, drop_ins, line_where};
 
@@ -32,6 +36,8 @@ pub enum Arrival {
     Late {
         /// The line that keeps the module from being loaded early, if one does.
         barred: Option<Place>,
+        /// The kernel under which it is late, if there is another that can boot and has it in time.
+        kernel: Option<String>,
     },
 }
 
@@ -41,7 +47,7 @@ impl Arrival {
     pub fn barred(&self) -> Option<&Place> {
         match self {
             Arrival::BuiltIn | Arrival::Early(_) => None,
-            Arrival::Reapplied { barred, .. } | Arrival::Late { barred } => barred.as_ref(),
+            Arrival::Reapplied { barred, .. } | Arrival::Late { barred, .. } => barred.as_ref(),
         }
     }
 
@@ -87,72 +93,134 @@ pub(super) fn reads(system: &System, tree: &Tree) -> Vec<Read> {
     system.order.iter().flat_map(of_stage).collect()
 }
 
+/// How many names of modules are looked up in the indexes of a kernel.
+const MOST_NAMES: usize = 256;
+
+/// The names that the lists of all `systems` have looked up in the indexes of a kernel.
+pub(super) fn names(systems: &[&System], tree: &Tree) -> BTreeSet<String> {
+    let configuration = Configuration::of(tree);
+    let lists = systems.iter().flat_map(|system| system.order).filter_map(|stage| match stage {
+        Stage::Modules(lists) => Some(*lists),
+        Stage::Loader(_) | Stage::Udev(_) => None,
+    });
+    let named = lists.flat_map(|lists| named(tree, lists)).flat_map(|named| configuration.names(&named.module));
+    // What cannot be the name of a file is no module.
+    let names: BTreeSet<String> = named.filter(|name| !name.is_empty() && !name.contains(['/', '\n'])).collect();
+    names.into_iter().take(MOST_NAMES).collect()
+}
+
+/// How connection tracking comes at a boot.
+pub(super) struct Coming {
+    /// When it is there.
+    pub(super) arrival: Arrival,
+    /// The parameters that it comes with.
+    pub(super) parameters: Vec<Parameter>,
+    /// The line that keeps it from being loaded at all, if one does: the parameters have no effect then.
+    pub(super) never: Option<Place>,
+}
+
 /// When connection tracking is there at a boot of `system` with the files of `tree`.
 #[must_use]
 pub fn arrival(tree: &Tree, module: Module, system: &System) -> Arrival {
+    coming(tree, module, system).arrival
+}
+
+/// How connection tracking comes at a boot of `system` with the files of `tree`: of several kernels that can boot, under
+/// the one that has it latest.
+pub(super) fn coming(tree: &Tree, module: Module, system: &System) -> Coming {
+    let built_in =
+        || Coming { arrival: Arrival::BuiltIn, parameters: writers::kernel::on_command_line(tree), never: None };
     if module == Module::BuiltIn {
-        return Arrival::BuiltIn;
+        return built_in();
     }
+    let configuration = Configuration::of(tree);
+    let kernels = kernels::bootable(tree);
+    let under = |kernel: &Kernel| {
+        if kernel.has_conntrack_built_in() {
+            return built_in();
+        }
+        coming_under(tree, &Modprobe { configuration: &configuration, kernel }, system)
+    };
+    let comings: Vec<Coming> = kernels.iter().map(under).collect();
+    let lateness = |coming: &Coming| match coming.arrival {
+        Arrival::BuiltIn => 0,
+        Arrival::Early(_) => 1,
+        Arrival::Reapplied { .. } => 2,
+        Arrival::Late { .. } => 3,
+    };
+    let is_mixed = comings.iter().any(|coming| lateness(coming) < 3);
+    let with_kernel = comings.into_iter().zip(&kernels).map(|(mut coming, of)| {
+        if let Arrival::Late { kernel, .. } = &mut coming.arrival {
+            *kernel = of.release.clone().filter(|_| is_mixed);
+        }
+        coming
+    });
+    with_kernel.max_by_key(lateness).unwrap_or_else(built_in)
+}
+
+fn coming_under(tree: &Tree, modprobe: &Modprobe, system: &System) -> Coming {
     let loader = system.order.iter().position(|stage| matches!(stage, Stage::Loader(_)));
     let (before, after) = system.order.split_at(loader.unwrap_or(system.order.len()));
     let mut barred = None;
     for stage in before {
         let Stage::Modules(lists) = stage else { continue };
-        match (named(tree, lists), bar(tree, lists.blacklist)) {
-            (Some(place), None) => return Arrival::Early(place),
-            (_, bar) => barred = barred.or(bar),
+        for Named { module, arguments, place } in named(tree, lists) {
+            let arguments = Parameter::all(&arguments, &place);
+            if let Outcome::Conntrack(parameters) = modprobe.load(&module, &arguments, lists.blacklist) {
+                return Coming { arrival: Arrival::Early(place), parameters, never: None };
+            }
+        }
+        // What keeps another module away counts for nothing: a line for this one would help.
+        if let Outcome::Kept(bar) | Outcome::Unclear(bar) = modprobe.load(CONNTRACK, &[], lists.blacklist) {
+            barred = barred.or(Some(bar));
         }
     }
     let reapplied = after.iter().find_map(|stage| match stage {
         Stage::Udev(program) => rule(tree, program),
         Stage::Loader(_) | Stage::Modules(_) => None,
     });
-    match reapplied {
-        Some((rule, prefixes)) => Arrival::Reapplied { rule, prefixes, barred },
-        None => Arrival::Late { barred },
-    }
-}
-
-/// The first line of `lists` that has connection tracking loaded.
-fn named(tree: &Tree, lists: &ModuleLists) -> Option<Place> {
-    let names_it = |line: &str| brings_conntrack((lists.module)(line));
-    let in_files = (lists.files)(tree).into_iter().find_map(|file| line_where(tree, &file, names_it));
-    in_files
-        .or_else(|| on_command_line(tree, |key, module| lists.parameters.contains(&key) && brings_conntrack(module)))
-}
-
-/// The kernel command line, if one of its lists (`key=module,module`) has a module for which `holds` is true.
-fn on_command_line(tree: &Tree, holds: impl Fn(&str, &str) -> bool) -> Option<Place> {
-    line_where(tree, Path::new(CMDLINE), |line| {
-        let mut lists = line.split_whitespace().filter_map(|word| word.split_once('='));
-        lists.any(|(key, modules)| modules.split(',').any(|module| holds(key, module)))
-    })
-}
-
-/// The line of modprobe.d, or the kernel command line, that keeps the module from being loaded by its name. The kernel
-/// itself obeys `module_blacklist` (Documentation/admin-guide/kernel-parameters.txt).
-fn bar(tree: &Tree, blacklist: Blacklist) -> Option<Place> {
-    let is_obeyed = blacklist == Blacklist::Obeyed;
-    let by_the_kernel = on_command_line(tree, |key, module| {
-        let is_list = key == "module_blacklist" || (key == "modprobe.blacklist" && is_obeyed);
-        is_list && module == "nf_conntrack"
-    });
-    let bars = |line: &str| {
-        let mut words = line.split_whitespace();
-        let (command, module) = (words.next(), words.next().unwrap_or_default());
-        module.replace('-', "_") == "nf_conntrack"
-            && match command {
-                Some("blacklist") => is_obeyed,
-                Some("install") => words.next().is_some_and(does_nothing),
-                _ => false,
-            }
+    let (parameters, never) = match modprobe.load_as_needed() {
+        Outcome::Conntrack(parameters) => (parameters, None),
+        Outcome::Kept(bar) | Outcome::Unclear(bar) => (modprobe.configuration.parameters(CONNTRACK, None), Some(bar)),
+        Outcome::Nothing => (Vec::new(), None),
     };
-    by_the_kernel.or_else(|| drop_ins(tree, &MODPROBE, ".conf").iter().find_map(|file| line_where(tree, file, bars)))
+    let arrival = match reapplied.filter(|_| never.is_none()) {
+        Some((rule, prefixes)) => Arrival::Reapplied { rule, prefixes, barred },
+        None => Arrival::Late { barred, kernel: None },
+    };
+    Coming { arrival, parameters, never }
 }
 
-/// Whether the command of an `install` line loads nothing. Hardening guides recommend these.
-fn does_nothing(command: &str) -> bool {
-    matches!(command, "/bin/false" | "/bin/true" | "/usr/bin/false" | "/usr/bin/true" | "false" | "true" | ":")
+/// A module that a list names.
+struct Named {
+    module: String,
+    /// The words behind it, where the list takes them for parameters.
+    arguments: String,
+    place: Place,
+}
+
+/// The modules that `lists` name, in order.
+fn named(tree: &Tree, lists: &ModuleLists) -> Vec<Named> {
+    let mut named = Vec::new();
+    for file in (lists.files)(tree) {
+        let text = String::from_utf8_lossy(tree.bytes(&file).unwrap_or_default()).into_owned();
+        for (index, line) in text.split('\n').enumerate() {
+            if let Some((module, arguments)) = (lists.module)(line) {
+                let place = Place { file: file.clone(), line: index + 1 };
+                named.push(Named { module: module.to_owned(), arguments: arguments.to_owned(), place });
+            }
+        }
+    }
+    let text = String::from_utf8_lossy(tree.bytes(CMDLINE).unwrap_or_default());
+    for argument in kernel_arguments::parse(&text) {
+        let Some(list) = argument.value.filter(|_| lists.parameters.contains(&argument.name.as_str())) else {
+            continue;
+        };
+        let place = Place { file: CMDLINE.into(), line: 1 };
+        let modules = list.split(',').map(str::to_owned);
+        named.extend(modules.map(|module| Named { module, arguments: String::new(), place: place.clone() }));
+    }
+    named
 }
 
 /// A udev rule that runs `program` again when the module is added, and the prefixes of the keys that it then writes.

@@ -82,8 +82,8 @@ pub struct ModuleLists {
     pub(super) reads: fn(&Tree) -> Vec<Read>,
     /// Finds the files, in the order of reading.
     pub(super) files: fn(&Tree) -> Vec<PathBuf>,
-    /// Reads the name of a module from a line.
-    pub(super) module: fn(&str) -> &str,
+    /// Reads the name of a module from a line, and the parameters behind it.
+    pub(super) module: fn(&str) -> Option<(&str, &str)>,
     /// The parameters of the kernel command line that name modules as well.
     pub(super) parameters: &'static [&'static str],
     /// What a `blacklist` line means to the program that loads them.

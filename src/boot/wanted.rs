@@ -2,7 +2,7 @@
 //! later.
 
 use super::systems::SYSTEMS;
-use super::{arrival, writers};
+use super::{arrival, kernels, writers};
 use crate::snapshot::Module;
 use crate::tree::{Read, Tree};
 
@@ -17,6 +17,9 @@ pub fn wanted(tree: &Tree, module: Module) -> Vec<Read> {
         if module != Module::BuiltIn {
             reads.extend(arrival::reads(system, tree));
         }
+    }
+    if module != Module::BuiltIn {
+        reads.extend(kernels::reads(tree, &arrival::names(&SYSTEMS, tree)));
     }
     reads.extend(writers::reads(tree));
     reads

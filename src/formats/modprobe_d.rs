@@ -59,7 +59,56 @@ pub fn parse(bytes: &[u8]) -> Vec<Line> {
     joined_lines(bytes).into_iter().filter_map(|(line, text)| Some(Line { line, command: command(&text)? })).collect()
 }
 
-/// `name` as kmod compares it.
+/// The commands on the kernel command line: `MODULE.PARAMETER=VALUE` is an option, `modprobe.blacklist=MODULE,MODULE` a
+/// list. kmod reads it after all files (`kmod_config_parse_kcmdline`), also behind `--`.
+#[must_use]
+pub fn command_line(text: &str) -> Vec<Command> {
+    let mut commands = Vec::new();
+    let mut rest = text.get(..LONGEST_COMMAND_LINE).unwrap_or(text);
+    loop {
+        rest = rest.trim_start_matches(is_c_blank);
+        if rest.is_empty() {
+            return commands;
+        }
+        let (word, following) = command_line_word(rest);
+        rest = following;
+        let is_quoted = word.starts_with('"');
+        let Some((module, parameter)) = word.strip_prefix('"').unwrap_or(word).split_once('.') else { continue };
+        let name = parameter.split('=').next().unwrap_or_default();
+        // A quotation mark, a second dot or a sign in the wrong place spoils the word.
+        if module.contains(['"', '=']) || name.contains(['"', '.']) {
+            continue;
+        }
+        if let Some(list) = parameter.strip_prefix("blacklist=").filter(|_| module == "modprobe") {
+            // These names are compared as they stand.
+            commands.extend(list.split(',').map(|name| Command::Blacklist { module: name.to_owned() }));
+        } else {
+            // The boot loader quotes a whole word, the kernel a value.
+            let arguments = if is_quoted { parameter.replacen('=', "=\"", 1) } else { parameter.to_owned() };
+            commands.push(Command::Options { module: module_name(module), arguments });
+        }
+    }
+}
+
+/// The bytes of the command line that kmod looks at (`KCMD_LINE_SIZE`).
+const LONGEST_COMMAND_LINE: usize = 4095;
+
+/// The first word of `rest`, in whose value quotation marks keep blanks together, and what follows it.
+fn command_line_word(rest: &str) -> (&str, &str) {
+    let mut is_quoted = false;
+    let end = rest.find(|c| {
+        is_quoted ^= c == '"';
+        is_c_blank(c) && !is_quoted
+    });
+    rest.split_at(end.unwrap_or(rest.len()))
+}
+
+/// A blank of C.
+fn is_c_blank(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\n' | '\r' | '\x0b' | '\x0c')
+}
+
+/// `name` as kmod compares it: with `_` for `-`.
 #[must_use]
 pub fn module_name(name: &str) -> String {
     name.replace('-', "_")

@@ -11,6 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rustix::fs::StatVfsMountFlags;
 
 use super::failure_kind;
+use super::index::lines_with;
 use super::kernel::{HASHSIZE, read_sysctl};
 use super::replace::is_staged;
 use super::root::Root;
@@ -118,9 +119,11 @@ fn tree(root: &Root, module: Module) -> Result<Tree, Failure> {
             return Ok(tree);
         }
         for read in reads {
+            let is_index = matches!(read, Read::Lines { .. });
             for (path, entry) in found(root, &read)? {
-                // The first read of a path counts, because a file may name any path, that of a program too.
-                if tree.get(&path).is_none() {
+                // The first read of a path counts, because a file may name any path, that of a program too. Of an index,
+                // a later read knows more words than the one before.
+                if is_index || tree.get(&path).is_none() {
                     tree.insert(path, entry);
                 }
             }
@@ -147,6 +150,7 @@ fn found(root: &Root, read: &Read) -> Result<Vec<(PathBuf, Entry)>, Failure> {
             let bytes = if root.is_machine() { std::fs::read(path).ok() } else { None };
             (path, bytes.map(Entry::File))
         }
+        Read::Lines { path, words } => (path, root.index(path).map(|index| Entry::File(lines_with(index, words)))),
     };
     Ok(entry.into_iter().map(|entry| (path.clone(), entry)).collect())
 }

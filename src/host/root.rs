@@ -15,6 +15,9 @@ use rustix::io::Errno;
 
 use crate::tree::{Entry, LARGEST, Obstacle};
 
+/// The most bytes that an index of modules may have to be searched: those of a distribution have some 1.2 MiB.
+const LARGEST_INDEX: u64 = 16 << 20;
+
 /// The links that the kernel follows in one path at most (path_resolution(7)).
 const MOST_LINKS: usize = 40;
 
@@ -118,6 +121,14 @@ impl Root {
             }
         }
         Ok(entries)
+    }
+
+    /// The bytes of the index at `path`, which may be larger than other files. None: it cannot be read.
+    pub(super) fn index(&self, path: &Path) -> Option<Vec<u8>> {
+        let spot = self.find(path).ok()?;
+        let stat = spot.stat.as_ref()?;
+        let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        is_file.then(|| bytes_of(spot.directory.as_fd(), &spot.name, LARGEST_INDEX).ok())?
     }
 
     /// A handle on the directory at `path` that its entries can be listed through.
@@ -276,6 +287,11 @@ fn obstacle(error: &io::Error) -> Obstacle {
 
 /// The bytes of the regular file `name`.
 pub(super) fn read_at(directory: BorrowedFd<'_>, name: &OsStr) -> io::Result<Vec<u8>> {
+    bytes_of(directory, name, LARGEST)
+}
+
+/// The bytes of the regular file `name`, of which there are `most` at most.
+fn bytes_of(directory: BorrowedFd<'_>, name: &OsStr, most: u64) -> io::Result<Vec<u8>> {
     // Without NONBLOCK, a FIFO that takes the file's place meanwhile would hold the run up for ever.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = std::fs::File::from(openat(directory, name, flags, Mode::empty())?);
@@ -283,10 +299,10 @@ pub(super) fn read_at(directory: BorrowedFd<'_>, name: &OsStr) -> io::Result<Vec
     if !metadata.is_file() {
         return Err(io::Error::other("it is not a regular file"));
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(LARGEST)).unwrap_or_default());
-    file.take(LARGEST + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {LARGEST} bytes")));
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(most)).unwrap_or_default());
+    file.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {most} bytes")));
     }
     Ok(bytes)
 }

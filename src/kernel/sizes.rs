@@ -17,6 +17,10 @@ pub const FRAG6_LOW_DEFAULT: i64 = 3 << 20;
 /// The upper one (`IPV6_FRAG_HIGH_THRESH`).
 pub const FRAG6_HIGH_DEFAULT: i64 = 4 << 20;
 
+/// The most buckets that a kernel starts with: of more, the bytes do not fit into 32 bits,
+/// and the module is not loaded (`nf_ct_alloc_hashtable`).
+pub const MOST_BUCKETS: i64 = 0x1fff_ffff;
+
 /// The number of buckets that the kernel makes of `number`: buckets fill whole memory pages of `page_size` bytes.
 #[must_use]
 pub fn rounded_buckets(number: i64, page_size: u64) -> i64 {

@@ -67,6 +67,12 @@ pub(super) fn matches(pattern: &[u8], name: &[u8]) -> bool {
     tokens_match(&tokens(pattern), name)
 }
 
+/// Whether `pattern` matches the whole of `text` as `fnmatch` does without flags: a star matches a `/` and a dot too.
+#[must_use]
+pub fn fnmatch(pattern: &str, text: &str) -> bool {
+    tokens_match(&tokens(pattern.as_bytes()), text.as_bytes())
+}
+
 fn tokens_match(tokens: &[Token], name: &[u8]) -> bool {
     let (mut token, mut byte) = (0, 0);
     // Where to go on when what follows the last star fails: the star then takes one byte more.

@@ -91,7 +91,7 @@ pub fn advice(
 fn apply_loads_early(desired: &Desired, left: &Judgement) -> bool {
     desired.persist
         && desired.module == ModulePolicy::Load
-        && left.arrival.as_ref().is_some_and(|arrival| *arrival == Arrival::Late { barred: None })
+        && left.arrival.as_ref().is_some_and(|arrival| matches!(arrival, Arrival::Late { barred: None, .. }))
 }
 
 /// What can be done about a line of another file that wins, where apply does not overrule it.
@@ -191,6 +191,11 @@ fn is_command_line(place: &Place) -> bool {
     place.file.as_os_str() == CMDLINE
 }
 
+/// How a text names the kernel under which the module is late, if it is not late under each.
+fn kernel_text(release: Option<&str>) -> String {
+    release.map(|release| format!(" of kernel {release}")).unwrap_or_default()
+}
+
 /// How a text tells when connection tracking is there at boot.
 #[must_use]
 pub fn arrival_text(arrival: &Arrival) -> String {
@@ -198,11 +203,15 @@ pub fn arrival_text(arrival: &Arrival) -> String {
         Arrival::BuiltIn => "built into the kernel".to_owned(),
         Arrival::Early(place) => format!("loaded early at boot by {place}"),
         Arrival::Reapplied { rule, .. } => format!("loaded late at boot; {rule} runs the loader again then"),
-        Arrival::Late { barred: None } => {
-            "loaded late at boot, after the files are read: what they say is lost".to_owned()
+        Arrival::Late { barred: None, kernel } => {
+            format!(
+                "loaded late at boot{}, after the files are read: what they say is lost",
+                kernel_text(kernel.as_deref())
+            )
         }
-        Arrival::Late { barred: Some(bar) } => {
-            format!("kept from being loaded early at boot by {}: what the files say is lost", bar_text(bar))
+        Arrival::Late { barred: Some(bar), kernel } => {
+            let (bar, kernel) = (bar_text(bar), kernel_text(kernel.as_deref()));
+            format!("kept from being loaded early at boot{kernel} by {bar}: what the files say is lost")
         }
     }
 }

@@ -124,7 +124,7 @@ impl Told {
             Arrival::BuiltIn => ("built-in", None),
             Arrival::Early(place) => ("early", Some(place)),
             Arrival::Reapplied { rule, .. } => ("again", Some(rule)),
-            Arrival::Late { barred } => ("late", barred),
+            Arrival::Late { barred, .. } => ("late", barred),
         };
         (word.to_owned(), place.map(|place| place.to_string()))
     }

@@ -26,7 +26,8 @@ pub static SYSTEMD: System = System {
 static MODULES: ModuleLists = ModuleLists {
     reads: |_| Read::directories(&MODULES_LOAD, ".conf").collect(),
     files: |tree| drop_ins(tree, &MODULES_LOAD, ".conf"),
-    module: |line| line,
+    // Its comments begin with either sign.
+    module: |line| Some((line.trim(), "")).filter(|(name, _)| !name.is_empty() && !name.starts_with(['#', ';'])),
     parameters: &["modules_load", "modules-load", "rd.modules_load", "rd.modules-load"],
     blacklist: Blacklist::Obeyed,
 };

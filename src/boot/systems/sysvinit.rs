@@ -59,7 +59,12 @@ fn is_run_first(tree: &Tree, script: &str) -> bool {
 static MODULES: ModuleLists = ModuleLists {
     reads: |_| Read::directories(&MODULES_LOAD, ".conf").chain(Read::files(&[MODULES_FILE])).collect(),
     files,
-    module: |line| line.split_whitespace().next().unwrap_or_default(),
+    // The script greps for lines that begin with something else than a comment, and `read` parts words at blanks.
+    module: |line| {
+        let line = line.strip_prefix('#').map_or(line, |_| "").trim_matches([' ', '\t']);
+        let end = line.find([' ', '\t']).unwrap_or(line.len());
+        Some(line.split_at(end)).filter(|(name, _)| !name.is_empty())
+    },
     parameters: &["modules_load", "modules-load", "rd.modules_load", "rd.modules-load"],
     blacklist: Blacklist::ForAliases,
 };

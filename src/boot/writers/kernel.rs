@@ -2,14 +2,13 @@
 //! and the kernel command line.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
+use crate::formats::kernel_arguments::{self, Argument};
 use crate::kernel::catalog::{BUCKETS, Key, MAX, PREFIX};
-use crate::kernel::number::kernel_reading;
-use crate::kernel::sizes::{default_expectations, limit_for_hashsize};
-use crate::snapshot::{Module, Snapshot};
+use crate::kernel::sizes::{MOST_BUCKETS, default_expectations, limit_for_hashsize, rounded_buckets};
+use crate::snapshot::Module;
 use crate::sysctl_d::Write;
-use crate::tree::{Place, Read, Tree, drop_ins};
+use crate::tree::{Place, Read, Tree};
 
 /// The kernel command line.
 pub const CMDLINE: &str = "/proc/cmdline";
@@ -33,102 +32,136 @@ pub(in crate::boot) fn reads(module: Module) -> Vec<Read> {
     Read::directories(directories, ".conf").chain([Read::OfKernel(CMDLINE.into())]).collect()
 }
 
-/// The parameters that a kernel with `keys` takes before the loader runs, as writes.
-///
-/// A `sysctl.` parameter is obeyed before init runs (kernel 5.8 and later, `proc_sysctl.c`), so only where connection
-/// tracking is built in. `nf_conntrack.hashsize=` reaches a built-in connection tracking and a module alike.
-pub(in crate::boot) fn writes(snapshot: &Snapshot, keys: &BTreeSet<Key>) -> Vec<Write> {
-    let tree = &snapshot.tree;
-    // modprobe puts the command line before the options of its files, and the module obeys the last of equal
-    // parameters.
-    let mut parameters: Vec<Parameter> =
-        command_line(tree).filter_map(|parameter| parameter.strip_prefix("nf_conntrack.")).collect();
-    if snapshot.module != Module::BuiltIn {
-        parameters.extend(drop_ins(tree, &MODPROBE, ".conf").iter().flat_map(|file| options(tree, file)));
-    }
-    let mut writes: Vec<Write> =
-        parameters.iter().flat_map(|parameter| settings_of(parameter, snapshot.page_size)).collect();
-    if snapshot.module == Module::BuiltIn {
-        writes.extend(command_line(tree).filter_map(|parameter| {
-            let Parameter { name, text, place } = parameter.strip_prefix("sysctl.")?;
-            // The kernel takes dots and slashes here, as sysctl(8) does.
-            let key = Key::at(&name);
-            keys.contains(&key).then_some(Write { key, text: text.into_bytes(), place })
-        }));
-    }
-    writes
-}
-
-/// One `name=text`.
-struct Parameter {
+/// One parameter of the module of connection tracking.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::boot) struct Parameter {
     name: String,
-    text: String,
-    place: Place,
+    /// None: the name stands alone.
+    text: Option<String>,
+    /// Where it stands.
+    pub(in crate::boot) place: Place,
 }
 
 impl Parameter {
-    /// Strips `prefix` from the name, treating `-` and `_` as the same character.
-    fn strip_prefix(self, prefix: &str) -> Option<Parameter> {
-        let head = self.name.get(..prefix.len())?.replace('-', "_");
-        (head == prefix).then(|| Parameter { name: self.name[prefix.len()..].to_owned(), ..self })
+    /// The parameters in `arguments`, which stand at `place`.
+    pub(in crate::boot) fn all(arguments: &str, place: &Place) -> Vec<Parameter> {
+        kernel_arguments::parse(arguments).into_iter().map(|argument| Parameter::new(argument, place)).collect()
     }
-}
 
-/// The settings that a parameter of the module sets. `hashsize` sets the limit and the expectations too.
-fn settings_of(parameter: &Parameter, page_size: u64) -> Vec<Write> {
-    let write = |key: Key, text: String| Write { key, text: text.into_bytes(), place: parameter.place.clone() };
-    let key = |last: &str| Key::new(format!("{PREFIX}{last}"));
-    match parameter.name.replace('-', "_").as_str() {
-        "hashsize" => {
-            let derived =
-                kernel_reading(parameter.text.as_bytes(), &BUCKETS, page_size).into_iter().flat_map(|buckets| {
-                    let (limit, expectations) = (limit_for_hashsize(buckets), default_expectations(buckets));
-                    [write(MAX.into(), limit.to_string()), write(key("expect_max"), expectations.to_string())]
-                });
-            std::iter::once(write(BUCKETS.into(), parameter.text.clone())).chain(derived).collect()
+    fn new(argument: Argument, place: &Place) -> Parameter {
+        // The sign for the end of all parameters keeps its dashes.
+        let name = if argument.name == END { argument.name } else { argument.name.replace('-', "_") };
+        Parameter { name, text: argument.value, place: place.clone() }
+    }
+
+    /// Whether no parameters follow: the kernel does not look behind this one.
+    pub(in crate::boot) fn is_end(&self) -> bool {
+        self.name == END && self.text.is_none()
+    }
+
+    /// Whether the kernel refuses the value, and then the whole module (`parse_one` in kernel/params.c). A parameter that
+    /// the module does not have is ignored.
+    pub(in crate::boot) fn is_refused(&self) -> bool {
+        match self.name.as_str() {
+            "hashsize" => self.number().is_none_or(|buckets| buckets > MOST_BUCKETS),
+            "expect_hashsize" => self.number().is_none(),
+            "acct" | "tstamp" | "enable_hooks" => self.switch().is_none(),
+            _ => false,
         }
-        "acct" => vec![write(key("acct"), switch_number(&parameter.text))],
-        "tstamp" => vec![write(key("timestamp"), switch_number(&parameter.text))],
-        "nf_conntrack_helper" => vec![write(key("helper"), switch_number(&parameter.text))],
-        _ => Vec::new(),
+    }
+
+    /// The number, as `kstrtouint` reads it. One without a value is none.
+    fn number(&self) -> Option<i64> {
+        let text = self.text.as_deref()?;
+        let digits = text.strip_prefix('+').unwrap_or(text);
+        let (radix, digits) = match digits.as_bytes() {
+            [b'0', b'x' | b'X', ..] => (16, &digits[2..]),
+            [b'0', _, ..] => (8, digits),
+            _ => (10, digits),
+        };
+        let is_plain = digits.chars().all(|digit| digit.is_digit(radix));
+        u32::from_str_radix(digits, radix).ok().filter(|_| is_plain).map(i64::from)
+    }
+
+    /// The number that the sysctl shows for a switch, in one of the forms that `kstrtobool` takes. A name alone is on.
+    fn switch(&self) -> Option<&'static str> {
+        match self.text.as_deref().unwrap_or("1").as_bytes() {
+            [b'1' | b'y' | b'Y' | b't' | b'T', ..] | [b'o' | b'O', b'n' | b'N', ..] => Some("1"),
+            [b'0' | b'n' | b'N' | b'f' | b'F', ..] | [b'o' | b'O', b'f' | b'F', ..] => Some("0"),
+            _ => None,
+        }
     }
 }
 
-/// The number that the sysctl shows for a switch in one of the forms that the kernel's `kstrtobool` takes.
-fn switch_number(text: &str) -> String {
-    let number = match text.as_bytes() {
-        [b'1' | b'y' | b'Y' | b't' | b'T', ..] | [b'o' | b'O', b'n' | b'N', ..] => "1",
-        [b'0' | b'n' | b'N' | b'f' | b'F', ..] | [b'o' | b'O', b'f' | b'F', ..] => "0",
-        _ => text,
+/// The parameter behind which the kernel reads none.
+const END: &str = "--";
+
+/// The parameters that a built-in connection tracking takes from the kernel command line.
+pub(in crate::boot) fn on_command_line(tree: &Tree) -> Vec<Parameter> {
+    let of_it = command_line(tree).into_iter().filter_map(|parameter| {
+        let name = parameter.name.strip_prefix("nf_conntrack.")?.to_owned();
+        Some(Parameter { name, ..parameter })
+    });
+    of_it.collect()
+}
+
+/// The sysctls on the kernel command line, as writes to a kernel with `keys`. The kernel obeys them before init runs (5.8
+/// and later, `proc_sysctl.c`), so only where connection tracking is built in.
+pub(in crate::boot) fn sysctls(tree: &Tree, keys: &BTreeSet<Key>) -> Vec<Write> {
+    let writes = command_line(tree).into_iter().filter_map(|parameter| {
+        // The kernel takes dots and slashes here, as sysctl(8) does.
+        let key = Key::at(parameter.name.strip_prefix("sysctl.")?);
+        let text = parameter.text?.into_bytes();
+        keys.contains(&key).then_some(Write { key, text, place: parameter.place })
+    });
+    writes.collect()
+}
+
+/// The settings that the parameters of connection tracking set, as writes. `hashsize` sets the limit and the expectations
+/// too, but `expect_hashsize` has the last word on these. A size of 0 is as if it were not given.
+///
+/// A parameter that the kernel refuses stands for a write of its text, which the kernel refuses as well.
+pub(in crate::boot) fn writes(parameters: &[Parameter], page_size: u64) -> Vec<Write> {
+    let given = |name: &str| {
+        let last = parameters.iter().rfind(|parameter| parameter.name == name);
+        last.is_some_and(|parameter| parameter.number() != Some(0))
     };
-    number.to_owned()
-}
-
-/// The parameters of the kernel command line.
-fn command_line(tree: &Tree) -> impl Iterator<Item = Parameter> {
-    let text = String::from_utf8_lossy(tree.bytes(CMDLINE).unwrap_or_default()).into_owned();
-    let place = Place { file: CMDLINE.into(), line: 1 };
-    // The words after `--` are arguments of init.
-    let words: Vec<String> = text.split_whitespace().take_while(|word| *word != "--").map(str::to_owned).collect();
-    words.into_iter().filter_map(move |word| parse_parameter(&word, &place))
-}
-
-/// The options of the module in a file of modprobe.d(5).
-fn options(tree: &Tree, file: &Path) -> Vec<Parameter> {
-    let text = String::from_utf8_lossy(tree.bytes(file).unwrap_or_default());
-    let mut options = Vec::new();
-    for (index, line) in text.lines().enumerate() {
-        let mut words = line.split_whitespace();
-        let is_options = words.next() == Some("options");
-        if is_options && words.next().is_some_and(|name| name.replace('-', "_") == "nf_conntrack") {
-            let place = Place { file: file.to_owned(), line: index + 1 };
-            options.extend(words.filter_map(|word| parse_parameter(word, &place)));
+    let (has_size, has_expectations) = (given("hashsize"), given("expect_hashsize"));
+    let of_parameter = |parameter: &Parameter| {
+        let write = |key: Key, text: String| Write { key, text: text.into_bytes(), place: parameter.place.clone() };
+        let key = |last: &str| Key::new(format!("{PREFIX}{last}"));
+        let text = || parameter.text.clone().unwrap_or_default();
+        let switch = || parameter.switch().map_or_else(text, str::to_owned);
+        match parameter.name.as_str() {
+            "hashsize" if has_size => {
+                let buckets = parameter.number().filter(|buckets| *buckets > 0 && !parameter.is_refused());
+                let Some(buckets) = buckets.map(|buckets| rounded_buckets(buckets, page_size)) else {
+                    return vec![write(BUCKETS.into(), text())];
+                };
+                let limit = limit_for_hashsize(buckets).to_string();
+                let expectations = (!has_expectations).then(|| default_expectations(buckets).to_string());
+                let derived = expectations.map(|expectations| write(key("expect_max"), expectations));
+                [write(BUCKETS.into(), buckets.to_string()), write(MAX.into(), limit)]
+                    .into_iter()
+                    .chain(derived)
+                    .collect()
+            }
+            "expect_hashsize" if has_expectations => {
+                let most = parameter.number().map_or_else(text, |buckets| (buckets * 4).to_string());
+                vec![write(key("expect_max"), most)]
+            }
+            "acct" => vec![write(key("acct"), switch())],
+            "tstamp" => vec![write(key("timestamp"), switch())],
+            "nf_conntrack_helper" => vec![write(key("helper"), switch())],
+            _ => Vec::new(),
         }
-    }
-    options
+    };
+    parameters.iter().flat_map(of_parameter).collect()
 }
 
-fn parse_parameter(word: &str, place: &Place) -> Option<Parameter> {
-    let (name, text) = word.split_once('=')?;
-    Some(Parameter { name: name.to_owned(), text: text.to_owned(), place: place.clone() })
+/// The parameters of the kernel command line; those behind `--` are arguments of init.
+fn command_line(tree: &Tree) -> Vec<Parameter> {
+    let text = String::from_utf8_lossy(tree.bytes(CMDLINE).unwrap_or_default());
+    let place = Place { file: CMDLINE.into(), line: 1 };
+    Parameter::all(&text, &place).into_iter().take_while(|parameter| !parameter.is_end()).collect()
 }

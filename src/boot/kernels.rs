@@ -1,0 +1,169 @@
+//! Finds the kernels that can boot next, with what depmod(8) wrote about the modules of each.
+//!
+//! They are those of /lib/modules that have an image to boot, and in any case the newest and the running one. Of a
+//! machine without any (an image that gets its kernel later), a kernel of today is assumed.
+
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::formats::depmod;
+use crate::kernel::modules;
+use crate::tree::{Entry, Read, Tree};
+
+/// The directories of the modules, of which one may be a link to the other.
+const MODULES: [&str; 2] = ["/usr/lib/modules", "/lib/modules"];
+
+/// The release of the running kernel.
+const RUNNING: &str = "/proc/sys/kernel/osrelease";
+
+/// How many kernels are looked at: /boot has seldom room for more than three.
+const MOST: usize = 16;
+
+/// A kernel that can boot next.
+pub(super) struct Kernel {
+    /// Its release. None: it is assumed.
+    pub(super) release: Option<String>,
+    dependencies: String,
+    aliases: String,
+    builtin: String,
+}
+
+impl Kernel {
+    /// Whether connection tracking is part of it.
+    pub(super) fn has_conntrack_built_in(&self) -> bool {
+        depmod::is_built_in(&self.builtin, modules::CONNTRACK)
+    }
+
+    /// The modules that `module` needs, in the order in which they are loaded. None: it has no such module.
+    pub(super) fn needs(&self, module: &str) -> Option<Vec<String>> {
+        let mut needed = depmod::needs(&self.dependencies, module)?;
+        needed.reverse();
+        Some(needed)
+    }
+
+    /// The pairs of pattern and module of its aliases.
+    pub(super) fn aliases(&self) -> impl Iterator<Item = (&str, &str)> {
+        depmod::aliases(&self.aliases)
+    }
+}
+
+/// The kernels of which one boots next, the newest first; never none.
+pub(super) fn bootable(tree: &Tree) -> Vec<Kernel> {
+    let kernels = directories(tree).into_iter().map(|(directory, release)| {
+        let text = |name| String::from_utf8_lossy(tree.bytes(directory.join(name)).unwrap_or_default()).into_owned();
+        Kernel {
+            release: Some(release),
+            dependencies: text("modules.dep"),
+            aliases: text("modules.alias"),
+            builtin: text("modules.builtin"),
+        }
+    });
+    let kernels: Vec<Kernel> = kernels.collect();
+    if kernels.is_empty() { vec![assumed()] } else { kernels }
+}
+
+fn assumed() -> Kernel {
+    let needs_conntrack = |name: &&str| format!("{name}.ko: {}.ko {}\n", modules::CONNTRACK, modules::NEEDED);
+    let others: String = modules::BRINGS_CONNTRACK.iter().map(needs_conntrack).collect();
+    Kernel {
+        release: None,
+        dependencies: format!("{others}{}.ko: {}\n", modules::CONNTRACK, modules::NEEDED),
+        aliases: modules::ALIASES.to_owned(),
+        builtin: String::new(),
+    }
+}
+
+/// The reads that find the kernels, and what depmod wrote about the modules of these `names`.
+pub(super) fn reads(tree: &Tree, names: &BTreeSet<String>) -> Vec<Read> {
+    let mut reads: Vec<Read> = Read::directories(&MODULES, "").collect();
+    reads.push(Read::OfKernel(RUNNING.into()));
+    for (directory, release) in releases(tree) {
+        reads.extend(images(&directory, &release).map(Read::Presence));
+    }
+    let conntrack = modules::CONNTRACK.to_owned();
+    for (directory, _) in directories(tree) {
+        let of_files = |names: &mut dyn Iterator<Item = &String>| names.map(|name| format!("/{name}.ko")).collect();
+        let lines = |name: &str, words| Read::Lines { path: directory.join(name), words };
+        reads.push(lines("modules.builtin", of_files(&mut [&conntrack].into_iter())));
+        reads.push(lines("modules.dep", of_files(&mut names.iter().chain([&conntrack]))));
+        let Some(dependencies) = tree.bytes(directory.join("modules.dep")) else { continue };
+        let dependencies = String::from_utf8_lossy(dependencies);
+        // The index of aliases is the largest: it is searched for names only that no module has.
+        let others = names.iter().filter(|name| depmod::needs(&dependencies, name).is_none());
+        let words: Vec<String> = others.map(|name| format!("alias {name} ")).collect();
+        if !words.is_empty() {
+            reads.push(lines("modules.alias", words));
+        }
+    }
+    reads
+}
+
+/// The directories of the kernels that can boot next, each with its release, the newest first.
+fn directories(tree: &Tree) -> Vec<(PathBuf, String)> {
+    let running = String::from_utf8_lossy(tree.bytes(RUNNING).unwrap_or_default()).trim().to_owned();
+    let mut releases = releases(tree);
+    let newest = releases.first().map(|(_, release)| release.clone());
+    releases.retain(|(directory, release)| {
+        let has_image = || images(directory, release).any(|path| tree.get(path).is_some());
+        *release == running || Some(release) == newest.as_ref() || has_image()
+    });
+    releases
+}
+
+/// The directories of all kernels, each with its release, the newest first.
+fn releases(tree: &Tree) -> Vec<(PathBuf, String)> {
+    let listed = MODULES.iter().flat_map(|directory| tree.in_directory(Path::new(directory)));
+    let directories = listed.filter(|(_, entry)| **entry == Entry::Directory);
+    let mut releases: Vec<(PathBuf, String)> =
+        directories.filter_map(|(path, _)| Some((path.to_owned(), path.file_name()?.to_str()?.to_owned()))).collect();
+    releases.sort_by(|(_, one), (_, other)| newer_first(one, other));
+    releases.truncate(MOST);
+    releases
+}
+
+/// The files at which the image of a kernel lies, as distributions have it.
+fn images(directory: &Path, release: &str) -> impl Iterator<Item = PathBuf> + use<> {
+    [directory.join("vmlinuz"), format!("/boot/vmlinuz-{release}").into(), format!("/boot/vmlinux-{release}").into()]
+        .into_iter()
+}
+
+/// The order of releases by the numbers in them: 6.12 is newer than 6.9.
+fn newer_first(one: &str, other: &str) -> Ordering {
+    let numbers = |release: &str| -> Vec<u64> {
+        release.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse().ok()).collect()
+    };
+    numbers(other).cmp(&numbers(one)).then_with(|| other.cmp(one))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(paths: &[(&str, Entry)]) -> Tree {
+        paths.iter().map(|(path, entry)| ((*path).into(), entry.clone())).collect()
+    }
+
+    fn releases_of(paths: &[(&str, Entry)]) -> Vec<Option<String>> {
+        bootable(&tree(paths)).into_iter().map(|kernel| kernel.release).collect()
+    }
+
+    #[test]
+    fn a_kernel_boots_that_has_an_image_and_the_newest_and_the_running_one() {
+        let directory = |release| (release, Entry::Directory);
+        let mut paths = vec![
+            directory("/usr/lib/modules/6.9.1"),
+            directory("/usr/lib/modules/6.12.1"),
+            directory("/usr/lib/modules/6.1.0"),
+            directory("/usr/lib/modules/5.10.0"),
+            ("/boot/vmlinuz-6.1.0", Entry::Program),
+        ];
+        let some = |releases: &[&str]| releases.iter().map(|release| Some((*release).to_owned())).collect::<Vec<_>>();
+        assert_eq!(releases_of(&paths), some(&["6.12.1", "6.1.0"]));
+        paths.push((RUNNING, Entry::File(b"6.9.1\n".to_vec())));
+        assert_eq!(releases_of(&paths), some(&["6.12.1", "6.9.1", "6.1.0"]));
+        paths.push(("/usr/lib/modules/5.10.0/vmlinuz", Entry::Program));
+        assert_eq!(releases_of(&paths).len(), 4);
+        assert_eq!(releases_of(&[]), [None]);
+    }
+}

@@ -1,0 +1,313 @@
+//! Plays modprobe(8) and its like through: which modules a name stands for, in which order they are loaded, with which
+//! options, and what keeps them away.
+//!
+//! Read in libkmod 34 (`kmod_module_new_from_lookup`, `kmod_module_probe_insert_module`) and judged by modprobe itself
+//! (`tests/formats.rs`).
+
+mod install;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use super::kernels::Kernel;
+use super::systems::Blacklist;
+use super::writers::kernel::{CMDLINE, MODPROBE, Parameter};
+use crate::formats::kernel_arguments;
+use crate::formats::modprobe_d::{self, Command, module_name};
+use crate::kernel::modules::CONNTRACK;
+use crate::sysctl_d::fnmatch;
+use crate::tree::{Entry, Place, Tree};
+use install::Effect;
+
+/// How deep the modules that come before and after others are followed; kmod follows them without end.
+const DEEPEST: usize = 32;
+
+/// What modprobe reads of a machine, whatever kernel boots.
+pub(super) struct Configuration {
+    commands: Vec<(Place, Command)>,
+    /// The modules that the kernel itself refuses to load, and the name of the line that says so.
+    refused: Vec<String>,
+}
+
+/// What comes of loading one name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// No module of connection tracking.
+    Nothing,
+    /// Connection tracking, with these parameters.
+    Conntrack(Vec<Parameter>),
+    /// Connection tracking would come, and this line keeps it away.
+    Kept(Place),
+    /// Connection tracking comes, or does not: the command on this line decides, and nobody can read it here.
+    Unclear(Place),
+}
+
+/// The files of modprobe.d(5) in the order of reading. A directory or a link that leads nowhere hides nothing.
+pub(super) fn files(tree: &Tree) -> Vec<PathBuf> {
+    let mut by_name = BTreeMap::new();
+    for directory in MODPROBE {
+        for (path, entry) in tree.in_directory(Path::new(directory)) {
+            let Some(name) = path.file_name().map(OsStr::as_encoded_bytes) else { continue };
+            let is_read = !matches!(entry, Entry::Directory | Entry::Dangling);
+            if is_read && name.ends_with(b".conf") && !name.starts_with(b".") {
+                by_name.entry(name.to_owned()).or_insert_with(|| path.to_owned());
+            }
+        }
+    }
+    by_name.into_values().collect()
+}
+
+impl Configuration {
+    /// The configuration in the files of `tree`, and on the kernel command line, which comes last.
+    pub(super) fn of(tree: &Tree) -> Configuration {
+        let mut commands = Vec::new();
+        for file in files(tree) {
+            let lines = modprobe_d::parse(tree.bytes(&file).unwrap_or_default());
+            commands
+                .extend(lines.into_iter().map(|line| (Place { file: file.clone(), line: line.line }, line.command)));
+        }
+        let text = String::from_utf8_lossy(tree.bytes(CMDLINE).unwrap_or_default());
+        let on_command_line = modprobe_d::command_line(&text).into_iter();
+        commands.extend(on_command_line.map(|command| (command_line(), command)));
+        let mut arguments = kernel_arguments::parse(&text).into_iter();
+        // The kernel keeps the last list (`module_blacklist` in kernel/module/main.c), and compares names as they stand.
+        let list = arguments.rfind(|argument| argument.name.replace('-', "_") == "module_blacklist");
+        let list = list.and_then(|argument| argument.value).unwrap_or_default();
+        Configuration { commands, refused: list.split(',').map(str::to_owned).collect() }
+    }
+
+    /// All names that loading `name` may look up, itself included.
+    pub(super) fn names(&self, name: &str) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        let mut left = vec![module_name(name)];
+        while let Some(name) = left.pop() {
+            left.extend(self.aliases(&name).map(|(_, module)| module.to_owned()));
+            for (_, command) in &self.commands {
+                if let Command::Softdep { module, before, after } = command
+                    && fnmatch(module, &name)
+                {
+                    left.extend(before.iter().chain(after).cloned());
+                }
+            }
+            left.retain(|name| !names.contains(name));
+            names.insert(name);
+        }
+        names
+    }
+
+    fn aliases<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.commands.iter().filter_map(move |(_, command)| match command {
+            Command::Alias { pattern, module } if fnmatch(pattern, name) => Some((pattern.as_str(), module.as_str())),
+            _ => None,
+        })
+    }
+
+    fn blacklisted(&self, name: &str) -> Option<&Place> {
+        let is_it = |command: &Command| matches!(command, Command::Blacklist { module } if module == name);
+        self.commands.iter().find(|(_, command)| is_it(command)).map(|(place, _)| place)
+    }
+
+    fn install(&self, name: &str) -> Option<(&Place, &str)> {
+        self.commands.iter().find_map(|(place, command)| match command {
+            Command::Install { module, command } if fnmatch(module, name) => Some((place, command.as_str())),
+            _ => None,
+        })
+    }
+
+    /// The parameters of the module `name`, which was asked for as `alias`.
+    pub(super) fn parameters(&self, name: &str, alias: Option<&str>) -> Vec<Parameter> {
+        let of_it = self.commands.iter().filter_map(|(place, command)| match command {
+            Command::Options { module, arguments } if module == name || Some(module.as_str()) == alias => {
+                Some(Parameter::all(arguments, place))
+            }
+            _ => None,
+        });
+        of_it.flatten().collect()
+    }
+}
+
+fn command_line() -> Place {
+    Place { file: CMDLINE.into(), line: 1 }
+}
+
+/// A module, and the pattern or name by which it was found, if that is not its own.
+#[derive(Clone)]
+struct Found {
+    module: String,
+    alias: Option<String>,
+}
+
+/// modprobe on one kernel.
+pub(super) struct Modprobe<'a> {
+    /// What it reads.
+    pub(super) configuration: &'a Configuration,
+    /// The kernel.
+    pub(super) kernel: &'a Kernel,
+}
+
+impl Modprobe<'_> {
+    /// What comes of loading `name` with `arguments`, by a program to which a blacklist means `blacklist`.
+    pub(super) fn load(&self, name: &str, arguments: &[Parameter], blacklist: Blacklist) -> Outcome {
+        let outcomes = self.look_up(name).into_iter().map(|found| self.insert(&found, arguments, blacklist));
+        let mut outcomes: Vec<Outcome> = outcomes.collect();
+        let is_loaded = |outcome: &Outcome| matches!(outcome, Outcome::Conntrack(_));
+        let told = outcomes.iter().position(is_loaded);
+        let told = told.or_else(|| outcomes.iter().position(|outcome| *outcome != Outcome::Nothing));
+        told.map_or(Outcome::Nothing, |index| outcomes.swap_remove(index))
+    }
+
+    /// What comes of connection tracking once anybody needs it: the kernel asks for a module by one of many aliases.
+    pub(super) fn load_as_needed(&self) -> Outcome {
+        let conntrack = Found { module: CONNTRACK.to_owned(), alias: None };
+        self.insert(&conntrack, &[], Blacklist::ForAliases)
+    }
+
+    fn look_up(&self, name: &str) -> Vec<Found> {
+        let name = module_name(name);
+        let found =
+            |(alias, module): (&str, &str)| Found { module: module_name(module), alias: Some(alias.to_owned()) };
+        let configured: Vec<Found> = self.configuration.aliases(&name).map(found).collect();
+        if !configured.is_empty() {
+            return configured;
+        }
+        let is_installed =
+            |(_, command): &(Place, Command)| matches!(command, Command::Install { module, .. } if *module == name);
+        if self.kernel.needs(&name).is_some() || self.configuration.commands.iter().any(is_installed) {
+            return vec![Found { module: name, alias: None }];
+        }
+        let of_kernel = self.kernel.aliases().filter(|(pattern, _)| fnmatch(&module_name(pattern), &name));
+        of_kernel.map(|(_, module)| Found { module: module_name(module), alias: Some(name.clone()) }).collect()
+    }
+
+    fn insert(&self, found: &Found, arguments: &[Parameter], blacklist: Blacklist) -> Outcome {
+        let mut list = Vec::new();
+        self.gather(&found.module, &mut BTreeSet::new(), &mut list, DEEPEST);
+        if !list.iter().any(|(module, _)| module == CONNTRACK) {
+            return Outcome::Nothing;
+        }
+        let is_obeyed = blacklist == Blacklist::Obeyed || found.alias.is_some();
+        if let Some(place) = self.configuration.blacklisted(&found.module).filter(|_| is_obeyed) {
+            return Outcome::Kept(place.clone());
+        }
+        let mut play = Play { modprobe: self, found, arguments, absent: BTreeMap::new() };
+        let required: Vec<String> = self.kernel.needs(&found.module).unwrap_or_default();
+        for (module, ignores_commands) in list {
+            let is_required = module == found.module || required.contains(&module);
+            match play.module(&module, ignores_commands) {
+                Step::Done => {}
+                Step::End(outcome) => return outcome,
+                Step::Failed(place) if is_required || module == CONNTRACK => {
+                    return place.map_or(Outcome::Nothing, Outcome::Kept);
+                }
+                Step::Failed(place) => {
+                    play.absent.insert(module, place);
+                }
+            }
+        }
+        Outcome::Nothing
+    }
+
+    /// Gathers the modules that loading `module` loads, in order, each with whether its `install` command is ignored.
+    fn gather(&self, module: &str, seen: &mut BTreeSet<String>, list: &mut Vec<(String, bool)>, depth: usize) {
+        if depth == 0 || !seen.insert(module.to_owned()) {
+            return;
+        }
+        for needed in self.kernel.needs(module).unwrap_or_default() {
+            self.gather_with_soft_dependencies(&needed, seen, list, depth);
+        }
+        self.gather_with_soft_dependencies(module, seen, list, depth);
+    }
+
+    fn gather_with_soft_dependencies(
+        &self,
+        name: &str,
+        seen: &mut BTreeSet<String>,
+        list: &mut Vec<(String, bool)>,
+        depth: usize,
+    ) {
+        let (before, after) = self.soft_dependencies(name);
+        for module in &before {
+            self.gather(module, seen, list, depth - 1);
+        }
+        // kmod ignores the command of a module that has soft dependencies.
+        list.push((name.to_owned(), !before.is_empty() || !after.is_empty()));
+        for module in &after {
+            self.gather(module, seen, list, depth - 1);
+        }
+    }
+
+    /// The modules that are loaded before and after `name`, by the first line about it.
+    fn soft_dependencies(&self, name: &str) -> (Vec<String>, Vec<String>) {
+        let first = self.configuration.commands.iter().find_map(|(_, command)| match command {
+            Command::Softdep { module, before, after } if fnmatch(module, name) => Some((before, after)),
+            _ => None,
+        });
+        let modules =
+            |names: &Vec<String>| names.iter().flat_map(|name| self.look_up(name)).map(|found| found.module).collect();
+        first.map(|(before, after)| (modules(before), modules(after))).unwrap_or_default()
+    }
+}
+
+/// The loading of a name, module by module.
+struct Play<'a> {
+    modprobe: &'a Modprobe<'a>,
+    found: &'a Found,
+    arguments: &'a [Parameter],
+    /// The modules that did not come, each with the line that kept it away.
+    absent: BTreeMap<String, Option<Place>>,
+}
+
+/// What comes of one module.
+enum Step {
+    /// It is there, or it is not and nobody minds; the next one follows.
+    Done,
+    /// It does not come, because of this line.
+    Failed(Option<Place>),
+    /// All is decided.
+    End(Outcome),
+}
+
+impl Play<'_> {
+    fn module(&mut self, module: &str, ignores_commands: bool) -> Step {
+        let configuration = self.modprobe.configuration;
+        let mut arguments = Vec::new();
+        if let Some((place, command)) = configuration.install(module).filter(|_| !ignores_commands) {
+            match install::effect(command, module) {
+                Effect::Loads(with) => arguments = Parameter::all(&with, place),
+                Effect::Fails => return Step::Failed(Some(place.clone())),
+                Effect::LoadsNothing if module == CONNTRACK => return Step::Failed(Some(place.clone())),
+                Effect::LoadsNothing => {
+                    self.absent.insert(module.to_owned(), Some(place.clone()));
+                    return Step::Done;
+                }
+                Effect::Unclear => return Step::End(Outcome::Unclear(place.clone())),
+            }
+        }
+        if configuration.refused.iter().any(|refused| refused == module) {
+            return Step::Failed(Some(command_line()));
+        }
+        let is_asked_for = module == self.found.module;
+        let needed = match self.modprobe.kernel.needs(module) {
+            Some(needed) => needed,
+            // Of the modules that others need, the lines are not kept.
+            None if module != CONNTRACK && !is_asked_for => Vec::new(),
+            None => return Step::Failed(None),
+        };
+        if let Some(place) = needed.iter().find_map(|needed| self.absent.get(needed)) {
+            return Step::Failed(place.clone());
+        }
+        if module != CONNTRACK {
+            return Step::Done;
+        }
+        let alias = self.found.alias.as_deref().filter(|_| is_asked_for);
+        let mut parameters = configuration.parameters(module, alias);
+        parameters.extend(self.arguments.iter().filter(|_| is_asked_for).cloned());
+        parameters.extend(arguments);
+        let parameters: Vec<Parameter> = parameters.into_iter().take_while(|parameter| !parameter.is_end()).collect();
+        match parameters.iter().find(|parameter| parameter.is_refused()) {
+            Some(refused) => Step::Failed(Some(refused.place.clone())),
+            None => Step::End(Outcome::Conntrack(parameters)),
+        }
+    }
+}

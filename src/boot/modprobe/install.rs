@@ -1,0 +1,82 @@
+//! Reads the command of an `install` line, which a shell runs in place of loading the module.
+//!
+//! Only commands without any doubt are read: those of hardening guides, which do nothing or fail, and those that load
+//! the module with options.
+
+/// What a command does about its module.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// Nothing, and it succeeds.
+    LoadsNothing,
+    /// Nothing, and it fails.
+    Fails,
+    /// It loads the module, with these arguments after the ones of `options` lines.
+    Loads(String),
+    /// Nobody can tell without running it.
+    Unclear,
+}
+
+/// What the text of the options stands for, which the command gets anyway.
+const OPTIONS: &str = "$CMDLINE_OPTS";
+
+/// The effect of `command` on `module`.
+pub(super) fn effect(command: &str, module: &str) -> Effect {
+    let command = command.replace(OPTIONS, "");
+    let words: Vec<&str> = command.split_ascii_whitespace().take_while(|word| !word.starts_with('#')).collect();
+    let is_plain = |word: &&str| word.chars().all(|c| c.is_ascii_alphanumeric() || "/_-.,=:+".contains(c));
+    let Some((program, arguments)) = words.split_first().filter(|_| words.iter().all(is_plain)) else {
+        return if words.is_empty() { Effect::LoadsNothing } else { Effect::Unclear };
+    };
+    match (*program, arguments) {
+        (":" | "true" | "/bin/true" | "/usr/bin/true", _) | ("exit", [] | ["0"]) => Effect::LoadsNothing,
+        ("false" | "/bin/false" | "/usr/bin/false", _) => Effect::Fails,
+        ("exit", [status]) if status.parse::<u8>().is_ok() => Effect::Fails,
+        ("modprobe" | "/sbin/modprobe" | "/usr/sbin/modprobe", _) => loaded(arguments, module),
+        _ => Effect::Unclear,
+    }
+}
+
+/// The effect of modprobe(8) with these arguments.
+fn loaded(arguments: &[&str], module: &str) -> Effect {
+    let is_option = |argument: &&&str| argument.starts_with('-');
+    let (options, rest): (Vec<&str>, Vec<&str>) = arguments.iter().partition(|argument| is_option(argument));
+    let ignores_commands = options.iter().any(|option| ["-i", "--ignore-install"].contains(option));
+    let is_known = |option: &&str| ["-i", "--ignore-install", "-q", "--quiet", "-v", "--verbose"].contains(option);
+    match rest.split_first() {
+        Some((name, with)) if name.replace('-', "_") == module && ignores_commands && options.iter().all(is_known) => {
+            Effect::Loads(with.join(" "))
+        }
+        _ => Effect::Unclear,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_of_which_nobody_doubts() {
+        let effect = |command| effect(command, "nf_conntrack");
+        for command in ["/bin/true", "true # hardened", ":", "exit", "exit 0", "", "# nothing"] {
+            assert_eq!(effect(command), Effect::LoadsNothing, "{command}");
+        }
+        for command in ["/bin/false", "/usr/bin/false now", "exit 1", " false"] {
+            assert_eq!(effect(command), Effect::Fails, "{command}");
+        }
+        let loads = |text: &str| Effect::Loads(text.to_owned());
+        assert_eq!(effect("/sbin/modprobe --ignore-install nf_conntrack $CMDLINE_OPTS"), loads(""));
+        assert_eq!(effect("modprobe -q -i nf-conntrack hashsize=5 acct=1"), loads("hashsize=5 acct=1"));
+        for command in [
+            "modprobe nf_conntrack",
+            "modprobe -i nf_conntrack && sysctl -p",
+            "modprobe -i nf_nat",
+            "/bin/sh -c 'exit 0'",
+            "exit $?",
+            "exit 300",
+            "true; modprobe -i nf_conntrack",
+            "/usr/local/sbin/load",
+        ] {
+            assert_eq!(effect(command), Effect::Unclear, "{command}");
+        }
+    }
+}
