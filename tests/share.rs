@@ -173,7 +173,7 @@ fn the_arguments_in_the_examples_are_accepted() {
         for line in blocks.flat_map(|(block, _)| block.lines()) {
             let line = line.replace("\\-", "-");
             for (start, _) in line.match_indices(NAME) {
-                let words = line[start..].split(' ').take_while(|word| !["|", "||", "<", ">"].contains(word));
+                let words = line[start..].split(' ').take_while(|word| !["|", ";;", "<", ">"].contains(word));
                 let parsed = cli::command().try_get_matches_from(words);
                 assert!(parsed.is_ok(), "{line}: {parsed:?}");
                 count += 1;
