@@ -189,6 +189,7 @@ mod tests {
     fn machine(drop_in: &str, module: Module) -> Snapshot {
         let mut tree = Tree::default();
         tree.insert("/etc/sysctl.d/a.conf", Entry::File(drop_in.into()));
+        tree.insert("/run/systemd/system", Entry::Program);
         let limit = LiveValue { text: "65536".into(), writable: true };
         let live = LiveKernel { sysctls: [(MAX.into(), limit)].into(), ..LiveKernel::default() };
         Snapshot { live: Some(live), ..Snapshot::image(tree, module) }

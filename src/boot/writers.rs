@@ -99,7 +99,7 @@ pub(super) fn reads(tree: &Tree) -> impl Iterator<Item = Read> {
 pub(super) fn files(tree: &Tree) -> impl Iterator<Item = PathBuf> {
     reads(tree).filter_map(|read| match read {
         Read::File(path) | Read::Candidate(path) => Some(path),
-        Read::Directory { .. } | Read::Presence(_) | Read::Target(_) | Read::OfKernel(_) => None,
+        _ => None,
     })
 }
 
