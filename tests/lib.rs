@@ -18,6 +18,7 @@ mod judges;
 mod live;
 mod oracle;
 mod outputs;
+mod parts;
 mod plan;
 mod properties;
 mod reboot;

@@ -99,9 +99,10 @@ privileged!(another_users_lock_does_not_hold_a_run_up, || {
 privileged!(a_signal_in_mid_run_does_not_stop_it_half_done, || {
     for signal in ["TERM", "INT", "HUP"] {
         let world = World::new(Network::Private);
-        // strace delays the run at its first sync, long after the live value has been set.
+        // strace delays the run at its first sync. The live value has been set by then.
         let script = format!(
-            "strace -qq -o /dev/null -e inject=fsync:delay_enter=600000:when=1 $BIN apply /mnt/request > /mnt/report & sleep 0.4
+            "strace -qq -o /dev/null -e inject=fsync:delay_enter=600000:when=1 $BIN apply /mnt/request > /mnt/report &
+             until [ $(sysctl -n {CLOSE_WAIT}) = 240 ]; do sleep 0.02; done
              kill -{signal} $(pgrep -x -P $! conntrack-sysct) || exit 9
              wait $!; echo $? >&2; cat /mnt/report"
         );

@@ -90,6 +90,8 @@ pub(crate) fn inside(name: &str, test: impl FnOnce()) {
         .arg(std::env::current_exe().expect("a test has a file"))
         .args([name, "--exact", "--ignored", "--nocapture", "--quiet"])
         .env(INSIDE, "1")
+        // Its summary would be counted beside that of this process. A failure is told on standard error.
+        .stdout(Stdio::null())
         .status();
     assert!(status.expect("the script starts").success(), "{name} failed in its world; see above");
 }
