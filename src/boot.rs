@@ -29,7 +29,7 @@ pub use doubt::{About, Doubt, Reason};
 pub use systems::{LoaderChoice, System, detected};
 pub use wanted::wanted;
 pub use writers::kernel::{CMDLINE, HASHSIZE_FILE, hashsize_line};
-pub use writers::{Evidence, LaterWrite, WRITERS, Writer, Written};
+pub use writers::{Evidence, LaterWrite, Scene, WRITERS, Writer, Written};
 
 /// The reason why an assignment that is read at boot has no effect on the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +73,11 @@ pub struct Outlook {
 }
 
 impl Outlook {
+    /// The assignment that decides, with or without effect.
+    fn decided_by(&self) -> Option<&Place> {
+        self.lost.as_ref().map(Lost::place).or(self.winner.as_ref())
+    }
+
     /// The assignments that do not decide.
     #[must_use]
     pub fn shadowed(&self) -> Vec<Place> {
@@ -91,6 +96,8 @@ pub struct Boot {
     pub arrival: Arrival,
     /// The reasons why the outlook of some settings, or of all, may not be so.
     pub doubts: Vec<Doubt>,
+    /// What is written after the loader, and decides or may decide.
+    later: Vec<LaterWrite>,
     outlooks: BTreeMap<Name, Outlook>,
 }
 
@@ -101,6 +108,16 @@ impl Boot {
         let outlook = self.outlooks.get(name).cloned().unwrap_or_default();
         let doubts = self.doubts.iter().filter(|doubt| doubt.concerns(name));
         Outlook { doubts: doubts.cloned().collect(), ..outlook }
+    }
+
+    /// Each program that decides, or may decide, some of `settings` after the loader, with the first of these.
+    #[must_use]
+    pub fn later_writers(&self, settings: &[&Name]) -> Vec<LaterWrite> {
+        let first = |by: &&'static Writer| {
+            let of_it = |name: &&Name| self.later.iter().find(|write| write.by == *by && write.setting == **name);
+            settings.iter().find_map(of_it).cloned()
+        };
+        WRITERS.iter().filter_map(first).collect()
     }
 
     /// The settings that some file assigns.
@@ -168,13 +185,8 @@ fn play(snapshot: &Snapshot, system: &'static System, coming: Coming) -> Boot {
             play.mark_lost(write, arrival.barred());
         }
     }
-    let later = writers::sure_writes(tree, &keys);
-    for write in &later {
-        play.expect_write(write);
-    }
-    for write in later.iter().filter(|write| keys.contains(&write.key)) {
-        play.apply_write(write.clone());
-    }
+    let scene = Scene { tree, keys: &keys, arrival: &arrival };
+    let later: Vec<LaterWrite> = WRITERS.iter().flat_map(|writer| play.run(writer, &scene)).collect();
     let outlooks = play.outlooks;
     let doubts = uncertain::doubts(&Played {
         snapshot,
@@ -186,13 +198,7 @@ fn play(snapshot: &Snapshot, system: &'static System, coming: Coming) -> Boot {
         later: &later,
         outlooks: &outlooks,
     });
-    Boot { system, dialect, arrival, doubts, outlooks }
-}
-
-/// Each program that writes some of `settings` after the loader, with the first of these.
-#[must_use]
-pub fn later_writers(snapshot: &Snapshot, settings: &[&Name]) -> Vec<LaterWrite> {
-    writers::later(&snapshot.tree, &keys(snapshot), settings)
+    Boot { system, dialect, arrival, doubts, later, outlooks }
 }
 
 /// A boot while it is played through.
@@ -235,6 +241,27 @@ impl Play<'_> {
     /// The number that the kernel takes from a written text.
     fn reading(&self, write: &Write) -> Option<i64> {
         kernel_reading(&write.text, &write.key.name()?, self.snapshot.page_size)
+    }
+
+    /// Lets a later writer write, and lists what decides then, or may decide.
+    fn run(&mut self, by: &'static Writer, scene: &Scene) -> Vec<LaterWrite> {
+        let written = (by.writes)(scene);
+        let settings: BTreeSet<Name> = written.iter().filter_map(Written::setting).collect();
+        let decides = |play: &Self, name: &Name| play.outlooks.get(name).and_then(Outlook::decided_by).cloned();
+        let before: Vec<Option<Place>> = settings.iter().map(|name| decides(self, name)).collect();
+        let sure = || written.iter().filter_map(Written::sure);
+        sure().for_each(|write| self.expect_write(write));
+        sure().filter(|write| scene.keys.contains(&write.key)).for_each(|write| self.apply_write(write.clone()));
+        let decisive = |(setting, before): (Name, Option<Place>)| {
+            let after = decides(self, &setting).filter(|place| Some(place) != before.as_ref());
+            let counts = |it: &&Written| match it.sure() {
+                Some(write) => Some(&write.place) == after.as_ref(),
+                None => true,
+            };
+            let written = written.iter().filter(|it| it.setting().as_ref() == Some(&setting)).rfind(counts)?.clone();
+            Some(LaterWrite { by, setting, written })
+        };
+        settings.into_iter().zip(before).filter_map(decisive).collect()
     }
 
     /// Records what a later writer writes, as lost until the write shows that it is not.

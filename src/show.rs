@@ -152,7 +152,7 @@ pub fn story(name: &str, snapshot: &Snapshot) -> Result<Story, Failure> {
         loader: boot.system,
         module: boot.arrival.clone(),
         assignments,
-        later_writers: boot::later_writers(snapshot, &[&name]).into_iter().map(Warning::from).collect(),
+        later_writers: boot.later_writers(&[&name]).into_iter().map(Warning::from).collect(),
     })
 }
 

@@ -234,6 +234,12 @@ pub fn drop_ins(tree: &Tree, directories: &[&str], suffix: &str) -> Vec<PathBuf>
     first_of_each_name(tree, directories, |name| name.ends_with(suffix.as_bytes()) && !name.starts_with(b"."))
 }
 
+/// The same, with the hidden files among them.
+#[must_use]
+pub fn drop_ins_and_hidden(tree: &Tree, directories: &[&str], suffix: &str) -> Vec<PathBuf> {
+    first_of_each_name(tree, directories, |name| name.ends_with(suffix.as_bytes()))
+}
+
 /// The files of `directories`, the strongest first, whose names `counts` picks, in the order of the names.
 ///
 /// Of equal names, the one in the strongest directory hides the others, whatever stands there: an empty file, a

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::support::machine::Machine;
 use conntrack_sysctl::boot::systems::{NONE, SYSTEMD, SYSVINIT, System, UNKNOWN};
-use conntrack_sysctl::boot::{Lost, boot, detected, later_writers, wanted};
+use conntrack_sysctl::boot::{Lost, boot, detected, wanted};
 use conntrack_sysctl::kernel::catalog::{BUCKETS, COUNT, FRAG6_HIGH, MAX, Name};
 use conntrack_sysctl::snapshot::{Module, Snapshot};
 use conntrack_sysctl::sysctl_d::paths::SYSCTL_D;
@@ -74,6 +74,8 @@ fn with_ufw(text: &str) -> Vec<(&str, &str)> {
         ("/etc/default/ufw", "IPT_SYSCTL=/etc/ufw/sysctl.conf"),
         ("/etc/ufw/sysctl.conf", text),
         ("/etc/ufw/ufw.conf", "ENABLED=yes"),
+        ("/usr/lib/ufw/ufw-init", ""),
+        ("/etc/systemd/system/multi-user.target.wants/ufw.service", ""),
     ]
 }
 
@@ -103,7 +105,7 @@ fn ufw_names_a_setting_as_no_kernel_of_today_does() {
 
 /// The programs that write some of `settings` later, each with the setting that is named.
 fn writers(machine: &Snapshot, settings: &[&Name]) -> Vec<String> {
-    let later = later_writers(machine, settings);
+    let later = boot(machine, &SYSTEMD).later_writers(settings);
     later.into_iter().map(|write| format!("{} {}", write.by.name, write.setting)).collect()
 }
 
@@ -111,10 +113,9 @@ fn writers(machine: &Snapshot, settings: &[&Name]) -> Vec<String> {
 fn later_writers_are_named_where_they_write_what_is_wanted() {
     let established = Name::of_key("net.netfilter.nf_conntrack_tcp_timeout_established").expect("it is a setting");
     let mut files = with_ufw("net/netfilter/nf_conntrack_max=5");
+    files.extend(with_tuned("[main]\ninclude = base, fast\n"));
     files.extend([
-        ("/etc/tuned/active_profile", "fast\n"),
-        ("/usr/lib/tuned/fast/tuned.conf", "[main]\ninclude = base, fast\n"),
-        ("/usr/lib/tuned/profiles/base/tuned.conf", "[sysctl]\nnet.netfilter.nf_conntrack_max=5\n"),
+        ("/usr/lib/tuned/profiles/base/tuned.conf", "[sysctl]\nnet.netfilter.nf_conntrack_max=6\n"),
         ("/var/lib/kubelet/config.yaml", ""),
     ]);
     let machine = image(&files, Module::Absent);
@@ -133,17 +134,32 @@ fn a_glob_of_ufw_writes_and_an_exclusion_does_not() {
     assert_eq!(of_ufw("-net/netfilter/nf_conntrack_max"), [""; 0]);
 }
 
+/// A machine on which tuned runs the profile `fast`, and leaves sysctl.d alone.
+fn with_tuned(profile: &str) -> Vec<(&str, &str)> {
+    vec![
+        ("/usr/sbin/tuned", ""),
+        ("/etc/systemd/system/multi-user.target.wants/tuned.service", ""),
+        ("/etc/tuned/tuned-main.conf", "reapply_sysctl=0"),
+        ("/etc/tuned/active_profile", "fast\n"),
+        ("/usr/lib/tuned/profiles", ""),
+        ("/usr/lib/tuned/profiles/fast/tuned.conf", profile),
+    ]
+}
+
 #[test]
-fn a_line_of_a_tuned_profile_is_a_comment_or_an_assignment() {
-    let of_tuned = |text| {
-        let files = [("/etc/tuned/active_profile", "fast"), ("/etc/tuned/fast/tuned.conf", text)];
-        let later = later_writers(&image(&files, Module::Absent), &[&MAX]);
-        later.into_iter().map(|write| Warning::from(write).message).collect::<Vec<_>>()
+fn what_more_than_files_decide_tuned_may_write() {
+    let of_tuned = |line: &str| {
+        let profile = format!("[sysctl]\n{MAX} = {line}\n");
+        let machine = image(&with_tuned(&profile), Module::BuiltIn);
+        let later = boot(&machine, &SYSTEMD).later_writers(&[&MAX]);
+        later.into_iter().map(|write| Warning::from(write).message).collect::<Vec<_>>().join("\n")
     };
-    let written = of_tuned("# nf_conntrack_max=4\n  ; nf_conntrack_max=4\nnf_conntrack_max\n nf_conntrack_max = 5\n");
-    assert_eq!(written.len(), 1);
-    assert!(written[0].contains("(`/etc/tuned/fast/tuned.conf:4`)"), "{written:?}");
-    assert_eq!(of_tuned("#nf_conntrack_max=4\n"), [""; 0]);
+    for line in ["${limit}", ">5", "<5", "\"5\"\n 6", "5\nuname_regex = x86_64"] {
+        assert!(of_tuned(line).starts_with("tuned may write"), "{line}: {}", of_tuned(line));
+    }
+    assert!(of_tuned("\"5\"").starts_with("tuned writes"));
+    assert_eq!(of_tuned("5\n[net]\n"), of_tuned("5"));
+    assert_eq!(of_tuned("5\nnonsense"), "");
 }
 
 /// The paths at which a boot with `files` may have profiles of tuned.
@@ -158,7 +174,7 @@ fn profiles(files: &[(&str, &str)]) -> Vec<PathBuf> {
 #[test]
 fn a_tuned_profile_is_a_name_and_not_a_path() {
     let active = |names| profiles(&[("/etc/tuned/active_profile", names)]);
-    assert_eq!(active("fast").len(), 4);
+    assert_eq!(active("fast").len(), 2);
     assert!(active("fast").contains(&"/usr/lib/tuned/fast/tuned.conf".into()));
     assert!(active("../fast /fast fast/er .fast").is_empty());
 }
@@ -167,8 +183,8 @@ fn a_tuned_profile_is_a_name_and_not_a_path() {
 fn profiles_without_end_come_to_an_end() {
     let many: Vec<String> = (0..20_000).map(|number| format!("p{number}")).collect();
     let profile = format!("[main]\ninclude={}\n", many.join(","));
-    assert_eq!(profiles(&[("/etc/tuned/active_profile", "a"), ("/etc/tuned/a/tuned.conf", &profile)]).len(), 4 * 64);
-    assert_eq!(profiles(&[("/etc/tuned/active_profile", &many.join(" "))]).len(), 4 * 64);
+    assert_eq!(profiles(&[("/etc/tuned/active_profile", "a"), ("/etc/tuned/a/tuned.conf", &profile)]).len(), 2 * 64);
+    assert_eq!(profiles(&[("/etc/tuned/active_profile", &many.join(" "))]).len(), 2 * 64);
 }
 
 #[test]
@@ -176,12 +192,15 @@ fn what_is_read_names_what_is_to_be_read_next() {
     let reads = |files: &[(&str, &str)]| wanted(&Machine::image().files(files).tree, Module::Absent);
     let conf = Read::File("/etc/ufw/sysctl.conf".into());
     assert!(!reads(&[]).contains(&conf));
-    assert!(reads(&[("/etc/default/ufw", "IPT_SYSCTL=/etc/ufw/sysctl.conf")]).contains(&conf));
-    assert!(!reads(&[("/etc/default/ufw", "IPT_SYSCTL=etc/ufw/sysctl.conf")]).contains(&conf));
+    let enabled = ("/etc/ufw/ufw.conf", "ENABLED=yes");
+    assert!(reads(&[("/etc/default/ufw", "IPT_SYSCTL=/etc/ufw/sysctl.conf"), enabled]).contains(&conf));
+    // A service begins in the root directory.
+    assert!(reads(&[("/etc/default/ufw", "IPT_SYSCTL=etc/ufw/sysctl.conf"), enabled]).contains(&conf));
+    assert!(!reads(&[("/etc/default/ufw", "IPT_SYSCTL=$DIR/sysctl.conf"), enabled]).contains(&conf));
     let base = Read::Candidate("/etc/tuned/base/tuned.conf".into());
     let active = ("/etc/tuned/active_profile", "fast");
     assert!(!reads(&[active]).contains(&base));
-    assert!(reads(&[active, ("/etc/tuned/fast/tuned.conf", "include=base")]).contains(&base));
+    assert!(reads(&[active, ("/etc/tuned/fast/tuned.conf", "[main]\ninclude=base")]).contains(&base));
 }
 
 #[test]

@@ -9,9 +9,10 @@ use super::Outlook;
 use super::arrival::Arrival;
 use super::doubt::Doubt;
 use super::systems::System;
+use super::writers::LaterWrite;
 use crate::kernel::catalog::{Key, Name};
 use crate::snapshot::Snapshot;
-use crate::sysctl_d::{Placed, Write};
+use crate::sysctl_d::Placed;
 
 /// A boot that has been played through, as far as its files could be read.
 pub(super) struct Played<'a> {
@@ -24,8 +25,8 @@ pub(super) struct Played<'a> {
     pub(super) files: &'a [Vec<PathBuf>],
     /// The assignments that each run found.
     pub(super) runs: &'a [Vec<Placed>],
-    /// What is written after the loader.
-    pub(super) later: &'a [Write],
+    /// What is written after the loader, and decides or may decide.
+    pub(super) later: &'a [LaterWrite],
     /// What came of it.
     pub(super) outlooks: &'a BTreeMap<Name, Outlook>,
 }

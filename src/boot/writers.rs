@@ -9,6 +9,7 @@
 
 pub(super) mod kernel;
 mod kube_proxy;
+mod service;
 mod tuned;
 mod ufw;
 
@@ -18,6 +19,7 @@ use std::path::PathBuf;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
+use super::arrival::Arrival;
 use crate::kernel::catalog::{Key, Name};
 use crate::sysctl_d::Write;
 use crate::tree::{Place, Read, Tree};
@@ -35,10 +37,30 @@ pub struct Writer {
     /// Lists the reads that its writes depend on, given the files that have been read. A file may name further files;
     /// their number must have a bound, because an image may hold anything.
     pub reads: fn(&Tree) -> Vec<Read>,
-    /// Lists its writes to a kernel that has these keys, in order.
-    pub writes: fn(&Tree, &BTreeSet<Key>) -> Vec<Written>,
+    /// Lists its writes, in order.
+    pub writes: fn(&Scene) -> Vec<Written>,
     /// The advice to the user, as the last part of a sentence.
     pub remedy: &'static str,
+}
+
+// The name stands for the row: function pointers cannot be compared.
+impl PartialEq for Writer {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Writer {}
+
+/// The boot in which a program writes, as it is after the loader.
+#[derive(Clone, Copy, Debug)]
+pub struct Scene<'a> {
+    /// The files of the machine.
+    pub tree: &'a Tree,
+    /// The keys of the kernel.
+    pub keys: &'a BTreeSet<Key>,
+    /// When connection tracking is there.
+    pub arrival: &'a Arrival,
 }
 
 /// One sysctl that a program writes.
@@ -65,8 +87,16 @@ pub enum Evidence {
 }
 
 impl Written {
+    /// The write, if the files alone decide it.
+    pub(super) fn sure(&self) -> Option<&Write> {
+        match self {
+            Written::Surely(write) => Some(write),
+            Written::Perhaps { .. } => None,
+        }
+    }
+
     /// The setting; None: the key is not one of connection tracking.
-    fn setting(&self) -> Option<Name> {
+    pub(super) fn setting(&self) -> Option<Name> {
         match self {
             Written::Surely(write) => write.key.name(),
             Written::Perhaps { setting, .. } => Some(setting.clone()),
@@ -103,18 +133,8 @@ pub(super) fn files(tree: &Tree) -> impl Iterator<Item = PathBuf> {
     })
 }
 
-/// The sure writes of the programs to a kernel that has `keys`, in order.
-pub(super) fn sure_writes(tree: &Tree, keys: &BTreeSet<Key>) -> Vec<Write> {
-    let written = WRITERS.iter().flat_map(|writer| (writer.writes)(tree, keys));
-    let sure = written.filter_map(|written| match written {
-        Written::Surely(write) => Some(write),
-        Written::Perhaps { .. } => None,
-    });
-    sure.collect()
-}
-
 /// A program that writes a setting after the boot's loader.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LaterWrite {
     /// The program.
     pub by: &'static Writer,
@@ -122,16 +142,4 @@ pub struct LaterWrite {
     pub setting: Name,
     /// The write.
     pub written: Written,
-}
-
-/// Each program that writes some of `settings` to a kernel that has `keys`, with the first of these.
-pub(super) fn later(tree: &Tree, keys: &BTreeSet<Key>, settings: &[&Name]) -> Vec<LaterWrite> {
-    let first = |by: &&'static Writer| {
-        let written = (by.writes)(tree, keys);
-        settings.iter().find_map(|setting| {
-            let written = written.iter().find(|written| written.setting().as_ref() == Some(*setting))?.clone();
-            Some(LaterWrite { by, setting: (*setting).clone(), written })
-        })
-    };
-    WRITERS.iter().filter_map(first).collect()
 }

@@ -1,7 +1,9 @@
 //! Warns of values that a plan leads to and that a user may not have meant, with numbers.
 
+use std::collections::BTreeSet;
+
 use super::files::Persistent;
-use crate::boot::{self, Boot};
+use crate::boot::Boot;
 use crate::kernel::catalog::{BUCKETS, COUNT, MAX, Name};
 use crate::kernel::sizes::{ENTRY_BYTES, default_entries_per_bucket, table_bytes};
 use crate::request::{Aim, Desired};
@@ -26,7 +28,9 @@ pub(super) fn warnings(
     if desired.persist {
         let names: Vec<&Name> =
             desired.wants.values().filter(|want| want.aim != Aim::Absent).map(|want| &want.name).collect();
-        warnings.extend(boot::later_writers(after, &names).into_iter().map(Warning::from));
+        let later = persistent.boots().iter().flat_map(|boot| boot.later_writers(&names));
+        let mut by = BTreeSet::new();
+        warnings.extend(later.filter(|write| by.insert(write.by.name)).map(Warning::from));
     }
     warnings
 }

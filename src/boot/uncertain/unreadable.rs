@@ -78,7 +78,8 @@ fn decided_after(played: &Played, run: usize, position: usize) -> BTreeSet<Name>
             let mut placed = played.runs.iter().flatten().filter(|placed| placed.place == *winner);
             placed.any(|placed| placed.assignment.name().as_ref() == Some(name))
         };
-        let is_written_later = || played.later.iter().any(|write| write.place == *winner);
+        let is_written_later =
+            || played.later.iter().filter_map(|later| later.written.sure()).any(|write| write.place == *winner);
         stands_alone && (is_written_later() || (has_one_key && is_read_later() && is_named()))
     };
     played.outlooks.keys().filter(|name| is_decided(name)).cloned().collect()

@@ -1,11 +1,10 @@
 //! kube-proxy: it writes the limit and some timeouts as it starts (kubernetes: cmd/kube-proxy/app/conntrack.go). Its
 //! values come from the cluster and from the number of CPUs, so that only the presence of a node's files is looked at.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::{Evidence, Writer, Written};
-use crate::kernel::catalog::{Key, Name};
+use super::{Evidence, Scene, Writer, Written};
+use crate::kernel::catalog::Name;
 use crate::tree::{Read, Tree};
 
 /// What a node of a cluster has, under the names of the usual distributions of Kubernetes.
@@ -36,8 +35,10 @@ fn reads(_: &Tree) -> Vec<Read> {
     Read::presences(&MARKERS).collect()
 }
 
-fn writes(tree: &Tree, _: &BTreeSet<Key>) -> Vec<Written> {
-    let Some(marker) = MARKERS.iter().map(Path::new).find(|path| tree.get(path).is_some()) else { return Vec::new() };
+fn writes(scene: &Scene) -> Vec<Written> {
+    let Some(marker) = MARKERS.iter().map(Path::new).find(|path| scene.tree.get(path).is_some()) else {
+        return Vec::new();
+    };
     let evidence = Evidence::Presence(marker.to_owned());
     let settings = SETTINGS.iter().filter_map(|name| Name::of_key(name));
     settings.map(|setting| Written::Perhaps { setting, evidence: evidence.clone() }).collect()

@@ -1,86 +1,242 @@
-//! tuned: it writes what its active profile, and the profiles that this one includes, say (tuned-profiles(7)). Its
-//! configuration and other plugins have a say too, so that no value is certain.
+//! tuned: it writes the `[sysctl]` sections of its active profile, and then, as it is shipped, every assignment of
+//! /etc/sysctl.d and of /etc/sysctl.conf once more (tuned-profiles(7)).
+//!
+//! Source: tuned's `plugins/plugin_sysctl.py`, `profiles/loader.py`, `profiles/merger.py`. Its reader of sysctl files is its
+//! own: it knows neither globs nor `-KEY`, and it does not read /usr/lib/sysctl.d. /run/sysctl.d, which it reads as well, is
+//! empty at boot.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::{Evidence, Writer, Written};
-use crate::kernel::catalog::{self, Key};
-use crate::tree::{Place, Read, Tree};
+use super::service::Service;
+use super::{Evidence, Scene, Writer, Written};
+use crate::boot::arrival::Arrival;
+use crate::formats::configparser::{self, Section};
+use crate::kernel::catalog::Key;
+use crate::sysctl_d::Write;
+use crate::sysctl_d::paths::{SYSCTL_CONF, SYSCTL_D};
+use crate::tree::{Place, Read, Tree, drop_ins_and_hidden};
 
-/// Holds the name of the active profile.
+/// The configuration of tuned, without which it does not start.
+const MAIN: &str = "/etc/tuned/tuned-main.conf";
+
+/// Holds the names of the active profiles.
 const ACTIVE: &str = "/etc/tuned/active_profile";
 
-/// The directories in which tuned looks for profiles, the strongest first.
-const PROFILES: [&str; 4] = ["/etc/tuned/profiles", "/etc/tuned", "/usr/lib/tuned/profiles", "/usr/lib/tuned"];
+/// Holds the name of a profile that is loaded behind the active ones.
+const POST_LOADED: &str = "/etc/tuned/post_loaded_profile";
+
+/// The directories of profiles, the strongest first. They are the old ones where a tuned has no /usr/lib/tuned/profiles.
+const PROFILES: [&str; 2] = ["/etc/tuned/profiles", "/usr/lib/tuned/profiles"];
+const OLD_PROFILES: [&str; 2] = ["/etc/tuned", "/usr/lib/tuned"];
 
 /// How many profiles are followed. A real one includes two or three; a file of an image may name a million.
 const MOST_PROFILES: usize = 64;
 
+const SERVICE: Service = Service { name: "tuned", programs: &["/usr/sbin/tuned", "/usr/bin/tuned"], runlevels: &[] };
+
 pub(super) const TUNED: Writer = Writer {
     name: "tuned",
-    summary: "tuned writes the settings of its active profile as it starts.",
+    summary: "tuned writes the settings of its active profile, and what /etc/sysctl.d and /etc/sysctl.conf say, as it starts.",
     reads,
     writes,
     remedy: "give that line the same value, or choose another profile",
 };
 
 fn reads(tree: &Tree) -> Vec<Read> {
-    Read::files(&[ACTIVE]).chain(profiles(tree).into_iter().map(Read::Candidate)).collect()
+    let own = Read::files(&[MAIN, ACTIVE, POST_LOADED]).chain(Read::presences(&PROFILES[1..]));
+    let files = Read::directories(&SYSCTL_D[..1], ".conf").chain(Read::files(&[SYSCTL_CONF]));
+    let profiles = Profiles::load(tree).candidates.into_iter().map(Read::Candidate);
+    own.chain(SERVICE.reads()).chain(files).chain(profiles).collect()
 }
 
-fn writes(tree: &Tree, _: &BTreeSet<Key>) -> Vec<Written> {
-    profiles(tree).iter().flat_map(|file| assignments(tree, file)).collect()
+fn writes(scene: &Scene) -> Vec<Written> {
+    let tree = scene.tree;
+    let main = tree.bytes(MAIN).and_then(|bytes| configparser::parse(bytes, Some("")).ok());
+    let Some(main) = main.filter(|_| SERVICE.starts(tree)) else { return Vec::new() };
+    let profiles = Profiles::load(tree);
+    if profiles.is_broken {
+        return Vec::new();
+    }
+    // tuned does not load the module: what it would write before that is lost.
+    let is_certain = !profiles.depend_on_variables && !matches!(scene.arrival, Arrival::Late { .. });
+    let mut written = Vec::new();
+    for unit in profiles.sysctl_units() {
+        written.extend(unit.options.iter().filter_map(|option| {
+            let key = sysctl_key(tree, &option.name)?;
+            let text = unquoted(&option.value);
+            let is_plain = !text.contains('$') && !text.contains('\n') && !text.starts_with(['<', '>']);
+            if is_certain && is_plain && !unit.depends_on_machine {
+                let write = Write { key, text: text.as_bytes().to_vec(), place: option.place.clone() };
+                scene.keys.contains(&write.key).then_some(Written::Surely(write))
+            } else {
+                let setting = key.name()?;
+                Some(Written::Perhaps { setting, evidence: Evidence::Line(option.place.clone()) })
+            }
+        }));
+        if is_certain && !unit.depends_on_machine && reapplies(&main) {
+            let lines = reapplied_files(tree).into_iter().flat_map(|file| lines(tree, &file));
+            written.extend(lines.filter(|write| scene.keys.contains(&write.key)).map(Written::Surely));
+        }
+    }
+    written
 }
 
-/// The settings that the profile in `file` assigns.
-fn assignments(tree: &Tree, file: &Path) -> Vec<Written> {
-    let text = String::from_utf8_lossy(tree.bytes(file).unwrap_or_default());
-    let assignment = |(index, line): (usize, &str)| {
-        // Every setting has the word in its name. A name that is none would be compared with all of them.
-        let is_assignment = line.contains("conntrack") && !line.trim_start().starts_with(['#', ';']);
-        let (key, _) = line.split_once('=').filter(|_| is_assignment)?;
-        let setting = catalog::find(key.trim()).ok()?;
-        let evidence = Evidence::Line(Place { file: file.to_owned(), line: index + 1 });
-        Some(Written::Perhaps { setting, evidence })
+/// The key that tuned writes for the name of an option. Later versions take dots and slashes as sysctl(8) prints them:
+/// `net/netfilter` is one directory with a dot in its name.
+fn sysctl_key(tree: &Tree, name: &str) -> Option<Key> {
+    let is_later = tree.get(PROFILES[1]).is_some();
+    (!is_later || !name.contains('/')).then(|| Key::at(name))
+}
+
+fn unquoted(value: &str) -> &str {
+    value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value)
+}
+
+/// Whether the configuration has tuned write the files of sysctl.d again. It does where it does not say.
+fn reapplies(main: &[Section]) -> bool {
+    let value = main.first().and_then(|section| section.value("reapply_sysctl")).unwrap_or("1");
+    matches!(value.to_ascii_lowercase().as_str(), "1" | "yes" | "true" | "on")
+}
+
+/// The files that tuned reads, in order.
+fn reapplied_files(tree: &Tree) -> Vec<PathBuf> {
+    drop_ins_and_hidden(tree, &SYSCTL_D[..1], ".conf").into_iter().chain([SYSCTL_CONF.into()]).collect()
+}
+
+/// The assignments that tuned finds in a file.
+fn lines(tree: &Tree, file: &Path) -> Vec<Write> {
+    let text = String::from_utf8_lossy(tree.bytes(file).unwrap_or_default()).replace("\r\n", "\n").replace('\r', "\n");
+    let write = |(index, line): (usize, &str)| {
+        let line = line.trim();
+        // Every setting has the word in its name.
+        let is_ours = line.contains("conntrack") && !line.starts_with(['#', ';']);
+        let (name, value) = line.split_once('=').filter(|_| is_ours)?;
+        let place = Place { file: file.to_owned(), line: index + 1 };
+        Some(Write { key: sysctl_key(tree, name.trim())?, text: value.trim().as_bytes().to_vec(), place })
     };
-    text.lines().enumerate().filter_map(assignment).collect()
+    text.split('\n').enumerate().filter_map(write).collect()
 }
 
-/// The paths at which the active profile may stand, and those of the profiles that it includes as far as `tree` has
-/// them.
-fn profiles(tree: &Tree) -> Vec<PathBuf> {
-    let active = String::from_utf8_lossy(tree.bytes(ACTIVE).unwrap_or_default());
-    let active = active.split_whitespace().filter(|name| is_plain(name)).take(MOST_PROFILES);
-    let mut names: Vec<String> = active.map(str::to_owned).collect();
-    let mut paths = Vec::new();
-    let mut done = 0;
-    while done < names.len() {
-        let candidates = PROFILES.map(|directory| Path::new(directory).join(&names[done]).join("tuned.conf"));
-        done += 1;
-        for text in candidates.iter().filter_map(|path| tree.bytes(path)) {
-            for name in includes(&String::from_utf8_lossy(text)) {
-                // Each profile is followed once, so that a circle ends.
-                if names.len() < MOST_PROFILES && !names.contains(&name) {
-                    names.push(name);
-                }
+/// An option of a profile.
+struct Setting {
+    name: String,
+    value: String,
+    place: Place,
+}
+
+/// A section of the merged profiles, which tuned runs as an instance of a plugin.
+struct Unit {
+    name: String,
+    plugin: String,
+    is_enabled: bool,
+    priority: i64,
+    /// It counts on machines only of which /proc/cpuinfo or uname(1) say something.
+    depends_on_machine: bool,
+    options: Vec<Setting>,
+}
+
+/// The profiles that tuned loads, merged.
+#[derive(Default)]
+struct Profiles {
+    /// The paths at which the profiles may stand, as far as `tree` tells which ones they are.
+    candidates: Vec<PathBuf>,
+    loaded: Vec<PathBuf>,
+    units: Vec<Unit>,
+    /// A profile is missing, or cannot be parsed: tuned then applies none.
+    is_broken: bool,
+    /// An include names a variable.
+    depend_on_variables: bool,
+    followed: usize,
+}
+
+impl Profiles {
+    fn load(tree: &Tree) -> Profiles {
+        let mut profiles = Profiles::default();
+        for file in [ACTIVE, POST_LOADED] {
+            let names = String::from_utf8_lossy(tree.bytes(file).unwrap_or_default()).into_owned();
+            for name in names.split_whitespace() {
+                profiles.follow(tree, name);
             }
         }
-        paths.extend(candidates);
+        profiles
     }
-    paths
-}
 
-/// The profiles that the `include=` lines of a profile name.
-fn includes(text: &str) -> Vec<String> {
-    let lists = text.lines().filter_map(|line| {
-        let (key, list) = line.split_once('=')?;
-        (key.trim() == "include").then_some(list)
-    });
-    lists.flat_map(|list| list.split(',')).map(|name| name.trim().to_owned()).filter(|name| is_plain(name)).collect()
-}
+    /// Loads the profile `name` and, before it, those that it includes.
+    fn follow(&mut self, tree: &Tree, name: &str) {
+        let (is_optional, name) = name.strip_prefix('-').map_or((false, name), |name| (true, name));
+        self.depend_on_variables |= name.contains('$');
+        if self.followed == MOST_PROFILES || name.is_empty() || name.starts_with('.') || name.contains(['/', '$']) {
+            return;
+        }
+        self.followed += 1;
+        let directories = if tree.get(PROFILES[1]).is_some() { PROFILES } else { OLD_PROFILES };
+        let files = directories.map(|directory| Path::new(directory).join(name).join("tuned.conf"));
+        self.candidates
+            .extend(files.iter().filter(|file| !self.candidates.contains(file)).cloned().collect::<Vec<_>>());
+        let is_known = files.iter().any(|file| self.loaded.contains(file));
+        // A profile that includes its own name means the one in the weaker directory.
+        let found =
+            files.iter().find_map(|file| Some((file, tree.bytes(file).filter(|_| !self.loaded.contains(file))?)));
+        let Some((file, bytes)) = found else {
+            self.is_broken |= !is_known && !is_optional;
+            return;
+        };
+        self.loaded.push(file.clone());
+        let Ok(sections) = configparser::parse(bytes, None) else {
+            self.is_broken = true;
+            return;
+        };
+        let includes = sections.iter().filter(|section| section.name == "main").filter_map(|it| it.value("include"));
+        for name in includes.flat_map(|list| list.split([',', ';'])) {
+            self.follow(tree, name.trim());
+        }
+        for section in sections {
+            self.merge(file, section);
+        }
+    }
 
-/// Whether `name` is a name and not a path.
-fn is_plain(name: &str) -> bool {
-    !name.is_empty() && !name.starts_with('.') && !name.contains('/')
+    /// Lays a section over the one of the same name in the profiles before.
+    fn merge(&mut self, file: &Path, section: Section) {
+        let value = |name: &str| section.value(name).map(str::to_owned);
+        let is_true = |value: &str| matches!(value, "True" | "true" | "1");
+        let position = self.units.iter().position(|unit| unit.name == section.name);
+        let position = position.filter(|_| !value("replace").is_some_and(|value| is_true(&value)));
+        let unit = match position {
+            Some(position) => &mut self.units[position],
+            None => {
+                self.units.retain(|unit| unit.name != section.name);
+                self.units.push(Unit {
+                    name: section.name.clone(),
+                    plugin: String::new(),
+                    is_enabled: true,
+                    priority: 0,
+                    depends_on_machine: false,
+                    options: Vec::new(),
+                });
+                self.units.last_mut().expect("it was pushed")
+            }
+        };
+        unit.plugin = value("type").unwrap_or_else(|| section.name.clone());
+        unit.is_enabled = value("enabled").is_none_or(|value| is_true(&value));
+        unit.depends_on_machine |= value("cpuinfo_regex").or(value("uname_regex")).is_some();
+        unit.priority = value("priority").and_then(|value| value.parse().ok()).unwrap_or(unit.priority);
+        let dropped = value("drop").unwrap_or_default();
+        let dropped: Vec<&str> = dropped.split([',', ';']).map(str::trim).collect();
+        unit.options.retain(|option| !dropped.contains(&option.name.as_str()));
+        for option in section.options {
+            let place = Place { file: file.to_owned(), line: option.line };
+            let setting = Setting { name: option.name, value: option.value, place };
+            match unit.options.iter_mut().find(|known| known.name == setting.name) {
+                Some(known) => *known = setting,
+                None => unit.options.push(setting),
+            }
+        }
+    }
+
+    /// The units that write sysctls, in the order in which they do.
+    fn sysctl_units(&self) -> Vec<&Unit> {
+        let mut units: Vec<&Unit> = self.units.iter().filter(|it| it.plugin == "sysctl" && it.is_enabled).collect();
+        units.sort_by_key(|unit| unit.priority);
+        units
+    }
 }
