@@ -33,3 +33,4 @@ mod troubleshooting;
 mod trust;
 mod uncertain;
 mod walls;
+mod writers;

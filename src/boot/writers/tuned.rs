@@ -235,7 +235,9 @@ impl Profiles {
 
     /// The units that write sysctls, in the order in which they do.
     fn sysctl_units(&self) -> Vec<&Unit> {
-        let mut units: Vec<&Unit> = self.units.iter().filter(|it| it.plugin == "sysctl" && it.is_enabled).collect();
+        // The section `main` is about the profile itself.
+        let writes = |unit: &&Unit| unit.plugin == "sysctl" && unit.is_enabled && unit.name != "main";
+        let mut units: Vec<&Unit> = self.units.iter().filter(writes).collect();
         units.sort_by_key(|unit| unit.priority);
         units
     }
