@@ -77,7 +77,7 @@ impl Applied {
         if remains.is_empty() {
             return Outcome::RolledBack(failure);
         }
-        failure.message = format!("{}; undoing what had been done failed too", failure.message);
+        failure.message = format!("{}; the undo failed too", failure.message);
         failure.kind = Kind::RollbackFailed;
         failure.remains = remains;
         Outcome::RollbackFailed(failure)
@@ -149,7 +149,7 @@ impl Applied {
         if root.entry(path).as_ref().and_then(Entry::bytes) == after {
             return Ok(());
         }
-        let message = format!("`{}` does not hold what was written to it", path.display());
+        let message = format!("`{}` does not have the content that was written to it", path.display());
         Err(Failure::new(Kind::WriteFailed, message).hint("look for another program that writes this file"))
     }
 }
@@ -160,9 +160,9 @@ fn set_live(target: &Target, name: &str, write: i64, after: i64, kernel: &mut dy
     match number(kernel, target) {
         Ok(value) if value == after => Ok(()),
         Ok(value) => {
-            let message = format!("the kernel made `{name}` {value} where {write} was written");
+            let message = format!("the kernel changed the value {write} of `{name}` to {value}");
             let failure = Failure::new(Kind::Clamped, message).key(name);
-            Err(failure.hint("ask for the value that the kernel can hold"))
+            Err(failure.hint("ask for a value that the kernel accepts"))
         }
         Err(error) => Err(cannot_set(name, write, &error)),
     }
@@ -173,7 +173,7 @@ fn undo(done: Done, root: &Root, kernel: &mut dyn Kernel, module_goes: bool) -> 
     match done {
         Done::Module => kernel
             .unload_module()
-            .map_err(|error| format!("the module nf_conntrack, which had not been loaded, is loaded ({error})")),
+            .map_err(|error| format!("the module nf_conntrack is still loaded, and was not loaded before ({error})")),
         // The value goes with the module, which is unloaded next.
         Done::Live { .. } if module_goes => Ok(()),
         Done::Live { target, before } => {
@@ -193,7 +193,7 @@ fn undo(done: Done, root: &Root, kernel: &mut dyn Kernel, module_goes: bool) -> 
             }
         }
         Done::Copy { copy, bytes } => replace(root, &copy, Some(&bytes), None, &mut Vec::new())
-            .map_err(|error| format!("`{}` was made and remains ({error})", copy.display())),
+            .map_err(|error| format!("`{}` was created and is still there ({error})", copy.display())),
         Done::File(replacement) => undo_file(&replacement, root),
     }
 }
@@ -237,7 +237,7 @@ fn cannot_set(name: &str, write: i64, error: &io::Error) -> Failure {
 
 fn cannot_replace(path: &Path, error: &io::Error) -> Failure {
     let hint = match error.kind() {
-        io::ErrorKind::PermissionDenied => "run as root; see `lsattr` where root is refused",
+        io::ErrorKind::PermissionDenied => "run as root; see `lsattr` if root is refused",
         io::ErrorKind::ReadOnlyFilesystem => "the file system is mounted read-only",
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room on that file system",
         io::ErrorKind::ResourceBusy => "run again",

@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// The request is not JSON, has an unknown field, a value in no known form, or asks for what cannot be asked.
+    /// The request is not JSON, has an unknown field, a value in an unknown form, or an impossible demand.
     BadRequest,
-    /// A name is no connection tracking sysctl, or this kernel does not have it.
+    /// A name is not a connection tracking sysctl, or this kernel does not have it.
     UnknownSetting,
-    /// A value lies outside what the setting, or this kernel, accepts.
+    /// A value is outside the range of the setting or of this kernel.
     OutOfRange,
     /// Connection tracking is not loaded, and the request or the system forbids loading it.
     ModuleAbsent,
@@ -29,31 +29,31 @@ pub enum Kind {
     BootUnknown,
     /// The kernel took another value than the one written.
     Clamped,
-    /// A write failed, or what was read back differs from what was written.
+    /// A write failed, or the value that was read back differs.
     WriteFailed,
     /// Another run holds the lock.
     Busy,
-    /// A run failed, and undoing it failed too.
+    /// A run failed, and its undo failed too.
     RollbackFailed,
 }
 
-/// Why a run failed, in the words that a person at 3 a.m. needs.
+/// The reason of a failure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Failure {
     /// The kind of failure.
     pub kind: Kind,
-    /// What failed and why: names the key or the path, and the cause.
+    /// The failure as a sentence that names the key or the path, and the cause.
     pub message: String,
-    /// The setting that it is about.
+    /// The setting that the failure is about.
     pub key: Option<String>,
-    /// Where in the request the cause stands, as a JSON pointer (RFC 6901); the empty pointer is the whole request.
+    /// The place of the cause in the request, as a JSON pointer (RFC 6901); the empty pointer is the whole request.
     pub pointer: Option<String>,
-    /// What to do.
+    /// The action that would help.
     pub hint: Option<String>,
-    /// Whether what had been changed is as it was before. Null: nothing had been changed.
+    /// Whether everything that the run had changed is as it was before. Null: nothing had been changed.
     pub rolled_back: Option<bool>,
-    /// After a failed rollback: what is still changed.
+    /// After a failed undo: the changes that remain.
     pub remains: Vec<String>,
 }
 

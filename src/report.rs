@@ -48,7 +48,7 @@ pub struct Report {
     pub mode: Mode,
     /// Whether the run changed anything; in a check, whether apply would.
     pub changed: bool,
-    /// Whether desired = live = boot holds for all that the request manages, as the run left the machine.
+    /// Whether desired = live = boot for everything that the request manages, at the end of the run.
     pub in_sync: bool,
     /// Each setting of the request, in the order of the canonical names.
     pub settings: Vec<SettingReport>,
@@ -59,9 +59,9 @@ pub struct Report {
     /// Copies of the old content of changed files, where the request asks for them.
     #[serde(serialize_with = "lossy_each")]
     pub backup_files: Vec<PathBuf>,
-    /// What the user should know, although it is no failure.
+    /// Facts that the user should know, although the run did not fail.
     pub warnings: Vec<Warning>,
-    /// Why the run failed; in a check, why apply would fail.
+    /// The failure of the run; in a check, the failure that apply would have.
     pub failure: Option<Failure>,
 }
 
@@ -101,7 +101,7 @@ pub struct SettingReport {
     pub live: LiveReport,
     /// The value that the next boot sets, before and after the run.
     pub boot: BootReport,
-    /// Which of desired, live and boot differs, as the run left the machine; a check leaves it as it was.
+    /// The difference between desired, live and boot, at the end of the run; a check leaves the machine as it was.
     pub verdict: Verdict,
     /// The reasons why the next boot of the setting cannot be known, if the request manages that.
     pub doubts: Vec<DoubtReport>,
@@ -186,7 +186,7 @@ pub enum Change {
         /// The file.
         #[serde(serialize_with = "lossy")]
         path: PathBuf,
-        /// What was done to it.
+        /// The action on the file.
         action: FileAction,
     },
 }

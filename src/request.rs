@@ -29,16 +29,16 @@ pub const FILE_HINT: &str = "name a *.conf directly in /etc/sysctl.d, such as /e
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Request {
-    /// Setting name to the exact value. Any name of a setting will do: `nf_conntrack_max`,
+    /// Maps the name of a setting to its exact value. Every name of a setting is accepted: `nf_conntrack_max`,
     /// `net.netfilter.nf_conntrack_max`, `net/netfilter/nf_conntrack_max`, `net.ipv4.netfilter.ip_conntrack_max`.
     pub settings: BTreeMap<String, WireValue>,
-    /// Setting name to the lowest value that will do. A value at or above it is left alone.
+    /// Maps the name of a setting to a floor. A value at or above the floor is left alone.
     pub at_least: BTreeMap<String, WireValue>,
     /// `present`: the settings have these values. `absent`: `file` assigns none of these settings; live is untouched.
     pub state: State,
-    /// Whether the live kernel is managed. If not, it is still observed and reported.
+    /// Whether the live kernel is managed. If not, the report still shows its values.
     pub live: bool,
-    /// Whether the next boot is managed, by `file`. If not, it is still observed and reported.
+    /// Whether the next boot is managed, by `file`. If not, the report still shows its values.
     pub persist: bool,
     /// The file for our lines, which the boot must read: `/etc/sysctl.conf`, or a `*.conf` directly in `/etc/sysctl.d`.
     pub file: PathBuf,
@@ -48,7 +48,7 @@ pub struct Request {
     pub exclusive: bool,
     /// What to do if connection tracking is a module of the kernel, and is not loaded in time.
     pub module: ModulePolicy,
-    /// Which program reads the files at boot.
+    /// The program that reads the files at boot.
     pub loader: LoaderChoice,
     /// The action if the next boot cannot be known.
     pub uncertain: Uncertain,
@@ -121,7 +121,7 @@ pub enum ModulePolicy {
     Load,
     /// Fail if it is not loaded now, or not early at boot.
     Require,
-    /// Leave it; the boot is reported as not guaranteed.
+    /// Do not load it, and warn.
     Ignore,
 }
 
@@ -174,7 +174,7 @@ pub struct Desired {
     pub exclusive: bool,
     /// What to do if the module is not loaded in time.
     pub module: ModulePolicy,
-    /// Which program reads the files at boot.
+    /// The program that reads the files at boot.
     pub loader: LoaderChoice,
     /// The action if the next boot cannot be known.
     pub uncertain: Uncertain,
@@ -202,7 +202,7 @@ pub fn from_value(value: Value) -> Result<Request, Failure> {
     }
     serde_path_to_error::deserialize(value).map_err(|error| {
         let pointer: String = error.path().iter().map(|segment| pointer_step(&segment.to_string())).collect();
-        let message = format!("`{pointer}` is not what it should be: {}", error.inner());
+        let message = format!("`{pointer}` is wrong: {}", error.inner());
         Failure::new(Kind::BadRequest, message).at(pointer)
     })
 }
@@ -217,7 +217,7 @@ fn unknown_field(name: &str) -> Failure {
         .max_by(|a, b| a.0.total_cmp(&b.0));
     // The likeliest slip of all is a setting given where the fields stand.
     match (catalog::find(name), nearest) {
-        (Ok(_), _) => failure.hint(format!(r#"settings stand one level deeper: {{"settings": {{"{name}": ...}}}}"#)),
+        (Ok(_), _) => failure.hint(format!(r#"put settings one level deeper: {{"settings": {{"{name}": ...}}}}"#)),
         (_, Some((_, field))) => failure.hint(format!("did you mean `{field}`?")),
         _ => failure.hint(format!("the fields are {}", FIELDS.join(", "))),
     }
@@ -239,7 +239,7 @@ pub fn desired(request: &Request) -> Result<Desired, Failure> {
     if wants.is_empty() && !request.exclusive {
         return Err(Failure::new(Kind::BadRequest, "the request names no setting")
             .at("/settings")
-            .hint(r#"the least is {"settings": {"nf_conntrack_max": 98000}}"#));
+            .hint(r#"a minimal request is {"settings": {"nf_conntrack_max": 98000}}"#));
     }
     if !request.live && !request.persist {
         return Err(Failure::new(Kind::BadRequest, "`live` and `persist` are both false, so nothing would be managed")
@@ -290,7 +290,7 @@ fn want(state: State, field: &str, name: &str, value: &WireValue, pointer: Strin
             .hint(format!("choose a value within {}", value::range(setting))),
     })?;
     if state == State::Present && setting.access == Access::ReadOnly {
-        return Err(refuse(Kind::ReadOnly, format!("`{name}` is a reading of the kernel; nobody can set it")));
+        return Err(refuse(Kind::ReadOnly, format!("`{name}` is read-only: the kernel counts it")));
     }
     let aim = match state {
         State::Absent => Aim::Absent,
@@ -305,7 +305,7 @@ fn agree(one: &Want, other: &Want) -> Result<(), Failure> {
     if one.aim == other.aim {
         return Ok(());
     }
-    let message = format!("`{}` and `{}` are the same setting and want different values", one.pointer, other.pointer);
+    let message = format!("`{}` and `{}` are the same setting with different values", one.pointer, other.pointer);
     Err(Failure::new(Kind::BadRequest, message)
         .key(&other.name)
         .at(&other.pointer)
@@ -337,16 +337,16 @@ fn persistent_file(file: &Path) -> Result<PathBuf, Failure> {
         return refuse("its name does not end in .conf");
     }
     if name.starts_with('.') {
-        return refuse("its name starts with a dot, and loaders pass over hidden files");
+        return refuse("its name starts with a dot, and loaders skip hidden files");
     }
     if name.chars().any(char::is_control) {
-        return refuse("its name holds a control character");
+        return refuse("its name contains a control character");
     }
     // No file system of today has names of more than 255 bytes.
     if name.len() > 200 {
         return Err(Failure::new(Kind::BadRequest, "the name of `file` is longer than 200 bytes")
             .at("/file")
-            .hint("name a shorter one: while it is written, its name has some 30 bytes more"));
+            .hint("choose a shorter name: the staged file has a name about 30 bytes longer"));
     }
     Ok(file)
 }

@@ -51,7 +51,7 @@ fn changed(desired: &Desired, path: &Path) -> Result<Report, Failure> {
     // Another run may have changed the machine while this one waited.
     let before = host::observe(&root)?;
     host::sweep(&root, &before.strays).map_err(|error| {
-        Failure::new(host::failure_kind(&error), format!("what a killed run left behind cannot be removed: {error}"))
+        Failure::new(host::failure_kind(&error), format!("files of a killed run cannot be removed: {error}"))
             .hint("remove the files `.*.conntrack-sysctl.*.tmp` in /etc by hand")
     })?;
     let plan = match plan(desired, &before) {
@@ -59,7 +59,7 @@ fn changed(desired: &Desired, path: &Path) -> Result<Report, Failure> {
         nothing => return Ok(predicted(Mode::Apply, desired, &before, nothing)),
     };
     restraint::defer_termination_signals().map_err(|error| {
-        Failure::new(Kind::WriteFailed, format!("the signals that end a run cannot be held back: {error}"))
+        Failure::new(Kind::WriteFailed, format!("signals cannot be held back: {error}"))
             .hint("see the limits of this process")
     })?;
     restraint::confine_to_plan(&plan, &root);
@@ -102,7 +102,7 @@ fn verified(desired: &Desired, before: &Snapshot, plan: &Plan, root: &Root) -> R
         let found = judge(want, desired, &after, &boots_after);
         if matches!(expected, Verdict::InSync | Verdict::Unknown) && found.verdict > expected {
             let message = format!(
-                "`{}` is not as it was made a moment ago (live {}, boot {})",
+                "`{}` changed again right after the run set it (live {}, boot {})",
                 want.name,
                 number(found.live),
                 number(found.outlook.value)

@@ -76,7 +76,7 @@ impl Summary {
     #[must_use]
     pub fn headline(&self) -> String {
         format!(
-            "{} hosts: {} in sync, {} with a drift, {} of which nobody can tell",
+            "{} hosts: {} in sync, {} drifting, {} unknown",
             self.hosts.len(),
             self.in_sync,
             self.drift,

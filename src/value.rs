@@ -85,7 +85,7 @@ pub fn number(value: &WireValue, setting: &Setting) -> Result<i64, ValueError> {
         WireValue::Text(text) => number_in_text(text, setting.kind)?,
         WireValue::Boolean(switch) if setting.kind == ValueKind::Boolean => i128::from(*switch),
         WireValue::Boolean(switch) => return Err(ValueError::Form(format!("`{switch}` is a switch, not a number"))),
-        WireValue::Null => return Err(ValueError::Form("null says nothing (it belongs to state absent)".into())),
+        WireValue::Null => return Err(ValueError::Form("null is only valid with `state` absent".into())),
     };
     match i64::try_from(number) {
         Ok(number) if (setting.min..=setting.max).contains(&number) => Ok(number),
@@ -127,13 +127,13 @@ fn number_in_text(text: &str, kind: ValueKind) -> Result<i128, ValueError> {
         return refuse("is hexadecimal; write it in decimal");
     }
     if text.chars().any(char::is_whitespace) {
-        return refuse("contains blanks, after which the kernel would silently stop reading");
+        return refuse("contains blanks, and the kernel would silently ignore everything after them");
     }
     match kind {
         ValueKind::Boolean => match text.to_ascii_lowercase().as_str() {
             "true" | "yes" | "on" => Ok(1),
             "false" | "no" | "off" => Ok(0),
-            _ => refuse("is not a word for a switch"),
+            _ => refuse("is not on or off"),
         },
         ValueKind::Seconds => match duration(text) {
             Some(seconds) => Ok(seconds),

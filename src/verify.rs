@@ -18,19 +18,20 @@ pub use crate::boot::{Doubt, Reason};
 pub use advice::{Advice, Remedy, advice, arrival_text, bar_text, comparison, remedy};
 pub use doubts::doubt_remedy;
 
-/// The state of one setting; of several that apply, the gravest. The names are stable.
+/// The state of one setting; if several apply, the most serious one. The names are stable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// All that the request manages of the setting is as desired: live, and after the next boot.
+    /// Everything that the request manages for this setting is as desired: live, and after the next boot.
     InSync,
     /// Nobody can tell what the next boot makes of it.
     Unknown,
     /// The live value is not as desired.
     LiveDrift,
-    /// The next boot would not make it as desired, and our file does not say so yet.
+    /// The next boot would set another value, and our file does not have the line yet.
     BootDrift,
-    /// A file assigns it, and at boot that is lost: the module comes later, or the kernel has no such name or value.
+    /// A file assigns the setting, but the boot loses the value: the module is loaded later, or the kernel has no such name
+    /// or value.
     LostAtBoot,
     /// Another file's assignment wins at boot.
     Shadowed,

@@ -1,4 +1,4 @@
-//! Defines the warnings of a run: facts that a user should know although nothing failed.
+//! The warnings of a run: facts that a user should know, although nothing failed.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,11 +15,11 @@ pub enum Code {
     LongChains,
     /// The new limit is below the present number of entries: new connections are dropped until entries expire.
     LimitBelowCount,
-    /// The limit is 0: the table may grow until memory ends.
+    /// The limit is 0: the table may use all memory.
     NoLimit,
-    /// Another file decides the setting at boot, and the request says to leave it.
+    /// Another file decides the setting at boot, and the request allows this.
     Shadowed,
-    /// The module may come after the loader at boot, and the request says to leave it.
+    /// The module may be loaded after the loader ran at boot, and the request allows this.
     BootNotGuaranteed,
     /// The next boot cannot be known.
     BootUnknown,

@@ -98,7 +98,7 @@ fn a_setting_that_cannot_be_written_is_refused_with_the_reason() {
     // A limit that nobody can write shows that the run is in a network namespace within the machine.
     let child = machine.clone().read_only(MAX);
     for (name, machine, reason) in [
-        ("acct", old, "this kernel has it read-only"),
+        ("acct", old, "it is read-only on this kernel"),
         ("max", child, "it is one number for the whole machine, and this is a network namespace within it"),
         ("buckets", machine.read_only_proc_sys(), "/proc/sys is mounted read-only here"),
     ] {
@@ -210,7 +210,7 @@ fn a_module_that_is_not_there() {
 fn the_line_that_bars_the_module_is_named() {
     const LINE: &str = "remove that line";
     const COMMAND_LINE: &str =
-        "take nf_conntrack out of `module_blacklist` and `modprobe.blacklist` in the boot loader's configuration";
+        "remove nf_conntrack from `module_blacklist` and `modprobe.blacklist` in the boot loader's configuration";
     let cases = [
         ("/proc/cmdline", "ro module_blacklist=nf_conntrack", "the kernel command line", COMMAND_LINE),
         ("/proc/cmdline", "modprobe.blacklist=nf_conntrack", "the kernel command line", COMMAND_LINE),
@@ -228,7 +228,7 @@ fn the_line_that_bars_the_module_is_named() {
             let request = format!(r#"{{"settings": {{"nf_conntrack_max": 98000}}, "module": "{module}"}}"#);
             request::from_slice(request.as_bytes()).expect("the request is well formed")
         };
-        let bars = format!("{bar} keeps nf_conntrack from being loaded early at boot");
+        let bars = format!("{bar} prevents early loading of nf_conntrack at boot");
         for module in ["load", "require"] {
             let failure = plan(&desired(module), &machine).expect_err("the module is barred");
             assert_eq!((failure.kind, failure.message.as_str()), (Kind::ModuleAbsent, bars.as_str()));
@@ -236,17 +236,17 @@ fn the_line_that_bars_the_module_is_named() {
         }
         let plan = plan(&desired("ignore"), &machine).expect("it is not asked for");
         let warnings: Vec<&str> = plan.warnings.iter().map(|warning| warning.message.as_str()).collect();
-        assert_eq!(warnings, [format!("{bars}: what the files say is lost then; {remedy}")]);
+        assert_eq!(warnings, [format!("{bars}: the values in the files are lost; {remedy}")]);
         let report = Report::new(Mode::Check, &desired("ignore"), &machine, &machine, &plan);
         let lost = format!(
-            "`/etc/sysctl.d/90-conntrack.conf:1` is read before the module is loaded, and {bar} keeps the module from \
-             being loaded early; {remedy}"
+            "`/etc/sysctl.d/90-conntrack.conf:1` is read before the module is loaded, and {bar} prevents early loading; \
+             {remedy}"
         );
         assert_eq!(report.settings[0].verdict, Verdict::LostAtBoot);
         assert_eq!(report.settings[0].advice.as_ref(), Some(&lost));
         let story = show::story("nf_conntrack_max", &machine).expect("it is a setting");
         assert_eq!(story.overview.advice.map(|advice| advice.to_string()), Some(lost));
-        let arrival = format!("kept from being loaded early at boot by {bar}: what the files say is lost");
+        let arrival = format!("{bar} prevents early loading at boot: the values in the files are lost");
         assert_eq!(arrival_text(&story.module), arrival);
     }
 }
@@ -403,17 +403,17 @@ fn a_summary_says_what_is_equal_and_no_more() {
         (
             r#"{"settings": {"nf_conntrack_max": 98000}, "live": false}"#,
             Some(5),
-            "ok: what the request manages is as desired",
+            "ok: everything that the request manages is as desired",
         ),
         (
             r#"{"settings": {"nf_conntrack_max": 5}, "persist": false}"#,
             Some(5),
-            "ok: what the request manages is as desired",
+            "ok: everything that the request manages is as desired",
         ),
         (
             r#"{"settings": {"nf_conntrack_acct": null}, "state": "absent"}"#,
             Some(98000),
-            "ok: what the request manages is as desired",
+            "ok: everything that the request manages is as desired",
         ),
     ];
     for (request, live, expected) in cases {

@@ -35,13 +35,13 @@ struct Arguments {
 /// A command with its options. `defer` completes only the command that is run or that a page is made of.
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Make the machine as the request says.
+    /// Make the machine match the request.
     #[command(defer(|command| with_exits(command, &listed(&[Exit::Done, Exit::Failed]))))]
     Apply(RunArguments),
-    /// Say what differs and what apply would change.
+    /// Report what differs, and what apply would change.
     #[command(defer(|command| with_exits(command, &listed(&[Exit::InSync, Exit::Drift, Exit::CouldNotTell]))))]
     Check(RunArguments),
-    /// List all conntrack settings: the live value, what the next boot makes of it, and the line that decides.
+    /// List all conntrack settings: the live value, the value after the next boot, and the line that decides.
     #[command(defer(|command| with_exits(command, &listed(&[Exit::Done, Exit::CouldNotTell]))))]
     Show {
         #[command(flatten)]
@@ -49,7 +49,7 @@ pub(super) enum Command {
         #[command(flatten)]
         root: Root,
     },
-    /// Tell the whole story of one setting: every line that assigns it, in boot order, and the one that wins.
+    /// Show every line that assigns one setting, in boot order, and the line that wins.
     #[command(defer(|command| with_exits(command, &listed(&[Exit::Done, Exit::CouldNotTell]))))]
     Explain {
         /// Any name of the setting, such as nf_conntrack_max.
@@ -68,17 +68,17 @@ pub(super) enum Command {
         #[command(flatten)]
         output: Chosen<Summary>,
     },
-    /// Do an Ansible task, whose arguments stand on standard input as JSON.
+    /// Run an Ansible task; its arguments are JSON on standard input.
     #[command(hide = true, defer(hide_missing))]
     Module {
         /// The module.
         #[arg(value_parser = one_of(&[
-            ("settings", "Make the settings as the task asks", AnsibleModule::Settings),
+            ("settings", "Make the settings match the task", AnsibleModule::Settings),
             ("settings_info", "Report the settings", AnsibleModule::SettingsInfo),
         ]))]
         name: AnsibleModule,
     },
-    /// Do an operation of the DSC resource, whose request stands on standard input as JSON.
+    /// Run an operation of the DSC resource; its request is JSON on standard input.
     #[command(hide = true, defer(hide_missing))]
     Dsc {
         /// The operation.
@@ -106,17 +106,17 @@ pub(super) enum Command {
         #[command(flatten)]
         output: Chosen<Schema>,
     },
-    /// Say how full the connection tracking table is, and what was dropped.
+    /// Show how full the table is, and how many packets were dropped.
     #[command(defer(|command| {
         let plugin = listed(&[Exit::Ok, Exit::Warning, Exit::Critical, Exit::Unknown]);
         let exits = format!("{}; with --warn or --crit: {plugin}", listed(&[Exit::Done, Exit::CouldNotTell]));
         with_exits(command, &exits)
     }))]
     Status(StatusArguments),
-    /// Say what fills the table, why packets are dropped, and what to set.
+    /// Show what fills the table and why packets are dropped, and propose settings.
     #[command(defer(|command| with_exits(command, &listed(&[Exit::Done, Exit::CouldNotTell]))))]
     Diagnose(DiagnoseArguments),
-    /// Watch the table: a live view on a terminal, otherwise a line of JSON for each look.
+    /// Watch the table: a live view on a terminal, otherwise one JSON line for each reading.
     #[command(defer(|command| with_exits(command, &listed(&[Exit::Done, Exit::CouldNotTell]))))]
     Watch(WatchArguments),
 }
@@ -137,17 +137,17 @@ pub(super) struct RunArguments {
 /// The arguments of status.
 #[derive(Args)]
 pub(super) struct StatusArguments {
-    /// Look twice, so many seconds apart, and say what changed.
+    /// Read twice, SECONDS apart, and report the change.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     interval: Option<Duration>,
-    /// The fill in percent that is a warning: the exit code is then that of a monitoring plugin (0 ok, 1 warning, 2
-    /// critical, 3 unknown).
+    /// Warn from this fill in percent; the exit code is then that of a monitoring plugin (0 ok, 1 warning, 2 critical,
+    /// 3 unknown).
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     warn: Option<f64>,
     /// The fill in percent that is critical.
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     crit: Option<f64>,
-    /// A saved log to search for messages of a full table, instead of the kernel's own: dmesg, syslog, journalctl.
+    /// Search this saved log for messages of a full table, not the kernel's own log: dmesg, syslog, journalctl.
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
     #[command(flatten)]
@@ -164,20 +164,20 @@ impl StatusArguments {
 /// The arguments of diagnose.
 #[derive(Args)]
 pub(super) struct DiagnoseArguments {
-    /// How long to look at the counters; reading the table counts towards it.
+    /// How long to count; the time to read the table is included.
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "1")]
     interval: Duration,
-    /// Read the whole table. Otherwise a random sample of 16,384 entries is read of a larger one.
+    /// Read the whole table; otherwise 16,384 random entries are read of a larger table.
     #[arg(long, conflicts_with = "from")]
     all: bool,
-    /// A saved table instead of the live one: text or XML of `conntrack -L`, `/proc/net/nf_conntrack` or `ip_conntrack`; `-`
-    /// for standard input.
+    /// Read a saved table, not the live one: text or XML of `conntrack -L`, `/proc/net/nf_conntrack` or `ip_conntrack`;
+    /// `-` for standard input.
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
     /// With --from: the limit that the table had.
     #[arg(long, value_name = "ENTRIES", requires = "from", value_parser = clap::value_parser!(u64).range(..=LARGEST))]
     limit: Option<u64>,
-    /// A saved log to search for messages of a full table, instead of the kernel's own: dmesg, syslog, journalctl.
+    /// Search this saved log for messages of a full table, not the kernel's own log: dmesg, syslog, journalctl.
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
     #[command(flatten)]
@@ -200,13 +200,13 @@ impl DiagnoseArguments {
 /// The arguments of watch.
 #[derive(Args)]
 pub(super) struct WatchArguments {
-    /// The time between two looks.
+    /// The time between two readings.
     #[arg(long, value_name = "SECONDS", value_parser = pause, default_value = "1")]
     interval: Duration,
-    /// End after so many looks.
+    /// Stop after N readings.
     #[arg(long, value_name = "N")]
     count: Option<u64>,
-    /// Count the new entries by the kernel's events. That costs the kernel a message for each.
+    /// Count new entries from the kernel's events; the kernel then sends a message for each new entry.
     #[arg(long)]
     new: bool,
     #[command(flatten)]
@@ -223,14 +223,14 @@ impl WatchArguments {
 // Root and Quiet have no documentation comment: clap would show it as that of the command.
 #[derive(Args)]
 pub(super) struct Root {
-    /// The directory of an image or a chroot: its files only, and no live kernel.
+    /// The directory of an image or a chroot; only its files are used, not the live kernel.
     #[arg(id = "root", long = "root", value_name = "DIR", default_value = "/")]
     pub(super) path: PathBuf,
 }
 
 #[derive(Args)]
 pub(super) struct Quiet {
-    /// Of apply and check: print no report; the exit code has the result, and a failure is one line on standard error.
+    /// For apply and check: print no report; the exit code has the result, and a failure is one line on standard error.
     #[arg(id = "quiet", long = "quiet", conflicts_with = "output")]
     pub(super) is_set: bool,
 }
@@ -283,7 +283,7 @@ fn output(values: Vec<PossibleValue>) -> Arg {
         .value_name("OUTPUT")
         .default_value(AUTO)
         .value_parser(PossibleValuesParser::new(values))
-        .help("The form of the output; without this option, text on a terminal and JSON otherwise")
+        .help("The format of the output; the default is text on a terminal and JSON otherwise")
 }
 
 /// The command line, from which `--help`, the manual pages and the completions are made.

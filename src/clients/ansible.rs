@@ -94,7 +94,7 @@ fn named(arguments: Map<String, Value>) -> Result<Option<Vec<String>>, Failure> 
     let mut own = own(arguments);
     let names = own.remove("settings");
     if let Some(unknown) = own.keys().next() {
-        return refuse(&format!("`{unknown}` is no option of this module: it has `settings` only"), "");
+        return refuse(&format!("`{unknown}` is not an option of this module; the only one is `settings`"), "");
     }
     match names {
         None => Ok(None),

@@ -52,7 +52,7 @@ fn answer(operation: Operation, request: &[u8], root: &Path) -> Result<Answer, F
         Operation::WhatIf => Ok(with_messages(dsc::set, &succeeded(check()?)?)),
         Operation::Set => Ok(with_messages(dsc::set, &succeeded(apply()?)?)),
         Operation::Export if is_empty => Ok(Answer::new(dsc::exported(&inventory(root)?), Exit::Done)),
-        Operation::Export => Err(Failure::new(Kind::BadRequest, "export takes no filter: it tells of all settings")
+        Operation::Export => Err(Failure::new(Kind::BadRequest, "export takes no filter: it exports all settings")
             .hint("leave the input out")),
         Operation::Schema => Ok(Answer::new(schema::of_instances(), Exit::Done)),
     }

@@ -29,12 +29,12 @@ impl Lock {
         let path = if is_machine { Path::new(MACHINE) } else { root };
         let refuse = |error: io::Error| {
             Failure::new(failure_kind(&error), format!("the lock `{}` cannot be taken: {error}", path.display()))
-                .hint("/run/lock must be there, and what another user has put in the lock's place must go")
+                .hint("/run/lock must exist; remove a file that another user put in place of the lock")
         };
         let user = rustix::process::geteuid();
         // Every user may make files in /run/lock: a lock file of this user would be in root's way.
         if is_machine && !user.is_root() {
-            let message = "only root can change this machine, and this run is another user's";
+            let message = "only root can change this machine, and this run is not root's";
             return Err(Failure::new(Kind::Permission, message).hint("run as root, or check"));
         }
         // Only root may open the machine's lock, so nobody else can block a run by holding it. An image is locked by its

@@ -175,5 +175,5 @@ fn strays(root: &Root, tree: &Tree) -> Vec<PathBuf> {
 
 fn unreadable(directory: &Path, error: &io::Error) -> Failure {
     Failure::new(failure_kind(error), format!("`{}` cannot be read: {error}", directory.display()))
-        .hint("run as root: what a boot reads must be known before anything is said")
+        .hint("run as root: the program must read every file that the boot reads")
 }

@@ -95,8 +95,7 @@ pub(crate) fn remove_directories(root: &Root, directories: &[PathBuf]) {
 
 /// The error of a file that is not what it was when the plan was made.
 fn changed(path: &Path) -> io::Error {
-    let message =
-        format!("`{}` was changed by another writer meanwhile; it is left as that writer made it", path.display());
+    let message = format!("another writer changed `{}` during the run; it keeps that writer's content", path.display());
     io::Error::new(io::ErrorKind::ResourceBusy, message)
 }
 

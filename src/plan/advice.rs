@@ -45,7 +45,7 @@ fn sizes(desired: &Desired, before: &Snapshot, after: &Snapshot, boots: &[Boot])
     let mut warnings = Vec::new();
     let limit = wanted(&MAX);
     if limit == Some(0) && desired.wants.contains_key(&MAX) {
-        let message = "a limit of 0 means no limit: the table may grow until memory ends";
+        let message = "a limit of 0 means no limit: the table may use all memory";
         warnings.push(Warning::new(Code::NoLimit, message).key(MAX));
     }
     if let (Some(old), Some(new), Some(count)) =
@@ -53,7 +53,7 @@ fn sizes(desired: &Desired, before: &Snapshot, after: &Snapshot, boots: &[Boot])
     {
         if new != old && new != 0 && new < count {
             let message = format!(
-                "the new limit {new} is below the {count} entries of now: new connections are dropped until {} of them \
+                "the new limit {new} is below the present {count} entries: new connections are dropped until {} of them \
                  have expired",
                 count - new + 1
             );

@@ -200,14 +200,14 @@ impl Editor<'_> {
             }
             ModulePolicy::Require => Err(Failure::new(
                 Kind::ModuleAbsent,
-                "nothing loads nf_conntrack early at boot, so that what the files say would be lost, and `module` says \
-                 not to change that",
+                "nothing loads nf_conntrack early at boot, so the values in the files would be lost, and `module` \
+                 forbids a change",
             )
             .at("/module")
             .hint(format!("name nf_conntrack in {}, or set `module` to load", boot::MODULE_FILE))),
             ModulePolicy::Ignore => {
                 let message = format!(
-                    "nothing loads nf_conntrack early at boot: what the files say is lost then; name it in {}, or set \
+                    "nothing loads nf_conntrack early at boot, so the values in the files are lost; name it in {}, or set \
                      `module` to load",
                     boot::MODULE_FILE
                 );
@@ -219,10 +219,10 @@ impl Editor<'_> {
 
     /// Says that the line at `bar` keeps the module from being loaded early, whatever a run may write.
     fn leave_barred(&mut self, bar: Place) -> Result<(), Failure> {
-        let message = format!("{} keeps nf_conntrack from being loaded early at boot", bar_text(&bar));
+        let message = format!("{} prevents early loading of nf_conntrack at boot", bar_text(&bar));
         let remedy = Remedy::AllowModule(bar);
         if self.desired.module == ModulePolicy::Ignore {
-            let message = format!("{message}: what the files say is lost then; {remedy}");
+            let message = format!("{message}: the values in the files are lost; {remedy}");
             self.warnings.push(Warning::new(Code::BootNotGuaranteed, message));
             return Ok(());
         }
@@ -301,11 +301,11 @@ impl Editor<'_> {
         let (winner, message) = match (&outlook.winner, &outlook.lost) {
             (Some(winner), _) => {
                 let value = outlook.value.map(|value| value.to_string()).unwrap_or_default();
-                (winner.clone(), format!("at boot `{winner}` makes `{name}` {value}, whatever {ours} says"))
+                (winner.clone(), format!("at boot `{winner}` sets `{name}` to {value}, whatever {ours} says"))
             }
             // systemd keeps one line for each key, and has kept this one instead of ours.
             (None, Some(Lost::Refused(place))) if !self.is_in_our_file(place) => {
-                let message = format!("at boot `{place}` takes the place of the line in {ours}, and is refused");
+                let message = format!("at boot `{place}` replaces the line in {ours}, but the kernel refuses it");
                 (place.clone(), message)
             }
             _ => return Err(boot_refuses_value(want)),
@@ -320,7 +320,7 @@ impl Editor<'_> {
             }
             Conflicts::CommentOut => {
                 let Some(assignment) = commentable(&self.after.tree, &winner, &want.name) else {
-                    let bound = "comment_out changes lines of this one setting in files under /etc only";
+                    let bound = "comment_out can only change lines of this one setting in files under /etc";
                     return Err(refuse(format!("{bound}; {remedy}")));
                 };
                 let mut document = self.document(&winner.file);

@@ -59,7 +59,11 @@ fn step(want: &Want, snapshot: &Snapshot, live: &LiveKernel) -> Result<Option<St
         }
         Some(_) if *name == BUCKETS && live.buckets_need_hashsize() => Target::Hashsize,
         Some((_, sysctl)) if !sysctl.writable => {
-            return Err(read_only(want, "this kernel has it read-only", "leave it out of the request for this kernel"));
+            return Err(read_only(
+                want,
+                "it is read-only on this kernel",
+                "leave it out of the request for this kernel",
+            ));
         }
         Some((key, _)) => Target::Sysctl(key.clone()),
         // The first step loads the module, and today's kernels have the setting under its canonical name.

@@ -54,8 +54,8 @@ pub fn inventory(inventory: &Inventory) -> Value {
         .map(|setting| setting.name.as_str())
         .collect();
     let message = match differ.len() {
-        0 => format!("{} settings: the next boot makes them what they are now", inventory.settings.len()),
-        _ => format!("the next boot does not make these what they are now: {}", differ.join(", ")),
+        0 => format!("{} settings: each keeps its value after the next boot", inventory.settings.len()),
+        _ => format!("the next boot changes: {}", differ.join(", ")),
     };
     json!({
         "changed": false,

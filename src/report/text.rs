@@ -51,8 +51,8 @@ pub fn summary(report: &Report) -> String {
             (Mode::Check, _) if is_unknown => "could not tell, and apply would fail",
             (Mode::Check, _) => "drift, and apply would fail",
             (Mode::Apply, None) => "nothing was changed",
-            (Mode::Apply, Some(true)) => "all is as it was before",
-            (Mode::Apply, Some(false)) => "not all could be undone",
+            (Mode::Apply, Some(true)) => "everything is as it was before",
+            (Mode::Apply, Some(false)) => "some changes could not be undone",
         };
         return summary.to_owned();
     }
@@ -84,7 +84,7 @@ fn agreement_phrase(settings: &[SettingReport]) -> &'static str {
     } else if all(|setting| setting.live.after.is_none()) {
         "desired = boot"
     } else {
-        "what the request manages is as desired"
+        "everything that the request manages is as desired"
     }
 }
 

@@ -19,9 +19,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Value, Failure> {
             .hint("a request with every setting takes less than 10 KB"));
     }
     if bytes.iter().all(u8::is_ascii_whitespace) {
-        return Err(
-            refuse("the request is empty".into()).hint(r#"the least is {"settings": {"nf_conntrack_max": 98000}}"#)
-        );
+        return Err(refuse("the request is empty".into())
+            .hint(r#"a minimal request is {"settings": {"nf_conntrack_max": 98000}}"#));
     }
     let duplicate = RefCell::new(None);
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);

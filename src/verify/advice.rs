@@ -125,7 +125,7 @@ impl fmt::Display for Advice {
             Advice::Apply => f.write_str("apply the request"),
             Advice::ApplyLoadsModule => f.write_str("connection tracking is not loaded; apply loads it"),
             Advice::ApplyLoadsModuleEarly => {
-                f.write_str("apply the request: it also has the module loaded early at boot")
+                f.write_str("apply the request: it also makes the boot load the module early")
             }
             Advice::ApplyOverrules(winner) => write!(f, "`{winner}` wins at boot; apply overrules it"),
             Advice::LostUntilApplied(lost) => {
@@ -139,10 +139,7 @@ impl fmt::Display for Advice {
             }
             Advice::Lost(Lost::ModuleLate { place, barred: Some(bar) }) => {
                 let (bar, remedy) = (bar_text(bar), Remedy::AllowModule(bar.clone()));
-                write!(
-                    f,
-                    "`{place}` is read before the module is loaded, and {bar} keeps the module from being loaded early; {remedy}"
-                )
+                write!(f, "`{place}` is read before the module is loaded, and {bar} prevents early loading; {remedy}")
             }
             Advice::Lost(Lost::ModuleLate { place, barred: None }) => {
                 write!(f, "`{place}` is read before the module is loaded; name nf_conntrack in {MODULE_FILE}")
@@ -150,7 +147,7 @@ impl fmt::Display for Advice {
             Advice::Lost(Lost::NoSuchKey(place)) => write!(f, "`{place}` uses a name that this kernel does not have"),
             Advice::Lost(Lost::Refused(place)) => write!(f, "`{place}` has a value that the kernel refuses"),
             Advice::Conflict(winner, remedy) => write!(f, "`{winner}` wins at boot; {remedy}"),
-            Advice::BootMakes(number) => write!(f, "the next boot makes it {number}"),
+            Advice::BootMakes(number) => write!(f, "the next boot sets it to {number}"),
             Advice::LeaveOut => f.write_str("leave it out of the request for this kernel"),
             Advice::RunInInitialNamespace => f.write_str("run in the initial network namespace of the machine"),
             Advice::Clear(doubt) => write!(f, "{doubt}; {}", doubt_remedy(doubt)),
@@ -174,7 +171,7 @@ impl fmt::Display for Remedy {
                 "choose a `file` that is read later, or mask that file by one of the same name in /etc/sysctl.d"
             }
             Remedy::AllowModule(bar) if is_command_line(bar) => {
-                "take nf_conntrack out of `module_blacklist` and `modprobe.blacklist` in the boot loader's configuration"
+                "remove nf_conntrack from `module_blacklist` and `modprobe.blacklist` in the boot loader's configuration"
             }
             Remedy::AllowModule(_) => "remove that line",
         })

@@ -26,91 +26,91 @@ end
 
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -s h -l help -d 'Print help'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -s V -l version -d 'Print version'
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "apply" -d 'Make the machine as the request says'
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "check" -d 'Say what differs and what apply would change'
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "show" -d 'List all conntrack settings: the live value, what the next boot makes of it, and the line that decides'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "apply" -d 'Make the machine match the request'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "check" -d 'Report what differs, and what apply would change'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "show" -d 'List all conntrack settings: the live value, the value after the next boot, and the line that decides'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "summarize" -d 'Summarize the reports of many hosts'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "schema" -d 'Print the JSON Schema of the request or of the report'
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "status" -d 'Say how full the connection tracking table is, and what was dropped'
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "diagnose" -d 'Say what fills the table, why packets are dropped, and what to set'
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "watch" -d 'Watch the table: a live view on a terminal, otherwise a line of JSON for each look'
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "explain" -d 'Tell the whole story of one setting: every line that assigns it, in boot order, and the one that wins'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "status" -d 'Show how full the table is, and how many packets were dropped'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "diagnose" -d 'Show what fills the table and why packets are dropped, and propose settings'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "watch" -d 'Watch the table: a live view on a terminal, otherwise one JSON line for each reading'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "explain" -d 'Show every line that assigns one setting, in boot order, and the line that wins'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand apply" -l output -d 'The form of the output; without this option, text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand apply" -l output -d 'The format of the output; the default is text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
 json\t'JSON, one object'
 text\t'Text for people'
 junit\t'JUnit XML: each setting is a test'
 sarif\t'SARIF 2.1.0, for code scanners'
 github\t'Annotations of GitHub Actions'
 salt\t'The result of a Salt state, without its name'"
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand apply" -l root -d 'The directory of an image or a chroot: its files only, and no live kernel' -r -F
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand apply" -l quiet -d 'Of apply and check: print no report; the exit code has the result, and a failure is one line on standard error'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand apply" -l root -d 'The directory of an image or a chroot; only its files are used, not the live kernel' -r -F
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand apply" -l quiet -d 'For apply and check: print no report; the exit code has the result, and a failure is one line on standard error'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand apply" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand check" -l output -d 'The form of the output; without this option, text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand check" -l output -d 'The format of the output; the default is text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
 json\t'JSON, one object'
 text\t'Text for people'
 junit\t'JUnit XML: each setting is a test'
 sarif\t'SARIF 2.1.0, for code scanners'
 github\t'Annotations of GitHub Actions'
 salt\t'The result of a Salt state, without its name'"
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand check" -l root -d 'The directory of an image or a chroot: its files only, and no live kernel' -r -F
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand check" -l quiet -d 'Of apply and check: print no report; the exit code has the result, and a failure is one line on standard error'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand check" -l root -d 'The directory of an image or a chroot; only its files are used, not the live kernel' -r -F
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand check" -l quiet -d 'For apply and check: print no report; the exit code has the result, and a failure is one line on standard error'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand show" -l output -d 'The form of the output; without this option, text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand show" -l output -d 'The format of the output; the default is text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
 json\t'JSON, one object'
 text\t'Text for people'"
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand show" -l root -d 'The directory of an image or a chroot: its files only, and no live kernel' -r -F
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand show" -l root -d 'The directory of an image or a chroot; only its files are used, not the live kernel' -r -F
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand show" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand summarize" -l output -d 'The form of the output; without this option, text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand summarize" -l output -d 'The format of the output; the default is text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
 json\t'JSON, one object'
 text\t'Text for people'
 markdown\t'Markdown'
 html\t'One HTML page that loads nothing else'"
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand summarize" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand schema" -l output -d 'The form of the output; without this option, text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand schema" -l output -d 'The format of the output; the default is text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
 json\t'JSON, one object'
 text\t'Text for people'"
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand status" -l interval -d 'Look twice, so many seconds apart, and say what changed' -r
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand status" -l warn -d 'The fill in percent that is a warning: the exit code is then that of a monitoring plugin (0 ok, 1 warning, 2 critical, 3 unknown)' -r
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand status" -l interval -d 'Read twice, SECONDS apart, and report the change' -r
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand status" -l warn -d 'Warn from this fill in percent; the exit code is then that of a monitoring plugin (0 ok, 1 warning, 2 critical, 3 unknown)' -r
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand status" -l crit -d 'The fill in percent that is critical' -r
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand status" -l log -d 'A saved log to search for messages of a full table, instead of the kernel\'s own: dmesg, syslog, journalctl' -r -F
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand status" -l output -d 'The form of the output; without this option, text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand status" -l log -d 'Search this saved log for messages of a full table, not the kernel\'s own log: dmesg, syslog, journalctl' -r -F
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand status" -l output -d 'The format of the output; the default is text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
 json\t'JSON, one object'
 text\t'Text for people'
 prometheus\t'Prometheus\' text format'"
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagnose" -l interval -d 'How long to look at the counters; reading the table counts towards it' -r
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagnose" -l from -d 'A saved table instead of the live one: text or XML of `conntrack -L`, `/proc/net/nf_conntrack` or `ip_conntrack`; `-` for standard input' -r -F
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagnose" -l interval -d 'How long to count; the time to read the table is included' -r
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagnose" -l from -d 'Read a saved table, not the live one: text or XML of `conntrack -L`, `/proc/net/nf_conntrack` or `ip_conntrack`; `-` for standard input' -r -F
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagnose" -l limit -d 'With --from: the limit that the table had' -r
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagnose" -l log -d 'A saved log to search for messages of a full table, instead of the kernel\'s own: dmesg, syslog, journalctl' -r -F
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagnose" -l output -d 'The form of the output; without this option, text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagnose" -l log -d 'Search this saved log for messages of a full table, not the kernel\'s own log: dmesg, syslog, journalctl' -r -F
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagnose" -l output -d 'The format of the output; the default is text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
 json\t'JSON, one object'
 text\t'Text for people'
 request\t'A request that `apply` takes'"
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagnose" -l all -d 'Read the whole table. Otherwise a random sample of 16,384 entries is read of a larger one'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagnose" -l all -d 'Read the whole table; otherwise 16,384 random entries are read of a larger table'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagnose" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand watch" -l interval -d 'The time between two looks' -r
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand watch" -l count -d 'End after so many looks' -r
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand watch" -l output -d 'The form of the output; without this option, text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand watch" -l interval -d 'The time between two readings' -r
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand watch" -l count -d 'Stop after N readings' -r
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand watch" -l output -d 'The format of the output; the default is text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
 json\t'JSON, one object on each line'
 text\t'Text for people'"
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand watch" -l new -d 'Count the new entries by the kernel\'s events. That costs the kernel a message for each'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand watch" -l new -d 'Count new entries from the kernel\'s events; the kernel then sends a message for each new entry'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand watch" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand explain" -l output -d 'The form of the output; without this option, text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand explain" -l output -d 'The format of the output; the default is text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
 json\t'JSON, one object'
 text\t'Text for people'"
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand explain" -l root -d 'The directory of an image or a chroot: its files only, and no live kernel' -r -F
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand explain" -l root -d 'The directory of an image or a chroot; only its files are used, not the live kernel' -r -F
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show summarize schema status diagnose watch explain help" -f -a "apply" -d 'Make the machine as the request says'
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show summarize schema status diagnose watch explain help" -f -a "check" -d 'Say what differs and what apply would change'
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show summarize schema status diagnose watch explain help" -f -a "show" -d 'List all conntrack settings: the live value, what the next boot makes of it, and the line that decides'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show summarize schema status diagnose watch explain help" -f -a "apply" -d 'Make the machine match the request'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show summarize schema status diagnose watch explain help" -f -a "check" -d 'Report what differs, and what apply would change'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show summarize schema status diagnose watch explain help" -f -a "show" -d 'List all conntrack settings: the live value, the value after the next boot, and the line that decides'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show summarize schema status diagnose watch explain help" -f -a "summarize" -d 'Summarize the reports of many hosts'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show summarize schema status diagnose watch explain help" -f -a "schema" -d 'Print the JSON Schema of the request or of the report'
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show summarize schema status diagnose watch explain help" -f -a "status" -d 'Say how full the connection tracking table is, and what was dropped'
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show summarize schema status diagnose watch explain help" -f -a "diagnose" -d 'Say what fills the table, why packets are dropped, and what to set'
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show summarize schema status diagnose watch explain help" -f -a "watch" -d 'Watch the table: a live view on a terminal, otherwise a line of JSON for each look'
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show summarize schema status diagnose watch explain help" -f -a "explain" -d 'Tell the whole story of one setting: every line that assigns it, in boot order, and the one that wins'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show summarize schema status diagnose watch explain help" -f -a "status" -d 'Show how full the table is, and how many packets were dropped'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show summarize schema status diagnose watch explain help" -f -a "diagnose" -d 'Show what fills the table and why packets are dropped, and propose settings'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show summarize schema status diagnose watch explain help" -f -a "watch" -d 'Watch the table: a live view on a terminal, otherwise one JSON line for each reading'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show summarize schema status diagnose watch explain help" -f -a "explain" -d 'Show every line that assigns one setting, in boot order, and the line that wins'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show summarize schema status diagnose watch explain help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand schema" -f -a "request report"
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand explain" -f -a "nf_conntrack_acct nf_conntrack_buckets nf_conntrack_checksum nf_conntrack_count nf_conntrack_dccp_loose nf_conntrack_dccp_timeout_closereq nf_conntrack_dccp_timeout_closing nf_conntrack_dccp_timeout_open nf_conntrack_dccp_timeout_partopen nf_conntrack_dccp_timeout_request nf_conntrack_dccp_timeout_respond nf_conntrack_dccp_timeout_timewait nf_conntrack_default_on nf_conntrack_events nf_conntrack_events_retry_timeout nf_conntrack_expect_max nf_conntrack_frag6_high_thresh nf_conntrack_frag6_low_thresh nf_conntrack_frag6_timeout nf_conntrack_generic_timeout nf_conntrack_gre_timeout nf_conntrack_gre_timeout_stream nf_conntrack_helper nf_conntrack_icmp_timeout nf_conntrack_icmpv6_timeout nf_conntrack_log_invalid nf_conntrack_max nf_conntrack_sctp_timeout_closed nf_conntrack_sctp_timeout_cookie_echoed nf_conntrack_sctp_timeout_cookie_wait nf_conntrack_sctp_timeout_established nf_conntrack_sctp_timeout_heartbeat_acked nf_conntrack_sctp_timeout_heartbeat_sent nf_conntrack_sctp_timeout_shutdown_ack_sent nf_conntrack_sctp_timeout_shutdown_recd nf_conntrack_sctp_timeout_shutdown_sent nf_conntrack_tcp_be_liberal nf_conntrack_tcp_ignore_invalid_rst nf_conntrack_tcp_loose nf_conntrack_tcp_max_retrans nf_conntrack_tcp_timeout_close nf_conntrack_tcp_timeout_close_wait nf_conntrack_tcp_timeout_established nf_conntrack_tcp_timeout_fin_wait nf_conntrack_tcp_timeout_last_ack nf_conntrack_tcp_timeout_max_retrans nf_conntrack_tcp_timeout_syn_recv nf_conntrack_tcp_timeout_syn_sent nf_conntrack_tcp_timeout_time_wait nf_conntrack_tcp_timeout_unacknowledged nf_conntrack_timestamp nf_conntrack_udp_timeout nf_conntrack_udp_timeout_stream nf_conntrack_udplite_timeout nf_conntrack_udplite_timeout_stream"

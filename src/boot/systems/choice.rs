@@ -83,18 +83,18 @@ impl JsonSchema for LoaderChoice {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         let name =
             |name: &str, description: &str| json_schema!({"description": description, "type": "string", "const": name});
-        let both = format!("The settings must hold under {} and {} alike.", BOTH.1[0].name, BOTH.1[1].name);
-        let mut ways = vec![name(AUTO, "The one that this host boots with.")];
+        let both = format!("The settings must be right with {} and with {}.", BOTH.1[0].name, BOTH.1[1].name);
+        let mut ways = vec![name(AUTO, "The loader that this host boots with.")];
         ways.extend(SYSTEMS.iter().map(|system| name(system.name, system.summary)));
         ways.push(name(BOTH.0, &both));
         ways.push(json_schema!({
-            "description": "The settings must hold under each of these.",
+            "description": "The settings must be right with each of these.",
             "type": "array",
             "items": {"type": "string", "enum": SYSTEMS.map(|system| system.name)},
             "minItems": 1,
             "uniqueItems": true,
         }));
-        json_schema!({"description": "Which program reads the files at boot.", "oneOf": ways})
+        json_schema!({"description": "The program that reads the files at boot.", "oneOf": ways})
     }
 }
 

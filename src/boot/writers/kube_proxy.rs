@@ -25,7 +25,7 @@ const SETTINGS: [&str; 5] = [
 
 pub(super) const KUBE_PROXY: Writer = Writer {
     name: "kube-proxy",
-    summary: "kube-proxy, on a node of a Kubernetes cluster, writes the limit and some timeouts as it starts.",
+    summary: "kube-proxy, on a node of a Kubernetes cluster, writes the limit and some timeouts when it starts.",
     reads,
     writes,
     remedy: "set the limit and the timeouts in its configuration (`conntrack:`)",

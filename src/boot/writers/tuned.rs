@@ -36,7 +36,7 @@ const SERVICE: Service = Service { name: "tuned", programs: &["/usr/sbin/tuned",
 
 pub(super) const TUNED: Writer = Writer {
     name: "tuned",
-    summary: "tuned writes the settings of its active profile, and what /etc/sysctl.d and /etc/sysctl.conf say, as it starts.",
+    summary: "tuned writes the settings of its active profile, and what /etc/sysctl.d and /etc/sysctl.conf say, when it starts.",
     reads,
     writes,
     remedy: "give that line the same value, or choose another profile",

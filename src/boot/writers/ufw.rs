@@ -23,7 +23,7 @@ const SERVICE: Service = Service {
 
 pub(super) const UFW: Writer = Writer {
     name: "ufw",
-    summary: "ufw, once enabled, has sysctl read a file of its own as it starts.",
+    summary: "If ufw is enabled, it runs `sysctl -p` on its own file when it starts.",
     reads,
     writes,
     remedy: "give that line the same value, or remove it",

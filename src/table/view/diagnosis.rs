@@ -42,7 +42,7 @@ fn rate_line(interval: &Interval) -> String {
 }
 
 fn loss_line(loss: &Loss) -> String {
-    let mark = if loss.significant { "" } else { " (no reason for alarm)" };
+    let mark = if loss.significant { "" } else { " (harmless)" };
     let (counter, next_step) = (printable(&loss.counter), words::next_step(loss));
     format!("lost:          {counter} +{}{mark}: {}", grouped(loss.count), printable(&next_step))
 }
@@ -51,7 +51,8 @@ fn log_lines(log: &Log) -> impl Iterator<Item = String> {
     log.namespaces.iter().map(|(name, own)| {
         let last = own.last.time.as_deref().unwrap_or("an unknown time");
         let (count, last) = (grouped(own.messages), printable(last));
-        format!("kernel log:    {count} messages of a full table, network namespace {name}, the last at {last}")
+        let messages = if own.messages == 1 { "message" } else { "messages" };
+        format!("kernel log:    {count} {messages} of a full table, network namespace {name}, the last at {last}")
     })
 }
 
@@ -95,7 +96,7 @@ fn profile_lines(profile: &Profile, source: &str) -> Vec<String> {
         lines.extend(ranking_line("zones:", &profile.zones));
     }
     if profile.timeouts.iter().any(|used| used.assumed) {
-        lines.push("the live timeouts are not known: the kernel's defaults stand in".to_owned());
+        lines.push("the live timeouts are unknown; the kernel's defaults are assumed".to_owned());
     }
     for used in profile.timeouts.iter().filter(|used| used.percent >= SMALL_PERCENT) {
         lines.extend(timeout_lines(used));
@@ -108,7 +109,7 @@ fn entries_line(profile: &Profile, source: &str) -> String {
     match profile.sample_of {
         None => format!("{entries} entries read from {source}"),
         Some(whole) => format!(
-            "{entries} of {} entries read from {source}: a random sample, right to {} points (--all reads the rest)",
+            "{entries} of {} entries read from {source}: a random sample, accurate to {} points (--all reads all)",
             grouped(whole),
             profile.margin_points
         ),
@@ -130,20 +131,17 @@ fn ranking_line(name: &str, ranking: &Ranking) -> Option<String> {
 
 fn timeout_lines(used: &TimeoutUse) -> Vec<String> {
     let value = used.seconds.map_or_else(|| "?".to_owned(), |seconds| duration_text(seconds.into()));
-    let mut lines = vec![format!("timeout:       {} = {value} rules {}%", short(&used.setting), used.percent)];
+    let mut lines = vec![format!("timeout:       {} = {value} applies to {}%", short(&used.setting), used.percent)];
     let shorter: Vec<String> =
         distinct(&used.gone).iter().rev().take(6).map(|gone| format!("{} {}%", gone.human, gone.percent)).collect();
     if !shorter.is_empty() {
-        lines.push(format!("  gone of all entries if it were: {}", shorter.join(", ")));
+        lines.push(format!("  a shorter timeout would remove, of all entries: {}", shorter.join(", ")));
     }
     if used.unsure > 0 {
-        lines.push(format!(
-            "  {} may be under a shorter timer of TCP: their idle time is not known",
-            grouped(used.unsure)
-        ));
+        lines.push(format!("  {} may have a shorter TCP timeout: their idle time is unknown", grouped(used.unsure)));
     }
     if used.other_timeout > 0 {
-        lines.push(format!("  {} are under another timeout than this", grouped(used.other_timeout)));
+        lines.push(format!("  {} have another timeout", grouped(used.other_timeout)));
     }
     if used.not_known > 0 {
         lines.push(format!("  {} have been idle for an unknown time", grouped(used.not_known)));

@@ -12,8 +12,8 @@ const TROUBLE: [(&str, &str); 7] = [
     ("drop", "packets dropped: no room for a new entry, or refused by a protocol's tracker"),
     ("early_drop", "entries evicted before their timeout, to make room in a full table"),
     ("insert_failed", "entries not inserted: the same connection was there already, or a chain was too long"),
-    ("chain_toolong", "of these, by a chain that was too long: more buckets"),
-    ("search_restart", "lookups begun again because the hash table was being resized"),
+    ("chain_toolong", "of these, because a chain was too long: raise nf_conntrack_buckets"),
+    ("search_restart", "lookups restarted during a resize of the hash table"),
     ("invalid", "packets that fit no connection"),
     ("error", "packets that were broken, ICMP mostly"),
 ];
@@ -145,7 +145,7 @@ fn namespace_lines(namespaces: &[Namespace], limit: Option<u64>) -> Vec<String> 
         return Vec::new();
     }
     let mut lines =
-        vec![format!("namespaces: {}; each has a table of its own, and the limit holds for each", namespaces.len())];
+        vec![format!("namespaces: {}; each has its own table, and the limit applies to each", namespaces.len())];
     for namespace in namespaces {
         let count = match (namespace.count, limit) {
             (Some(count), Some(limit)) if limit > 0 => format!("{} ({:.2}%)", grouped(count), percent(count, limit)),

@@ -140,7 +140,7 @@ pub fn summary(diagnosis: &Diagnosis) -> String {
         }
         Health::Healthy => {
             let is_counted = diagnosis.status.interval.as_ref().is_some_and(|interval| interval.counted.is_some());
-            let drops = if is_counted { "dropped nothing during this run" } else { "does not tell its drops here" };
+            let drops = if is_counted { "dropped nothing during this run" } else { "does not report drops here" };
             format!("the table has room ({occupancy}), and connection tracking {drops}")
         }
         Health::Unknown => format!("the count or the limit cannot be read (entries: {occupancy})"),
@@ -197,7 +197,7 @@ pub fn next_step(loss: &Loss) -> Cow<'static, str> {
         NextStep::Routes => "there is no route: `ip route get ADDRESS`",
         NextStep::InputQueue => "a CPU's input queue is full: net.core.netdev_max_backlog, spread of interrupts (RPS)",
         NextStep::InputBudget => {
-            "a CPU used up its budget and went on later, which loses nothing: net.core.netdev_budget"
+            "a CPU used up its budget and continued later; nothing is lost: net.core.netdev_budget"
         }
         NextStep::Interface(name) => {
             return format!("the interface or its driver drops packets: `ip -s -s link show {name}`, `ethtool -S`")
@@ -213,7 +213,7 @@ pub fn next_step(loss: &Loss) -> Cow<'static, str> {
         }
         NextStep::Buckets => "chains of the hash table are too long: raise nf_conntrack_buckets",
         NextStep::InvalidPackets => {
-            "packets fit no connection; a rule `ct state invalid drop` drops them: nf_conntrack_log_invalid tells why"
+            "packets fit no connection; a rule `ct state invalid drop` drops them: nf_conntrack_log_invalid logs the reason"
         }
     })
 }
@@ -232,12 +232,12 @@ pub fn calculation(calculation: &Calculation) -> String {
             format!("{} entries - {} gone = {} that stay", grouped(*count), grouped(*gone), grouped(*stay))
         }
         Calculation::StayOfFull { limit, share, stay } => format!(
-            "the table was full with {} entries; by the present mix of entries, {:.0}% of them would stay: {}",
+            "the table was full with {} entries; with the present mix, {:.0}% of them would stay: {}",
             grouped(*limit),
             share * 100.0,
             grouped(*stay)
         ),
-        Calculation::Kept { limit } => format!("the limit of {} has room: it is kept", grouped(*limit)),
+        Calculation::Kept { limit } => format!("the limit of {} is large enough and stays", grouped(*limit)),
         Calculation::Fits { stay, room, limit } => {
             format!("2 x {} = {} fits into the limit of {}", grouped(*stay), grouped(*room), grouped(*limit))
         }
@@ -249,7 +249,7 @@ pub fn calculation(calculation: &Calculation) -> String {
             grouped(*limit)
         ),
         Calculation::BoundByMemory { limit, memory } => {
-            format!("{} is the most that an eighth of this machine's memory ({}) holds", grouped(*limit), size(*memory))
+            format!("an eighth of this machine's memory ({}) holds at most {}", size(*memory), grouped(*limit))
         }
         Calculation::Memory { limit, entry_bytes, buckets, bucket_bytes, bytes } => format!(
             "memory when full: {} x {entry_bytes} bytes + {} buckets x {bucket_bytes} bytes = {}",
