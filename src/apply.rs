@@ -1,4 +1,4 @@
-//! Carries out a plan: each step in order, or, where one fails, none of them.
+//! Carries out a plan: each step in order, or none of them, if one fails.
 //!
 //! Each step is read back after it is done. The undo goes in reverse order and is read back too; the failure names
 //! everything that could not be undone.
@@ -13,18 +13,18 @@ use crate::plan::{Plan, Step, Target};
 use crate::request::Aim;
 use crate::tree::Entry;
 
-/// What became of a plan.
+/// The outcome of a plan.
 #[derive(Debug)]
 pub enum Outcome {
     /// Every step is done and read back. It can still be undone.
     Applied(Applied),
     /// A step failed, and the machine is as it was before.
     RolledBack(Failure),
-    /// A step failed, and so did undoing the ones before it: the failure lists what remains changed.
+    /// A step failed, and the undo of the steps before it failed too. The failure lists the changes that remain.
     RollbackFailed(Failure),
 }
 
-/// What was done, kept so that it can be undone.
+/// The steps that were carried out, kept so that they can be undone.
 #[derive(Debug, Default)]
 pub struct Applied {
     done: Vec<Done>,
@@ -45,9 +45,9 @@ struct Replacement {
     path: PathBuf,
     before: Option<Vec<u8>>,
     after: Option<Vec<u8>>,
-    /// The old file, where it was removed: an undo takes its attributes from here.
+    /// The old file, if the step removed it: an undo takes its attributes from here.
     removed: Option<File>,
-    /// The directories that were made for it.
+    /// The directories that were made for the new file.
     directories: Vec<PathBuf>,
     /// Whether the replacement ended without an error.
     ended: bool,
@@ -83,14 +83,14 @@ impl Applied {
         Outcome::RollbackFailed(failure)
     }
 
-    /// Carries out `step`. What it changed is recorded before it is known whether the change succeeded.
+    /// Carries out `step`. Each change is recorded before its success is known.
     fn carry_out(&mut self, step: &Step, root: &Root, kernel: &mut dyn Kernel) -> Result<(), Failure> {
         match step {
             Step::LoadModule => self.load_module(kernel),
             Step::SetLive { target, name, aim, before, write, after } => {
                 let before = match before {
                     Some(before) => *before,
-                    // An earlier step loaded the module, and the value came with it.
+                    // An earlier step loaded the module: the number before this step is that of the fresh module.
                     None => number(kernel, target).map_err(|error| cannot_set(name.as_str(), *write, &error))?,
                 };
                 let is_met = matches!(aim, Aim::AtLeast(floor) if before >= *floor) || before == *after;
@@ -136,7 +136,7 @@ impl Applied {
         };
         let mut directories = Vec::new();
         let result = replace(root, path, before, after, &mut directories);
-        // Recorded in any case: an error after the two files changed places leaves the new one there.
+        // Recorded after an error too: if the exchange succeeded and a later call failed, the new file is in place.
         self.done.push(Done::File(Replacement {
             path: path.to_owned(),
             before: before.map(<[u8]>::to_vec),
@@ -154,7 +154,7 @@ impl Applied {
     }
 }
 
-/// Writes the number `write` to `target`, and reads back whether the kernel made it `after`.
+/// Writes the number `write` to `target`, and fails unless the kernel has `after` then.
 fn set_live(target: &Target, name: &str, write: i64, after: i64, kernel: &mut dyn Kernel) -> Result<(), Failure> {
     kernel.write(target, &write.to_string()).map_err(|error| cannot_set(name, write, &error))?;
     match number(kernel, target) {
@@ -168,13 +168,13 @@ fn set_live(target: &Target, name: &str, write: i64, after: i64, kernel: &mut dy
     }
 }
 
-/// Undoes one step and reads it back. The error says what remains.
+/// Undoes one step and reads it back. The error names the change that remains.
 fn undo(done: Done, root: &Root, kernel: &mut dyn Kernel, module_goes: bool) -> Result<(), String> {
     match done {
         Done::Module => kernel
             .unload_module()
             .map_err(|error| format!("the module nf_conntrack is still loaded, and was not loaded before ({error})")),
-        // The value goes with the module, which is unloaded next.
+        // The module is unloaded next, and the value disappears with it.
         Done::Live { .. } if module_goes => Ok(()),
         Done::Live { target, before } => {
             let name = match &target {
@@ -222,7 +222,7 @@ fn number(kernel: &dyn Kernel, target: &Target) -> io::Result<i64> {
 }
 
 fn cannot_set(name: &str, write: i64, error: &io::Error) -> Failure {
-    // EINVAL: the value lies outside of what this kernel takes. ENOMEM: a table of that size finds no memory.
+    // EINVAL: the value is outside the range of this kernel. ENOMEM: there is no memory for a table of that size.
     let (kind, hint) = match error.kind() {
         io::ErrorKind::InvalidInput => (Kind::OutOfRange, "this kernel has narrower bounds; choose another value"),
         io::ErrorKind::OutOfMemory => (Kind::OutOfRange, "there is no memory for a table of that size"),

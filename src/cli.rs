@@ -33,7 +33,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     // Everybody can read the files that a run makes, whatever umask the caller's shell or Ansible's connection has.
     rustix::process::umask(rustix::fs::Mode::WGRP | rustix::fs::Mode::WOTH);
-    // Ansible runs a binary module with one argument, the absolute path of the task's arguments. No command starts so.
+    // Ansible runs a binary module with one argument, the absolute path of the task's arguments. No other call has this
+    // form.
     if let [program, task] = &arguments[..] {
         if Path::new(task).is_absolute() {
             return print(&ansible::run(AnsibleModule::of(program), read(Some(Path::new(task)))));
@@ -98,7 +99,7 @@ fn render_quiet(report: &Report) -> Answer {
     Answer { stdout: String::new(), stderr, exit: report.exit() }
 }
 
-/// The answer of a command that only looks at the machine at `root`.
+/// The answer of a command that only reads the machine at `root`.
 fn observe<T: Printed>(root: &Path, output: &Chosen<T>, value: impl FnOnce(&Snapshot) -> Result<T, Failure>) -> Answer {
     match runs::look(root).and_then(|snapshot| value(&snapshot)) {
         Ok(value) => rendered(&value, output, Exit::Done),
@@ -122,7 +123,7 @@ fn diagnose(options: &DiagnoseOptions, output: &Chosen<Diagnosis>) -> Answer {
     answer
 }
 
-/// Shows the looks while it runs, so that the answer has only the exit code left.
+/// Shows each look as it is taken, so that only the exit code is left for the answer.
 fn watch(options: &WatchOptions, output: &'static Output<Look>) -> Answer {
     let is_view = output.name == TEXT && watch::has_view();
     let mut print_look = |look: &Look| write_line(&(output.render)(look));
@@ -155,7 +156,7 @@ fn read(request: Option<&Path>) -> Result<Vec<u8>, Failure> {
 
 /// The report in the file `path`, or the reason why there is none.
 fn report_of(path: &Path) -> Result<Report, String> {
-    // A report of all settings takes some 100 KiB. It comes from another host, which nobody has to trust.
+    // A report of all settings takes some 100 KiB. The report comes from another host, which may be hostile.
     const MOST: u64 = 16 << 20;
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(MOST).read_to_end(&mut bytes));
@@ -169,8 +170,7 @@ fn host_name(path: &Path) -> String {
     name.strip_suffix(".json").unwrap_or(&name).to_owned()
 }
 
-/// Prints an answer, and returns the exit code. If standard output cannot be written, the code must not say that all is
-/// well.
+/// Prints an answer, and returns the exit code. If standard output cannot be written, the code must not report success.
 fn print(answer: &Answer) -> Exit {
     write_stderr(&answer.stderr);
     if answer.stdout.is_empty() {

@@ -1,4 +1,4 @@
-//! Defines why a run fails: one type for every stage, because a user reads one message whichever stage spoke.
+//! Defines the failure of a run: one type for every stage, because a user reads one message, whichever stage failed.
 
 use std::fmt;
 
@@ -71,7 +71,7 @@ impl Failure {
         }
     }
 
-    /// Names the setting that it is about.
+    /// Names the setting that the failure is about.
     #[must_use]
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.key = Some(key.into());
@@ -85,7 +85,7 @@ impl Failure {
         self
     }
 
-    /// Says what to do.
+    /// Adds the action that would help.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());

@@ -1,4 +1,4 @@
-//! The only place that touches the machine: observing it, and changing what a plan says.
+//! The only room that touches the machine: it observes the machine and makes the changes of a plan.
 
 mod index;
 mod kernel;
@@ -27,7 +27,7 @@ pub fn open_root(path: &Path) -> Result<Root, Failure> {
     })
 }
 
-/// The kind of failure that an error of the operating system is.
+/// The kind of failure for an error of the operating system.
 #[must_use]
 pub fn failure_kind(error: &std::io::Error) -> Kind {
     match error.kind() {

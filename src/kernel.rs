@@ -1,4 +1,4 @@
-//! Knows the kernels: their settings, how they read a number, their sizes.
+//! Describes the kernels: their settings, how they read a number, their sizes.
 
 pub mod catalog;
 pub mod modules;

@@ -7,9 +7,10 @@
 //! ```
 //!
 //! [`request`] validates what a user asks for, [`snapshot`] describes a machine, and [`plan`] computes every change.
-//! [`apply`] carries the plan out, [`verify`] compares desired, live and boot, and [`report`] has the result. [`run`] puts
-//! these stages together. All of them are pure but [`apply`] and [`host`], which observes the machine. The core is the
-//! prediction of the next boot: [`sysctl_d`] reads sysctl files as the loaders do, and [`boot`] plays a boot through.
+//! [`apply`] carries the plan out, [`verify`] compares desired, live and boot, and [`report`] has the result. [`run`]
+//! puts these stages together. All of them are pure except [`apply`] and [`host`], which observes the machine. The core
+//! is the prediction of the next boot: [`sysctl_d`] reads sysctl files as the loaders do, and [`boot`] plays a boot
+//! through.
 //!
 //! The entry points are [`cli`], [`ansible`](clients::ansible) and [`dsc`](clients::dsc). [`table`] is a separate,
 //! read-only subsystem.

@@ -44,7 +44,7 @@ pub enum Step {
         before: Option<i64>,
         /// The number to write.
         write: i64,
-        /// The number that the kernel makes of it.
+        /// The number that the kernel then has.
         after: i64,
     },
     /// Keeps a copy of a file that the next step changes.
@@ -65,7 +65,7 @@ pub enum Step {
     },
 }
 
-/// What a run does, in this order.
+/// The work of a run, in this order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// The changes: the module first, then the live values, which the kernel can refuse, then the files.

@@ -1,4 +1,5 @@
-//! Defines the report: what a run found, what it changed, and how it left each setting. Every client renders it.
+//! Defines the report: the state that a run found, its changes, and the state that it left. Every client renders a
+//! report.
 
 pub mod ansible;
 mod diff;
@@ -36,11 +37,11 @@ pub use doubt::DoubtReport;
 pub enum Mode {
     /// The run changes what differs.
     Apply,
-    /// The run says what apply would change.
+    /// The run reports what apply would change.
     Check,
 }
 
-/// What a run found and did; in a check, what apply would do.
+/// The state that a run found and its changes; in a check, the changes that apply would make.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Report {
@@ -52,11 +53,11 @@ pub struct Report {
     pub in_sync: bool,
     /// Each setting of the request, in the order of the canonical names.
     pub settings: Vec<SettingReport>,
-    /// What was changed, in order; in a check, what apply would change.
+    /// The changes, in order; in a check, those that apply would make.
     pub changes: Vec<Change>,
     /// The changes as text before and after: one for the live values, one for each file.
     pub diff: Vec<Diff>,
-    /// Copies of the old content of changed files, where the request asks for them.
+    /// Copies of the old content of changed files, if the request asks for them.
     #[serde(serialize_with = "lossy_each")]
     pub backup_files: Vec<PathBuf>,
     /// Facts that the user should know, although the run did not fail.
@@ -145,7 +146,7 @@ pub struct LiveReport {
     pub human: Option<String>,
 }
 
-/// The value that the next boot sets, before and after a run. Null: no file sets it, and the kernel's default holds.
+/// The value that the next boot sets, before and after a run. Null: no file sets it, and the kernel's default applies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BootReport {
@@ -176,7 +177,7 @@ pub enum Change {
     Live {
         /// The canonical name of the setting.
         name: String,
-        /// The value before; null where the module had not been loaded.
+        /// The value before; null if the module had not been loaded.
         before: Option<i64>,
         /// The value after.
         after: i64,
@@ -191,7 +192,7 @@ pub enum Change {
     },
 }
 
-/// What was done to a file.
+/// The action on a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FileAction {
@@ -218,7 +219,7 @@ pub struct Diff {
 }
 
 impl Report {
-    /// The report of a run that failed before the machine was looked at.
+    /// The report of a run that failed before the machine was observed.
     #[must_use]
     pub fn refused(mode: Mode, failure: Failure) -> Report {
         Report {

@@ -215,7 +215,7 @@ fn unknown_field(name: &str) -> Failure {
         .map(|field| (strsim::jaro_winkler(name, field), *field))
         .filter(|(likeness, _)| *likeness > 0.75)
         .max_by(|a, b| a.0.total_cmp(&b.0));
-    // The likeliest slip of all is a setting given where the fields stand.
+    // The most likely mistake is a setting in the place of a field.
     match (catalog::find(name), nearest) {
         (Ok(_), _) => failure.hint(format!(r#"put settings one level deeper: {{"settings": {{"{name}": ...}}}}"#)),
         (_, Some((_, field))) => failure.hint(format!("did you mean `{field}`?")),
@@ -265,7 +265,7 @@ pub fn desired(request: &Request) -> Result<Desired, Failure> {
     })
 }
 
-/// The setting that a person means by `name`, or why there is none.
+/// The setting that a person means by `name`, or the failure if there is none.
 pub fn setting(name: &str) -> Result<Name, Failure> {
     catalog::find(name).map_err(|unknown| {
         let message = format!("`{}` is not a connection tracking sysctl", excerpt(name));

@@ -1,6 +1,7 @@
 //! The run: request, snapshot, plan, apply, snapshot, verify, report. Every front end calls this.
 //!
-//! A run bars its process from what it does not need ([`crate::host::restraint`]): a process serves one request.
+//! A run gives up the rights that it does not need ([`crate::host::restraint`]), so a process can serve only one
+//! request.
 
 use std::path::Path;
 
@@ -13,7 +14,7 @@ use crate::request::Desired;
 use crate::snapshot::Snapshot;
 use crate::verify::{Verdict, boots, judge};
 
-/// What a check of `desired` finds in the machine at `root`. Nothing is opened for writing.
+/// The report of a check of `desired` on the machine at `root`. Nothing is opened for writing.
 #[must_use]
 pub fn check(desired: &Desired, root: &Path) -> Report {
     match look(root) {
@@ -22,13 +23,13 @@ pub fn check(desired: &Desired, root: &Path) -> Report {
     }
 }
 
-/// What the machine at `root` is, for a run that changes nothing: the process bars itself from writing first.
+/// Observes the machine at `root` for a run that changes nothing. The process first gives up the right to write.
 pub fn look(root: &Path) -> Result<Snapshot, Failure> {
     restraint::confine_to_reading();
     host::open_root(root).and_then(|root| host::observe(&root))
 }
 
-/// What becomes of applying `desired` to the machine at `root`.
+/// The report of an apply of `desired` to the machine at `root`.
 #[must_use]
 pub fn apply(desired: &Desired, root: &Path) -> Report {
     match changed(desired, root) {
@@ -41,7 +42,7 @@ fn changed(desired: &Desired, path: &Path) -> Result<Report, Failure> {
     let root = host::open_root(path)?;
     let before = host::observe(&root)?;
     // Most runs find nothing to do: they take no lock and open nothing for writing.
-    if before.strays.is_empty() {
+    if before.leftovers.is_empty() {
         match plan(desired, &before) {
             Ok(plan) if !plan.steps.is_empty() => {}
             nothing => return Ok(predicted(Mode::Apply, desired, &before, nothing)),
@@ -50,7 +51,7 @@ fn changed(desired: &Desired, path: &Path) -> Result<Report, Failure> {
     let _lock = Lock::take(path)?;
     // Another run may have changed the machine while this one waited.
     let before = host::observe(&root)?;
-    host::sweep(&root, &before.strays).map_err(|error| {
+    host::sweep(&root, &before.leftovers).map_err(|error| {
         Failure::new(host::failure_kind(&error), format!("files of a killed run cannot be removed: {error}"))
             .hint("remove the files `.*.conntrack-sysctl.*.tmp` in /etc by hand")
     })?;
@@ -66,7 +67,7 @@ fn changed(desired: &Desired, path: &Path) -> Result<Report, Failure> {
     Ok(carried_out(desired, &before, &plan, &root, &mut MachineKernel))
 }
 
-/// The report of what `plan` would do: for a check, and for an apply that has nothing to do or refuses to.
+/// The report that predicts the effect of `plan`: for a check, and for an apply that has nothing to do or refuses.
 fn predicted(mode: Mode, desired: &Desired, before: &Snapshot, plan: Result<Plan, Failure>) -> Report {
     match plan {
         Ok(plan) => Report::new(mode, desired, before, &plan.predict(before), &plan),
@@ -86,7 +87,7 @@ pub fn carried_out(desired: &Desired, before: &Snapshot, plan: &Plan, root: &Roo
     let (Outcome::RolledBack(failure) | Outcome::RollbackFailed(failure)) = outcome else {
         unreachable!("what is applied and verified has returned");
     };
-    // What is there now is read, not assumed, after a rollback most of all.
+    // The machine is read again, not assumed; this matters most after a rollback.
     let after = host::observe(root).unwrap_or_else(|_| before.clone());
     let changed = failure.kind == Kind::RollbackFailed;
     Report { changed, ..Report::failed(Mode::Apply, desired, before, &after, failure) }

@@ -1,4 +1,4 @@
-//! Describes what a machine has, without any request: all settings at a glance, and the whole story of one.
+//! Describes the settings of a machine without any request: all at a glance, or the whole story of one.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ use crate::warning::Warning;
 pub struct Inventory {
     /// The init system. JSON has its name.
     pub loader: &'static System,
-    /// When connection tracking is there at boot.
+    /// When connection tracking is available at boot.
     #[serde(serialize_with = "in_words")]
     pub module: Arrival,
     /// The settings, by name.
@@ -35,7 +35,7 @@ pub struct Overview {
     pub live: Option<i64>,
     /// The live number as a person reads it.
     pub live_human: Option<String>,
-    /// What the next boot makes of it; null: no file decides, and the kernel's default holds.
+    /// The value after the next boot; null: no file assigns the setting, and the kernel's default applies.
     pub boot: Option<i64>,
     /// The line that decides.
     pub winner: Option<Place>,
@@ -54,15 +54,15 @@ pub struct Story {
     pub overview: Overview,
     /// Its other names.
     pub aliases: &'static [&'static str],
-    /// What it does.
+    /// The effect of the setting.
     pub summary: &'static str,
     /// The bounds and the unit.
     pub range: String,
-    /// The kernel documentation or source that says so.
+    /// The kernel document or source file for these facts.
     pub source: &'static str,
     /// The init system. JSON has its name.
     pub loader: &'static System,
-    /// When connection tracking is there at boot.
+    /// When connection tracking is available at boot.
     #[serde(serialize_with = "in_words")]
     pub module: Arrival,
     /// Every line that assigns it, in the order of reading.
@@ -86,11 +86,11 @@ pub struct AssignmentLine {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// It decides.
+    /// The assignment decides.
     Wins,
-    /// Another one decides.
+    /// Another assignment decides.
     Shadowed,
-    /// It does not reach the kernel.
+    /// The assignment does not reach the kernel.
     Lost,
 }
 

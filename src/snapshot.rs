@@ -1,4 +1,4 @@
-//! Defines what a machine is, as data: everything that a run observes, and nothing that it decides.
+//! Defines a machine as data: everything that a run observes, and nothing that it decides.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,7 +12,8 @@ use crate::tree::Tree;
 pub struct LiveValue {
     /// The text of the file below `/proc/sys`, without the line end.
     pub text: String,
-    /// Whether the kernel lets root write it. The mode of the file says so, whoever runs this program.
+    /// Whether the kernel lets root write it. The mode of the file decides, so the user of this program does not
+    /// matter.
     pub writable: bool,
 }
 
@@ -29,7 +30,7 @@ impl LiveValue {
 pub struct LiveKernel {
     /// Its connection tracking sysctls.
     pub sysctls: BTreeMap<Key, LiveValue>,
-    /// Its release. None: its name does not tell.
+    /// Its release. None: its name does not show the release.
     pub release: Option<Release>,
     /// Whether `/proc/sys` is mounted read-only, as in most containers.
     pub read_only: bool,
@@ -69,7 +70,7 @@ pub enum Module {
     Absent,
 }
 
-/// What a run observed of a machine.
+/// The state of a machine, as a run observed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
     /// The running kernel. None: an image under `--root`, which has none.
@@ -79,9 +80,9 @@ pub struct Snapshot {
     /// Whether the running kernel has connection tracking, and how. Under `--root`: whether the kernels of the image have
     /// it built in.
     pub module: Module,
-    /// Half-written files beside the files that a run writes. They belong to a run that is at work now, or to one that
-    /// was killed.
-    pub strays: Vec<PathBuf>,
+    /// Staged files beside the files that a run writes. They belong to another run that is at work now, or are left
+    /// over from a run that was killed.
+    pub leftovers: Vec<PathBuf>,
     /// The time of the observation, in milliseconds since 1970.
     pub time: u128,
     /// The size of a memory page in bytes: the kernel rounds the number of buckets up to whole pages.
@@ -92,7 +93,7 @@ impl Snapshot {
     /// An image, of which nothing is known but its files and whether its kernels have connection tracking built in.
     #[must_use]
     pub fn image(tree: Tree, module: Module) -> Self {
-        Snapshot { live: None, tree, module, strays: Vec::new(), time: 0, page_size: 4096 }
+        Snapshot { live: None, tree, module, leftovers: Vec::new(), time: 0, page_size: 4096 }
     }
 
     /// The live sysctl of the setting `name`, under the newest of its keys that this kernel has.
@@ -107,7 +108,7 @@ impl Snapshot {
         self.live_key(name).and_then(|(_, live)| live.number())
     }
 
-    /// The release of the running kernel, if there is one and its name tells.
+    /// The release of the running kernel, if there is one and its name shows the release.
     #[must_use]
     pub fn release(&self) -> Option<Release> {
         self.live.as_ref()?.release

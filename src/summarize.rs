@@ -1,4 +1,4 @@
-//! Combines the reports of many hosts: which hosts are as desired, which are not, and of which nobody can tell.
+//! Combines the reports of many hosts: which hosts are as desired, which are drifting, and which are unknown.
 
 pub mod html;
 pub mod markdown;
@@ -19,7 +19,7 @@ pub struct Summary {
     pub in_sync: usize,
     /// The number of hosts that are not.
     pub drift: usize,
-    /// The number of hosts of which nobody can tell.
+    /// The number of hosts whose state is unknown.
     pub unknown: usize,
     /// The hosts, in the order of the arguments.
     pub hosts: Vec<Host>,
@@ -55,7 +55,7 @@ impl Summary {
         }
     }
 
-    /// The exit code, as of a check. A host of which nobody can tell may hide anything, so it outweighs a drift.
+    /// The exit code, as of a check. An unknown host may hide anything, so it outweighs a drift.
     #[must_use]
     pub fn exit(&self) -> Exit {
         match (self.unknown, self.drift) {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Serialize, Serializer};
 
-/// A line of a file: where an assignment stands.
+/// A line of a file: the place of an assignment.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Place {
@@ -22,7 +22,8 @@ pub struct Place {
     pub line: usize,
 }
 
-/// Serializes a path. What of it is no UTF-8 is replaced: JSON has no form for that, and a report must not fail for it.
+/// Serializes a path. Bytes that are not UTF-8 are replaced: JSON has no form for them, and a report must not fail
+/// because of them.
 pub fn lossy<S: Serializer>(path: &impl AsRef<Path>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&path.as_ref().display())
 }
@@ -65,7 +66,7 @@ pub enum Entry {
     Dangling,
     /// A directory, or a link to one.
     Directory,
-    /// A file whose being there is all that matters: the program of a loader.
+    /// A file of which only the existence matters: the program of a loader.
     Program,
     /// Something that cannot be read here.
     Unreadable(Obstacle),
@@ -114,7 +115,7 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// What stands at `path`, if anything does.
+    /// The entry at `path`, if there is one.
     #[must_use]
     pub fn get(&self, path: impl AsRef<Path>) -> Option<&Entry> {
         self.entries.get(path.as_ref())
@@ -135,7 +136,7 @@ impl Tree {
         }
     }
 
-    /// Makes `bytes` the content of the file at `path`, or takes the file away; every link to it sees that.
+    /// Makes `bytes` the content of the file at `path`, or removes the file. Every link to the file shows the change.
     pub fn write(&mut self, path: &Path, bytes: Option<&[u8]>) {
         let real = self.real(path).to_owned();
         for entry in self.entries.values_mut() {
@@ -146,7 +147,7 @@ impl Tree {
             }
         }
         match bytes {
-            // A file that only its links show (a target outside of the directories that a boot reads) stays unseen.
+            // The link ends outside the directories that a boot reads, so its target has no entry.
             Some(_) if real != path && !self.entries.contains_key(&real) => {}
             Some(bytes) => self.insert(real, Entry::File(bytes.to_vec())),
             None => self.remove(real),
@@ -158,19 +159,19 @@ impl Tree {
         self.entries.insert(path.into(), entry);
     }
 
-    /// Takes away what stands at `path`.
+    /// Removes the entry at `path`.
     pub fn remove(&mut self, path: impl AsRef<Path>) {
         self.entries.remove(path.as_ref());
     }
 
-    /// Everything, in the order of the paths.
+    /// All entries, in the order of the paths.
     pub fn iter(&self) -> impl Iterator<Item = (&Path, &Entry)> {
         self.entries.iter().map(|(path, entry)| (path.as_path(), entry))
     }
 
-    /// What stands directly in `directory`, in the order of the names.
+    /// The entries directly in `directory`, in the order of the names.
     pub fn in_directory<'a>(&'a self, directory: &'a Path) -> impl Iterator<Item = (&'a Path, &'a Entry)> {
-        // Paths are ordered part by part, so that all below a directory stand together.
+        // Paths are ordered part by part, so that all paths below a directory are adjacent.
         let after = (Bound::Excluded(directory), Bound::Unbounded);
         self.entries
             .range::<Path, _>(after)
@@ -180,25 +181,25 @@ impl Tree {
     }
 }
 
-/// A read that fills a part of a [`Tree`]. A path at which nothing stands gets no entry.
+/// A read that fills a part of a [`Tree`]. A path without a file gets no entry.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Read {
-    /// The files that stand directly in a directory.
+    /// The files directly in a directory.
     Directory {
         /// The directory.
         path: PathBuf,
         /// The end of the names that are read.
         suffix: &'static str,
     },
-    /// The file at this path. If something bars the way to it, the entry is [`Entry::Unreadable`].
+    /// The file at this path. If the file cannot be reached, the entry is [`Entry::Unreadable`].
     File(PathBuf),
-    /// The file at one of several paths at which a program looks. If something bars the way to it, there is no entry.
+    /// The file at one of several paths at which a program looks. If the file cannot be reached, there is no entry.
     Candidate(PathBuf),
-    /// Whether anything stands at this path; the entry is [`Entry::Program`].
+    /// Whether anything exists at this path; the entry is [`Entry::Program`].
     Presence(PathBuf),
-    /// Where the links at this path end; the entry is an [`Entry::Link`] without bytes.
+    /// The end of the links at this path; the entry is an [`Entry::Link`] without bytes.
     Target(PathBuf),
-    /// A file that the running kernel makes. An image has none.
+    /// A file that the running kernel provides. An image has no such file.
     OfKernel(PathBuf),
     /// The lines of a large index that have one of `words` in them, both with `_` for `-`; the entry is an
     /// [`Entry::File`] of these lines. If there is no such file, or something bars the way to it, there is no entry.
@@ -242,9 +243,8 @@ pub fn drop_ins_and_hidden(tree: &Tree, directories: &[&str], suffix: &str) -> V
 
 /// The files of `directories`, the strongest first, whose names `counts` picks, in the order of the names.
 ///
-/// Of equal names, the one in the strongest directory hides the others, whatever stands there: an empty file, a
-/// directory, a link that leads nowhere. Sources: systemd's `src/basic/conf-files.c`; `PreloadSystem` in procps'
-/// `src/sysctl.c`.
+/// Of equal names, the one in the strongest directory hides the others, whatever it is: an empty file, a directory, a
+/// link that leads nowhere. Sources: systemd's `src/basic/conf-files.c`; `PreloadSystem` in procps' `src/sysctl.c`.
 pub fn first_of_each_name(tree: &Tree, directories: &[&str], counts: impl Fn(&[u8]) -> bool) -> Vec<PathBuf> {
     let mut by_name: BTreeMap<&OsStr, &Path> = BTreeMap::new();
     for directory in directories {
@@ -257,7 +257,7 @@ pub fn first_of_each_name(tree: &Tree, directories: &[&str], counts: impl Fn(&[u
     by_name.into_values().map(Path::to_owned).collect()
 }
 
-/// The first line of `file` of which `holds` is true, comments aside.
+/// The first line of `file` for which `holds` is true. Comments are skipped.
 pub fn line_where(tree: &Tree, file: &Path, holds: impl Fn(&str) -> bool) -> Option<Place> {
     let text = String::from_utf8_lossy(tree.bytes(file)?);
     // Only modules-load.d has `;` for comments. People put it elsewhere too, and every reader ignores such a line.

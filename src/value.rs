@@ -69,7 +69,7 @@ impl JsonSchema for WireValue {
     }
 }
 
-/// Why a value is refused.
+/// The reason for which a value is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ValueError {
     /// The value has no form that this setting knows; the sentence says why.

@@ -50,9 +50,9 @@ pub struct Judgement {
     pub doubts: Vec<Doubt>,
     /// The live number.
     pub live: Option<i64>,
-    /// What the next boot makes of it; of several boots, the first one that does not make it as desired.
+    /// The outcome of the next boot; of several boots, the first one whose outcome is not as desired.
     pub outlook: Outlook,
-    /// When connection tracking is there at that boot; None: there is no boot to judge.
+    /// When connection tracking is available at that boot; None: there is no boot to judge.
     pub arrival: Option<Arrival>,
 }
 
@@ -62,20 +62,20 @@ pub fn boots(desired: &Desired, snapshot: &Snapshot) -> Vec<Boot> {
     desired.loader.systems(&snapshot.tree).into_iter().map(|system| boot::boot(snapshot, system)).collect()
 }
 
-/// Whether `value` is what `want` aims at. (An absent line is a matter of files: any value satisfies that aim.)
+/// Whether `value` satisfies `want`. (An absent line is a matter of files: any value satisfies that aim.)
 #[must_use]
 pub fn satisfies(want: &Want, value: Option<i64>, page_size: u64) -> bool {
     match (want.aim, value) {
         (Aim::Absent, _) => true,
         (_, None) => false,
         (Aim::Exactly(number), Some(value)) => value == kernel_value(&want.name, number, page_size),
-        // No limit is as high as a limit gets.
+        // 0 means no limit, which satisfies every floor.
         (Aim::AtLeast(_), Some(0)) if want.name == MAX => true,
         (Aim::AtLeast(floor), Some(value)) => value >= floor,
     }
 }
 
-/// The judgement on `want`, where `boots` are those of `snapshot`.
+/// The judgement on `want`; `boots` are the boots of `snapshot`.
 #[must_use]
 pub fn judge(want: &Want, desired: &Desired, snapshot: &Snapshot, boots: &[Boot]) -> Judgement {
     let satisfied = |value| satisfies(want, value, snapshot.page_size);
@@ -129,7 +129,7 @@ pub fn is_missing(snapshot: &Snapshot, name: &Name) -> bool {
     snapshot.module != Module::Absent && snapshot.live.is_some() && snapshot.live_key(name).is_none()
 }
 
-/// Whether the setting's live key is there to be read only, because this is not the namespace that owns it.
+/// Whether the setting's live key is read-only because this is not the namespace that owns it.
 #[must_use]
 pub fn is_out_of_reach(snapshot: &Snapshot, name: &Name) -> bool {
     snapshot.in_child_namespace() && snapshot.live_key(name).is_some_and(|(_, live)| !live.writable)

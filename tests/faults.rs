@@ -156,21 +156,21 @@ fn points(stage: &mut Stage) -> Vec<Point> {
 
 /// The files that a loader reads, and those that the run may change, without copies and leftovers.
 fn lasting(state: &State) -> State {
-    state.iter().filter(|(name, _)| !is_copy(name) && !is_stray(name)).map(|(a, b)| (a.clone(), b.clone())).collect()
+    state.iter().filter(|(name, _)| !is_copy(name) && !is_leftover(name)).map(|(a, b)| (a.clone(), b.clone())).collect()
 }
 
 fn is_copy(name: &str) -> bool {
     name.ends_with('~')
 }
 
-fn is_stray(name: &str) -> bool {
+fn is_leftover(name: &str) -> bool {
     name.contains("/.") && name.ends_with(".tmp")
 }
 
 fn assert_old_or_new(found: &State, scene: &Scene, point: &Point) {
     for (name, text) in found {
         let is_known = [&scene.old, &scene.new].iter().any(|state| state.get(name) == Some(text));
-        assert!(is_known || is_copy(name) || is_stray(name), "{point:?}: `{name}` is neither old nor new: {text}");
+        assert!(is_known || is_copy(name) || is_leftover(name), "{point:?}: `{name}` is neither old nor new: {text}");
     }
     for name in scene.old.keys() {
         assert!(found.contains_key(name), "{point:?}: `{name}` is gone");
@@ -242,8 +242,8 @@ privileged!(killed_at_each_system_call, || {
         assert_live(&ended.stderr, &[["60", "240"], ["432000", "28800"]], point);
         assert_old_or_new(&state(&stage.world), &scene, point);
         assert_converges(stage, &scene, point);
-        let strays = state(&stage.world).into_keys().filter(|name| is_stray(name)).collect::<Vec<_>>();
-        assert!(strays.is_empty(), "{point:?}: {strays:?} is left after the next run");
+        let leftovers = state(&stage.world).into_keys().filter(|name| is_leftover(name)).collect::<Vec<_>>();
+        assert!(leftovers.is_empty(), "{point:?}: {leftovers:?} is left after the next run");
         ended.stdout.is_empty()
     });
     let killed = silent.iter().filter(|is_silent| **is_silent).count();

@@ -390,7 +390,7 @@ fn plan_with_failing_step(mut plan: Plan) -> Plan {
 /// The machine after a run, as another run would find it: its files are read anew, its values are those of the kernel.
 fn found(before: &Snapshot, root: &Root, kernel: &FakeKernel) -> Snapshot {
     let files = host::observe(root).expect("the root can be read");
-    let mut machine = Snapshot { tree: files.tree, strays: files.strays, ..before.clone() };
+    let mut machine = Snapshot { tree: files.tree, leftovers: files.leftovers, ..before.clone() };
     for (key, live) in &mut machine.live.as_mut().expect("a kernel runs").sysctls {
         // All keys of a setting are names of one variable; the kernel has it under the first.
         let name = key.name().expect("only conntrack keys are live");

@@ -238,7 +238,7 @@ pub(super) struct Quiet {
 /// The output that `--output` chooses among those of `T`. None leaves the choice to the program.
 pub(super) struct Chosen<T: 'static>(pub(super) Option<&'static Output<T>>);
 
-/// The name of no output: that of the choice of the program.
+/// The value of `--output` that leaves the choice to the program.
 const AUTO: &str = "auto";
 
 impl<T: Printed> Args for Chosen<T> {
@@ -382,7 +382,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A pause between two looks, long enough that the looks do not keep the machine busy.
+/// A pause between two readings, long enough that they do not keep the machine busy.
 fn pause(text: &str) -> Result<Duration, String> {
     match text.parse::<f64>() {
         Ok(seconds) if (0.1..=86_400.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),

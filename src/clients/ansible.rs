@@ -1,4 +1,4 @@
-//! Does the tasks of Ansible. The binary serves as two modules.
+//! Runs the tasks of Ansible. The binary serves as two modules.
 //!
 //! Ansible passes a task's arguments as JSON, with its own arguments under names that begin with `_ansible_`, and reads
 //! one JSON object from standard output. The collection's action plugin writes the arguments to standard input. If the
@@ -17,14 +17,14 @@ use crate::{request, run, show};
 /// The modules as which the binary serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AnsibleModule {
-    /// Makes the settings as the task asks.
+    /// Makes the settings match the task.
     Settings,
     /// Reports the settings.
     SettingsInfo,
 }
 
 impl AnsibleModule {
-    /// The module that a program with this name is. Ansible puts a prefix before the name of the file.
+    /// The module for a program of this name. Ansible puts a prefix before the name of the file.
     #[must_use]
     pub fn of(program: &OsStr) -> AnsibleModule {
         let is_info = program.to_str().is_some_and(|program| program.ends_with("settings_info"));
@@ -42,7 +42,7 @@ struct Task {
     request: Value,
 }
 
-/// Does a task of `module` with the JSON text `arguments`.
+/// Runs a task of `module` with the JSON text `arguments`.
 #[must_use]
 pub fn run(module: AnsibleModule, arguments: Result<Vec<u8>, Failure>) -> Answer {
     let arguments = arguments.and_then(|bytes| match request::strict_json(&bytes)? {

@@ -1,4 +1,4 @@
-//! Does the operations of the DSC resource, which its manifest in `dsc/` calls.
+//! Runs the operations of the DSC resource, which its manifest in `dsc/` calls.
 //!
 //! DSC takes every exit code but 0 for an error. So a test that finds a drift ends with 0, and its answer has the drift.
 
@@ -27,7 +27,7 @@ pub enum Operation {
     Schema,
 }
 
-/// Does `operation` on the machine at `root`; `input` reads the request.
+/// Runs `operation` on the machine at `root`; `input` reads the request.
 #[must_use]
 pub fn run(operation: Operation, input: impl FnOnce() -> Result<Vec<u8>, Failure>, root: &Path) -> Answer {
     let answer = match operation {
@@ -62,7 +62,8 @@ fn with_messages(render: fn(&Report) -> String, report: &Report) -> Answer {
     Answer { stdout: render(report), stderr: dsc::messages(report), exit: Exit::Done }
 }
 
-/// The report, unless it has nothing to show. A failure that set would meet is none of an operation that only looks.
+/// The report, unless it has nothing to show. A failure that set would have is not a failure of an operation that only
+/// reads.
 fn seen(report: Report) -> Result<Report, Failure> {
     if report.settings.is_empty() { succeeded(report) } else { Ok(report) }
 }

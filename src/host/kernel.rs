@@ -40,7 +40,7 @@ impl Kernel for MachineKernel {
         match target {
             Target::Sysctl(key) => {
                 let ctl = Ctl::new(key.as_str()).map_err(|error| cause(key, error))?;
-                // With a line end, as every other writer has it.
+                // With a line end, as every other program writes it.
                 ctl.set_value(CtlValue::String(format!("{text}\n"))).map(drop).map_err(|error| cause(key, error))
             }
             Target::Hashsize => std::fs::write(HASHSIZE, text),
@@ -63,7 +63,7 @@ pub(super) fn read_sysctl(key: &Key) -> io::Result<String> {
     Ok(text.trim_end().to_owned())
 }
 
-/// The operating system's reason behind an error of the crate, which says `NotFound` whatever kept it from opening.
+/// The operating system's reason for an error of the crate, which says `NotFound` for every file that it cannot open.
 fn cause(key: &Key, error: sysctl::SysctlError) -> io::Error {
     match error {
         sysctl::SysctlError::IoError(error) => error,

@@ -1,4 +1,4 @@
-//! One run at a time on a machine: a lock in /run/lock.
+//! Lets only one run at a time change a machine, by a lock in /run/lock.
 
 use std::fs::File;
 use std::io;

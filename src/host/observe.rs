@@ -23,7 +23,7 @@ use crate::snapshot::{LiveKernel, LiveValue, Module, Snapshot};
 use crate::sysctl_d::paths::SYSCTL_CONF;
 use crate::tree::{Entry, Read, Tree};
 
-/// Where the kernel has conntrack keys, below `/proc/sys`, as the prefix of their dotted names.
+/// The directories of conntrack keys below `/proc/sys`, as the prefixes of dotted names.
 const LIVE_DIRECTORIES: [&str; 4] = ["net.netfilter", "net", "net.ipv4.netfilter", "net.ipv4"];
 
 /// The machine as it is now, or the image at `root`.
@@ -37,7 +37,7 @@ pub fn observe(root: &Root) -> Result<Snapshot, Failure> {
     Ok(Snapshot {
         module,
         live,
-        strays: strays(root, &tree),
+        leftovers: leftovers(root, &tree),
         tree,
         time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis()),
         page_size: rustix::param::page_size() as u64,
@@ -65,7 +65,7 @@ fn sysctls() -> BTreeMap<Key, LiveValue> {
                 continue;
             }
             let writable = item.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o200 != 0);
-            // A key that goes away meanwhile, because the module is unloaded, counts as absent.
+            // A key that disappears during this loop, because the module is unloaded, counts as absent.
             if let Ok(text) = read_sysctl(&key) {
                 sysctls.insert(key, LiveValue { text, writable });
             }
@@ -162,8 +162,8 @@ fn is_second_name(root: &Root, path: &Path) -> bool {
         && root.find(Path::new("/lib/x")).is_ok_and(|resolved| resolved.path != Path::new("/lib/x"))
 }
 
-/// The unfinished files in the directories that a run may write to.
-fn strays(root: &Root, tree: &Tree) -> Vec<PathBuf> {
+/// The staged files in the directories that a run may write to.
+fn leftovers(root: &Root, tree: &Tree) -> Vec<PathBuf> {
     let own = [boot::MODULE_FILE, boot::HASHSIZE_FILE, SYSCTL_CONF].map(Path::new);
     let read = tree.iter().map(|(path, _)| tree.real(path));
     let directories: BTreeSet<&Path> =

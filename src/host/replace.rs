@@ -1,8 +1,9 @@
-//! Replaces a file at once and whole: a reader, and a machine that loses power, sees the old or the new one.
+//! Replaces a file atomically: a reader, and a machine that loses power, sees the old or the new file.
 //!
-//! The new content is written beside the file under a name that no loader reads, takes over mode, owner and extended
-//! attributes, is synced, and changes places with the old one. What was swapped out is compared with what the plan
-//! knew: where another writer came in between, both change places back, so that nobody's work is overwritten.
+//! The new content is staged beside the file under a name that no loader reads. The staged file takes over mode, owner
+//! and extended attributes, is synced, and is exchanged with the old file. The old content is then compared with the
+//! content that the plan knew. If another writer was faster, both files are exchanged back, so that nobody's work is
+//! overwritten.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -19,9 +20,9 @@ use super::root::{Resolved, Root, read_at};
 /// The mode of a new file: readable for all, as every file of a sysctl.d directory is.
 const NEW_FILE: u32 = 0o644;
 
-/// Makes the file at `path` hold `after` (None: not be there), if it holds `before` (None: is not there). The
-/// `directories` that had to be made for it are added, the outermost first. After an error the file may be either: what
-/// failed may be what comes after the exchange.
+/// Replaces the content `before` of the file at `path` by `after`; None: there is no file. The directories that had to
+/// be made are added to `directories`, the outermost first. After an error the file may have either content, because a
+/// step after the exchange may have failed.
 pub fn replace(
     root: &Root,
     path: &Path,
@@ -77,14 +78,14 @@ pub fn open_for_undo(root: &Root, path: &Path) -> io::Result<File> {
     })
 }
 
-/// Puts back the file at `path` that was removed: `bytes`, with the attributes of `removed`.
+/// Restores the removed file at `path`: `bytes`, with the attributes of `removed`.
 pub fn put_back(root: &Root, path: &Path, bytes: &[u8], removed: &File) -> io::Result<()> {
     let resolved = root.find(path)?;
     create(&resolved, bytes, Some(removed))?;
     sync_directory(&resolved)
 }
 
-/// Removes directories that [`replace`] made, where they are still empty.
+/// Removes directories that [`replace`] made, if they are still empty.
 pub(crate) fn remove_directories(root: &Root, directories: &[PathBuf]) {
     for directory in directories.iter().rev() {
         if let Ok(resolved) = root.find(directory) {
@@ -93,13 +94,13 @@ pub(crate) fn remove_directories(root: &Root, directories: &[PathBuf]) {
     }
 }
 
-/// The error of a file that is not what it was when the plan was made.
+/// The error for a file that changed after the plan was made.
 fn changed(path: &Path) -> io::Error {
     let message = format!("another writer changed `{}` during the run; it keeps that writer's content", path.display());
     io::Error::new(io::ErrorKind::ResourceBusy, message)
 }
 
-/// Makes a file where none stands yet, with the attributes of `like`. After an error there is none.
+/// Creates a file at a path that has none, with the attributes of `like`. After an error there is no file.
 fn create(resolved: &Resolved, bytes: &[u8], like: Option<&File>) -> io::Result<()> {
     let staged = Staged::write(resolved, bytes)?;
     match like {
@@ -169,7 +170,7 @@ struct Staged<'a> {
 
 impl<'a> Staged<'a> {
     fn write(resolved: &'a Resolved, bytes: &[u8]) -> io::Result<Staged<'a>> {
-        // The path of the handle: nobody can put another directory in its place meanwhile.
+        // The path goes through the handle, so nobody can replace the directory in between.
         let directory = PathBuf::from(format!("/proc/self/fd/{}", resolved.directory.as_raw_fd()));
         let (file, path) = tempfile::Builder::new()
             .prefix(&staged_prefix(&resolved.name))
@@ -182,7 +183,7 @@ impl<'a> Staged<'a> {
         Ok(staged)
     }
 
-    /// Syncs the staged file and renames it to its place, if nothing stands there yet.
+    /// Syncs the staged file and renames it to its final name, if no file has that name yet.
     fn publish(self, resolved: &Resolved) -> io::Result<()> {
         self.file.sync_all()?;
         match renameat_with(
@@ -239,8 +240,8 @@ pub(super) fn is_staged(name: &OsStr) -> bool {
 }
 
 /// Removes the staged files of killed runs. The caller holds the lock, so no other run is at work.
-pub fn sweep(root: &Root, strays: &[PathBuf]) -> io::Result<()> {
-    for path in strays {
+pub fn sweep(root: &Root, leftovers: &[PathBuf]) -> io::Result<()> {
+    for path in leftovers {
         let resolved = root.find(path)?;
         unlinkat(&resolved.directory, &resolved.name, AtFlags::empty())?;
     }
@@ -292,7 +293,7 @@ fn sync_directory(resolved: &Resolved) -> io::Result<()> {
     File::from(openat(&resolved.directory, ".", flags, Mode::empty())?).sync_all()
 }
 
-/// Makes the directories above `path` that are missing, and adds them to `made`.
+/// Creates the directories above `path` that are missing, and adds them to `made`.
 fn make_parents(root: &Root, path: &Path, made: &mut Vec<PathBuf>) -> io::Result<()> {
     let ancestors: Vec<&Path> = path.ancestors().skip(1).filter(|path| path.parent().is_some()).collect();
     for directory in ancestors.into_iter().rev() {

@@ -17,7 +17,7 @@ use crate::plan::{Plan, Step, Target};
 /// The kernel interface that the rules are written for; an older one enforces what it knows of them.
 const RULES: ABI = ABI::V5;
 
-/// Bars the process from changing any file, and from gaining rights by running a program. For runs that only look.
+/// Bars the process from changing any file, and from gaining rights by running a program. For runs that only read.
 pub fn confine_to_reading() {
     only_write_below(&[]);
 }
@@ -37,7 +37,8 @@ pub fn confine_to_plan(plan: &Plan, root: &Root) {
             Step::SetLive { target: Target::Sysctl(_), .. } => writable.push("/proc/sys/net".into()),
             Step::SetLive { target: Target::Hashsize, .. } => writable.push(super::kernel::HASHSIZE.into()),
             Step::KeepCopy { path, .. } | Step::ReplaceFile { path, .. } => {
-                // The directory, because a new file replaces the old one. If it is missing, the nearest one above it.
+                // The right is for the directory, because a new file replaces the old one. If the directory is missing,
+                // the nearest one above it counts.
                 writable.extend(path.ancestors().skip(1).find_map(|directory| root.directory_outside(directory)));
             }
         }

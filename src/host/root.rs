@@ -1,7 +1,7 @@
-//! Finds and reads files below a root, whatever the links there say.
+//! Finds and reads files below a root, whatever links are there.
 //!
-//! A path is walked one name at a time on handles, so that nothing that changes meanwhile leads out of the root. A
-//! link is followed inside the root, and only where nobody but its owner could have put it.
+//! A path is walked one name at a time on handles, so that no change during the walk leads out of the root. A link is
+//! followed inside the root, and only where nobody but its owner could have put it.
 
 use std::collections::VecDeque;
 use std::ffi::{CString, OsStr, OsString};
@@ -28,7 +28,7 @@ pub struct Root {
     path: PathBuf,
 }
 
-/// Where a path leads, after all links.
+/// The end of a path, after all links were followed.
 #[derive(Debug)]
 pub struct Resolved {
     /// The directory.
@@ -37,7 +37,7 @@ pub struct Resolved {
     pub name: OsString,
     /// The path without links, inside the root.
     pub path: PathBuf,
-    /// What stands there, if anything does: never a link.
+    /// The file there, if there is one: never a link.
     pub stat: Option<Stat>,
 }
 
@@ -55,7 +55,7 @@ impl Root {
         self.path == Path::new("/")
     }
 
-    /// Where `path` leads. An error with the kind `NotFound` says that a directory on the way is not there.
+    /// Follows `path` to its end. The error `NotFound` says that a directory on the way does not exist.
     pub fn find(&self, path: &Path) -> io::Result<Resolved> {
         let mut walk = PathWalk { directories: vec![(self.handle.try_clone()?, PathBuf::from("/"))], links: 0 };
         let mut names = names(path);
@@ -75,28 +75,28 @@ impl Root {
         }
     }
 
-    /// What stands at `path`; None: nothing.
+    /// The entry at `path`; None: there is none.
     #[must_use]
     pub fn entry(&self, path: &Path) -> Option<Entry> {
         match self.find(path) {
             Ok(resolved) if resolved.stat.is_none() && resolved.path == path => None,
             Ok(resolved) => Some(resolved_entry(resolved, path)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                // A directory on the way is missing; unless it is the path itself that is a link into nowhere. An
-                // image need not have a /dev to mask a file by a link to /dev/null.
+                // Either a directory on the way is missing, or the path itself is a link that leads nowhere. An image
+                // may mask a file by a link to /dev/null and have no /dev.
                 self.link(path).map(|target| if target == b"/dev/null" { Entry::Null } else { Entry::Dangling })
             }
             Err(error) => Some(Entry::Unreadable(obstacle(&error))),
         }
     }
 
-    /// Whether anything stands at `path`.
+    /// Whether anything exists at `path`.
     #[must_use]
     pub fn exists(&self, path: &Path) -> bool {
         self.find(path).is_ok_and(|resolved| resolved.stat.is_some())
     }
 
-    /// What stands directly in the directory at `path` under names for which `picks` is true.
+    /// The entries directly in the directory at `path` whose names `picks` selects.
     pub fn entries(&self, path: &Path, picks: impl Fn(&OsStr) -> bool) -> io::Result<Vec<(PathBuf, Entry)>> {
         let directory = match self.directory(path) {
             Ok(directory) => directory,
@@ -115,7 +115,7 @@ impl Root {
                     entries.extend(self.entry(&path).map(|entry| (path, entry)));
                 }
                 Ok(stat) => entries.push((path, entry_of(directory.as_fd(), &name, &stat))),
-                // It went away between the two calls.
+                // The file disappeared between the two calls.
                 Err(Errno::NOENT) => {}
                 Err(error) => entries.push((path, Entry::Unreadable(Obstacle::Refused(error.to_string())))),
             }
@@ -147,7 +147,7 @@ impl Root {
         Some(self.path.join(inside.strip_prefix("/").unwrap_or(&inside)))
     }
 
-    /// What the link at `path` says, if it is one.
+    /// The target of the link at `path`, if it is one.
     fn link(&self, path: &Path) -> Option<Vec<u8>> {
         let directory = self.directory(path.parent()?).ok()?;
         readlinkat(&directory, path.file_name()?, Vec::new()).ok().map(CString::into_bytes)
@@ -158,13 +158,13 @@ fn is_directory(resolved: &Resolved) -> bool {
     resolved.stat.as_ref().is_some_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
 }
 
-/// What a step of a walk came to.
+/// The result of one step of a walk.
 enum Step {
     /// The name was `..` or a link, and the walk has followed it.
     Followed,
-    /// Nothing stands there.
+    /// There is no file of this name.
     Missing,
-    /// This stands there, and it is no link.
+    /// The name is that of a file which is not a link.
     Found(Stat),
 }
 
@@ -183,7 +183,7 @@ impl PathWalk {
     /// Looks at `name`, and follows it if it is `..` or a link.
     fn step(&mut self, name: &OsStr, names: &mut VecDeque<OsString>) -> io::Result<Step> {
         if name == ".." {
-            // Above the root there is the root.
+            // The parent of the root is the root itself.
             if self.directories.len() > 1 {
                 self.directories.pop();
             }

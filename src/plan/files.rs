@@ -1,4 +1,4 @@
-//! Decides which lines of which files are written, so that the next boot makes the settings as desired.
+//! Decides which lines of which files are written, so that the next boot gives the settings their desired values.
 //!
 //! All edits are made on a copy of the tree. After each edit the boot is played through again on that copy, so that an edit
 //! is judged by the boot that it leads to, never by the text of a line.
@@ -20,10 +20,10 @@ use crate::tree::{Entry, Place, Tree};
 use crate::verify::{Remedy, bar_text, commentable, remedy, satisfies};
 use crate::warning::{Code, Warning};
 
-/// The beginning of the comment that a line of another file is turned into: it says who did that.
+/// The beginning of the comment that a line of another file is turned into: it names this program.
 const NOTE: &str = "conntrack-sysctl: ";
 
-/// The files as they are to be, and the warnings about them.
+/// The desired files, and the warnings about them.
 pub(super) struct Persistent {
     pub(super) warnings: Vec<Warning>,
     systems: Vec<&'static System>,
@@ -63,9 +63,9 @@ struct Editor<'a> {
     desired: &'a Desired,
     before: &'a Snapshot,
     systems: Vec<&'static System>,
-    /// The machine as it is to be.
+    /// The machine after the edits so far.
     after: Snapshot,
-    /// Its boots, until the next edit.
+    /// The boots of that machine, until the next edit.
     boots: OnceCell<Vec<Boot>>,
     boots_in_time: OnceCell<Vec<Boot>>,
     warnings: Vec<Warning>,
@@ -92,13 +92,13 @@ impl Editor<'_> {
         Ok(())
     }
 
-    /// The boots of the machine as it is to be.
+    /// The boots of the machine after the edits so far.
     fn boots(&self) -> &[Boot] {
         self.boots.get_or_init(|| self.systems.iter().map(|system| boot::boot(&self.after, system)).collect())
     }
 
-    /// The same boots, as if the module were always there in time. Even with `module` ignore the lines are made right, so
-    /// that they take effect once the module is loaded early.
+    /// The same boots, as if the module were always loaded in time. Even if `module` is `ignore`, the lines are
+    /// corrected, so that they take effect once the module is loaded early.
     fn boots_in_time(&self) -> &[Boot] {
         self.boots_in_time.get_or_init(|| {
             let boots =
@@ -119,8 +119,8 @@ impl Editor<'_> {
         self.boots_in_time.take();
     }
 
-    /// The first of `boots` that does not make the setting as desired: the dialect in which it reads our file, and its
-    /// outlook.
+    /// The first of `boots` whose outcome for the setting is not as desired: the dialect in which it reads our file,
+    /// and its outlook.
     fn unsatisfied(&self, want: &Want, boots: &[Boot]) -> Option<(&'static Dialect, Outlook)> {
         let drifts = |boot: &&Boot| !satisfies(want, boot.outlook(&want.name).value, self.after.page_size);
         let boot = boots.iter().find(drifts)?;
@@ -173,7 +173,7 @@ impl Editor<'_> {
         }
     }
 
-    /// Whether a loader writes `want` before the module is there, so that the write is lost: under the key of a fresh
+    /// Whether a loader writes `want` before the module is loaded, so that the write is lost: under the key of a fresh
     /// line, or under the key of a line in our file.
     fn comes_too_late(&self, want: &Want) -> bool {
         let keys = boot::keys(&self.after);
@@ -186,7 +186,7 @@ impl Editor<'_> {
         self.unsatisfied(want, self.boots()).is_some() && self.boots().iter().any(is_lost)
     }
 
-    /// Has the module loaded before the loader runs, as far as the request allows that.
+    /// Makes the boot load the module before the loader runs, as far as the request allows that.
     fn bring_module_early(&mut self) -> Result<(), Failure> {
         if let Some(bar) = self.boots().iter().find_map(|boot| boot.arrival.barred().cloned()) {
             return self.leave_barred(bar);
@@ -217,7 +217,7 @@ impl Editor<'_> {
         }
     }
 
-    /// Says that the line at `bar` keeps the module from being loaded early, whatever a run may write.
+    /// Fails or warns, because the line at `bar` prevents early loading and no run may change that line.
     fn leave_barred(&mut self, bar: Place) -> Result<(), Failure> {
         let message = format!("{} prevents early loading of nf_conntrack at boot", bar_text(&bar));
         let remedy = Remedy::AllowModule(bar);
@@ -229,13 +229,13 @@ impl Editor<'_> {
         Err(Failure::new(Kind::ModuleAbsent, message).hint(format!("{remedy}, or set `module` to ignore")))
     }
 
-    /// Edits until the boot makes the setting as desired, or nothing is left to edit.
+    /// Edits until the boot gives the setting its desired value, or nothing is left to edit.
     fn set(&mut self, want: &Want) -> Result<(), Failure> {
         let (Aim::Exactly(number) | Aim::AtLeast(number)) = want.aim else { return Ok(()) };
         if self.unsatisfied(want, self.boots_in_time()).is_none() {
             return Ok(());
         }
-        // A floor below what the kernel has now would lower that at the next boot.
+        // A floor below the live value would lower the value at the next boot.
         let number = match want.aim {
             Aim::AtLeast(floor) => self.after.live_value(&want.name).map_or(floor, |live| live.max(floor)),
             _ => number,
@@ -276,7 +276,7 @@ impl Editor<'_> {
         if let Some(assignment) = wrong.filter(|assignment| !right(assignment)) {
             document.set_value(assignment, &number.to_string());
         } else if let Some(legacy) = own.iter().rfind(|assignment| !is_live(assignment)) {
-            // No note: the fresh line, with today's name, goes right behind this commented one.
+            // No note: the new line, with today's name, is inserted right after this commented one.
             document.comment_out(legacy, "");
         } else if wrong.is_none() {
             let line = format!("{key} = {number}");
@@ -294,7 +294,8 @@ impl Editor<'_> {
         Ok(changes)
     }
 
-    /// Deals with an assignment of another file that wins although ours is right; true: the file was edited.
+    /// Comments out an assignment of another file that wins although our line is right, or refuses; true: the file was
+    /// edited.
     fn overrule(&mut self, want: &Want, outlook: &Outlook) -> Result<bool, Failure> {
         let name = &want.name;
         let ours = self.file().display();
@@ -331,7 +332,7 @@ impl Editor<'_> {
         }
     }
 
-    /// Whether `assignment` stands at `place`, and that is in our file, under whatever name the loader reads the file.
+    /// Whether `assignment` is the one at `place`, in our file, under whatever name the loader reads that file.
     fn is_own(&self, place: &Place, assignment: &Assignment) -> bool {
         place.line == assignment.line && self.is_in_our_file(place)
     }
@@ -348,7 +349,7 @@ impl Editor<'_> {
         key.ok_or_else(|| not_on_this_kernel(want))
     }
 
-    /// Sets the number of buckets by the module's option, where its sysctl cannot be written.
+    /// Sets the number of buckets by the module's option, if its sysctl cannot be written.
     fn set_hashsize(&mut self, want: &Want, buckets: i64) -> Result<(), Failure> {
         let file = Path::new(HASHSIZE_FILE);
         let line = boot::hashsize_line(buckets);

@@ -18,7 +18,7 @@ use crate::tree::Place;
 use crate::value::WireValue;
 use crate::verify::Verdict;
 
-/// The state of a setting. It stands in an answer in the place of the desired value in a request.
+/// The state of a setting. An answer has it in the place of the desired value of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Actual {
@@ -66,8 +66,8 @@ pub fn set(report: &Report) -> String {
     instance(settings, None) + "\n" + &properties(changes.map(|_| "settings"), report.changed.then_some(FILE))
 }
 
-/// The answer to export: one instance with the live values, and one with those of the next boot. This machine is as both
-/// desire.
+/// The answer to export: one instance with the live values, and one with those of the next boot. This machine satisfies
+/// both.
 #[must_use]
 pub fn exported(inventory: &Inventory) -> String {
     let live = requestable(inventory, |setting| setting.live);

@@ -1,4 +1,4 @@
-//! Decides what to do about a setting that is not as it should be, as a value, and puts all such values into words.
+//! Decides the advice on a setting that is not as desired, as a value, and puts each advice into words.
 
 use std::fmt;
 
@@ -19,7 +19,7 @@ pub enum Advice {
     Apply,
     /// Apply the request, which loads the module now.
     ApplyLoadsModule,
-    /// Apply the request, which has the module loaded early at boot as well.
+    /// Apply the request, which also makes the boot load the module early.
     ApplyLoadsModuleEarly,
     /// Apply the request, which overrules this line of another file.
     ApplyOverrules(Place),
@@ -29,7 +29,7 @@ pub enum Advice {
     Lost(Lost),
     /// This line of another file wins at boot, whatever our file says.
     Conflict(Place, Remedy),
-    /// The next boot makes this of the live value.
+    /// The next boot changes the live value to this number.
     BootMakes(i64),
     /// Leave the setting out of the request.
     LeaveOut,
@@ -42,15 +42,15 @@ pub enum Advice {
 /// What can be done about a line of a file that is in the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Remedy {
-    /// Change that line, or have ours read later.
+    /// Change that line, or choose a file of ours that is read later.
     ChangeLine,
-    /// Have ours read later, or mask the whole file: the line is not to be touched.
+    /// Choose a file of ours that is read later, or mask the whole file: the line must not be edited.
     MaskFile,
     /// Allow the module that this line bars.
     AllowModule(Place),
 }
 
-/// The advice on a setting that a run leaves as `left`; to apply the request leads to `applied`, or fails.
+/// The advice on a setting that a run leaves as `left`. An apply of the request leads to `applied`, or fails.
 #[must_use]
 pub fn advice(
     want: &Want,
@@ -94,7 +94,7 @@ fn apply_loads_early(desired: &Desired, left: &Judgement) -> bool {
         && left.arrival.as_ref().is_some_and(|arrival| matches!(arrival, Arrival::Late { barred: None, .. }))
 }
 
-/// What can be done about a line of another file that wins, where apply does not overrule it.
+/// What can be done about a line of another file that wins, if apply does not overrule it.
 #[must_use]
 pub fn remedy(tree: &Tree, winner: &Place, name: &Name) -> Remedy {
     match commentable(tree, winner, name) {
@@ -103,8 +103,8 @@ pub fn remedy(tree: &Tree, winner: &Place, name: &Name) -> Remedy {
     }
 }
 
-/// Compares the live value of a setting with that of the next boot, without any request. Where no file assigns the setting,
-/// the kernel's default is no difference.
+/// Compares the live value of a setting with that of the next boot, without any request. If no file assigns the
+/// setting, the kernel's default is no difference.
 #[must_use]
 pub fn comparison(live: Option<i64>, outlook: &Outlook) -> (Verdict, Option<Advice>) {
     if let Some(doubt) = outlook.doubts.first() {
@@ -178,7 +178,7 @@ impl fmt::Display for Remedy {
     }
 }
 
-/// How a text names the line that bars the module.
+/// The words for the line that bars the module.
 #[must_use]
 pub fn bar_text(place: &Place) -> String {
     if is_command_line(place) { "the kernel command line".to_owned() } else { format!("`{place}`") }
