@@ -1,7 +1,8 @@
-//! Decides when connection tracking is there at boot: before the loader writes, or after.
+//! Decides when connection tracking is available at boot: before the loader writes, or after.
 //!
-//! If connection tracking is a module that no list names, the first firewall rule that needs the module loads it. What the
-//! loader wrote before that is lost without a message: the most common cause of "it was fine until the reboot".
+//! If connection tracking is a module that no list names, the first firewall rule that needs the module loads it.
+//! Everything that the loader wrote before that is lost without a message: the most common cause of "it was fine until
+//! the reboot".
 
 use std::collections::BTreeSet;
 
@@ -16,25 +17,25 @@ use crate::kernel::modules::CONNTRACK;
 use crate::snapshot::Module;
 use crate::tree::{Place, Read, Tree, drop_ins, line_where};
 
-/// When connection tracking is there at boot.
+/// When connection tracking is available at boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Arrival {
     /// Before everything: connection tracking is part of the kernel.
     BuiltIn,
     /// Before the loader: this line names the module, or one that needs it.
     Early(Place),
-    /// After the loader, which a udev rule runs again as the module comes.
+    /// After the loader, but a udev rule runs the loader again when the module is loaded.
     Reapplied {
-        /// Where the rule stands.
+        /// The place of the rule.
         rule: Place,
-        /// The dotted keys that the rule has it write, with all that lies below them. Empty: every key.
+        /// The dotted keys that the rule makes the loader write, with all keys below them. Empty: every key.
         prefixes: Vec<String>,
-        /// The line that keeps the module from being loaded early, if one does.
+        /// The line that prevents early loading of the module, if there is one.
         barred: Option<Place>,
     },
     /// After the loader, whose writes are lost.
     Late {
-        /// The line that keeps the module from being loaded early, if one does.
+        /// The line that prevents early loading of the module, if there is one.
         barred: Option<Place>,
         /// The kernel under which it is late, if there is another that can boot and has it in time.
         kernel: Option<String>,
@@ -42,7 +43,7 @@ pub enum Arrival {
 }
 
 impl Arrival {
-    /// The line that keeps the module from being loaded early, if one does.
+    /// The line that prevents early loading of the module, if there is one.
     #[must_use]
     pub fn barred(&self) -> Option<&Place> {
         match self {
@@ -71,7 +72,7 @@ impl Arrival {
     }
 }
 
-/// The file in which a run names the module, where no other does.
+/// The file in which a run names the module, if no other file does.
 pub const MODULE_FILE: &str = "/etc/modules-load.d/nf_conntrack.conf";
 
 /// The directories of udev(7), the strongest first.

@@ -1,5 +1,5 @@
 //! Defines an init system: the stages of its boot that decide about sysctls, in order. Each system is a row; its paths
-//! and habits stand in a file of its own.
+//! and habits are in a file of its own.
 //!
 //! A new init system is a file beside `sysvinit.rs` and a line in [`SYSTEMS`].
 
@@ -36,7 +36,7 @@ const MODULES_LOAD: [&str; 5] = [
 
 /// An init system.
 pub struct System {
-    /// The name that requests and reports have for it.
+    /// The name in requests and reports.
     pub name: &'static str,
     /// The programs that load the modules and write the sysctls, in one sentence.
     pub summary: &'static str,
@@ -62,13 +62,13 @@ pub enum Sign {
     Installed,
     /// The first program of a boot is of this system.
     Init,
-    /// It runs the machine now.
+    /// The system runs the machine now.
     Running,
 }
 
 /// A stage of a boot.
 pub enum Stage {
-    /// The modules are loaded that some lists name.
+    /// The modules that some lists name are loaded.
     Modules(&'static ModuleLists),
     /// The loader writes the sysctls: it runs once for each list of files.
     Loader(fn(&Dialect, &Tree) -> Vec<Vec<PathBuf>>),
@@ -86,16 +86,16 @@ pub struct ModuleLists {
     pub(super) module: fn(&str) -> Option<(&str, &str)>,
     /// The parameters of the kernel command line that name modules as well.
     pub(super) parameters: &'static [&'static str],
-    /// What a `blacklist` line means to the program that loads them.
+    /// The effect of a `blacklist` line on the program that loads them.
     pub(super) blacklist: Blacklist,
 }
 
-/// What a blacklist means to the program that loads modules.
+/// The effect of a blacklist on the program that loads modules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blacklist {
     /// A module on it is not loaded.
     Obeyed,
-    /// A module on it is not loaded by an alias; by its name it is (modprobe(8)).
+    /// A module on it is not loaded by an alias, but by its name (modprobe(8)).
     ForAliases,
 }
 
@@ -115,7 +115,7 @@ pub fn detected(tree: &Tree) -> &'static System {
 }
 
 impl System {
-    /// How its loader reads sysctl files on a machine with the files of `tree`.
+    /// The dialect of its loader on a machine with the files of `tree`.
     #[must_use]
     pub fn dialect(&self, tree: &Tree) -> &'static Dialect {
         (self.dialect)(tree)
@@ -132,7 +132,7 @@ impl System {
     }
 
     /// Whether the loader reads `file`, under this name or through a link, given what else is in `tree`. A file that
-    /// is not there yet is taken for one that will be.
+    /// does not exist yet counts as if it existed.
     #[must_use]
     pub fn loads(&self, tree: &Tree, file: &Path) -> bool {
         if tree.get(file).is_none() {
@@ -150,7 +150,7 @@ fn once(dialect: &Dialect, tree: &Tree) -> Vec<Vec<PathBuf>> {
     vec![dialect.files(tree)]
 }
 
-// The name stands for the row: function pointers cannot be compared.
+// Rows are compared by name, because function pointers cannot be compared.
 impl PartialEq for System {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name

@@ -13,7 +13,7 @@ pub fn wanted(tree: &Tree, module: Module) -> Vec<Read> {
     let mut reads = writers::kernel::reads(module);
     for system in SYSTEMS {
         reads.extend((system.reads)(tree));
-        // If connection tracking is part of the kernel, no file decides when it comes.
+        // If connection tracking is part of the kernel, no file decides when it is available.
         if module != Module::BuiltIn {
             reads.extend(arrival::reads(system, tree));
         }

@@ -1,15 +1,15 @@
 //! Finds the setting that a person names, or the one that was probably meant.
 //!
 //! The catalog has every connection tracking sysctl of the kernels 2.6 to 6.18, under all of its names. A
-//! `nf_conntrack_*` name that it lacks, because the kernel is newer than the catalog or a vendor's, is taken for a plain
-//! number ([`Name::is_catalogued`] tells). Nothing outside conntrack has a name here; nor has
+//! `nf_conntrack_*` name that the catalog lacks, of a newer or a vendor's kernel, is treated as a plain number
+//! ([`Name::is_catalogued`] shows it). Nothing outside conntrack has a name here; nor has
 //! `ip_conntrack_tcp_timeout_syn_sent2`, a legacy key without a successor.
 
 pub use super::names::{BUCKETS, COUNT, FRAG6_HIGH, FRAG6_LOW, Key, MAX, Name, PREFIX};
 pub use super::setting::{Access, Scope, Setting, ValueKind};
 pub use super::settings::CATALOG;
 
-/// Why a name is not a setting.
+/// The error for a name that is not a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownName {
     /// The catalogued name that is nearest in spelling, if one is near.

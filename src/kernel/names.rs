@@ -17,7 +17,7 @@ pub const MAX: Name = Name(Cow::Borrowed("net.netfilter.nf_conntrack_max"));
 /// The number of buckets of the hash table, which the kernel rounds up.
 pub const BUCKETS: Name = Name(Cow::Borrowed("net.netfilter.nf_conntrack_buckets"));
 
-/// The number of entries in the table. It is a reading, which nobody sets.
+/// The number of entries in the table. The kernel counts them, and nobody can set the number.
 pub const COUNT: Name = Name(Cow::Borrowed("net.netfilter.nf_conntrack_count"));
 
 /// The lower threshold of IPv6 reassembly. At each write the kernel refuses a lower threshold above the upper one, and an
@@ -44,8 +44,8 @@ pub struct Key(Cow<'static, str>);
 impl Name {
     /// The setting that has the sysctl key `key`, dotted, exactly as the kernel names it.
     ///
-    /// A name that the catalog lacks may be that of a newer kernel's setting, or a misspelt one: where the running kernel
-    /// does not have it, [`super::catalog::nearest`] tells what was probably meant.
+    /// A name that the catalog lacks may be that of a newer kernel's setting, or a misspelt one: if the running kernel
+    /// does not have it, [`super::catalog::nearest`] suggests the name that was probably meant.
     #[must_use]
     pub fn of_key(key: &str) -> Option<Name> {
         // Most lines of most files are about something else.
@@ -62,7 +62,7 @@ impl Name {
         &self.0
     }
 
-    /// What is known of the setting. Of one that is not in the catalog, that is no more than its being a number.
+    /// The facts about the setting. A setting that is not in the catalog is only known to be a number.
     #[must_use]
     pub fn setting(&self) -> &'static Setting {
         CATALOG
@@ -114,7 +114,7 @@ impl Key {
         self.0.replace('.', "/")
     }
 
-    /// The setting that this is a key of.
+    /// The setting that has this key.
     #[must_use]
     pub fn name(&self) -> Option<Name> {
         Name::of_key(self.as_str())

@@ -10,7 +10,7 @@ use super::sizes::rounded_buckets;
 /// The kernel copies at most 21 bytes before parsing, and rejects a number that fills the buffer (`TMPBUFLEN - 1`).
 const LONGEST: usize = 21;
 
-/// The largest `int` of the kernel. A signed setting takes `-0` for 0; an unsigned one refuses it.
+/// The largest `int` of the kernel. A signed setting reads `-0` as 0; an unsigned one refuses it.
 const INT_MAX: i64 = 2_147_483_647;
 
 /// The number that the setting `name` has after a loader has written `text` and a line end, on a machine with pages of
@@ -20,7 +20,7 @@ pub fn kernel_reading(text: &[u8], name: &Name, page_size: u64) -> Option<i64> {
     let setting = name.setting();
     let number = first_number(text, setting, page_size)?;
     let bounds = match setting.kind {
-        // A timeout below zero is nonsense that every kernel takes.
+        // A timeout below zero makes no sense, but every kernel accepts it.
         ValueKind::Seconds => -setting.max..=setting.max,
         ValueKind::Integer | ValueKind::Boolean => setting.min..=setting.max,
     };
@@ -28,7 +28,7 @@ pub fn kernel_reading(text: &[u8], name: &Name, page_size: u64) -> Option<i64> {
     Some(kernel_value(name, number, page_size))
 }
 
-/// The number that the setting `name` has after `number` has been written, where the kernel accepts it.
+/// The number that the setting `name` has after `number` has been written, if the kernel accepts it.
 #[must_use]
 pub fn kernel_value(name: &Name, number: i64, page_size: u64) -> i64 {
     if *name == BUCKETS { rounded_buckets(number, page_size) } else { number }

@@ -1,14 +1,15 @@
 //! Lists the ways in which older kernels differ from today's, one row for each span of releases.
 //!
-//! A quirk is a difference that no live kernel shows: for what it shows (which keys there are, whether they can be
-//! written), the snapshot is asked. To add one: a variant that says what differs, and a row.
+//! A quirk is a difference that a live kernel does not show. The differences that it shows (the keys that exist, the
+//! keys that can be written) come from the snapshot. To add a quirk: a variant that describes the difference, and a
+//! row.
 
 use super::release::Release;
 
 /// A way in which some kernels differ from today's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quirk {
-    /// `frag6_high_thresh` can be lowered and never raised: the kernel takes the present value for the upper bound.
+    /// `frag6_high_thresh` can be lowered and never raised: the kernel uses the present value as the upper bound.
     Frag6HighOnlyFalls,
     /// The default limit is four entries for each bucket. Today it is one.
     FourEntriesPerBucket,
@@ -17,19 +18,19 @@ pub enum Quirk {
 /// The kernels that have a quirk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
-    /// What differs.
+    /// The difference.
     pub quirk: Quirk,
     /// The first release that has it.
     pub from: Release,
     /// The last release that has it.
     pub until: Release,
-    /// The kernel's source file that says so.
+    /// The kernel's source file that shows it.
     pub source: &'static str,
 }
 
 /// Every known quirk.
 pub const QUIRKS: &[Span] = &[
-    // Measured on 5.10, and not there in 6.1; the releases before 5.10 are taken to be like it.
+    // Measured on 5.10, and not there in 6.1; the releases before 5.10 are assumed to be like it.
     Span {
         quirk: Quirk::Frag6HighOnlyFalls,
         from: Release::v2_6(15),
@@ -45,7 +46,7 @@ pub const QUIRKS: &[Span] = &[
 ];
 
 impl Quirk {
-    /// Whether the kernel `release` has this quirk. An unknown kernel is taken for one of today.
+    /// Whether the kernel `release` has this quirk. An unknown kernel counts as one of today.
     #[must_use]
     pub fn applies_to(self, release: Option<Release>) -> bool {
         let Some(release) = release else { return false };

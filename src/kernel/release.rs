@@ -1,4 +1,4 @@
-//! Defines a release of the mainline kernel, as far as releases differ in what is known of them here.
+//! Defines a release of the mainline kernel, so that releases can be compared.
 
 use std::fmt;
 

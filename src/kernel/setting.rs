@@ -1,4 +1,4 @@
-//! Defines what is known of a setting: a row of the catalog.
+//! Defines the facts about a setting: a row of the catalog.
 
 use super::release::Release;
 
@@ -38,7 +38,7 @@ pub struct Setting {
     pub name: &'static str,
     /// The other sysctl keys that some kernel gives the same variable, newest first, dotted.
     pub other_keys: &'static [&'static str],
-    /// What the number means.
+    /// The meaning of the number.
     pub kind: ValueKind,
     /// The unit: `entries`, `buckets`, `seconds`, `bytes`; empty for a switch or a level.
     pub unit: &'static str,
@@ -48,7 +48,7 @@ pub struct Setting {
     pub max: i64,
     /// The kernel's default in seconds; every timeout has one here, and no other setting.
     ///
-    /// It is the default of the newest mainline release that has the setting. Older releases differ in four timeouts:
+    /// The number is that of the newest mainline release that has the setting. Older releases differ in four timeouts:
     /// they kept an established SCTP association for 5 days, two states of its shutdown for 0.3 seconds, and a UDP
     /// stream for 180 seconds.
     pub default: Option<u32>,
@@ -60,9 +60,9 @@ pub struct Setting {
     pub since: Option<Release>,
     /// The last release that has it, if it is gone.
     pub until: Option<Release>,
-    /// What it does, in one line.
+    /// The effect of the setting, in one line.
     pub summary: &'static str,
-    /// The kernel documentation or source file that says so.
+    /// The kernel document or source file for these facts.
     pub source: &'static str,
 }
 

@@ -1,8 +1,8 @@
 //! The catalog: a row for each setting, with the kernel document or source file that says so.
 //!
 //! The releases are those of the mainline kernel. A stable series may drop a setting that its release had (6.1.y lost
-//! `sctp_timeout_heartbeat_acked`), and a vendor may add one; what a running kernel has is asked of that kernel, not of
-//! this table. A setting that its release can be built without counts as being there.
+//! `sctp_timeout_heartbeat_acked`), and a vendor may add one; the running kernel is asked for its settings, not this
+//! table. A setting that its release can be built without counts as being there.
 
 use super::release::Release;
 use super::setting::{Access, Scope, Setting, ValueKind};
@@ -74,14 +74,14 @@ const fn level(keys: Keys, max: i64, since: Release, source: &'static str, summa
     }
 }
 
-/// Kernels before 5.2 take any `int` for a switch; nothing but 0 and 1 means anything to all of them.
+/// Kernels before 5.2 accept any `int` for a switch; only 0 and 1 have a meaning in all of them.
 const fn switch(keys: Keys, since: Release, source: &'static str, summary: &'static str) -> Setting {
     let mut setting = level(keys, 1, since, source, summary);
     setting.kind = ValueKind::Boolean;
     setting
 }
 
-/// A time, which is `default` seconds until somebody sets it.
+/// A timeout, which is `default` seconds until somebody sets it.
 ///
 /// Kernels also accept a negative number and read it as an enormous one, which is not a timeout that anybody means.
 const fn timeout(keys: Keys, default: u32, since: Release, source: &'static str, summary: &'static str) -> Setting {
@@ -92,7 +92,7 @@ const fn timeout(keys: Keys, default: u32, since: Release, source: &'static str,
     setting
 }
 
-/// An `unsigned long` of bytes, of which no more than an [`i64`] is worth writing.
+/// A number of bytes: an `unsigned long` in the kernel, limited here to an [`i64`].
 const fn bytes(keys: Keys, since: Release, source: &'static str, summary: &'static str) -> Setting {
     let mut setting = level(keys, i64::MAX, since, source, summary);
     setting.unit = "bytes";
@@ -127,8 +127,8 @@ impl Setting {
 /// Every known connection tracking sysctl, in the order of the names.
 ///
 /// Three bounds are narrower than those of older kernels. `expect_max` starts at the documented 1: a 0 would allow no
-/// expectation at all, where a reader of `max` takes it for no limit. `tcp_max_retrans` ends at 255, which is as far as
-/// the kernel counts. `tcp_loose` is a switch, though before 2.6.21 it was a number of packets, 3 by default.
+/// expectation at all, although a reader of `max` would take it for no limit. `tcp_max_retrans` ends at 255, which is
+/// as far as the kernel counts. `tcp_loose` is a switch, though before 2.6.21 it was a number of packets, 3 by default.
 #[rustfmt::skip]
 pub const CATALOG: &[Setting] = &[
     switch(own!("acct"), v2_6(27), DOC, "count the packets and bytes of each connection"),

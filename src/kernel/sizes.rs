@@ -1,5 +1,5 @@
-//! Knows the sizes of the table: what an entry and a bucket take, how the kernel rounds the number of buckets, and what
-//! it derives from that number.
+//! Computes the sizes of the table: the bytes of an entry and of a bucket, the number of buckets as the kernel rounds
+//! it, and the numbers that the kernel derives from it.
 
 use super::quirks::Quirk;
 use super::release::Release;
@@ -7,14 +7,14 @@ use super::release::Release;
 /// The bytes of a bucket: one pointer of a 64-bit kernel.
 pub const BUCKET_BYTES: u64 = 8;
 
-/// The bytes that an entry takes in the slabs of today's 64-bit kernels (`/sys/kernel/slab/nf_conntrack/slab_size`). It
-/// stands in where the kernel cannot be asked for its own.
+/// The bytes that an entry takes in the slabs of today's 64-bit kernels (`/sys/kernel/slab/nf_conntrack/slab_size`).
+/// This size is assumed if the running kernel does not show its own.
 pub const ENTRY_BYTES: u64 = 256;
 
 /// The lower threshold of IPv6 reassembly at the start of a kernel, in bytes (`IPV6_FRAG_LOW_THRESH`).
 pub const FRAG6_LOW_DEFAULT: i64 = 3 << 20;
 
-/// The upper one (`IPV6_FRAG_HIGH_THRESH`).
+/// The upper threshold of IPv6 reassembly at the start of a kernel, in bytes (`IPV6_FRAG_HIGH_THRESH`).
 pub const FRAG6_HIGH_DEFAULT: i64 = 4 << 20;
 
 /// The most buckets that a kernel starts with: of more, the bytes do not fit into 32 bits,
@@ -31,21 +31,21 @@ pub fn rounded_buckets(number: i64, page_size: u64) -> i64 {
     }
 }
 
-/// How many entries for each bucket the default limit allows (`nf_conntrack_init_start` in
-/// net/netfilter/nf_conntrack_core.c). Each entry stands in two chains, one for each direction.
+/// The number of entries for each bucket that the default limit allows (`nf_conntrack_init_start` in
+/// net/netfilter/nf_conntrack_core.c). Each entry is in two chains, one for each direction.
 #[must_use]
 pub fn default_entries_per_bucket(release: Option<Release>) -> i64 {
     if Quirk::FourEntriesPerBucket.applies_to(release) { 4 } else { 1 }
 }
 
-/// The limit that a kernel starts with where its parameter `hashsize` sets `buckets` (measured by real boots from 5.10 to
+/// The limit that a kernel starts with if its parameter `hashsize` sets `buckets` (measured by real boots from 5.10 to
 /// 7.2).
 #[must_use]
 pub fn limit_for_hashsize(buckets: i64) -> i64 {
     buckets.saturating_mul(8)
 }
 
-/// The number of expected connections that a kernel starts with where it has `buckets` (`nf_conntrack_expect_init`;
+/// The number of expected connections that a kernel starts with if it has `buckets` (`nf_conntrack_expect_init`;
 /// measured by real boots from 5.10 to 7.2).
 #[must_use]
 pub fn default_expectations(buckets: i64) -> i64 {
@@ -70,7 +70,7 @@ mod tests {
         }
     }
 
-    /// As real boots showed it.
+    /// The numbers are those of real boots.
     #[test]
     fn what_the_kernel_derives_from_its_buckets() {
         for (buckets, limit, expectations) in [(65_536, 524_288, 1024), (1024, 8192, 16), (512, 4096, 8)] {

@@ -11,12 +11,12 @@ use super::{SYSTEMD, SYSTEMS, SYSVINIT, System, detected};
 use crate::text::excerpt;
 use crate::tree::Tree;
 
-/// Which program reads the files at boot.
+/// The program that reads the files at boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LoaderChoice {
-    /// The one that the machine boots with.
+    /// The loader that the machine boots with.
     Auto,
-    /// These; a setting must hold under each.
+    /// These loaders; a setting must be right with each of them.
     Named(Vec<&'static System>),
 }
 
@@ -26,7 +26,7 @@ const BOTH: (&str, [&System; 2]) = ("both", [&SYSTEMD, &SYSVINIT]);
 const AUTO: &str = "auto";
 
 impl LoaderChoice {
-    /// The init systems under which a request must hold, at least one.
+    /// The init systems with which a request must be right, at least one.
     #[must_use]
     pub fn systems(&self, tree: &Tree) -> Vec<&'static System> {
         match self {

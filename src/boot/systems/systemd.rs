@@ -1,4 +1,4 @@
-//! Knows the boot of systemd: systemd-modules-load, then systemd-sysctl, which a udev rule may run again.
+//! Describes the boot of systemd: systemd-modules-load, then systemd-sysctl, which a udev rule may run again.
 
 use super::{Blacklist, INIT, MODULES_LOAD, ModuleLists, Sign, Stage, System, once};
 use crate::sysctl_d;
@@ -37,8 +37,8 @@ fn reads(_: &Tree) -> Vec<Read> {
     signs.chain(sysctl_d::systemd::reads()).collect()
 }
 
-/// A running systemd tells; else the init program does. Where there is none (the file system of a container), the
-/// loader that is installed decides.
+/// A running systemd is the strongest sign, and the init program the next. If there is neither (the file system of a
+/// container), the installed loader decides.
 fn detect(tree: &Tree) -> Option<Sign> {
     match tree.get(INIT) {
         _ if tree.get(RUNS).is_some() => Some(Sign::Running),

@@ -1,4 +1,5 @@
-//! Knows the boot by LSB scripts: kmod, then procps. sysvinit runs them, and so do runit and OpenRC as Debian has them.
+//! Describes the boot by LSB scripts: kmod, then procps. sysvinit runs them, and so do runit and OpenRC as Debian has
+//! them.
 
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,5 @@
-//! kube-proxy: it writes the limit and some timeouts as it starts (kubernetes: cmd/kube-proxy/app/conntrack.go). Its
-//! values come from the cluster and from the number of CPUs, so that only the presence of a node's files is looked at.
+//! kube-proxy writes the limit and some timeouts when it starts (kubernetes: cmd/kube-proxy/app/conntrack.go). The
+//! values come from the cluster and from the number of CPUs, so only the presence of a node's files is checked.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use super::{Evidence, Scene, Writer, Written};
 use crate::kernel::catalog::Name;
 use crate::tree::{Read, Tree};
 
-/// What a node of a cluster has, under the names of the usual distributions of Kubernetes.
+/// The files of a node of a cluster, under the names of the usual distributions of Kubernetes.
 const MARKERS: [&str; 4] = [
     "/var/lib/kube-proxy",
     "/var/lib/kubelet/config.yaml",
