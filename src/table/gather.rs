@@ -22,7 +22,7 @@ use crate::text::utc;
 /// The options of `status`.
 #[derive(Clone, Debug)]
 pub struct StatusOptions {
-    /// The time between two looks; without it, there is one look.
+    /// The time between two readings; None: there is one reading.
     pub interval: Option<Duration>,
     /// The fill in percent that is a warning.
     pub warn: Option<f64>,
@@ -35,9 +35,9 @@ pub struct StatusOptions {
 /// The options of `diagnose`.
 #[derive(Clone, Debug)]
 pub struct DiagnoseOptions {
-    /// How long to look at the counters; the time of reading the table counts towards it.
+    /// The time over which the counters are compared, including the time to read the table.
     pub interval: Duration,
-    /// Whether to read the whole table and not a sample of it.
+    /// Whether to read the whole table, not a sample of it.
     pub all: bool,
     /// A saved table instead of the live one; `-` for standard input.
     pub from: Option<PathBuf>,
@@ -47,14 +47,14 @@ pub struct DiagnoseOptions {
     pub log: Option<PathBuf>,
 }
 
-/// The thresholds that most plugins have, for where only one of them is given.
+/// The thresholds that most plugins have. They are used if only one of the two is given.
 const THRESHOLDS: Thresholds = Thresholds { warn: 75.0, crit: 90.0 };
 
 /// Reads how full the table is and what it has dropped.
 #[must_use]
 pub fn status(options: &StatusOptions) -> Status {
     let mut unread = Vec::new();
-    // Before the restraint: Landlock also bars a process from looking at processes outside of its own domain.
+    // Before the restraint: Landlock also prevents a process from reading about processes outside its own domain.
     let namespaces = namespaces(&mut unread);
     restraint::confine_to_reading();
     let before = options.interval.map(|interval| {
@@ -112,8 +112,8 @@ fn live(options: &DiagnoseOptions) -> Observations {
     }
 }
 
-/// The number of entries that are read of a large table: shares are then right to 0.77 points in 19 of 20 runs, and a
-/// host in trouble is not made to walk through its whole table.
+/// The number of entries that are read of a large table: shares are then accurate to 0.77 points in 19 of 20 runs, and
+/// a host in trouble does not have to walk through its whole table.
 const SAMPLE: u64 = 16_384;
 
 /// A profile, and the source that it was read from.
@@ -161,7 +161,7 @@ fn netlink_profile(most: u64, count: Option<u64>, unread: &mut Vec<Unread>) -> i
     Ok(tally.profile(whole))
 }
 
-/// Observes a saved table. Nothing else is known of its machine, so the kernel's defaults stand in.
+/// Observes a saved table. Nothing else is known of its machine, so the kernel's default timeouts are assumed.
 fn saved(path: &Path, options: &DiagnoseOptions) -> io::Result<Observations> {
     restraint::confine_to_reading();
     let mut tally = Tally::new(Timeouts::new());

@@ -1,4 +1,4 @@
-//! Defines what is known of the table, whatever it was read from.
+//! Defines the facts about the table, independent of their source.
 
 pub mod counters;
 pub mod entry;

@@ -23,7 +23,7 @@ impl Printed for Status {
 }
 
 impl Status {
-    /// The exit code: that of a monitoring plugin where thresholds are given.
+    /// The exit code: that of a monitoring plugin if thresholds are given.
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self.alert {

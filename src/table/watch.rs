@@ -25,7 +25,7 @@ pub struct WatchOptions {
     pub interval: Duration,
     /// The number of looks after which the watch ends.
     pub count: Option<u64>,
-    /// Whether to count the new entries by the kernel's events.
+    /// Whether to count new entries from the kernel's events.
     pub new: bool,
 }
 
@@ -37,7 +37,7 @@ pub enum Display<'a> {
     Lines(&'a mut dyn FnMut(&Look) -> io::Result<()>),
 }
 
-/// The entries that a look reads for its sources and ports: right to two points, and read in a few milliseconds.
+/// The entries that a look reads for its sources and ports: accurate to two points, and read in a few milliseconds.
 const SAMPLE: u64 = 8192;
 
 /// The looks that the history line remembers: as many as the widest terminal has columns.
@@ -195,7 +195,8 @@ impl View<'_> {
     /// Waits for the time of the next look, and reacts to keys, signals and a new size. Breaks off if they end the view.
     fn wait(&mut self, watcher: &mut Watcher) -> io::Result<ControlFlow<()>> {
         let keys = self.terminal.keys();
-        // At least once, so that keys and signals are noticed even if a look takes longer than the interval.
+        // The loop runs at least once, so that keys and signals are noticed even if a look takes longer than the
+        // interval.
         loop {
             let has_key = watcher.wait(keys.as_ref())?;
             if (has_key && self.terminal.is_quit()) || self.terminal.ended_by().is_some() {

@@ -17,15 +17,15 @@ pub struct Diagnosis {
     pub source: TableSource,
     /// The verdict.
     pub verdict: Health,
-    /// How full the table is, and what was counted during the run.
+    /// The fill of the table, and the counts of the run.
     pub status: Status,
-    /// What fills the table.
+    /// The mix of entries in the table.
     pub profile: Option<Profile>,
     /// The seconds until the table is full at the present rate; None: it does not grow, or has no limit.
     pub seconds_until_full: Option<u64>,
     /// The counters of lost packets that grew during the run.
     pub losses: Vec<Loss>,
-    /// The time of the last message of a full table, where the log has it.
+    /// The time of the last message of a full table, if the log has it.
     pub full_at: Option<String>,
     /// The settings that the table needs.
     pub proposal: Proposal,
@@ -56,9 +56,9 @@ pub enum Health {
 pub struct Observations {
     /// The source of the entries.
     pub source: TableSource,
-    /// The status, with an interval and the log where they could be read.
+    /// The status, with an interval and the log if they could be read.
     pub status: Status,
-    /// What fills the table.
+    /// The mix of entries in the table.
     pub profile: Option<Profile>,
     /// The counters of packets lost elsewhere.
     pub other_losses: Option<LossInterval>,
@@ -68,11 +68,11 @@ pub struct Observations {
     pub since_boot: Option<u64>,
 }
 
-/// From here on a table counts as full where its counters show drops: the kernel evicts and fills in turns.
+/// From this fill on, a table counts as full if its counters show drops: the kernel evicts and fills in turns.
 const BRIM_PERCENT: f64 = 95.0;
-/// From here on a table is nearly full.
+/// From this fill on, a table is nearly full.
 const NEAR_PERCENT: f64 = 80.0;
-/// From here on a growing table is nearly full, if it will be full within `NEAR_SECONDS`.
+/// From this fill on, a growing table is nearly full if it will be full within `NEAR_SECONDS`.
 const HALF_PERCENT: f64 = 50.0;
 const NEAR_SECONDS: u64 = 600;
 /// A message of a full table is news for a day.
@@ -128,7 +128,7 @@ fn is_near(status: &Status, seconds_until_full: Option<u64>) -> bool {
     status.fill_percent.is_some_and(|fill| fill >= NEAR_PERCENT || (fill >= HALF_PERCENT && is_soon_full))
 }
 
-/// Whether the table was full lately, by the messages about it in the log, or by its counters where there is no log.
+/// Whether the table was full lately, by the messages about it in the log, or by its counters if there is no log.
 fn was_full(status: &Status, own: Option<&NamespaceMessages>, since_boot: Option<u64>) -> bool {
     let ever = |name: &str| {
         let counted = status.since_boot.as_ref()?;
@@ -156,7 +156,7 @@ fn own_messages<'a>(status: &'a Status, sizes: &Sizes) -> Option<&'a NamespaceMe
 fn is_news(messages: &NamespaceMessages, since_boot: Option<u64>) -> bool {
     match (messages.last.since_boot, since_boot) {
         (Some(then), Some(now)) => now.saturating_sub(then) <= NEWS_MICROSECONDS,
-        // A user who gives a log means its messages to count.
+        // A user who names a log wants its messages to count.
         _ => true,
     }
 }

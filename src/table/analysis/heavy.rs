@@ -45,7 +45,7 @@ impl<T: Hash + Eq + Ord + Clone> HeavyHitters<T> {
         self.missing
     }
 
-    /// The number of different items; None where the counts are not exact.
+    /// The number of different items; None: the counts are not exact.
     #[must_use]
     pub fn different(&self) -> Option<usize> {
         (self.missing == 0).then_some(self.counts.len())

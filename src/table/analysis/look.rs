@@ -17,13 +17,13 @@ pub struct Look {
     pub count: Option<u64>,
     /// The limit; 0: none.
     pub limit: Option<u64>,
-    /// How much of the limit is used; null: not known, or no limit.
+    /// The used part of the limit, in percent; null: not known, or no limit.
     pub fill_percent: Option<f64>,
     /// The seconds since the look before.
     pub seconds: f64,
     /// The entries that the table grew by since; below 0: it shrank.
     pub growth: i64,
-    /// The new entries since, where they are counted.
+    /// The new entries since, if they are counted.
     pub new: Option<NewEntries>,
     /// Packets dropped since.
     pub drop: u64,

@@ -95,7 +95,7 @@ const CONNTRACK: [(&str, bool, NextStep); 4] = [
     ("invalid", false, NextStep::InvalidPackets),
 ];
 
-/// The counters of the CPUs' input queues. A CPU that runs out of its budget goes on later, and loses nothing.
+/// The counters of the CPUs' input queues. A CPU that runs out of its budget continues later, and loses nothing.
 const SOFTNET: [(&str, bool, NextStep); 2] =
     [("dropped", true, NextStep::InputQueue), ("time_squeeze", false, NextStep::InputBudget)];
 

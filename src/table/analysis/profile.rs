@@ -42,7 +42,7 @@ pub struct Tally {
     sources: HeavyHitters<IpAddr>,
     destinations: HeavyHitters<IpAddr>,
     ports: HeavyHitters<(u8, u16)>,
-    /// The seconds of each timeout, so that its name is made once.
+    /// The seconds of each timeout, so each name is made only once.
     known: BTreeMap<Timeout, Option<u32>>,
 }
 
@@ -56,7 +56,7 @@ struct Idleness {
     not_known: u64,
 }
 
-/// What fills a table.
+/// The mix of entries in a table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
@@ -108,7 +108,7 @@ pub struct TimeoutUse {
     pub setting: String,
     /// Its value in seconds; null: not known.
     pub seconds: Option<u32>,
-    /// Whether that value is the kernel's own default, taken because the live value is not known.
+    /// Whether that value is the kernel's own default, because the live value is not known.
     pub assumed: bool,
     /// The entries that use it.
     pub entries: u64,
@@ -330,7 +330,7 @@ fn margin_points(read: u64, whole: u64) -> f64 {
     (98.0 * (left_out / read).sqrt() * 100.0).ceil() / 100.0
 }
 
-/// The seconds of the timeout `setting`: the live value, or the kernel's default where that is not known.
+/// The seconds of the timeout `setting`: the live value, or the kernel's default if that is not known.
 fn seconds(timeouts: &Timeouts, setting: &str) -> Option<u32> {
     timeouts.get(setting).copied().or_else(|| default_timeout(setting))
 }

@@ -14,7 +14,7 @@ use crate::text::{to_f64, to_u64};
 /// The facts that the arithmetic starts from.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
-    /// What fills the table.
+    /// The mix of entries in the table.
     pub profile: Option<&'a Profile>,
     /// The entries.
     pub count: u64,
@@ -63,7 +63,7 @@ pub enum Calculation {
     Shorten {
         /// The setting.
         setting: String,
-        /// Its value in seconds, where it is known.
+        /// Its value in seconds, if it is known.
         from: Option<u32>,
         /// The shorter value in seconds.
         to: u32,
@@ -81,7 +81,7 @@ pub enum Calculation {
         /// The rest.
         stay: u64,
     },
-    /// The part of a table that was full which would have stayed, by the mix of entries of now.
+    /// The part of a table that was full which would have stayed, by the present mix of entries.
     StayOfFull {
         /// The limit, which was reached.
         limit: u64,
@@ -157,7 +157,7 @@ impl Proposal {
     }
 }
 
-/// A timeout is worth shortening if that removes so many percent of all entries.
+/// A timeout is worth shortening if that removes at least this percentage of all entries.
 const WORTHWHILE_PERCENT: f64 = 10.0;
 
 /// The values that the timeout of established connections may be cut to: a day, the 8 hours of a working day, and the
@@ -236,7 +236,7 @@ fn staying(arithmetic: &mut Vec<Calculation>, facts: &Facts<'_>, limit: u64, gon
             Some(stay)
         }
         Pressure::Before => {
-            // The mix of entries in the full table is not known any more; the present mix stands in for it.
+            // The mix of entries in the full table is no longer known; the present mix is used instead.
             let share = if facts.count == 0 { 1.0 } else { to_f64(stay) / to_f64(facts.count) };
             let stay = to_u64(to_f64(limit) * share);
             arithmetic.push(Calculation::StayOfFull { limit, share, stay });

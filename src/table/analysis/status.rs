@@ -13,13 +13,13 @@ use crate::text::{percent, to_f64, to_u64};
 pub struct Status {
     /// The time, in UTC.
     pub time: String,
-    /// The alert, where thresholds are given.
+    /// The alert, if thresholds are given.
     pub alert: Option<Alert>,
     /// The entries in the table of this network namespace.
     pub count: Option<u64>,
     /// The limit; 0: there is none.
     pub limit: Option<u64>,
-    /// How much of the limit is used; None: not known, or no limit.
+    /// The used part of the limit, in percent; None: not known, or no limit.
     pub fill_percent: Option<f64>,
     /// The buckets of the hash table.
     pub buckets: Option<u64>,
@@ -76,7 +76,7 @@ pub enum AlertLevel {
 /// The reason for a level.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum AlertReason {
-    /// So many packets were dropped during this run.
+    /// This many packets were dropped during this run.
     Dropped(u64),
     /// The fill has reached a threshold.
     AtOrAbove {
@@ -139,7 +139,7 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// The count of the counter `name`; 0 where it is not known.
+    /// The count of the counter `name`; 0 if it is not known.
     #[must_use]
     pub fn count(&self, name: &str) -> u64 {
         self.counted.as_ref().and_then(|counted| counted.total.get(name)).copied().unwrap_or(0)
@@ -175,7 +175,7 @@ pub fn interval(before: &Reading, after: &Reading) -> Interval {
     Interval { seconds, growth: if last < first { -growth } else { growth }, counted }
 }
 
-/// How much of `limit` the `count` is, in percent.
+/// The part of `limit` that `count` is, in percent.
 #[must_use]
 pub fn fill(count: Option<u64>, limit: Option<u64>) -> Option<f64> {
     match (count, limit) {
@@ -199,7 +199,7 @@ pub fn memory(reading: &Reading, sizes: &Sizes) -> Option<Memory> {
     })
 }
 
-/// The status that `reading` shows; `before` is an earlier reading, where the run took two.
+/// The status that `reading` shows; `before` is an earlier reading, if the run took two.
 #[must_use]
 pub fn status(time: String, reading: &Reading, before: Option<&Reading>, sizes: &Sizes) -> Status {
     let per_bucket = |count: u64, buckets: u64| (to_f64(count) * 1000.0 / to_f64(buckets)).round() / 1000.0;
@@ -226,7 +226,7 @@ pub fn status(time: String, reading: &Reading, before: Option<&Reading>, sizes: 
     }
 }
 
-/// The alert that `status` is by these thresholds.
+/// The alert for `status` by these thresholds.
 #[must_use]
 pub fn alert(status: &Status, thresholds: Thresholds) -> Alert {
     let Thresholds { warn, crit } = thresholds;

@@ -11,7 +11,7 @@ pub type Counts = BTreeMap<String, u64>;
 /// The statistics of connection tracking.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// The entries of the table; None where the source does not say.
+    /// The entries of the table; None: the source does not say.
     pub entries: Option<u64>,
     /// The counters of each CPU, in the kernel's order.
     pub cpus: Vec<Counts>,
@@ -67,9 +67,9 @@ pub fn growth(before: &Counts, after: &Counts) -> Counts {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewEntries {
-    /// How many were counted.
+    /// The number that was counted.
     pub entries: u64,
-    /// Whether more came than could be counted.
+    /// Whether more events came than could be counted.
     pub or_more: bool,
 }
 

@@ -9,7 +9,7 @@ pub struct TableEntry {
     pub protocol: u8,
     /// The state, for the protocols that have one.
     pub state: Option<ProtocolState>,
-    /// The seconds until the entry expires; None where the table does not say (an offloaded flow).
+    /// The seconds until the entry expires; None: the table does not say (an offloaded flow).
     pub remaining: Option<u32>,
     /// The address that opened the connection.
     pub source: IpAddr,
@@ -138,7 +138,7 @@ impl ProtocolState {
     }
 }
 
-/// The name of the protocol `number`, as the tools print it; `protocol 50` where they have no name.
+/// The name of the protocol `number`, as the tools print it; `protocol 50` if they have no name.
 #[must_use]
 pub fn protocol_name(number: u8) -> String {
     let own = PROTOCOLS.iter().find(|(own, ..)| *own == number);
@@ -161,7 +161,7 @@ impl Timeout {
         format!("{}{start}{joint}{end}", crate::kernel::catalog::PREFIX)
     }
 
-    /// The timeout of the same entries on the kernels that do not have this one any more: since 4.11, UDP-Lite uses UDP's.
+    /// The timeout of the same entries on the kernels that no longer have this one: since 4.11, UDP-Lite uses UDP's.
     #[must_use]
     pub fn successor(self) -> Option<Timeout> {
         (self.start == "udplite_timeout").then_some(Timeout { start: "udp_timeout", ..self })

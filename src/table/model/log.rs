@@ -45,7 +45,7 @@ const NAMESPACES: usize = 256;
 pub struct LogMessage {
     /// The time as the log has it; UTC for the kernel's own log and the journal.
     pub time: Option<String>,
-    /// Microseconds since the boot, where the log says so.
+    /// Microseconds since the boot, if the log has them.
     pub since_boot: Option<u64>,
     /// The number of the network namespace whose table was full; null: the first namespace, or an old kernel.
     pub namespace: Option<u64>,

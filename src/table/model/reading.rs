@@ -77,7 +77,7 @@ pub struct Namespace {
     pub own: bool,
 }
 
-/// Why the machine refused a reading.
+/// The reason for which the machine refused a reading.
 pub type ReadError = Arc<io::Error>;
 
 /// A reading that failed, and the reason.
@@ -91,7 +91,7 @@ pub enum Unread {
     Counters(ReadError),
     /// The counters of packets lost elsewhere that the file at this path has.
     LossCounters(&'static str, ReadError),
-    /// The network namespaces of so many processes.
+    /// The network namespaces of this many processes.
     Namespaces(u64),
     /// The messages in the log of this name.
     Log(String, ReadError),
@@ -99,7 +99,7 @@ pub enum Unread {
     Table(ReadError),
     /// The exact table: it changed while it was read.
     ExactTable,
-    /// So many entries that the kernel sent in an unknown form.
+    /// This many entries, which the kernel sent in an unknown form.
     Entries(u64),
     /// Lines of a saved table that are no entries.
     Lines {

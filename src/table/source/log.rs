@@ -28,7 +28,7 @@ pub struct LogForm {
     pub read: fn(&mut Text<'_>, &mut Log) -> io::Result<()>,
 }
 
-/// The forms, the first that recognises a log reads it. The last recognises anything.
+/// The forms. The first one that recognises a log reads it; the last one recognises anything.
 pub const FORMS: [LogForm; 4] = [kmsg::FORM, journal::JSON, journal::EXPORT, lines::FORM];
 
 /// The form of a log that begins with these bytes.

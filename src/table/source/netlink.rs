@@ -21,7 +21,7 @@ const BUFFER: usize = 256 << 10;
 /// The size of the socket's buffer for events: some ten thousand.
 const EVENTS: usize = 8 << 20;
 
-/// How a dump of the table ended.
+/// The end of a dump of the table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Dumped {
     /// Entries that the kernel sent in an unknown form.
@@ -30,9 +30,9 @@ pub struct Dumped {
     pub interrupted: bool,
 }
 
-/// Gives the entries of the table to `each`, in one pass and without keeping any, until `each` breaks off.
+/// Gives the entries of the table to `each`, in one pass and without keeping any, until `each` stops.
 ///
-/// They come in the order of the hash table, whose key is the kernel's secret: the first n are a random sample.
+/// The entries come in the order of the hash table, whose key is the kernel's secret: the first n are a random sample.
 pub fn dump(mut each: impl FnMut(&TableEntry) -> ControlFlow<()>) -> io::Result<Dumped> {
     let mut dumped = Dumped::default();
     dumped.interrupted = ask(Query::Entries, |attributes, _| {
@@ -118,7 +118,7 @@ impl AsFd for NewEntryEvents {
 fn ask(query: Query, mut each: impl FnMut(message::Attributes<'_>, u16) -> ControlFlow<()>) -> io::Result<bool> {
     const SEQUENCE: u32 = 1;
     let socket = open(0, SocketFlags::CLOEXEC)?;
-    // With more room the kernel prepares the next part meanwhile; without it the dump is right all the same.
+    // A larger buffer lets the kernel prepare the next part early; without it the dump is right too.
     let _ = set_socket_recv_buffer_size(&socket, BUFFER);
     rustix::net::sendto(
         &socket,

@@ -21,7 +21,7 @@ pub struct SavedForm {
     pub read: fn(&mut Text<'_>, &mut Entries<'_>) -> io::Result<()>,
 }
 
-/// The forms, the first that recognises a table reads it. The last recognises anything.
+/// The forms. The first one that recognises a table reads it; the last one recognises anything.
 pub const FORMS: [SavedForm; 2] = [xml::FORM, text::FORM];
 
 /// The form of a table that begins with these bytes.

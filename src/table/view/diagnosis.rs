@@ -9,10 +9,10 @@ use crate::table::view::status::unread_lines;
 use crate::table::view::words;
 use crate::text::{duration_text, grouped, printable, short};
 
-/// Timeouts that rule less than this share are left out of the text (the JSON has all).
+/// Timeouts that apply to less than this share of the entries are left out of the text (the JSON has all).
 const SMALL_PERCENT: f64 = 1.0;
 
-/// Addresses and ports that hold less than this share do not fill the table.
+/// Addresses and ports with less than this share of the entries do not fill the table, and are left out of the text.
 const TINY_PERCENT: f64 = 0.1;
 
 /// The text of a diagnosis, without a line end at its end.
@@ -91,7 +91,7 @@ fn profile_lines(profile: &Profile, source: &str) -> Vec<String> {
     lines.extend(ranking_line("sources:", &profile.sources));
     lines.extend(ranking_line("destinations:", &profile.destinations));
     lines.extend(ranking_line("ports:", &profile.ports));
-    // A table whose only zone is the default one has nothing to tell about zones.
+    // A table whose only zone is the default one has no zones worth a line.
     if profile.zones.items.iter().any(|zone| zone.name != "0") {
         lines.extend(ranking_line("zones:", &profile.zones));
     }

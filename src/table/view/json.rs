@@ -27,7 +27,7 @@ pub fn diagnosis(diagnosis: &Diagnosis) -> String {
     json(&DiagnosisDocument::from(diagnosis))
 }
 
-/// The request that carries the proposal out; empty where the diagnosis proposes nothing.
+/// The request that carries the proposal out; empty if the diagnosis proposes nothing.
 #[must_use]
 pub fn request(diagnosis: &Diagnosis) -> String {
     diagnosis.proposal.request().as_ref().map_or_else(String::new, json)
@@ -39,17 +39,17 @@ pub fn request(diagnosis: &Diagnosis) -> String {
 pub struct StatusDocument {
     /// The time, in UTC.
     pub time: String,
-    /// The level, where thresholds are given.
+    /// The level, if thresholds are given.
     pub level: Option<AlertDocument>,
     /// The entries in the table of this network namespace.
     pub count: Option<u64>,
     /// The limit; 0: there is none.
     pub limit: Option<u64>,
-    /// How much of the limit is used; null: not known, or no limit.
+    /// The used part of the limit, in percent; null: not known, or no limit.
     pub fill_percent: Option<f64>,
     /// The buckets of the hash table.
     pub buckets: Option<u64>,
-    /// The entries that a bucket has on average; each entry stands in two, once for each direction.
+    /// The entries that a bucket has on average; each entry is in two, once for each direction.
     pub entries_per_bucket: Option<f64>,
     /// The memory that the table takes.
     pub memory: Option<Memory>,
@@ -99,9 +99,9 @@ pub struct DiagnosisDocument {
     pub verdict: Health,
     /// The verdict in a sentence.
     pub summary: String,
-    /// How full the table is, and what was counted during the run.
+    /// The fill of the table, and the counts of the run.
     pub status: StatusDocument,
-    /// What fills the table.
+    /// The mix of entries in the table.
     pub profile: Option<Profile>,
     /// The seconds until the table is full at the present rate; null: it does not grow, or has no limit.
     pub seconds_until_full: Option<u64>,

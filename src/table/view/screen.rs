@@ -137,7 +137,7 @@ fn sparkline(history: &VecDeque<f64>, canvas: Canvas) -> String {
 }
 
 fn items(head: &str, items: &[Item], width: usize) -> Vec<String> {
-    // Items with one entry each are no top.
+    // Items with one entry each are not worth a place.
     let rows = items.iter().filter(|item| item.entries > 1).map(|item| {
         // IPv6 addresses are long; the share must stay in sight.
         let room = width.saturating_sub(8);

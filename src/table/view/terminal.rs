@@ -30,7 +30,7 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Takes the terminal on standard output, and the keys of standard input where that is a terminal too.
+    /// Takes the terminal on standard output, and the keys of standard input if that is a terminal too.
     pub fn take() -> io::Result<Terminal> {
         let before = io::stdin().is_terminal().then(|| tcgetattr(io::stdin())).transpose()?;
         let mut ended = Vec::new();
@@ -128,7 +128,7 @@ impl Drop for Terminal {
 }
 
 fn restore(before: Option<&Termios>) {
-    // A terminal that is gone needs nothing back.
+    // Errors are ignored: a terminal that is gone needs no restoring.
     let _ = write(LEAVE);
     if let Some(before) = before {
         let _ = tcsetattr(io::stdin(), OptionalActions::Flush, before);

@@ -45,8 +45,7 @@ pub fn kernel() -> io::Result<Log> {
     }
 }
 
-/// The time of the boot, in seconds since 1970, on the clock of the kernel's log: it stands still while the machine
-/// sleeps.
+/// The time of the boot, in seconds since 1970, on the clock of the kernel's log, which stops while the machine sleeps.
 fn boot_time() -> i64 {
     clock_gettime(ClockId::Realtime).tv_sec - clock_gettime(ClockId::Monotonic).tv_sec
 }

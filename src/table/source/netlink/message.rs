@@ -188,7 +188,7 @@ pub fn entry(attributes: Attributes<'_>) -> Option<TableEntry> {
                     }
                 }
             }
-            // A zone that holds for one direction only stands in its tuple.
+            // A zone for one direction only is in the tuple of that direction.
             attribute::TUPLE_ZONE => zone = zone.or(be16(value)),
             _ => {}
         }

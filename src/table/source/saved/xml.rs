@@ -103,7 +103,7 @@ impl Flow {
         }
     }
 
-    /// The entry; None where the flow lacks the protocol or an address.
+    /// The entry; None: the flow lacks the protocol or an address.
     fn entry(self) -> Option<TableEntry> {
         let protocol = self.protocol?;
         Some(TableEntry {
