@@ -72,7 +72,7 @@ pub struct Report {
 pub enum Agreement {
     /// Desired = live = boot.
     InSync,
-    /// They differ.
+    /// Desired, live and boot differ.
     Drift,
     /// Nobody can tell: the next boot cannot be known, no setting was compared, or there is no report.
     Unknown,
@@ -114,7 +114,7 @@ pub struct SettingReport {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DesiredReport {
-    /// How the live and the boot value must compare with this one.
+    /// The rule by which the live and the boot value must compare with this one.
     pub rule: Rule,
     /// The number; null if the file must not assign the setting.
     pub value: Option<i64>,
@@ -122,13 +122,13 @@ pub struct DesiredReport {
     pub human: Option<String>,
 }
 
-/// How a value must compare with the desired one.
+/// The rule by which a value must compare with the desired one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Rule {
-    /// It must be equal.
+    /// The value must be equal.
     Exactly,
-    /// It must be equal or greater.
+    /// The value must be equal or greater.
     AtLeast,
     /// The file must not assign the setting.
     Absent,

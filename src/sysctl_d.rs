@@ -36,20 +36,20 @@ pub struct Assignment {
     pub line: usize,
     /// The path below `/proc/sys` that the key names, a glob included: `net/netfilter/nf_conntrack_max`.
     pub key: Vec<u8>,
-    /// The same path as the program compares it: procps does not simplify paths, so that a line which names
-    /// `net//netfilter/x` does not keep its globs from writing `x`.
+    /// The same path as the program compares it: procps does not simplify paths, so a line that names
+    /// `net//netfilter/x` does not exclude `x` from its globs.
     pub path: Vec<u8>,
-    /// The text that is written; None for `-key`, which only keeps a key out of globs.
+    /// The text that is written; None for `-key`, which only excludes a key from globs.
     pub value: Option<Vec<u8>>,
-    /// Where the key stands among the bytes of the file, a `-` before it included.
+    /// The bytes of the key in the file, including a `-` before it.
     pub key_span: Range<usize>,
-    /// Where the value stands among the bytes of the file; empty, and at the end of the key, where there is none.
+    /// The bytes of the value in the file; if there is no value, an empty range at the end of the key.
     pub value_span: Range<usize>,
-    /// The whole line, as the program sees it, among the bytes of the file, its end included.
+    /// The bytes of the whole line in the file, as the program sees it, including its end.
     pub line_span: Range<usize>,
 }
 
-/// An assignment and the file that it stands in.
+/// An assignment and its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placed {
     /// The file, by the path under which it was read, and the line.
@@ -59,13 +59,13 @@ pub struct Placed {
 }
 
 impl Assignment {
-    /// The setting that it assigns, unless its key is a glob.
+    /// The setting that the assignment names, unless its key is a glob.
     #[must_use]
     pub fn name(&self) -> Option<Name> {
         self.dotted_key()?.name()
     }
 
-    /// The key with dots, as `sysctl` prints it. None: it is not text.
+    /// The key with dots, as `sysctl` prints it. None: the key is not text.
     #[must_use]
     pub fn dotted_key(&self) -> Option<Key> {
         std::str::from_utf8(&self.key).ok().map(Key::at)
@@ -79,7 +79,7 @@ pub struct Write {
     pub key: Key,
     /// The text, without the line end that the program adds.
     pub text: Vec<u8>,
-    /// Where the assignment stands.
+    /// The place of the assignment.
     pub place: Place,
 }
 
@@ -89,8 +89,8 @@ pub fn parse(bytes: &[u8], dialect: &Dialect) -> Vec<Assignment> {
     (dialect.read)(bytes)
 }
 
-/// The assignments of `files` in the order of reading, as far as they can have to do with connection tracking: by name,
-/// or as a glob.
+/// The assignments of `files` in the order of reading, as far as they may concern connection tracking: by name, or as a
+/// glob.
 #[must_use]
 pub fn assignments(tree: &Tree, dialect: &Dialect, files: &[PathBuf]) -> Vec<Placed> {
     let placed_in = |file: &PathBuf| {

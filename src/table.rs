@@ -1,4 +1,4 @@
-//! Looks at the table itself: how full it is (`status`), what fills it and what to set (`diagnose`), and how it changes
+//! Examines the table itself: how full it is (`status`), what fills it and what to set (`diagnose`), and how it changes
 //! (`watch`).
 //!
 //! Nothing here changes the kernel: the proposal of `diagnose` is a request, which `apply` takes. A reading that fails is

@@ -350,7 +350,7 @@ fn refused(message: &str) -> clap::Error {
     clap::Error::raw(ErrorKind::InvalidValue, format!("{message}\n"))
 }
 
-/// Whether the caller is a monitoring system, which would take the exit code 1 for a warning about the table.
+/// Whether the caller is a monitoring system, which would treat the exit code 1 as a warning about the table.
 fn is_plugin(arguments: &[OsString]) -> bool {
     let begins = |argument: &OsString, with: &str| argument.to_str().is_some_and(|text| text.starts_with(with));
     arguments.iter().any(|argument| argument == "status")

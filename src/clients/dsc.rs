@@ -1,6 +1,7 @@
 //! Runs the operations of the DSC resource, which its manifest in `dsc/` calls.
 //!
-//! DSC takes every exit code but 0 for an error. So a test that finds a drift ends with 0, and its answer has the drift.
+//! DSC treats every exit code but 0 as an error. So a test that finds a drift ends with 0, and its answer has the
+//! drift.
 
 use std::path::Path;
 

@@ -4,7 +4,7 @@
 /// One argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Argument {
-    /// The name as it stands; the kernel takes `-` for `_`.
+    /// The name as it is written; the kernel treats `-` as `_`.
     pub name: String,
     /// The value without its quotes. None: a name alone.
     pub value: Option<String>,

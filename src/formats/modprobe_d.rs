@@ -13,7 +13,7 @@ pub struct Line {
     pub command: Command,
 }
 
-/// What a line of modprobe.d says. Module names have `_` for `-`.
+/// The meaning of a line of modprobe.d. Module names have `_` for `-`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// A name that matches the pattern stands for the module.
@@ -130,7 +130,7 @@ fn joined_lines(bytes: &[u8]) -> Vec<(usize, Vec<u8>)> {
             b'\\' => match rest.next() {
                 Some(b'\n') => number += 1,
                 Some(other) => text.push(other),
-                // kmod takes the end of the file for a character.
+                // kmod treats the end of the file as a character.
                 None => text.push(0xff),
             },
             byte => text.push(byte),
@@ -177,7 +177,7 @@ fn word<'a>(rest: &mut &'a str) -> Option<&'a str> {
     Some(&text[..end])
 }
 
-/// What is left of a line; a command that needs it and has none is no command.
+/// The rest of a line. None: the line ends here, and a command that needs more is not a command.
 fn remainder(rest: &str) -> Option<String> {
     (!rest.is_empty()).then(|| rest.to_owned())
 }

@@ -1,4 +1,4 @@
-//! What is mounted where: `/proc/self/mountinfo` (proc(5)), and what a boot mounts: fstab(5).
+//! The mounts of a machine: `/proc/self/mountinfo` (proc(5)), and the mounts of a boot: fstab(5).
 
 use std::path::{Path, PathBuf};
 
@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 pub struct Mount {
     /// The directory or file of the file system that is mounted: `/` for all of it, another path for a bind mount.
     pub root: PathBuf,
-    /// Where it is mounted.
+    /// The mount point.
     pub point: PathBuf,
     /// The type of the file system.
     pub kind: String,
-    /// What is mounted: a device, or a word that a program chose.
+    /// The source of the mount: a device, or a word that a program chose.
     pub source: String,
     /// The options of the mount and of its file system.
     pub options: Vec<String>,

@@ -60,7 +60,7 @@ fn assignments(line: &str) -> Option<Vec<(String, String)>> {
 
 struct Word {
     text: String,
-    /// How much of the text, from its start, stands there without quotes.
+    /// The length of the start of the text that has no quotes.
     plain: usize,
 }
 

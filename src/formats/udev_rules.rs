@@ -2,7 +2,7 @@
 //!
 //! A rule is a line of pairs: a key, perhaps with an attribute in braces, an operator, a value in double quotes. A
 //! backslash at the end joins two lines. A line that begins with `#` is a comment, also between joined lines. udevd
-//! ignores a line whose pairs it cannot read, so that a note behind a rule takes the whole rule away.
+//! ignores a line whose pairs it cannot read, so a comment after a rule disables the whole rule.
 
 /// One rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,9 +18,9 @@ pub struct Rule {
 pub struct Pair {
     /// The key, such as `KERNEL` or `RUN`.
     pub key: String,
-    /// What stands in braces behind the key.
+    /// The attribute in braces behind the key.
     pub attribute: Option<String>,
-    /// What the pair does with the value.
+    /// The operation on the value.
     pub operator: Operator,
     /// The value without its quotes.
     pub value: String,
@@ -33,11 +33,11 @@ pub enum Operator {
     Matches,
     /// `!=`: the rule counts where it does not match.
     Differs,
-    /// `=`: takes the place of what earlier rules assigned.
+    /// `=`: replaces the assignments of earlier rules.
     Assigns,
-    /// `+=`: joins what earlier rules assigned.
+    /// `+=`: adds to the assignments of earlier rules.
     Adds,
-    /// `-=`: takes from what earlier rules assigned.
+    /// `-=`: removes from the assignments of earlier rules.
     Removes,
     /// `:=`: assigns, and later rules change nothing.
     AssignsFinally,

@@ -9,7 +9,7 @@ pub struct Assignment {
     pub section: String,
     /// The name, such as `ExecStart`.
     pub name: String,
-    /// The value; an empty one takes back what was assigned before to a name that may stand several times.
+    /// The value. An empty value resets a name that may be assigned several times.
     pub value: String,
 }
 

@@ -10,7 +10,7 @@ use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 use super::failure_kind;
 use crate::failure::{Failure, Kind};
 
-/// How long a run waits for another: a run takes milliseconds, and loading the module a second or two.
+/// The time for which a run waits for another: a run takes milliseconds, and loading the module a second or two.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The machine's lock.

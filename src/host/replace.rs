@@ -34,7 +34,7 @@ pub fn replace(
         make_parents(root, path, directories)?;
     }
     let resolved = root.find(path)?;
-    // The plan names the file at the end of all links. A link that is there now was made by another writer since. (The
+    // The plan names the file at the end of all links. A link at that path was made by another writer since. (The
     // directory may be a link.)
     if before.is_some() && is_link(root, path, &resolved)? {
         return Err(changed(path));

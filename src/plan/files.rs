@@ -294,8 +294,8 @@ impl Editor<'_> {
         Ok(changes)
     }
 
-    /// Comments out an assignment of another file that wins although our line is right, or refuses; true: the file was
-    /// edited.
+    /// Comments out an assignment of another file that wins although our line is right, warns of it, or refuses; true:
+    /// the file was edited.
     fn overrule(&mut self, want: &Want, outlook: &Outlook) -> Result<bool, Failure> {
         let name = &want.name;
         let ours = self.file().display();

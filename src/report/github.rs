@@ -14,7 +14,7 @@ pub fn report(report: &Report) -> String {
                 Severity::Error => "error",
                 Severity::Warning => "warning",
             };
-            // No `file`: GitHub takes it for a file of the repository.
+            // No `file`: GitHub would treat it as a file of the repository.
             let title = finding.setting.as_deref().map_or_else(|| finding.rule.clone(), |name| short(name).into());
             format!("::{command} title={}::{}", property(&format!("conntrack-sysctl {title}")), data(&finding.message))
         })

@@ -1,8 +1,8 @@
-//! Defines a dialect: how one program reads sysctl files, and what it makes of them. A dialect is a row of facts; the
+//! Defines a dialect: how one program reads sysctl files, and which writes follow. A dialect is a row of facts; the
 //! habits of a program are functions in a file of its own.
 //!
-//! A new dialect is a file beside `procps.rs` and a line in [`super::DIALECTS`]. Which dialect a boot speaks is for
-//! [`crate::boot::systems`].
+//! A new dialect is a file beside `procps.rs` and a line in [`super::DIALECTS`]. [`crate::boot::systems`] decides which
+//! dialect a boot speaks.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,9 +11,9 @@ use super::kernel_keys::{Expansion, KernelKeys};
 use super::{Assignment, Placed};
 use crate::tree::Tree;
 
-/// How one program reads sysctl files, and what it writes then.
+/// The way in which one program reads sysctl files, and the writes that follow.
 pub struct Dialect {
-    /// The name of the program, and of its versions where they differ.
+    /// The name of the program, and of its versions if they differ.
     pub name: &'static str,
     /// The command that a person knows it by.
     pub command: &'static str,
@@ -30,15 +30,14 @@ pub struct Dialect {
 }
 
 impl Dialect {
-    /// The files that the program reads when no file is named to it, in order. What stands there may still be
-    /// unreadable.
+    /// The files that the program reads when no file is named to it, in order. A file there may still be unreadable.
     #[must_use]
     pub fn files(&self, tree: &Tree) -> Vec<PathBuf> {
         (self.files)(tree)
     }
 }
 
-// The name stands for the row: two function pointers cannot be compared.
+// Rows are compared by name, because function pointers cannot be compared.
 impl PartialEq for Dialect {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name

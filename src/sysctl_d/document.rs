@@ -1,6 +1,6 @@
 //! Edits the bytes of a file and leaves all others as they are.
 //!
-//! Nothing is taken apart and put together again: an edit replaces one span of the bytes. The spans come from
+//! A file is never parsed and printed again: an edit replaces one span of its bytes. The spans come from
 //! [`super::parse`] of the same bytes; after an edit, those of the other assignments are out of date.
 
 use std::ops::Range;
@@ -26,15 +26,15 @@ impl Document {
         &self.bytes
     }
 
-    /// Puts `text`, which holds no line end, where the value of `assignment` stands. A key without `=` has no such
-    /// place and stays as it is.
+    /// Replaces the value of `assignment` by `text`, which has no line end. A key without `=` has no value and stays as
+    /// it is.
     pub fn set_value(&mut self, assignment: &Assignment, text: &str) {
         if assignment.value.is_some() {
             self.replace(assignment.value_span.clone(), text);
         }
     }
 
-    /// Puts `text` as a new line after the line `line`, counted from 1 by the line feeds; at the end, if there are
+    /// Inserts `text` as a new line after the line `line`, counted from 1 by the line feeds; at the end, if there are
     /// fewer.
     pub fn insert_after_line(&mut self, line: usize, text: &str) {
         let mut line_feeds = self.bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
@@ -48,22 +48,22 @@ impl Document {
         self.replace(at..at, &format!("{missing}{text}{line_end}"));
     }
 
-    /// Puts `text` as a new line at the end.
+    /// Appends `text` as a new line.
     pub fn append(&mut self, text: &str) {
         self.insert_after_line(usize::MAX, text);
     }
 
-    /// Makes the line of `assignment` a comment that begins with `note`, which holds no line end.
+    /// Makes the line of `assignment` a comment that begins with `note`, which has no line end.
     pub fn comment_out(&mut self, assignment: &Assignment, note: &str) {
-        // Right before the key, and not where the line begins: between the two may stand a byte that ends a line in
-        // another dialect.
+        // The note goes right before the key, not to the start of the line: between the two there may be a byte that
+        // ends a line in another dialect.
         let key = assignment.key_span.start;
         let blanks = self.bytes[..key].iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
         let at = key - blanks;
         self.replace(at..at, &format!("# {note}"));
     }
 
-    /// Takes the line of `assignment` away, with its line end.
+    /// Removes the line of `assignment`, with its line end.
     pub fn remove_line(&mut self, assignment: &Assignment) {
         let line = assignment.line_span.clone();
         let follows_line_feed = line.start == 0 || self.bytes[line.start - 1] == b'\n';
@@ -154,7 +154,7 @@ mod tests {
 
     type Meaning = Vec<(Vec<u8>, Option<Vec<u8>>)>;
 
-    /// The assignments of a file, wherever they stand.
+    /// The assignments of a file, without their positions.
     fn meaning(bytes: &[u8], dialect: &Dialect) -> Meaning {
         parse(bytes, dialect).into_iter().map(|assignment| (assignment.path, assignment.value)).collect()
     }

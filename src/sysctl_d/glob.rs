@@ -13,7 +13,7 @@ enum Token {
     Many,
     /// One byte that is of the set, or one that is not.
     Set { negated: bool, members: Vec<Members> },
-    /// What the library refuses to match with anything: a backslash at the end, a class without meaning.
+    /// A pattern that the library matches with nothing: a backslash at the end, a class without meaning.
     Nothing,
 }
 
@@ -32,7 +32,7 @@ impl Members {
     }
 }
 
-/// Whether the loaders take `text` for a glob at all.
+/// Whether the loaders treat `text` as a glob at all.
 pub(super) fn is_pattern(text: &[u8]) -> bool {
     text.iter().any(|byte| matches!(byte, b'*' | b'?' | b'['))
 }
@@ -75,7 +75,7 @@ pub fn fnmatch(pattern: &str, text: &str) -> bool {
 
 fn tokens_match(tokens: &[Token], name: &[u8]) -> bool {
     let (mut token, mut byte) = (0, 0);
-    // Where to go on when what follows the last star fails: the star then takes one byte more.
+    // The positions at which to continue if the match after the last star fails: the star then takes one more byte.
     let mut retry: Option<(usize, usize)> = None;
     loop {
         let advanced = match (tokens.get(token), name.get(byte)) {
@@ -140,7 +140,7 @@ fn tokens(mut pattern: &[u8]) -> Vec<Token> {
     tokens
 }
 
-/// The bracket expression whose inside starts `text`, and what follows it; None where it is never closed.
+/// The bracket expression whose inside starts `text`, and the rest of the text; None: the bracket is never closed.
 fn bracket(text: &[u8]) -> Option<(Token, &[u8])> {
     let (negated, mut rest) = match text {
         [b'!' | b'^', rest @ ..] => (true, rest),
@@ -208,14 +208,14 @@ fn class(name: &[u8]) -> Option<fn(&u8) -> bool> {
     })
 }
 
-/// How many paths a pattern is followed to. A file may have a pattern that stands for more than there is memory, and a
-/// kernel has some fifty keys; what such a file does to a boot is no question of values.
+/// The most paths that a pattern is expanded to. A pattern may stand for more paths than the memory can hold, but a
+/// kernel has only some fifty keys. The effect of such a file on a boot is no longer a question of values.
 pub(super) const MOST: usize = 4096;
 
 /// A longer pattern is not taken apart: no path has so many bytes (`PATH_MAX`).
 const LONGEST: usize = 4096;
 
-/// The patterns that `pattern` stands for when `{a,b}` is expanded in it; itself where there is no whole brace.
+/// The patterns that `pattern` stands for when `{a,b}` is expanded in it; itself if there is no whole brace.
 pub(super) fn braces(pattern: &[u8]) -> Vec<Vec<u8>> {
     let mut expanded = Vec::new();
     let mut left = vec![pattern.to_vec()];
@@ -230,7 +230,7 @@ pub(super) fn braces(pattern: &[u8]) -> Vec<Vec<u8>> {
         let ends = commas.iter().copied().chain(std::iter::once(close));
         let alternative =
             |(start, end): (usize, usize)| [&pattern[..open], &pattern[start + 1..end], &pattern[close + 1..]].concat();
-        // The last one first, so that the first is the next to be looked at.
+        // The alternatives are pushed in reverse, so that the first one is examined next.
         let mut alternatives: Vec<_> = starts.zip(ends).map(alternative).collect();
         alternatives.reverse();
         left.append(&mut alternatives);
@@ -238,7 +238,7 @@ pub(super) fn braces(pattern: &[u8]) -> Vec<Vec<u8>> {
     expanded
 }
 
-/// Where the first brace opens, where its own commas stand, and where it closes.
+/// The positions of the first brace, of its own commas, and of its end.
 fn first_brace(pattern: &[u8]) -> Option<(usize, Vec<usize>, usize)> {
     let mut open = None;
     let mut commas = Vec::new();

@@ -8,12 +8,12 @@ use super::glob;
 use super::lines::separated;
 use crate::kernel::catalog::Key;
 
-/// Where the loaders begin. A path may leave it by `..`, and come back.
+/// The directory in which the loaders begin. A path may leave it by `..` and come back.
 const START: &[u8] = b"/proc/sys";
 
 /// The keys of a kernel, as files in directories.
 pub(super) struct KernelKeys<'a> {
-    /// What stands in each directory: a key, or another directory.
+    /// The entries of each directory: keys and other directories.
     directories: BTreeMap<Vec<u8>, BTreeMap<Vec<u8>, Option<&'a Key>>>,
 }
 
@@ -21,7 +21,7 @@ pub(super) struct KernelKeys<'a> {
 pub(super) struct Expansion<'a> {
     /// The path below `/proc/sys`, as the pattern spells it.
     pub(super) spelled: Vec<u8>,
-    /// The key that stands there.
+    /// The key at that path.
     pub(super) key: &'a Key,
 }
 
@@ -34,7 +34,7 @@ struct Walk<'a> {
 }
 
 impl<'a> KernelKeys<'a> {
-    /// Makes the files of `keys`.
+    /// Builds the directories of `keys`.
     pub(super) fn new(keys: &'a BTreeSet<Key>) -> Self {
         let mut directories: BTreeMap<Vec<u8>, BTreeMap<Vec<u8>, Option<&Key>>> = BTreeMap::new();
         for key in keys {
@@ -58,10 +58,10 @@ impl<'a> KernelKeys<'a> {
         parts.try_fold(Walk::start(), |walk, part| self.step(walk, part))?.key
     }
 
-    /// What `pattern` stands for below `/proc/sys`, in the order of the bytes. Where `dots`, a pattern that begins with
-    /// a dot finds the entries `.` and `..` too.
+    /// The paths that `pattern` stands for below `/proc/sys`, in the order of the bytes. If `dots` is set, a pattern
+    /// that begins with a dot finds the entries `.` and `..` too.
     ///
-    /// Two habits of glibc's `glob` are kept: slashes at the end ask for a directory only behind a wildcard, and a
+    /// Two habits of glibc's `glob` are kept: slashes at the end demand a directory only behind a wildcard, and a
     /// backslash before a slash is dropped.
     pub(super) fn matching(&self, pattern: &[u8], dots: bool) -> Vec<Expansion<'a>> {
         let slashes = pattern.iter().rev().take_while(|byte| **byte == b'/').count();
@@ -99,7 +99,7 @@ impl<'a> KernelKeys<'a> {
         special.chain(names).filter(|name| glob::matches(pattern, name)).cloned().collect()
     }
 
-    /// `walk` with `part` added, if something stands there.
+    /// `walk` with `part` added, if that path exists.
     fn step(&self, mut walk: Walk<'a>, part: &[u8]) -> Option<Walk<'a>> {
         let entries = self.directories.get(&walk.place)?;
         match part {

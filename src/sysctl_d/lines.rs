@@ -1,13 +1,13 @@
-//! Reads the lines of a file as [`Assignment`]s, with the habits that tell one program's lines from another's.
+//! Reads the lines of a file as [`Assignment`]s, by the syntax of each program.
 
 use std::ops::Range;
 
 use super::Assignment;
 
-/// systemd's longest part of a path; it leaves the rest of a path with a longer one alone (`NAME_MAX`).
+/// The longest part of a path that systemd simplifies. From a longer part on, the path stays as it is (`NAME_MAX`).
 const LONG_NAME: usize = 255;
 
-/// How a program takes the bytes of a file apart.
+/// The syntax by which a program splits the bytes of a file.
 pub(super) struct Syntax {
     /// Finds the line that begins at an offset.
     pub(super) line: fn(&[u8], usize) -> Line,
@@ -23,9 +23,9 @@ pub(super) struct Syntax {
 
 /// One line among the bytes of a file.
 pub(super) struct Line {
-    /// Where its text stands.
+    /// The bytes of its text.
     pub(super) text: Range<usize>,
-    /// Where the next line begins.
+    /// The start of the next line.
     pub(super) end: usize,
 }
 
@@ -73,8 +73,8 @@ fn assignment(
     Some(Assignment { line, key: simplified(&path), path, value, key_span, value_span, line_span })
 }
 
-/// Where the value stands that `text` holds between blanks. An empty one stands after the blanks behind the `=`, so
-/// that a value which is put there finds the same style.
+/// The bytes of the value in `text`, without the blanks around it. An empty value has its place after the blanks behind
+/// the `=`, so that a value that is inserted there keeps the style.
 fn value_span(bytes: &[u8], text: Range<usize>, line_span: &Range<usize>, is_blank: fn(u8) -> bool) -> Range<usize> {
     let span = trim(bytes, text.clone(), is_blank);
     if !span.is_empty() {

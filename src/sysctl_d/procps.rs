@@ -1,4 +1,4 @@
-//! Knows `sysctl` of procps, versions 3 and 4.
+//! Describes `sysctl` of procps, versions 3 and 4.
 //!
 //! Source: procps' `src/sysctl.c`.
 
@@ -48,7 +48,7 @@ fn read(bytes: &[u8]) -> Vec<Assignment> {
     lines::assignments(bytes, &SYNTAX)
 }
 
-/// What must be read of a machine to know the files that procps opens, and its version.
+/// The reads that show the files that procps opens, and its version.
 pub fn reads() -> impl Iterator<Item = Read> {
     let files = Read::directories(&SYSCTL_D, ".conf").chain(Read::files(&[SYSCTL_CONF]));
     files.chain(Read::presences(&LIBRARIES_3))
@@ -66,7 +66,7 @@ fn opened(tree: &Tree) -> Vec<PathBuf> {
     drop_ins.iter().chain(&last).flat_map(|path| opened_for(tree, path)).collect()
 }
 
-/// The files that procps opens for `path`: it takes the name for a glob, and stops at the first that does not open.
+/// The files that procps opens for `path`: it treats the name as a glob, and stops at the first that does not open.
 fn opened_for(tree: &Tree, path: &Path) -> Vec<PathBuf> {
     let mut opened = Vec::new();
     for path in expanded(tree, path) {
@@ -79,7 +79,7 @@ fn opened_for(tree: &Tree, path: &Path) -> Vec<PathBuf> {
     opened
 }
 
-/// The files for which the name at the end of `path` stands as a glob with braces; itself where no file matches.
+/// The files that match the name at the end of `path` as a glob with braces; the path itself if no file matches.
 fn expanded(tree: &Tree, path: &Path) -> Vec<PathBuf> {
     let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { return vec![path.to_owned()] };
     let name = name.as_encoded_bytes();

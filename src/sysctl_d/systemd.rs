@@ -1,4 +1,4 @@
-//! Knows `systemd-sysctl`.
+//! Describes `systemd-sysctl`.
 //!
 //! Sources: systemd's `src/sysctl/sysctl.c`, `src/basic/fileio.c` (`read_line`), `src/basic/path-util.c`
 //! (`path_simplify`) and `src/basic/conf-files.c`.
@@ -31,7 +31,7 @@ fn read(bytes: &[u8]) -> Vec<Assignment> {
     lines::assignments(bytes, &SYNTAX)
 }
 
-/// What must be read of a machine to know the files that systemd-sysctl opens.
+/// The reads that show the files that systemd-sysctl opens.
 pub fn reads() -> impl Iterator<Item = Read> {
     Read::directories(&SYSCTL_D, ".conf").chain(Read::files(&CREDENTIALS))
 }

@@ -39,7 +39,7 @@ pub enum Advice {
     Clear(Doubt),
 }
 
-/// What can be done about a line of a file that is in the way.
+/// The remedy for a line of a file that is in the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Remedy {
     /// Change that line, or choose a file of ours that is read later.
@@ -94,7 +94,7 @@ fn apply_loads_early(desired: &Desired, left: &Judgement) -> bool {
         && left.arrival.as_ref().is_some_and(|arrival| matches!(arrival, Arrival::Late { barred: None, .. }))
 }
 
-/// What can be done about a line of another file that wins, if apply does not overrule it.
+/// The remedy for a line of another file that wins, if apply does not overrule it.
 #[must_use]
 pub fn remedy(tree: &Tree, winner: &Place, name: &Name) -> Remedy {
     match commentable(tree, winner, name) {
