@@ -9,8 +9,7 @@ use std::collections::BTreeSet;
 use super::kernels::{self, Kernel};
 use super::modprobe::{Configuration, Modprobe, Outcome};
 use super::systems::{ModuleLists, Stage, System};
-use super::writers;
-use super::writers::kernel::{CMDLINE, Parameter};
+use super::writers::kernel::{CMDLINE, Parameter, parameters_on_command_line};
 use crate::formats::kernel_arguments;
 use crate::kernel::catalog::Key;
 use crate::kernel::modules::CONNTRACK;
@@ -129,8 +128,7 @@ pub fn arrival(tree: &Tree, module: Module, system: &System) -> Arrival {
 /// How connection tracking comes at a boot of `system` with the files of `tree`: of several kernels that can boot, under
 /// the one that has it latest.
 pub(super) fn coming(tree: &Tree, module: Module, system: &System) -> Coming {
-    let built_in =
-        || Coming { arrival: Arrival::BuiltIn, parameters: writers::kernel::on_command_line(tree), never: None };
+    let built_in = || Coming { arrival: Arrival::BuiltIn, parameters: parameters_on_command_line(tree), never: None };
     if module == Module::BuiltIn {
         return built_in();
     }

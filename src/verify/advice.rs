@@ -199,16 +199,16 @@ pub fn arrival_text(arrival: &Arrival) -> String {
     match arrival {
         Arrival::BuiltIn => "built into the kernel".to_owned(),
         Arrival::Early(place) => format!("loaded early at boot by {place}"),
-        Arrival::Reapplied { rule, .. } => format!("loaded late at boot; {rule} runs the loader again then"),
+        Arrival::Reapplied { rule, .. } => format!("loaded late at boot; {rule} then runs the loader again"),
         Arrival::Late { barred: None, kernel } => {
             format!(
-                "loaded late at boot{}, after the files are read: what they say is lost",
+                "loaded late at boot{}, after the files are read: their values are lost",
                 kernel_text(kernel.as_deref())
             )
         }
         Arrival::Late { barred: Some(bar), kernel } => {
             let (bar, kernel) = (bar_text(bar), kernel_text(kernel.as_deref()));
-            format!("kept from being loaded early at boot{kernel} by {bar}: what the files say is lost")
+            format!("{bar} prevents early loading at boot{kernel}: the values in the files are lost")
         }
     }
 }

@@ -97,7 +97,7 @@ impl Parameter {
 const END: &str = "--";
 
 /// The parameters that a built-in connection tracking takes from the kernel command line.
-pub(in crate::boot) fn on_command_line(tree: &Tree) -> Vec<Parameter> {
+pub(in crate::boot) fn parameters_on_command_line(tree: &Tree) -> Vec<Parameter> {
     let of_it = command_line(tree).into_iter().filter_map(|parameter| {
         let name = parameter.name.strip_prefix("nf_conntrack.")?.to_owned();
         Some(Parameter { name, ..parameter })

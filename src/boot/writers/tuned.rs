@@ -44,7 +44,9 @@ pub(super) const TUNED: Writer = Writer {
 
 fn reads(tree: &Tree) -> Vec<Read> {
     let own = Read::files(&[MAIN, ACTIVE, POST_LOADED]).chain(Read::presences(&PROFILES[1..]));
+    // tuned reads the sysctl files again, but only where it starts.
     let files = Read::directories(&SYSCTL_D[..1], ".conf").chain(Read::files(&[SYSCTL_CONF]));
+    let files = files.filter(|_| SERVICE.starts(tree));
     let profiles = Profiles::load(tree).candidates.into_iter().map(Read::Candidate);
     own.chain(SERVICE.reads()).chain(files).chain(profiles).collect()
 }
@@ -201,20 +203,19 @@ impl Profiles {
         let is_true = |value: &str| matches!(value, "True" | "true" | "1");
         let position = self.units.iter().position(|unit| unit.name == section.name);
         let position = position.filter(|_| !value("replace").is_some_and(|value| is_true(&value)));
-        let unit = match position {
-            Some(position) => &mut self.units[position],
-            None => {
-                self.units.retain(|unit| unit.name != section.name);
-                self.units.push(Unit {
-                    name: section.name.clone(),
-                    plugin: String::new(),
-                    is_enabled: true,
-                    priority: 0,
-                    depends_on_machine: false,
-                    options: Vec::new(),
-                });
-                self.units.last_mut().expect("it was pushed")
-            }
+        let unit = if let Some(position) = position {
+            &mut self.units[position]
+        } else {
+            self.units.retain(|unit| unit.name != section.name);
+            self.units.push(Unit {
+                name: section.name.clone(),
+                plugin: String::new(),
+                is_enabled: true,
+                priority: 0,
+                depends_on_machine: false,
+                options: Vec::new(),
+            });
+            self.units.last_mut().expect("it was pushed")
         };
         unit.plugin = value("type").unwrap_or_else(|| section.name.clone());
         unit.is_enabled = value("enabled").is_none_or(|value| is_true(&value));
