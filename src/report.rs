@@ -104,6 +104,8 @@ pub struct SettingReport {
     pub boot: BootReport,
     /// The difference between desired, live and boot, at the end of the run; a check leaves the machine as it was.
     pub verdict: Verdict,
+    /// Every drift of the setting, the live one first: it may differ live and after the next boot.
+    pub drifts: Vec<Verdict>,
     /// The reasons why the next boot of the setting cannot be known, if the request manages that.
     pub doubts: Vec<DoubtReport>,
     /// The one thing to do, if the verdict is not `in_sync`. Also null if that is to apply the request and the run failed.
@@ -292,11 +294,10 @@ impl Report {
     /// apply would meet is a drift all the same, if settings were compared.
     #[must_use]
     pub fn agreement(&self) -> Agreement {
-        let is_drift = |setting: &SettingReport| !matches!(setting.verdict, Verdict::InSync | Verdict::Unknown);
         let is_unknown = |setting: &SettingReport| setting.verdict == Verdict::Unknown;
         if self.in_sync {
             Agreement::InSync
-        } else if self.settings.iter().any(is_drift) {
+        } else if self.settings.iter().any(|setting| !setting.drifts.is_empty()) {
             Agreement::Drift
         } else if self.settings.iter().any(is_unknown) || (self.failure.is_some() && self.settings.is_empty()) {
             Agreement::Unknown
@@ -344,6 +345,7 @@ fn setting_report(
             winner: after.outlook.winner,
         },
         verdict: judged.verdict,
+        drifts: judged.drifts.clone(),
         doubts: judged.doubts.iter().map(DoubtReport::from).collect(),
         advice: advice.map(|advice| advice.to_string()),
     }

@@ -12,7 +12,7 @@ use crate::plan::{Plan, plan};
 use crate::report::{Mode, Report};
 use crate::request::Desired;
 use crate::snapshot::Snapshot;
-use crate::verify::{Verdict, boots, judge};
+use crate::verify::{boots, judge};
 
 /// The report of a check of `desired` on the machine at `root`. Nothing is opened for writing.
 #[must_use]
@@ -99,9 +99,9 @@ fn verified(desired: &Desired, before: &Snapshot, plan: &Plan, root: &Root) -> R
     let predicted = plan.predict(before);
     let (boots_predicted, boots_after) = (boots(desired, &predicted), boots(desired, &after));
     for want in desired.wants.values() {
-        let expected = judge(want, desired, &predicted, &boots_predicted).verdict;
+        let expected = judge(want, desired, &predicted, &boots_predicted);
         let found = judge(want, desired, &after, &boots_after);
-        if matches!(expected, Verdict::InSync | Verdict::Unknown) && found.verdict > expected {
+        if expected.drifts.is_empty() && found.verdict > expected.verdict {
             let message = format!(
                 "`{}` changed again right after the run set it (live {}, boot {})",
                 want.name,

@@ -46,6 +46,8 @@ pub enum Verdict {
 pub struct Judgement {
     /// The verdict.
     pub verdict: Verdict,
+    /// Every drift, the live one first. Where the boot is in doubt, it has none.
+    pub drifts: Vec<Verdict>,
     /// The reasons why the next boot of the setting cannot be known, if the request manages that.
     pub doubts: Vec<Doubt>,
     /// The live number.
@@ -81,21 +83,27 @@ pub fn judge(want: &Want, desired: &Desired, snapshot: &Snapshot, boots: &[Boot]
     let satisfied = |value| satisfies(want, value, snapshot.page_size);
     let (boot, outlook) = telling_boot(want, boots, satisfied);
     let live = snapshot.live_value(&want.name);
-    let live_drifts = desired.live && snapshot.live.is_some() && !satisfied(live);
     let doubts = if desired.persist { doubts_about(want, desired, boot) } else { Vec::new() };
-    let boot_drifts = desired.persist && !satisfied(outlook.value);
-    let verdict = match want.aim {
-        Aim::Absent if assigns(desired, snapshot, want) => Verdict::BootDrift,
-        Aim::Absent if !doubts.is_empty() => Verdict::Unknown,
-        Aim::Absent => Verdict::InSync,
-        _ if is_missing(snapshot, &want.name) => Verdict::NotOnThisKernel,
-        _ if live_drifts && is_out_of_reach(snapshot, &want.name) => Verdict::NotHere,
-        _ if live_drifts => Verdict::LiveDrift,
-        _ if !doubts.is_empty() => Verdict::Unknown,
-        _ if boot_drifts => boot_verdict(desired, snapshot, &outlook),
-        _ => Verdict::InSync,
+    let drifts = if want.aim == Aim::Absent {
+        assigns(desired, snapshot, want).then_some(Verdict::BootDrift).into_iter().collect()
+    } else if is_missing(snapshot, &want.name) {
+        vec![Verdict::NotOnThisKernel]
+    } else {
+        let live_drifts = desired.live && snapshot.live.is_some() && !satisfied(live);
+        let boot_drifts = desired.persist && doubts.is_empty() && !satisfied(outlook.value);
+        let of_live = live_drifts.then(|| live_verdict(snapshot, &want.name));
+        let of_boot = boot_drifts.then(|| boot_verdict(desired, snapshot, &outlook));
+        of_live.into_iter().chain(of_boot).collect()
     };
-    Judgement { verdict, doubts, live, outlook, arrival: boot.map(|boot| boot.arrival.clone()) }
+    let without_drift = if doubts.is_empty() { Verdict::InSync } else { Verdict::Unknown };
+    Judgement {
+        verdict: drifts.iter().copied().max().unwrap_or(without_drift),
+        drifts,
+        doubts,
+        live,
+        outlook,
+        arrival: boot.map(|boot| boot.arrival.clone()),
+    }
 }
 
 /// The boot of several that tells most about `want`, with its outlook: one that certainly does not make the setting as
@@ -143,6 +151,10 @@ pub fn assigns(desired: &Desired, snapshot: &Snapshot, want: &Want) -> bool {
         let read = sysctl_d::parse(tree.bytes(&desired.file).unwrap_or_default(), system.dialect(tree));
         read.iter().any(|assignment| assignment.value.is_some() && assignment.name().as_ref() == Some(&want.name))
     })
+}
+
+fn live_verdict(snapshot: &Snapshot, name: &Name) -> Verdict {
+    if is_out_of_reach(snapshot, name) { Verdict::NotHere } else { Verdict::LiveDrift }
 }
 
 fn boot_verdict(desired: &Desired, snapshot: &Snapshot, outlook: &Outlook) -> Verdict {

@@ -34,7 +34,7 @@ privileged!(the_story_live_and_in_the_file, || {
     let world = World::new(Network::Private);
     assert_eq!((world.sysctl(CLOSE_WAIT), world.sysctl(ESTABLISHED)), ("60".into(), "432000".into()));
     let checked = world.check(STORY);
-    assert_eq!((checked.code, verdicts(&checked.report())), (2, vec![Verdict::LiveDrift; 2]));
+    assert_eq!((checked.code, verdicts(&checked.report())), (2, vec![Verdict::BootDrift; 2]));
     let applied = world.apply(STORY);
     let report = applied.report();
     assert_eq!((applied.code, report.changed, report.in_sync), (0, true, true), "{}", applied.stdout);

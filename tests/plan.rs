@@ -269,11 +269,61 @@ fn a_run_that_fails_does_not_advise_to_apply() {
     };
     let apply = || Some("apply the request".to_owned());
     let [acct, max, loose] = &told(&report)[..] else { panic!("it has three settings") };
-    assert_eq!([acct, loose], [&(Verdict::LiveDrift, apply()), &(Verdict::BootDrift, apply())]);
+    assert_eq!([acct, loose], [&(Verdict::BootDrift, apply()), &(Verdict::BootDrift, apply())]);
     let failed = Report::failed(Mode::Check, &desired, &machine, &machine, failure);
-    assert_eq!(told(&failed), [(Verdict::LiveDrift, None), max.clone(), (Verdict::BootDrift, None)]);
+    assert_eq!(told(&failed), [(Verdict::BootDrift, None), max.clone(), (Verdict::BootDrift, None)]);
     assert_eq!(max.0, Verdict::Shadowed);
     assert!(!failed.in_sync);
+}
+
+#[test]
+fn a_setting_has_each_drift_and_the_most_serious_verdict() {
+    use Verdict::{BootDrift, InSync, LiveDrift, LostAtBoot, NotHere, Shadowed, Unknown};
+    let right = "net.netfilter.nf_conntrack_max = 98000\n";
+    let wrong = "net.netfilter.nf_conntrack_max = 5\n";
+    let machine = |limit| Machine::modern().built_in().max(limit);
+    let ours = "/etc/sysctl.d/90-conntrack.conf";
+    let cases: Vec<(Snapshot, Vec<Verdict>, Verdict, &str)> = vec![
+        (machine(98000).file(ours, right).snapshot(), vec![], InSync, "in_sync"),
+        (machine(5).file(ours, right).snapshot(), vec![LiveDrift], LiveDrift, "live_drift"),
+        (machine(98000).snapshot(), vec![BootDrift], BootDrift, "boot_drift"),
+        (machine(5).snapshot(), vec![LiveDrift, BootDrift], BootDrift, "live_drift, boot_drift"),
+        (
+            machine(5).file("/etc/sysctl.d/95-a.conf", wrong).snapshot(),
+            vec![LiveDrift, Shadowed],
+            Shadowed,
+            "live_drift, shadowed",
+        ),
+        (
+            machine(5).module(Module::Loaded).file(ours, right).snapshot(),
+            vec![LiveDrift, LostAtBoot],
+            LostAtBoot,
+            "live_drift, lost_at_boot",
+        ),
+        (machine(5).read_only(MAX).snapshot(), vec![NotHere, BootDrift], NotHere, "not_here, boot_drift"),
+        (
+            machine(5).entry("/etc/sysctl.d/95-a.conf", Entry::Unreadable(Obstacle::TooLarge)).snapshot(),
+            vec![LiveDrift],
+            LiveDrift,
+            "live_drift, unknown",
+        ),
+        (
+            machine(98000).entry("/etc/sysctl.d/95-a.conf", Entry::Unreadable(Obstacle::TooLarge)).snapshot(),
+            vec![],
+            Unknown,
+            "unknown",
+        ),
+    ];
+    let desired = request::from_slice(br#"{"settings": {"nf_conntrack_max": 98000}}"#).expect("it is well formed");
+    for (machine, drifts, verdict, words) in cases {
+        let report = Report::new(Mode::Check, &desired, &machine, &machine, &Plan::default());
+        let setting = &report.settings[0];
+        assert_eq!((&setting.drifts, setting.verdict), (&drifts, verdict));
+        assert!(
+            text::report(&report).lines().nth(1).is_some_and(|row| row.ends_with(&format!("  {words}"))),
+            "{words}"
+        );
+    }
 }
 
 #[test]

@@ -79,7 +79,7 @@ pub fn setting(setting: &SettingReport, mode: Mode) -> Option<Finding> {
     let mut message = format!(
         "{}: {}: desired {}, live {}, boot {}",
         short(&setting.name),
-        text::verdict(setting.verdict),
+        text::verdicts(setting),
         text::desired(setting),
         number(found.live, None),
         number(found.boot, None),
@@ -122,7 +122,8 @@ impl<'a> Found<'a> {
             Mode::Check => (live.before, boot.before, &boot.winner_before),
             Mode::Apply => (live.after, boot.after, &boot.winner),
         };
-        let is_of_files = matches!(setting.verdict, Verdict::BootDrift | Verdict::LostAtBoot | Verdict::Shadowed);
+        let of_files = [Verdict::BootDrift, Verdict::LostAtBoot, Verdict::Shadowed];
+        let is_of_files = setting.drifts.iter().any(|drift| of_files.contains(drift));
         Found { live, boot, wrong_line: winner.as_ref().filter(|_| is_of_files) }
     }
 }

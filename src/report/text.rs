@@ -143,8 +143,15 @@ fn setting_row(setting: &SettingReport) -> Vec<String> {
         desired(setting),
         change_of(setting.live.before, setting.live.after, setting.live.human.as_deref()),
         change_of(setting.boot.before, setting.boot.after, setting.boot.human.as_deref()),
-        verdict(setting.verdict).to_owned(),
+        verdicts(setting),
     ]
+}
+
+/// All that is to be said of a setting: its drifts, and that its boot cannot be known.
+pub(crate) fn verdicts(setting: &SettingReport) -> String {
+    let unknown = (!setting.doubts.is_empty()).then_some(Verdict::Unknown);
+    let all: Vec<&str> = setting.drifts.iter().copied().chain(unknown).map(verdict).collect();
+    if all.is_empty() { verdict(setting.verdict).to_owned() } else { all.join(", ") }
 }
 
 /// The desired value of a setting, with the rule.

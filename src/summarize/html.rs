@@ -2,7 +2,7 @@
 
 use super::{Host, Summary, text};
 use crate::report::finding::Found;
-use crate::report::text::{desired, verdict};
+use crate::report::text::{desired, verdicts};
 use crate::report::{Agreement, Mode, SettingReport};
 use crate::text::{escaped, number, printable, short};
 use crate::verify::Verdict;
@@ -78,7 +78,7 @@ fn cell((setting, mode): (&SettingReport, Mode)) -> String {
     let class = if setting.verdict == Verdict::Unknown { "unknown" } else { "drift" };
     format!(
         "<td class=\"{class}\"><strong>{}</strong><small>desired {}</small><small>live {}</small><small>boot {}</small>{place}</td>",
-        verdict(setting.verdict),
+        verdicts(setting),
         content(&desired(setting)),
         content(&live),
         content(&number(found.boot, None))

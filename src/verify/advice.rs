@@ -63,7 +63,7 @@ pub fn advice(
         Verdict::InSync => return None,
         // "Apply the request" would be the advice, and that is what failed.
         Verdict::LiveDrift | Verdict::BootDrift if applied.is_err() => return None,
-        Verdict::LiveDrift if snapshot.module == Module::Absent => Advice::ApplyLoadsModule,
+        Verdict::LiveDrift | Verdict::BootDrift if lacks_module(snapshot, left) => Advice::ApplyLoadsModule,
         Verdict::BootDrift if apply_loads_early(desired, left) => Advice::ApplyLoadsModuleEarly,
         Verdict::LiveDrift | Verdict::BootDrift => Advice::Apply,
         // The failure is about this setting, so its hint says more than advice could.
@@ -86,6 +86,11 @@ pub fn advice(
         Verdict::NotHere => Advice::RunInInitialNamespace,
     };
     Some(advice)
+}
+
+/// Whether the live value drifts because connection tracking is not loaded.
+fn lacks_module(snapshot: &Snapshot, left: &Judgement) -> bool {
+    snapshot.module == Module::Absent && left.drifts.contains(&Verdict::LiveDrift)
 }
 
 fn apply_loads_early(desired: &Desired, left: &Judgement) -> bool {
