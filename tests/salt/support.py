@@ -1,4 +1,4 @@
-"""What the Salt tests share: the count of what passed, and a salt-call with a configuration of its own."""
+"""What the Salt tests share: how they tell of a check, and a salt-call with a configuration of its own."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from checks import check, finish  # noqa: E402
+
+__all__ = ["check", "finish"]
 BINARY = ROOT / "target/x86_64-unknown-linux-gnu/release/conntrack-sysctl"
 # A test runs in the virtual environment of the Salt that it is to test.
 VENV = Path(sys.executable).parent
@@ -16,28 +21,6 @@ NET = "net.netfilter."
 CLOSE_WAIT = NET + "nf_conntrack_tcp_timeout_close_wait"
 ESTABLISHED = NET + "nf_conntrack_tcp_timeout_established"
 DROP_IN = Path("/etc/sysctl.d/90-conntrack.conf")
-
-
-class Tally:
-    """Counts what passed and what failed, a line for each."""
-
-    def __init__(self) -> None:
-        """Begin with nothing."""
-        self.passed = self.failed = 0
-
-    def check(self, what: str, holds: bool, found: object = "") -> None:
-        """Say whether `what` holds; if not, what was found."""
-        if holds:
-            self.passed += 1
-            print(f"ok: {what}", flush=True)
-        else:
-            self.failed += 1
-            print(f"FAILED: {what}\n    {found}", flush=True)
-
-    def end(self) -> None:
-        """Print the totals, and exit."""
-        print(f"{self.passed} passed, {self.failed} failed")
-        raise SystemExit(1 if self.failed else 0)
 
 
 class Minion:
