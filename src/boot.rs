@@ -68,7 +68,7 @@ pub struct Outlook {
     pub assignments: Vec<Place>,
     /// The last assignment without effect, if no later one has an effect.
     pub lost: Option<Lost>,
-    /// The reasons why all this may not be so.
+    /// The reasons why this outcome is in doubt.
     pub doubts: Vec<Doubt>,
 }
 
@@ -94,7 +94,7 @@ pub struct Boot {
     pub dialect: &'static Dialect,
     /// When connection tracking is there.
     pub arrival: Arrival,
-    /// The reasons why the outlook of some settings, or of all, may not be so.
+    /// The reasons why the outlook of some settings, or of all, is in doubt.
     pub doubts: Vec<Doubt>,
     /// What is written after the loader, and decides or may decide.
     later: Vec<LaterWrite>,

@@ -27,7 +27,7 @@ pub enum Kind {
     Conflict,
     /// The next boot cannot be known, and the request says to fail then.
     BootUnknown,
-    /// The kernel took another value than the one written.
+    /// The kernel changed the written value to another one.
     Clamped,
     /// A write failed, or the value that was read back differs.
     WriteFailed,

@@ -108,7 +108,7 @@ pub struct SettingReport {
     pub drifts: Vec<Verdict>,
     /// The reasons why the next boot of the setting cannot be known, if the request manages that.
     pub doubts: Vec<DoubtReport>,
-    /// The one thing to do, if the verdict is not `in_sync`. Also null if that is to apply the request and the run failed.
+    /// The one thing to do, if the verdict is not `in_sync`. Null also after a failed run, if the advice would be to apply.
     pub advice: Option<String>,
 }
 
@@ -290,8 +290,8 @@ impl Report {
         }
     }
 
-    /// Whether desired, live and boot agree. A drift that is certain outweighs a boot that cannot be known. A failure that
-    /// apply would meet is a drift all the same, if settings were compared.
+    /// Whether desired, live and boot agree. A drift that is certain outweighs a boot that cannot be known. A failure
+    /// that apply would have counts as drift, if settings were compared.
     #[must_use]
     pub fn agreement(&self) -> Agreement {
         let is_unknown = |setting: &SettingReport| setting.verdict == Verdict::Unknown;

@@ -42,11 +42,11 @@ pub struct Request {
     pub persist: bool,
     /// The file for our lines, which the boot must read: `/etc/sysctl.conf`, or a `*.conf` directly in `/etc/sysctl.d`.
     pub file: PathBuf,
-    /// What to do if another file's assignment would win at boot.
+    /// The action if another file's assignment would win at boot.
     pub conflicts: Conflicts,
     /// Whether other conntrack assignments in `file` are removed.
     pub exclusive: bool,
-    /// What to do if connection tracking is a module of the kernel, and is not loaded in time.
+    /// The action if connection tracking is a module that is not loaded in time.
     pub module: ModulePolicy,
     /// The program that reads the files at boot.
     pub loader: LoaderChoice,
@@ -91,7 +91,7 @@ pub const FIELDS: [&str; 12] = [
     "backup",
 ];
 
-/// Whether the settings are to have values of ours, or none.
+/// Whether the file assigns the settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
@@ -101,7 +101,7 @@ pub enum State {
     Absent,
 }
 
-/// What to do if another file's assignment would win at boot.
+/// The action if another file's assignment would win at boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Conflicts {
@@ -113,7 +113,7 @@ pub enum Conflicts {
     Warn,
 }
 
-/// What to do if connection tracking is a module of the kernel, and is not loaded in time.
+/// The action if connection tracking is a module that is not loaded in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ModulePolicy {
@@ -135,7 +135,7 @@ pub enum Uncertain {
     Fail,
 }
 
-/// What a request wants of one setting.
+/// The aim of a request for one setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Aim {
     /// This value.
@@ -151,7 +151,7 @@ pub enum Aim {
 pub struct Want {
     /// The setting.
     pub name: Name,
-    /// What the request wants of it.
+    /// The aim for it.
     pub aim: Aim,
     /// The place in the request, as a JSON pointer.
     pub pointer: String,
@@ -168,11 +168,11 @@ pub struct Desired {
     pub persist: bool,
     /// The file for our lines.
     pub file: PathBuf,
-    /// What to do if another file's assignment would win at boot.
+    /// The action if another file's assignment would win at boot.
     pub conflicts: Conflicts,
     /// Whether other conntrack assignments in `file` are removed.
     pub exclusive: bool,
-    /// What to do if the module is not loaded in time.
+    /// The action if the module is not loaded in time.
     pub module: ModulePolicy,
     /// The program that reads the files at boot.
     pub loader: LoaderChoice,

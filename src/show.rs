@@ -65,7 +65,7 @@ pub struct Story {
     /// When connection tracking is available at boot.
     #[serde(serialize_with = "in_words")]
     pub module: Arrival,
-    /// Every line that assigns it, in the order of reading.
+    /// Every line that assigns the setting, in the order of reading.
     pub assignments: Vec<AssignmentLine>,
     /// The programs that write it after the boot.
     pub later_writers: Vec<Warning>,

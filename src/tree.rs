@@ -28,12 +28,12 @@ pub fn lossy<S: Serializer>(path: &impl AsRef<Path>, serializer: S) -> Result<S:
     serializer.collect_str(&path.as_ref().display())
 }
 
-/// The same for a path that there may not be.
+/// Serializes a path, or null, as [`lossy`] does.
 pub fn lossy_optional<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
     path.as_ref().map(|path| path.to_string_lossy()).serialize(serializer)
 }
 
-/// The same for several paths.
+/// Serializes several paths, each as [`lossy`] does.
 pub fn lossy_each<S: Serializer>(paths: &[PathBuf], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(paths.iter().map(|path| path.to_string_lossy()))
 }
@@ -48,7 +48,7 @@ impl fmt::Display for Place {
 /// is kept several times over, and files of an image may be all hole.
 pub const LARGEST: u64 = 1 << 20;
 
-/// What stands at a path.
+/// The file, link or directory at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
     /// A regular file and its bytes.
@@ -68,18 +68,18 @@ pub enum Entry {
     Directory,
     /// A file of which only the existence matters: the program of a loader.
     Program,
-    /// Something that cannot be read here.
+    /// A file that cannot be read here.
     Unreadable(Obstacle),
 }
 
-/// The reason why what stands at a path cannot be read here.
+/// The reason why a file cannot be read here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Obstacle {
-    /// It is a FIFO, a socket or a device. A program that opens it may wait for ever.
+    /// The file is a FIFO, a socket or a device. A program that opens it may wait for ever.
     NotRegular,
-    /// It has more bytes than a run reads.
+    /// The file has more bytes than a run reads.
     TooLarge,
-    /// The operating system refuses it.
+    /// The operating system refuses to read the file.
     Refused(
         /// Its message.
         String,
@@ -202,7 +202,7 @@ pub enum Read {
     /// A file that the running kernel provides. An image has no such file.
     OfKernel(PathBuf),
     /// The lines of a large index that have one of `words` in them, both with `_` for `-`; the entry is an
-    /// [`Entry::File`] of these lines. If there is no such file, or something bars the way to it, there is no entry.
+    /// [`Entry::File`] of these lines. If there is no such file, or it cannot be reached, there is no entry.
     Lines {
         /// The index.
         path: PathBuf,

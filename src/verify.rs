@@ -24,7 +24,7 @@ pub use doubts::doubt_remedy;
 pub enum Verdict {
     /// Everything that the request manages for this setting is as desired: live, and after the next boot.
     InSync,
-    /// Nobody can tell what the next boot makes of it.
+    /// The value after the next boot cannot be known.
     Unknown,
     /// The live value is not as desired.
     LiveDrift,
@@ -106,8 +106,8 @@ pub fn judge(want: &Want, desired: &Desired, snapshot: &Snapshot, boots: &[Boot]
     }
 }
 
-/// The boot of several that tells most about `want`, with its outlook: one that certainly does not make the setting as
-/// desired, else one that is in doubt, else the first.
+/// The most telling of several boots for `want`, with its outlook: one whose outcome is certainly not as desired, else
+/// one that is in doubt, else the first.
 fn telling_boot<'a>(
     want: &Want,
     boots: &'a [Boot],

@@ -36,7 +36,7 @@ pub enum Arrival {
     Late {
         /// The line that prevents early loading of the module, if there is one.
         barred: Option<Place>,
-        /// The kernel under which it is late, if there is another that can boot and has it in time.
+        /// The kernel with which the module is late, if another kernel can boot that has it in time.
         kernel: Option<String>,
     },
 }
@@ -93,7 +93,7 @@ pub(super) fn reads(system: &System, tree: &Tree) -> Vec<Read> {
     system.order.iter().flat_map(of_stage).collect()
 }
 
-/// How many names of modules are looked up in the indexes of a kernel.
+/// The most names of modules that are looked up in the indexes of a kernel.
 const MOST_NAMES: usize = 256;
 
 /// The names that the lists of all `systems` have looked up in the indexes of a kernel.
@@ -104,29 +104,29 @@ pub(super) fn names(systems: &[&System], tree: &Tree) -> BTreeSet<String> {
         Stage::Loader(_) | Stage::Udev(_) => None,
     });
     let named = lists.flat_map(|lists| named(tree, lists)).flat_map(|named| configuration.names(&named.module));
-    // What cannot be the name of a file is no module.
+    // A word that cannot be the name of a file is not a module.
     let names: BTreeSet<String> = named.filter(|name| !name.is_empty() && !name.contains(['/', '\n'])).collect();
     names.into_iter().take(MOST_NAMES).collect()
 }
 
-/// How connection tracking comes at a boot.
+/// The arrival of connection tracking at a boot, with its parameters.
 pub(super) struct Coming {
-    /// When it is there.
+    /// When connection tracking is available.
     pub(super) arrival: Arrival,
-    /// The parameters that it comes with.
+    /// The parameters of the module.
     pub(super) parameters: Vec<Parameter>,
-    /// The line that keeps it from being loaded at all, if one does: the parameters have no effect then.
+    /// The line that prevents loading of the module at all, if there is one: the parameters have no effect then.
     pub(super) never: Option<Place>,
 }
 
-/// When connection tracking is there at a boot of `system` with the files of `tree`.
+/// When connection tracking is available at a boot of `system` with the files of `tree`.
 #[must_use]
 pub fn arrival(tree: &Tree, module: Module, system: &System) -> Arrival {
     coming(tree, module, system).arrival
 }
 
-/// How connection tracking comes at a boot of `system` with the files of `tree`: of several kernels that can boot, under
-/// the one that has it latest.
+/// The arrival of connection tracking at a boot of `system` with the files of `tree`: of several kernels that can boot,
+/// with the one that has it latest.
 pub(super) fn coming(tree: &Tree, module: Module, system: &System) -> Coming {
     let built_in = || Coming { arrival: Arrival::BuiltIn, parameters: parameters_on_command_line(tree), never: None };
     if module == Module::BuiltIn {
@@ -169,7 +169,7 @@ fn coming_under(tree: &Tree, modprobe: &Modprobe, system: &System) -> Coming {
                 return Coming { arrival: Arrival::Early(place), parameters, never: None };
             }
         }
-        // What keeps another module away counts for nothing: a line for this one would help.
+        // A line that prevents another module does not count: a line for this one would help.
         if let Outcome::Kept(bar) | Outcome::Unclear(bar) = modprobe.load(CONNTRACK, &[], lists.blacklist) {
             barred = barred.or(Some(bar));
         }
@@ -193,7 +193,7 @@ fn coming_under(tree: &Tree, modprobe: &Modprobe, system: &System) -> Coming {
 /// A module that a list names.
 struct Named {
     module: String,
-    /// The words behind it, where the list takes them for parameters.
+    /// The words behind the name, if the list treats them as parameters.
     arguments: String,
     place: Place,
 }

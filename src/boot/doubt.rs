@@ -1,8 +1,9 @@
-//! Defines the doubts about a boot: the reasons why nobody can know what it makes of some settings, or of all.
+//! Defines the doubts about a boot: the reasons why its outcome for some settings, or for all, cannot be known.
 //!
-//! A new reason is a value of [`Reason`], its words in `verify/doubts.rs`, and a file in `boot/uncertain` that finds the
-//! doubts. All else follows: the verdict `unknown`, the warning, the refusal where the request asks for it, the report's
-//! schema. A reason needs an example in `tests/troubleshooting/examples`, and a paragraph in docs/troubleshooting.md.
+//! A new reason is a value of [`Reason`], its words in `verify/doubts.rs`, and a file in `boot/uncertain` that finds
+//! the doubts. All else follows: the verdict `unknown`, the warning, the refusal if the request asks for it, the
+//! report's schema. A reason needs an example in `tests/troubleshooting/examples`, and a paragraph in
+//! docs/troubleshooting.md.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -19,11 +20,11 @@ use crate::tree::Place;
 pub enum Reason {
     /// The boot reads a file that cannot be read here.
     UnreadableFile,
-    /// The boot reads a file that is larger than what is read here.
+    /// The boot reads a file that is too large to be read here.
     FileTooLarge,
-    /// A FIFO, a socket or a device stands where the boot reads a file: a program that opens it may wait for ever.
+    /// The boot reads a file that is a FIFO, a socket or a device: a program that opens it may wait for ever.
     NotRegularFile,
-    /// There is no init system, so that nothing reads the files.
+    /// There is no init system, so nothing reads the files.
     NoInit,
     /// The machine boots with an init system that this program does not know.
     UnknownInit,
@@ -38,20 +39,20 @@ pub struct Doubt {
     pub file: Option<PathBuf>,
     /// The line of that file, if it is one line.
     pub line: Option<usize>,
-    /// What the words of the reason name besides: the operating system's message, the name of a program.
+    /// A detail for the words of the reason: the operating system's message, or the name of a program.
     pub detail: Option<String>,
-    /// The settings that it is about.
+    /// The settings that the doubt is about.
     pub about: About,
 }
 
 /// The settings that a doubt is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum About {
-    /// All of them.
+    /// All settings.
     Everything,
-    /// These.
+    /// These settings.
     Only(BTreeSet<Name>),
-    /// All but these.
+    /// All settings but these.
     AllBut(BTreeSet<Name>),
 }
 
@@ -74,7 +75,7 @@ impl Doubt {
         Doubt { line: Some(place.line), ..Doubt::of_file(reason, &place.file) }
     }
 
-    /// Names what the words of the reason name besides the file.
+    /// Adds the detail for the words of the reason.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Doubt {
         self.detail = Some(detail.into());

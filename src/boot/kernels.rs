@@ -1,6 +1,6 @@
 //! Finds the kernels that can boot next, with what depmod(8) wrote about the modules of each.
 //!
-//! They are those of /lib/modules that have an image to boot, and in any case the newest and the running one. Of a
+//! These are the kernels in /lib/modules that have an image to boot, and always the newest and the running one. For a
 //! machine without any (an image that gets its kernel later), a kernel of today is assumed.
 
 use std::cmp::Ordering;
@@ -17,7 +17,7 @@ const MODULES: [&str; 2] = ["/usr/lib/modules", "/lib/modules"];
 /// The release of the running kernel.
 const RUNNING: &str = "/proc/sys/kernel/osrelease";
 
-/// How many kernels are looked at: /boot has seldom room for more than three.
+/// The most kernels that are examined: /boot seldom has room for more than three.
 const MOST: usize = 16;
 
 /// A kernel that can boot next.
@@ -89,7 +89,7 @@ pub(super) fn reads(tree: &Tree, names: &BTreeSet<String>) -> Vec<Read> {
         reads.push(lines("modules.dep", of_files(&mut names.iter().chain([&conntrack]))));
         let Some(dependencies) = tree.bytes(directory.join("modules.dep")) else { continue };
         let dependencies = String::from_utf8_lossy(dependencies);
-        // The index of aliases is the largest: it is searched for names only that no module has.
+        // The index of aliases is the largest: it is searched only for names that no module has.
         let others = names.iter().filter(|name| depmod::needs(&dependencies, name).is_none());
         let words: Vec<String> = others.map(|name| format!("alias {name} ")).collect();
         if !words.is_empty() {
@@ -122,7 +122,7 @@ fn releases(tree: &Tree) -> Vec<(PathBuf, String)> {
     releases
 }
 
-/// The files at which the image of a kernel lies, as distributions have it.
+/// The possible files of a kernel's image, as distributions name them.
 fn images(directory: &Path, release: &str) -> impl Iterator<Item = PathBuf> + use<> {
     [directory.join("vmlinuz"), format!("/boot/vmlinuz-{release}").into(), format!("/boot/vmlinux-{release}").into()]
         .into_iter()

@@ -1,5 +1,5 @@
 //! Plays modprobe(8) and its like through: which modules a name stands for, in which order they are loaded, with which
-//! options, and what keeps them away.
+//! options, and which lines prevent it.
 //!
 //! Read in libkmod 34 (`kmod_module_new_from_lookup`, `kmod_module_probe_insert_module`) and judged by modprobe itself
 //! (`tests/formats.rs`).
@@ -20,26 +20,26 @@ use crate::sysctl_d::fnmatch;
 use crate::tree::{Entry, Place, Tree};
 use install::Effect;
 
-/// How deep the modules that come before and after others are followed; kmod follows them without end.
+/// The depth to which soft dependencies are followed; kmod has no limit.
 const DEEPEST: usize = 32;
 
-/// What modprobe reads of a machine, whatever kernel boots.
+/// The configuration of modprobe on a machine, which does not depend on the kernel that boots.
 pub(super) struct Configuration {
     commands: Vec<(Place, Command)>,
     /// The modules that the kernel itself refuses to load, and the name of the line that says so.
     refused: Vec<String>,
 }
 
-/// What comes of loading one name.
+/// The outcome of loading one name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// No module of connection tracking.
     Nothing,
     /// Connection tracking, with these parameters.
     Conntrack(Vec<Parameter>),
-    /// Connection tracking would come, and this line keeps it away.
+    /// Connection tracking would be loaded, but this line prevents it.
     Kept(Place),
-    /// Connection tracking comes, or does not: the command on this line decides, and nobody can read it here.
+    /// The command on this line decides whether connection tracking is loaded, and it cannot be read here.
     Unclear(Place),
 }
 
@@ -71,7 +71,8 @@ impl Configuration {
         let on_command_line = modprobe_d::command_line(&text).into_iter();
         commands.extend(on_command_line.map(|command| (command_line(), command)));
         let mut arguments = kernel_arguments::parse(&text).into_iter();
-        // The kernel keeps the last list (`module_blacklist` in kernel/module/main.c), and compares names as they stand.
+        // The kernel keeps the last list (`module_blacklist` in kernel/module/main.c), and compares names as they are
+        // written.
         let list = arguments.rfind(|argument| argument.name.replace('-', "_") == "module_blacklist");
         let list = list.and_then(|argument| argument.value).unwrap_or_default();
         Configuration { commands, refused: list.split(',').map(str::to_owned).collect() }
@@ -140,14 +141,14 @@ struct Found {
 
 /// modprobe on one kernel.
 pub(super) struct Modprobe<'a> {
-    /// What it reads.
+    /// The configuration.
     pub(super) configuration: &'a Configuration,
     /// The kernel.
     pub(super) kernel: &'a Kernel,
 }
 
 impl Modprobe<'_> {
-    /// What comes of loading `name` with `arguments`, by a program to which a blacklist means `blacklist`.
+    /// The outcome of loading `name` with `arguments`, by a program that treats a blacklist as `blacklist` says.
     pub(super) fn load(&self, name: &str, arguments: &[Parameter], blacklist: Blacklist) -> Outcome {
         let outcomes = self.look_up(name).into_iter().map(|found| self.insert(&found, arguments, blacklist));
         let mut outcomes: Vec<Outcome> = outcomes.collect();
@@ -157,7 +158,8 @@ impl Modprobe<'_> {
         told.map_or(Outcome::Nothing, |index| outcomes.swap_remove(index))
     }
 
-    /// What comes of connection tracking once anybody needs it: the kernel asks for a module by one of many aliases.
+    /// The outcome for connection tracking once a program needs it: the kernel asks for a module by one of many
+    /// aliases.
     pub(super) fn load_as_needed(&self) -> Outcome {
         let conntrack = Found { module: CONNTRACK.to_owned(), alias: None };
         self.insert(&conntrack, &[], Blacklist::ForAliases)
@@ -254,15 +256,15 @@ struct Play<'a> {
     modprobe: &'a Modprobe<'a>,
     found: &'a Found,
     arguments: &'a [Parameter],
-    /// The modules that did not come, each with the line that kept it away.
+    /// The modules that were not loaded, each with the line that prevented it.
     absent: BTreeMap<String, Option<Place>>,
 }
 
-/// What comes of one module.
+/// The outcome of one module.
 enum Step {
-    /// It is there, or it is not and nobody minds; the next one follows.
+    /// The module is loaded, or is not and need not be; the next one follows.
     Done,
-    /// It does not come, because of this line.
+    /// The module is not loaded, because of this line.
     Failed(Option<Place>),
     /// All is decided.
     End(Outcome),

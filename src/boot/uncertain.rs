@@ -31,7 +31,7 @@ pub(super) struct Played<'a> {
     pub(super) outlooks: &'a BTreeMap<Name, Outlook>,
 }
 
-/// The reasons why what was played through may not be what the boot does.
+/// The reasons why the boot may differ from the one that was played through.
 pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
     let of_system = (played.system.doubt)(&played.snapshot.tree);
     of_system.into_iter().chain(unreadable::doubts(played)).collect()

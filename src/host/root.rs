@@ -292,7 +292,7 @@ pub(super) fn read_at(directory: BorrowedFd<'_>, name: &OsStr) -> io::Result<Vec
 
 /// The bytes of the regular file `name`, of which there are `most` at most.
 fn bytes_of(directory: BorrowedFd<'_>, name: &OsStr, most: u64) -> io::Result<Vec<u8>> {
-    // Without NONBLOCK, a FIFO that takes the file's place meanwhile would hold the run up for ever.
+    // NONBLOCK: opening a FIFO that has just replaced the file would otherwise block for ever.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = std::fs::File::from(openat(directory, name, flags, Mode::empty())?);
     let metadata = file.metadata()?;

@@ -1,13 +1,13 @@
-//! Knows the modules of a kernel of today that bring connection tracking with them, for machines on which no kernel is
-//! installed that could tell.
+//! Lists the modules that bring connection tracking with them in a kernel of today, for machines without an installed
+//! kernel.
 
 /// The module of connection tracking.
 pub const CONNTRACK: &str = "nf_conntrack";
 
-/// The modules that it needs itself.
+/// The modules that connection tracking needs itself.
 pub const NEEDED: &str = "nf_defrag_ipv6.ko nf_defrag_ipv4.ko";
 
-/// The modules that need it, as the modules.dep of Linux 6.12 in Debian 13 has them.
+/// The modules that need connection tracking, as the modules.dep of Linux 6.12 in Debian 13 has them.
 ///
 /// nf_conntrack_ipv4 and nf_conntrack_ipv6 are not among them: no kernel since 4.19 has these.
 pub const BRINGS_CONNTRACK: &[&str] = &[

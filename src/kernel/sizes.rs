@@ -21,7 +21,8 @@ pub const FRAG6_HIGH_DEFAULT: i64 = 4 << 20;
 /// and the module is not loaded (`nf_ct_alloc_hashtable`).
 pub const MOST_BUCKETS: i64 = 0x1fff_ffff;
 
-/// The number of buckets that the kernel makes of `number`: buckets fill whole memory pages of `page_size` bytes.
+/// The number of buckets that the kernel allocates if `number` is asked for: buckets fill whole memory pages of
+/// `page_size` bytes.
 #[must_use]
 pub fn rounded_buckets(number: i64, page_size: u64) -> i64 {
     let page = i64::try_from(page_size / BUCKET_BYTES).unwrap_or(i64::MAX).max(1);

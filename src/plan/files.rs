@@ -406,7 +406,7 @@ impl Editor<'_> {
             Some(Entry::Directory) => refuse(Kind::BadRequest, "it is a directory"),
             Some(Entry::Program) => refuse(Kind::BadRequest, "it is a program"),
             Some(Entry::Unreadable(why)) => refuse(Kind::Permission, &why.to_string())
-                .map_err(|failure| failure.hint("run as root, and look at what stands there")),
+                .map_err(|failure| failure.hint("run as root, and look at that file")),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Decides what a run does where the next boot of some settings cannot be known: it warns, or refuses, as the request says.
+//! Decides the action if the next boot of some settings cannot be known: a run warns or refuses, as the request says.
 
 use crate::boot::Boot;
 use crate::failure::{Failure, Kind};
@@ -7,7 +7,7 @@ use crate::snapshot::Snapshot;
 use crate::verify::{Advice, Doubt, doubt_remedy, judge};
 use crate::warning::{Code, Warning};
 
-/// The warnings about the `boots` of the machine as it is to be, or the refusal of the request.
+/// The warnings about the `boots` of the machine after the plan, or the refusal of the request.
 pub(super) fn warnings(desired: &Desired, after: &Snapshot, boots: &[Boot]) -> Result<Vec<Warning>, Failure> {
     let mut found: Vec<(Doubt, Vec<&Want>)> = Vec::new();
     // Most machines leave no doubt.

@@ -1,4 +1,4 @@
-//! Defines how a report tells of a doubt about the next boot.
+//! Defines the form of a doubt about the next boot in a report.
 
 use std::path::PathBuf;
 

@@ -17,7 +17,7 @@ use crate::warning::Code;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// A setting is not as desired or nobody can tell, or the run failed.
+    /// A setting is not as desired, or this cannot be known, or the run failed.
     Error,
     /// The user should know this, although it is no failure.
     Warning,
@@ -36,7 +36,7 @@ pub struct Finding {
     pub setting: Option<String>,
     /// The problem and the remedy, on one line without control characters.
     pub message: String,
-    /// The file with the line that sets the wrong value at boot, or because of which nobody can tell, if there is one.
+    /// The file with the line that sets the wrong value at boot, or that is the reason for a doubt, if there is one.
     pub file: Option<PathBuf>,
     /// The number of that line, if it is one line.
     pub line: Option<usize>,

@@ -56,7 +56,7 @@ pub fn reads() -> impl Iterator<Item = Read> {
 
 /// The drop-ins, hidden ones too, and /etc/sysctl.conf last.
 fn opened(tree: &Tree) -> Vec<PathBuf> {
-    // procps asks for a regular file, so that a link to /dev/null is passed over.
+    // procps asks for a regular file, so a link to /dev/null is skipped.
     let is_regular = |path: &PathBuf| match tree.get(path) {
         Some(Entry::Unreadable(obstacle)) => *obstacle != Obstacle::NotRegular,
         entry => matches!(entry, Some(Entry::File(_) | Entry::Link { .. })),

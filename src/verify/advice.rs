@@ -193,12 +193,12 @@ fn is_command_line(place: &Place) -> bool {
     place.file.as_os_str() == CMDLINE
 }
 
-/// How a text names the kernel under which the module is late, if it is not late under each.
+/// The words for the kernel with which the module is late, if it is not late with every kernel.
 fn kernel_text(release: Option<&str>) -> String {
     release.map(|release| format!(" of kernel {release}")).unwrap_or_default()
 }
 
-/// How a text tells when connection tracking is there at boot.
+/// The words for the moment at which connection tracking is available at boot.
 #[must_use]
 pub fn arrival_text(arrival: &Arrival) -> String {
     match arrival {

@@ -20,18 +20,18 @@ impl fmt::Display for Doubt {
             }
             Reason::NoInit => f.write_str("there is no init system here, so nothing reads the files at boot"),
             Reason::UnknownInit => match detail {
-                Some(program) => write!(f, "the init system is not known: {place} is `{program}`"),
-                None => write!(f, "the init system is not known: {place}"),
+                Some(program) => write!(f, "the init system is unknown: {place} is `{program}`"),
+                None => write!(f, "the init system is unknown: {place}"),
             },
         }
     }
 }
 
-/// What to do about a doubt, as the last part of a sentence.
+/// The remedy for a doubt, as the last part of a sentence.
 #[must_use]
 pub fn doubt_remedy(doubt: &Doubt) -> &'static str {
     match doubt.reason {
-        Reason::UnreadableFile => "run as root, and look at what stands there",
+        Reason::UnreadableFile => "run as root, and look at that file",
         Reason::FileTooLarge => "divide it into files of at most 1 MiB, or remove the lines that assign nothing",
         Reason::NotRegularFile => "put a regular file in its place, or remove it",
         Reason::NoInit => "name in `loader` how the machine will boot, or set `persist` to false",

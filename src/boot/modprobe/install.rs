@@ -3,20 +3,20 @@
 //! Only commands without any doubt are read: those of hardening guides, which do nothing or fail, and those that load
 //! the module with options.
 
-/// What a command does about its module.
+/// The effect of a command on its module.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Effect {
-    /// Nothing, and it succeeds.
+    /// The command does nothing, and succeeds.
     LoadsNothing,
-    /// Nothing, and it fails.
+    /// The command does nothing, and fails.
     Fails,
-    /// It loads the module, with these arguments after the ones of `options` lines.
+    /// The command loads the module, with these arguments after the ones of `options` lines.
     Loads(String),
-    /// Nobody can tell without running it.
+    /// The effect is unknown without running the command.
     Unclear,
 }
 
-/// What the text of the options stands for, which the command gets anyway.
+/// The variable for the options, which the command gets anyway.
 const OPTIONS: &str = "$CMDLINE_OPTS";
 
 /// The effect of `command` on `module`.

@@ -37,15 +37,15 @@ fn reads(_: &Tree) -> Vec<Read> {
     links.chain([Read::Target(INIT.into())]).chain(procps::reads()).collect()
 }
 
-/// An init program of the right name tells, and both scripts among those that run first. Other programs are called `init`
-/// too, so that the name alone does not.
+/// The sign is an init program of the right name, with both scripts among those that run first. The name alone is no
+/// sign, because other programs are called `init` too.
 fn detect(tree: &Tree) -> Option<Sign> {
     let Some(Entry::Link { target, .. }) = tree.get(INIT) else { return None };
     let is_program = target.file_name().is_some_and(|name| PROGRAMS.iter().any(|program| name == *program));
     (is_program && SCRIPTS.iter().all(|script| is_run_first(tree, script))).then_some(Sign::Init)
 }
 
-/// Whether the links of one of the directories have `script` run. A link whose name begins with `K` does not.
+/// Whether the links of one of the directories run `script`. A link whose name begins with `K` does not.
 fn is_run_first(tree: &Tree, script: &str) -> bool {
     let runs = |path: &Path, entry: &Entry| {
         let name = path.file_name().unwrap_or_default().as_encoded_bytes();
@@ -56,7 +56,7 @@ fn is_run_first(tree: &Tree, script: &str) -> bool {
     FIRST.iter().any(|directory| tree.in_directory(Path::new(directory)).any(|(path, entry)| runs(path, entry)))
 }
 
-/// The lists of the script kmod, which takes the words behind a name for parameters, and calls modprobe(8).
+/// The lists of the script kmod, which treats the words behind a name as parameters, and calls modprobe(8).
 static MODULES: ModuleLists = ModuleLists {
     reads: |_| Read::directories(&MODULES_LOAD, ".conf").chain(Read::files(&[MODULES_FILE])).collect(),
     files,

@@ -1,5 +1,5 @@
-//! Knows what is assumed of a boot that is not known: that the LSB scripts run, because most programs that read sysctl.d
-//! at boot run `sysctl --system`. A row of this file never stands without a doubt.
+//! Describes the assumptions about an unknown boot: the LSB scripts run, because most programs that read sysctl.d at
+//! boot run `sysctl --system`. A row of this file always comes with a doubt.
 
 use super::{INIT, SYSVINIT, System};
 use crate::boot::doubt::{Doubt, Reason};

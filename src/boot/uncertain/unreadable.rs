@@ -41,7 +41,7 @@ fn doubt(tree: &Tree, path: &Path) -> Option<Doubt> {
 /// The doubts about the files of the loader.
 fn of_loader(played: &Played) -> Vec<Doubt> {
     let tree = &played.snapshot.tree;
-    // What a loader writes before the module is there is lost, whatever it is.
+    // Every write before the module is loaded is lost, whatever a file says.
     let is_lost = matches!(played.arrival, Arrival::Late { .. });
     let mut doubts = Vec::new();
     for (run, files) in played.files.iter().enumerate() {
@@ -67,7 +67,7 @@ fn decided_after(played: &Played, run: usize, position: usize) -> BTreeSet<Name>
         let outlook = &played.outlooks[name];
         let Some(winner) = outlook.winner.as_ref().filter(|_| outlook.lost.is_none()) else { return false };
         let has_one_key = name.keys().filter(|key| played.keys.contains(key)).count() == 1;
-        // Whether the kernel takes one threshold depends on the other.
+        // The kernel compares one threshold with the other.
         let stands_alone = ![FRAG6_LOW, FRAG6_HIGH].contains(name);
         let is_read_later = || {
             let mut later = played.files[run][position + 1..].iter().chain(played.files[run + 1..].iter().flatten());
@@ -85,7 +85,7 @@ fn decided_after(played: &Played, run: usize, position: usize) -> BTreeSet<Name>
     played.outlooks.keys().filter(|name| is_decided(name)).cloned().collect()
 }
 
-/// The doubts about the files that decide when the module comes, and with which options.
+/// The doubts about the files that decide when the module is loaded, and with which options.
 fn of_module(played: &Played) -> Vec<Doubt> {
     let tree = &played.snapshot.tree;
     let is_early = matches!(played.arrival, Arrival::Early(_));
@@ -95,7 +95,7 @@ fn of_module(played: &Played) -> Vec<Doubt> {
         match stage {
             Stage::Modules(lists) => {
                 let found = (lists.files)(tree).into_iter().filter_map(|path| doubt(tree, &path));
-                // A list can only add modules, so that it changes nothing once another names this one.
+                // A list can only add modules, so it changes nothing once another list names this one.
                 doubts.extend(found.filter(|doubt| !is_early || doubt.reason == Reason::NotRegularFile));
             }
             Stage::Udev(_) => {

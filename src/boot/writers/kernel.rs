@@ -36,14 +36,14 @@ pub(in crate::boot) fn reads(module: Module) -> Vec<Read> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::boot) struct Parameter {
     name: String,
-    /// None: the name stands alone.
+    /// None: a name without a value.
     text: Option<String>,
-    /// Where it stands.
+    /// The place of the parameter.
     pub(in crate::boot) place: Place,
 }
 
 impl Parameter {
-    /// The parameters in `arguments`, which stand at `place`.
+    /// The parameters in `arguments`, which are at `place`.
     pub(in crate::boot) fn all(arguments: &str, place: &Place) -> Vec<Parameter> {
         kernel_arguments::parse(arguments).into_iter().map(|argument| Parameter::new(argument, place)).collect()
     }
@@ -70,7 +70,7 @@ impl Parameter {
         }
     }
 
-    /// The number, as `kstrtouint` reads it. One without a value is none.
+    /// The number, as `kstrtouint` reads it. A parameter without a value has no number.
     fn number(&self) -> Option<i64> {
         let text = self.text.as_deref()?;
         let digits = text.strip_prefix('+').unwrap_or(text);
@@ -109,7 +109,7 @@ pub(in crate::boot) fn parameters_on_command_line(tree: &Tree) -> Vec<Parameter>
 /// and later, `proc_sysctl.c`), so only where connection tracking is built in.
 pub(in crate::boot) fn sysctls(tree: &Tree, keys: &BTreeSet<Key>) -> Vec<Write> {
     let writes = command_line(tree).into_iter().filter_map(|parameter| {
-        // The kernel takes dots and slashes here, as sysctl(8) does.
+        // The kernel accepts dots and slashes here, as sysctl(8) does.
         let key = Key::at(parameter.name.strip_prefix("sysctl.")?);
         let text = parameter.text?.into_bytes();
         keys.contains(&key).then_some(Write { key, text, place: parameter.place })
