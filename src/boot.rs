@@ -264,7 +264,7 @@ impl Play<'_> {
         settings.into_iter().zip(before).filter_map(decisive).collect()
     }
 
-    /// Records what a later writer writes, as lost until the write shows that it is not.
+    /// Records the write of a later writer. The write counts as lost until the kernel accepts it.
     fn expect_write(&mut self, write: &Write) {
         if let Some(outlook) = self.listed(write) {
             outlook.lost = Some(Lost::NoSuchKey(write.place.clone()));

@@ -27,7 +27,7 @@ pub(super) struct Played<'a> {
     pub(super) runs: &'a [Vec<Placed>],
     /// What is written after the loader, and decides or may decide.
     pub(super) later: &'a [LaterWrite],
-    /// What came of it.
+    /// The outcome.
     pub(super) outlooks: &'a BTreeMap<Name, Outlook>,
 }
 

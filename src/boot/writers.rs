@@ -128,7 +128,7 @@ pub(super) fn reads(tree: &Tree) -> impl Iterator<Item = Read> {
 /// The files that the writes of the programs depend on.
 pub(super) fn files(tree: &Tree) -> impl Iterator<Item = PathBuf> {
     reads(tree).filter_map(|read| match read {
-        Read::File(path) | Read::Candidate(path) => Some(path),
+        Read::File(path) | Read::Candidate(path) | Read::Lines { path, .. } => Some(path),
         _ => None,
     })
 }

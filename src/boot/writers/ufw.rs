@@ -1,4 +1,4 @@
-//! ufw: once enabled, it runs `sysctl -e -q -p FILE` on a file of its own as it starts (ufw-framework(8)).
+//! ufw, if enabled, runs `sysctl -e -q -p FILE` on its own file when it starts (ufw-framework(8)).
 //!
 //! Its script (`ufw-init-functions`) has a shell read two files, the one after the other, and does nothing where one of
 //! them is missing or empty.
