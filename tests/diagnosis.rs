@@ -60,8 +60,9 @@ impl Table {
         self
     }
 
-    fn buckets_unknown(mut self) -> Table {
-        self.0.sizes.buckets = None;
+    /// None: the number of buckets is not known.
+    fn buckets(mut self, buckets: Option<u64>) -> Table {
+        self.0.status.buckets = buckets;
         self
     }
 
@@ -166,6 +167,8 @@ fn a_nearly_full_table_of_busy_connections() {
     assert_eq!((diagnosis.verdict, diagnosis.seconds_until_full), (Health::Near, Some(55)));
     assert_eq!((diagnosis.proposal.limit, diagnosis.proposal.buckets), (Some(131_072), Some(131_072)));
     checked(&diagnosis, "near");
+    let has_them = Table::new(60_000, 65_536).growth(100).buckets(Some(131_072)).diagnose();
+    assert_eq!((has_them.proposal.limit, has_them.proposal.buckets), (Some(131_072), None));
 }
 
 #[test]
@@ -265,7 +268,7 @@ fn drops_of_a_full_table_are_not_counted_twice() {
 
 #[test]
 fn no_limit_is_too_large_to_be_reckoned_with() {
-    let diagnosis = Table::new(1000, u64::MAX).buckets_unknown().diagnose();
+    let diagnosis = Table::new(1000, u64::MAX).buckets(None).diagnose();
     assert_eq!(diagnosis.proposal.memory, Some(u64::MAX));
     let arguments = ["diagnose", "--from", "-", "--limit", "2147483648"];
     let refused = Run::new(&arguments).input("").finish();
