@@ -172,6 +172,13 @@ fn a_nearly_full_table_of_busy_connections() {
 }
 
 #[test]
+fn a_table_at_the_brim_is_full_if_it_drops() {
+    let health = |counter, events| Table::new(65_500, 65_536).counted(counter, events).diagnose().verdict;
+    assert_eq!([health("drop", 1), health("early_drop", 1)], [Health::Full, Health::Full]);
+    assert_eq!(health("drop", 0), Health::Near);
+}
+
+#[test]
 fn little_memory_bounds_the_limit() {
     let diagnosis = Table::new(65_536, 65_536).memory(256 << 20).diagnose();
     assert_eq!(diagnosis.proposal.limit, Some(65_536), "131,072 entries and buckets would take more than 32 MiB");
