@@ -65,12 +65,21 @@ fn a_file_that_cannot_be_read_matters_where_the_boot_reads_it() {
         ("/etc/modules", InSync),
         ("/etc/modprobe.d/a.conf", Unknown),
         ("/usr/lib/udev/rules.d/a.rules", Unknown),
-        ("/etc/default/ufw", Unknown),
-        ("/etc/tuned/active_profile", Unknown),
+        // Neither ufw nor tuned is installed.
+        ("/etc/default/ufw", InSync),
+        ("/etc/tuned/active_profile", InSync),
     ];
     for (path, expected) in cases {
         assert_eq!(acct_with(with_acct(), path), expected, "{path}");
     }
+    let wants = "/etc/systemd/system/multi-user.target.wants";
+    let ufw = with_acct()
+        .entry("/usr/lib/ufw/ufw-init", Entry::Program)
+        .entry(format!("{wants}/ufw.service"), Entry::Program);
+    assert_eq!(acct_with(ufw, "/etc/default/ufw"), Unknown);
+    let tuned =
+        with_acct().entry("/usr/sbin/tuned", Entry::Program).entry(format!("{wants}/tuned.service"), Entry::Program);
+    assert_eq!(acct_with(tuned, "/etc/tuned/active_profile"), Unknown);
     let masked = with_acct().entry("/etc/sysctl.d/99-vendor.conf", Entry::Null);
     assert_eq!(acct_with(masked, "/usr/lib/sysctl.d/99-vendor.conf"), InSync);
 }

@@ -37,6 +37,8 @@ pub struct Writer {
     /// Lists the reads that its writes depend on, given the files that have been read. A file may name further files;
     /// their number must have a bound, because an image may hold anything.
     pub reads: fn(&Tree) -> Vec<Read>,
+    /// Whether a boot starts it, as far as the files tell.
+    pub starts: fn(&Tree) -> bool,
     /// Lists its writes, in order.
     pub writes: fn(&Scene) -> Vec<Written>,
     /// The advice to the user, as the last part of a sentence.
@@ -125,9 +127,10 @@ pub(super) fn reads(tree: &Tree) -> impl Iterator<Item = Read> {
     WRITERS.iter().flat_map(|writer| (writer.reads)(tree))
 }
 
-/// The files that the writes of the programs depend on.
+/// The files that the writes of the programs depend on which a boot starts.
 pub(super) fn files(tree: &Tree) -> impl Iterator<Item = PathBuf> {
-    reads(tree).filter_map(|read| match read {
+    let started = WRITERS.iter().filter(|writer| (writer.starts)(tree));
+    started.flat_map(|writer| (writer.reads)(tree)).filter_map(|read| match read {
         Read::File(path) | Read::Candidate(path) | Read::Lines { path, .. } => Some(path),
         _ => None,
     })

@@ -27,6 +27,7 @@ pub(super) const KUBE_PROXY: Writer = Writer {
     name: "kube-proxy",
     summary: "kube-proxy, on a node of a Kubernetes cluster, writes the limit and some timeouts when it starts.",
     reads,
+    starts: |tree| marker(tree).is_some(),
     writes,
     remedy: "set the limit and the timeouts in its configuration (`conntrack:`)",
 };
@@ -36,10 +37,13 @@ fn reads(_: &Tree) -> Vec<Read> {
 }
 
 fn writes(scene: &Scene) -> Vec<Written> {
-    let Some(marker) = MARKERS.iter().map(Path::new).find(|path| scene.tree.get(path).is_some()) else {
-        return Vec::new();
-    };
+    let Some(marker) = marker(scene.tree) else { return Vec::new() };
     let evidence = Evidence::Presence(marker.to_owned());
     let settings = SETTINGS.iter().filter_map(|name| Name::of_key(name));
     settings.map(|setting| Written::Perhaps { setting, evidence: evidence.clone() }).collect()
+}
+
+/// The first of a node's files that the machine has.
+fn marker(tree: &Tree) -> Option<&'static Path> {
+    MARKERS.iter().map(Path::new).find(|path| tree.get(path).is_some())
 }

@@ -38,6 +38,7 @@ pub(super) const TUNED: Writer = Writer {
     name: "tuned",
     summary: "tuned writes the settings of its active profile, and what /etc/sysctl.d and /etc/sysctl.conf say, when it starts.",
     reads,
+    starts: |tree| SERVICE.starts(tree),
     writes,
     remedy: "give that line the same value, or choose another profile",
 };

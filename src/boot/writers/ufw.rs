@@ -25,6 +25,7 @@ pub(super) const UFW: Writer = Writer {
     name: "ufw",
     summary: "If ufw is enabled, it runs `sysctl -p` on its own file when it starts.",
     reads,
+    starts: |tree| SERVICE.starts(tree),
     writes,
     remedy: "give that line the same value, or remove it",
 };
