@@ -95,7 +95,7 @@ fn the_words_choose_the_parts() {
         rows::chosen(&words).expect("these are parts").iter().map(|part| part.name).collect()
     };
     assert_eq!(chosen(&[]).len(), PARTS.len());
-    assert_eq!(chosen(&["dsc", "fleet"]), ["static", "ansible", "fleet", "dsc"]);
+    assert_eq!(chosen(&["dsc", "fleet"]), ["static", "packaging", "ansible", "fleet", "dsc"]);
     let quick = chosen(&["quick"]);
     assert!(!quick.contains(&"reboot") && !quick.contains(&"failed") && quick.contains(&"killed"));
     let refusal = rows::chosen(&["nothing".to_owned()]).expect_err("there is no such part");
