@@ -1,4 +1,4 @@
-//! What a check costs beside the tools that a user would pick instead, as ratios within one run.
+//! Measures the cost of a check beside the tools that a user would pick instead, as ratios within one run.
 //!
 //! Each measure is the median wall time of whole processes, the contenders taking turns, so that whatever else the
 //! machine does meets them alike. `cargo bench --bench check`

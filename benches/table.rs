@@ -1,5 +1,5 @@
-//! What `status` and `diagnose` cost beside the tools that a user would pick instead, as ratios within one run, on real
-//! entries of the real kernel in a network namespace of its own. Needs root.
+//! Measures the cost of `status` and `diagnose` beside the tools that a user would pick instead, as ratios within one
+//! run, on real entries of the real kernel in a network namespace of its own. Needs root.
 //!
 //! Each measure is the median of whole processes, the contenders taking turns: the wall time, and the processor time of
 //! all processes of a pipe together, which other work on the machine disturbs less. The limit of the machine is raised

@@ -1,5 +1,5 @@
-//! Who judges the cases of `tests/cases`: the model and the real loaders. The third judge, real reboots, has a `main` of its
-//! own in `tests/reboot`, and reads the same cases.
+//! Judges the cases of `tests/cases` by the model and by the real loaders. The third judge, real reboots, has a `main`
+//! of its own in `tests/reboot`, and reads the same cases.
 
 pub(crate) mod case;
 pub(crate) mod expected;

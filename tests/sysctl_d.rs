@@ -1,4 +1,4 @@
-//! What the loaders write, on the roots of `tests/cases/sysctl_d`, to a kernel that has every key of today.
+//! Tests the writes of the loaders, on the roots of `tests/cases/sysctl_d`, to a kernel that has every key of today.
 //!
 //! `expected` has a line for each write, in order; `BLESS=1` writes it. The real loaders judge the same lines
 //! (`judges::loader`).
@@ -24,7 +24,7 @@ fn the_loaders_write_what_the_cases_say() {
     }
 }
 
-/// What a program writes of `case`.
+/// The writes of a program for `case`.
 fn lines(case: &Case, dialect: &Dialect, keys: &BTreeSet<Key>) -> Vec<Line> {
     let tree = tree(&case.root());
     let writes = writes(&assignments(&tree, dialect, &dialect.files(&tree)), dialect, keys);

@@ -19,7 +19,7 @@ struct Room {
     name: &'static str,
     /// The rooms that it may import.
     imports: &'static [&'static str],
-    /// What it may name of [`GUARDED`].
+    /// The names in [`GUARDED`] that the room may use.
     names: &'static [&'static str],
 }
 
@@ -204,7 +204,7 @@ fn forbidden_names(mentions: &BTreeSet<Mention>) -> BTreeSet<String> {
     wrong
 }
 
-/// A permission that nobody uses is a hole in a wall.
+/// An unused permission is a hole in a wall.
 #[test]
 fn the_table_allows_nothing_that_no_room_needs() {
     let imports: BTreeSet<_> = arrows(&HOUSE.1).map(|(from, to, _)| (from.name, to.name)).collect();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::expected::Expected;
 
-/// Who can say whether a case holds.
+/// A judge that can say whether a case holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Judge {
     /// The program's own pure functions; no root needed.
@@ -37,13 +37,13 @@ pub(crate) struct Case {
     pub(crate) name: String,
     /// The directory.
     pub(crate) directory: PathBuf,
-    /// What its author expects.
+    /// The expectation of its author.
     pub(crate) expected: Expected,
     judges: BTreeSet<Judge>,
     machine: Option<String>,
 }
 
-/// Where the cases are.
+/// The directory of the cases.
 fn all() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases")
 }

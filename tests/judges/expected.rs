@@ -8,7 +8,7 @@
 
 use std::fmt;
 
-/// What is expected of a case.
+/// The expectation of a case.
 pub(crate) struct Expected {
     /// The lines, in order.
     pub(crate) lines: Vec<Line>,
@@ -17,11 +17,11 @@ pub(crate) struct Expected {
 /// One line of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Line {
-    /// What is expected to have the value.
+    /// The setting or key that is expected to have the value.
     pub(crate) name: String,
     /// The value. Bytes, because a file may assign any.
     pub(crate) value: Vec<u8>,
-    /// Where the value comes from, if the line says so.
+    /// The place that the value comes from, if the line says so.
     pub(crate) from: Option<String>,
     /// On which images, or under which dialects, the line holds. Empty: everywhere.
     pub(crate) places: Vec<String>,

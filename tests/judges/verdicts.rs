@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-/// What was compared, and what differs.
+/// The comparisons, and the differences that they found.
 #[derive(Default)]
 pub(crate) struct Verdicts {
     count: usize,

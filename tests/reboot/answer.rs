@@ -10,15 +10,15 @@ use conntrack_sysctl::report::Report;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-/// What a guest found once it had rebooted.
+/// The findings of a guest after its reboot.
 pub(crate) struct Answer {
     /// When connection tracking came: `early` or `late`.
     pub(crate) module: String,
-    /// What stands in each key of the kernel.
+    /// The text in each key of the kernel.
     pub(crate) seen: Values,
     /// What `show` said of the boot before it; else why there is none.
     pub(crate) show: Result<Shown, String>,
-    /// What came of each case, by its name.
+    /// The outcome of each case, by its name.
     pub(crate) cases: BTreeMap<String, Answered>,
 }
 
@@ -36,14 +36,14 @@ pub(crate) struct ShownSetting {
     pub(crate) boot: Option<i64>,
 }
 
-/// What came of a case.
+/// The outcome of a case.
 #[derive(Default)]
 pub(crate) struct Answered {
     /// The report of its request before the boot; else why there is none. None: it has no request.
     pub(crate) report: Option<Result<Report, String>>,
     /// The report of a check of the same request after the boot.
     pub(crate) check: Option<Result<Report, String>>,
-    /// What its script `probe` printed.
+    /// The output of its script `probe`.
     pub(crate) probe: BTreeMap<String, String>,
 }
 

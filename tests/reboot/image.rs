@@ -8,7 +8,7 @@ use super::guest::{EMULATOR, Machine, job_disk};
 use super::images::Image;
 use super::progress::say;
 
-/// What an image is made of: it is built anew where one of these has changed.
+/// The parts of an image: the image is built again if one of them has changed.
 const INGREDIENTS: [&str; 5] = [
     include_str!("image"),
     include_str!("common"),

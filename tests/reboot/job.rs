@@ -15,9 +15,9 @@ pub(crate) struct Job<'a> {
     pub(crate) name: String,
     /// The image, whose disk stays as it is.
     pub(crate) image: &'a Path,
-    /// Where one job at a time is made.
+    /// The directory in which one job at a time is made.
     pub(crate) work: &'a Path,
-    /// Where the answer is kept.
+    /// The file in which the answer is kept.
     pub(crate) answer: PathBuf,
 }
 

@@ -12,7 +12,7 @@ use conntrack_sysctl::kernel::catalog::{Key, ValueKind};
 use conntrack_sysctl::kernel::number::kernel_reading;
 use conntrack_sysctl::sysctl_d::{Dialect, SYSTEMD, Write, assignments, writes};
 
-/// What stands at a path.
+/// The content at a path.
 #[derive(Clone, Debug)]
 pub(crate) enum Node {
     File(Vec<u8>),
@@ -26,7 +26,7 @@ pub(crate) type Root = BTreeMap<PathBuf, Node>;
 /// A legacy key that some roots give the kernel where the keys are files.
 pub(crate) const LEGACY: &str = "/proc/sys/net/ipv4/netfilter/ip_conntrack_max";
 
-/// What stands below `/proc/sys/net`.
+/// The content below `/proc/sys/net`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Keys {
     /// Plain files, which keep any text: what was written last tells the order.
@@ -35,14 +35,14 @@ pub(crate) enum Keys {
     Kernel,
 }
 
-/// What stands in each key: a text in a file, a number in the kernel.
+/// The content of each key: a text in a file, a number in the kernel.
 pub(crate) type Contents = BTreeMap<String, Vec<u8>>;
 
 /// A loader, and the keys before it.
 pub(crate) struct Loader {
     keys: Keys,
     dialect: &'static Dialect,
-    /// What stands in each key before a loader runs.
+    /// The content of each key before a loader runs.
     initial: Contents,
     /// The longest timeout, which depends on the kernel's clock.
     longest: i64,
@@ -134,12 +134,12 @@ impl Loader {
         writes(&assignments(&tree, self.dialect, &self.dialect.files(&tree)), self.dialect, &keys)
     }
 
-    /// What stands in a key that nobody has written.
+    /// The content of a key that nobody has written.
     pub(crate) fn initial(&self, key: &str) -> Option<&[u8]> {
         self.initial.get(key).map(Vec::as_slice)
     }
 
-    /// What stands in the keys after `writes`.
+    /// The content of the keys after `writes`.
     pub(crate) fn after(&self, writes: &[Write]) -> Contents {
         match self.keys {
             Keys::Files => self.texts(writes),

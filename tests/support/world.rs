@@ -30,7 +30,7 @@ pub(crate) fn run_as_root(name: &str, test: impl FnOnce()) {
     writeln!(std::io::stderr(), "SKIPPED {name}: needs root").expect("standard error can be written");
 }
 
-/// Which namespaces a world has of its own.
+/// The namespaces that a world has of its own.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Network {
     /// A network of its own: the limit is read-only there.

@@ -15,7 +15,7 @@ use syn::visit::{self, Visit};
 /// segment.
 type Segments = Vec<String>;
 
-/// What a path leads to.
+/// The target of a path.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Target {
     /// A module of the crate, or something that this module defines.
@@ -33,7 +33,7 @@ pub(super) struct Mention {
     pub(super) module: Segments,
     /// The path as the file writes it.
     pub(super) written: String,
-    /// What it leads to.
+    /// The target.
     pub(super) target: Target,
 }
 
