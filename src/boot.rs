@@ -29,7 +29,7 @@ pub use doubt::{About, Doubt, Reason};
 pub use systems::{LoaderChoice, System, detected};
 pub use wanted::wanted;
 pub use writers::kernel::{CMDLINE, HASHSIZE_FILE, hashsize_line};
-pub use writers::{Evidence, LaterWrite, Scene, WRITERS, Writer, Written};
+pub use writers::{Certainty, Evidence, LaterWrite, Scene, Timing, WRITERS, Writer, Written};
 
 /// The reason why an assignment that is read at boot has no effect on the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,7 +163,7 @@ fn play(snapshot: &Snapshot, system: &'static System, coming: Coming) -> Boot {
     let dialect = system.dialect(tree);
     let files = system.runs(tree);
     let runs: Vec<Vec<Placed>> = files.iter().map(|files| sysctl_d::assignments(tree, dialect, files)).collect();
-    let mut play = Play { snapshot, outlooks: BTreeMap::new(), recorded: HashSet::new() };
+    let mut play = Play { snapshot, outlooks: BTreeMap::new(), recorded: HashSet::new(), doubts: Vec::new() };
     for read in &runs {
         play.record_assignments(read);
     }
@@ -185,10 +185,11 @@ fn play(snapshot: &Snapshot, system: &'static System, coming: Coming) -> Boot {
             play.mark_lost(write, arrival.barred());
         }
     }
-    let scene = Scene { tree, keys: &keys, arrival: &arrival };
+    let timing = if matches!(arrival, Arrival::Late { .. }) { Timing::Late } else { Timing::InTime };
+    let scene = Scene { tree, keys: &keys, timing };
     let later: Vec<LaterWrite> = WRITERS.iter().flat_map(|writer| play.run(writer, &scene)).collect();
-    let outlooks = play.outlooks;
-    let doubts = uncertain::doubts(&Played {
+    let Play { outlooks, doubts: mut of_writers, .. } = play;
+    let mut doubts = uncertain::doubts(&Played {
         snapshot,
         system,
         arrival: &arrival,
@@ -198,6 +199,7 @@ fn play(snapshot: &Snapshot, system: &'static System, coming: Coming) -> Boot {
         later: &later,
         outlooks: &outlooks,
     });
+    doubts.append(&mut of_writers);
     Boot { system, dialect, arrival, doubts, later, outlooks }
 }
 
@@ -207,6 +209,8 @@ struct Play<'a> {
     outlooks: BTreeMap<Name, Outlook>,
     /// Which assignments are recorded, by setting: a thousand files may assign the same one.
     recorded: HashSet<(Name, Place)>,
+    /// What nobody can tell of the later writers.
+    doubts: Vec<Doubt>,
 }
 
 impl Play<'_> {
@@ -246,6 +250,7 @@ impl Play<'_> {
     /// Lets a later writer write, and lists what decides then, or may decide.
     fn run(&mut self, by: &'static Writer, scene: &Scene) -> Vec<LaterWrite> {
         let written = (by.writes)(scene);
+        self.doubts.extend(written.iter().filter_map(Written::unknown).cloned());
         let settings: BTreeSet<Name> = written.iter().filter_map(Written::setting).collect();
         let decides = |play: &Self, name: &Name| play.outlooks.get(name).and_then(Outlook::decided_by).cloned();
         let before: Vec<Option<Place>> = settings.iter().map(|name| decides(self, name)).collect();
@@ -258,8 +263,8 @@ impl Play<'_> {
                 Some(write) => Some(&write.place) == after.as_ref(),
                 None => true,
             };
-            let written = written.iter().filter(|it| it.setting().as_ref() == Some(&setting)).rfind(counts)?.clone();
-            Some(LaterWrite { by, setting, written })
+            let written = written.iter().filter(|it| it.setting().as_ref() == Some(&setting)).rfind(counts)?;
+            LaterWrite::new(by, setting, written)
         };
         settings.into_iter().zip(before).filter_map(decisive).collect()
     }

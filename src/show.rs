@@ -1,6 +1,7 @@
 //! Describes the settings of a machine without any request: all at a glance, or the whole story of one.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use serde::{Serialize, Serializer};
 
@@ -9,6 +10,7 @@ use crate::failure::Failure;
 use crate::kernel::catalog::{Key, Name};
 use crate::request;
 use crate::snapshot::Snapshot;
+use crate::sysctl_d::{self, paths::SYSCTL_D};
 use crate::tree::{Place, Tree};
 use crate::value;
 use crate::verify::{Advice, Verdict, arrival_text, comparison};
@@ -67,6 +69,8 @@ pub struct Story {
     pub module: Arrival,
     /// Every line that assigns the setting, in the order of reading.
     pub assignments: Vec<AssignmentLine>,
+    /// Every line that would assign it, if the boot read it.
+    pub not_read: Vec<UnreadLine>,
     /// The programs that write it after the boot.
     pub later_writers: Vec<Warning>,
 }
@@ -80,6 +84,17 @@ pub struct AssignmentLine {
     pub text: String,
     /// Whether it wins, is shadowed, or is lost.
     pub role: Role,
+}
+
+/// An assignment that the boot does not read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UnreadLine {
+    /// The line, by its file and number.
+    pub place: Place,
+    /// The line.
+    pub text: String,
+    /// Why the boot does not read it, as the end of a sentence.
+    pub because: &'static str,
 }
 
 /// The effect of an assignment at boot.
@@ -152,14 +167,35 @@ pub fn story(name: &str, snapshot: &Snapshot) -> Result<Story, Failure> {
         loader: boot.system,
         module: boot.arrival.clone(),
         assignments,
+        not_read: not_read(&name, snapshot, &boot),
         later_writers: boot.later_writers(&[&name]).into_iter().map(Warning::from).collect(),
     })
 }
 
 fn assignment_line(place: &Place, tree: &Tree, role: Role) -> AssignmentLine {
+    AssignmentLine { place: place.clone(), text: text_at(place, tree), role }
+}
+
+fn text_at(place: &Place, tree: &Tree) -> String {
     let bytes = tree.bytes(&place.file).unwrap_or_default();
     let line = bytes.split(|byte| *byte == b'\n').nth(place.line.saturating_sub(1)).unwrap_or_default();
-    AssignmentLine { place: place.clone(), text: String::from_utf8_lossy(line).trim().to_owned(), role }
+    String::from_utf8_lossy(line).trim().to_owned()
+}
+
+/// Why the boot does not read a file there.
+const IN_RUN: &str = "/run is empty at the next boot";
+
+/// The lines in /run that would assign the setting `name`.
+fn not_read(name: &Name, snapshot: &Snapshot, boot: &Boot) -> Vec<UnreadLine> {
+    let is_ours =
+        |path: &Path| path.parent().is_some_and(|parent| SYSCTL_D.iter().any(|known| parent == Path::new(known)));
+    let files = snapshot.fleeting.iter().filter(|(path, _)| is_ours(path));
+    let lines = files.flat_map(|(path, entry)| {
+        let read = sysctl_d::parse(entry.bytes().unwrap_or_default(), boot.dialect).into_iter();
+        let of_it = read.filter(|line| line.value.is_some() && line.name().as_ref() == Some(name));
+        of_it.map(|line| Place { file: path.to_owned(), line: line.line })
+    });
+    lines.map(|place| UnreadLine { text: text_at(&place, &snapshot.fleeting), place, because: IN_RUN }).collect()
 }
 
 fn overview(name: &Name, snapshot: &Snapshot, boot: &Boot) -> Overview {

@@ -77,6 +77,8 @@ pub struct Snapshot {
     pub live: Option<LiveKernel>,
     /// The persistent files that a boot reads, and `/proc/cmdline`.
     pub tree: Tree,
+    /// What stands in /run now, and what links there. /run is empty at the next boot, so that nothing of it counts.
+    pub fleeting: Tree,
     /// Whether the running kernel has connection tracking, and how. Under `--root`: whether the kernels of the image have
     /// it built in.
     pub module: Module,
@@ -93,7 +95,8 @@ impl Snapshot {
     /// An image, of which nothing is known but its files and whether its kernels have connection tracking built in.
     #[must_use]
     pub fn image(tree: Tree, module: Module) -> Self {
-        Snapshot { live: None, tree, module, leftovers: Vec::new(), time: 0, page_size: 4096 }
+        let (tree, fleeting) = tree.parted_from_run();
+        Snapshot { live: None, tree, fleeting, module, leftovers: Vec::new(), time: 0, page_size: 4096 }
     }
 
     /// The live sysctl of the setting `name`, under the newest of its keys that this kernel has.

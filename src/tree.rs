@@ -169,6 +169,27 @@ impl Tree {
         self.entries.iter().map(|(path, entry)| (path.as_path(), entry))
     }
 
+    /// Parts what the next boot finds from what stands in /run now, which is empty then. A link that leads there leads
+    /// nowhere at the next boot. What says which programs run now, and the credentials that the machine is given, stay.
+    #[must_use]
+    pub fn parted_from_run(self) -> (Tree, Tree) {
+        let is_in_run =
+            |path: &Path| path.starts_with("/run") && !path.to_string_lossy().starts_with("/run/credentials/@");
+        let (mut lasting, mut fleeting) = (Tree::default(), Tree::default());
+        for (path, entry) in self.entries {
+            match &entry {
+                Entry::Link { target, bytes } if !is_in_run(&path) && is_in_run(target) && !bytes.is_empty() => {
+                    lasting.insert(path.clone(), Entry::Dangling);
+                    fleeting.insert(path, entry);
+                }
+                Entry::Program => lasting.insert(path, entry),
+                _ if is_in_run(&path) => fleeting.insert(path, entry),
+                _ => lasting.insert(path, entry),
+            }
+        }
+        (lasting, fleeting)
+    }
+
     /// The entries directly in `directory`, in the order of the names.
     pub fn in_directory<'a>(&'a self, directory: &'a Path) -> impl Iterator<Item = (&'a Path, &'a Entry)> {
         // Paths are ordered part by part, so that all paths below a directory are adjacent.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::boot::{Evidence, LaterWrite, Writer, Written};
+use crate::boot::{Certainty, Evidence, LaterWrite, Writer};
 
 /// The codes of warnings. The names are stable: playbooks and alerts may match on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -57,10 +57,10 @@ impl Warning {
 }
 
 impl From<LaterWrite> for Warning {
-    fn from(LaterWrite { by, setting, written }: LaterWrite) -> Self {
-        let (verb, evidence) = match written {
-            Written::Surely(write) => ("writes", Evidence::Line(write.place)),
-            Written::Perhaps { evidence, .. } => ("may write", evidence),
+    fn from(LaterWrite { by, setting, certainty, evidence }: LaterWrite) -> Self {
+        let verb = match certainty {
+            Certainty::Surely => "writes",
+            Certainty::Perhaps => "may write",
         };
         let evidence = match evidence {
             Evidence::Line(place) => format!("`{place}`"),

@@ -128,6 +128,24 @@ fn later_writers_are_named_where_they_write_what_is_wanted() {
 }
 
 #[test]
+fn a_node_of_any_distribution_of_kubernetes_is_known() {
+    for path in [
+        "/var/lib/kubelet",
+        "/var/lib/kube-proxy",
+        "/etc/kubernetes/kubelet.conf",
+        "/etc/rancher/k3s",
+        "/var/lib/rancher/k3s/agent",
+        "/var/lib/rancher/rke2",
+        "/etc/eks",
+        "/var/lib/k0s",
+        "/var/snap/microk8s",
+    ] {
+        assert_eq!(writers(&image(&[(path, "")], Module::Absent), &[&MAX]), [format!("kube-proxy {MAX}")], "{path}");
+        assert!(wanted(&Machine::image().tree, Module::Absent).contains(&Read::Presence(path.into())), "{path}");
+    }
+}
+
+#[test]
 fn a_glob_of_ufw_writes_and_an_exclusion_does_not() {
     let of_ufw = |text| writers(&image(&with_ufw(text), Module::Absent), &[&BUCKETS, &MAX]);
     assert_eq!(of_ufw("net/netfilter/nf_conntrack_m*=5"), [format!("ufw {MAX}")]);

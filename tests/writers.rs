@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 use crate::support::world::{inside, privileged};
-use conntrack_sysctl::boot::{Arrival, Scene, WRITERS, Written};
+use conntrack_sysctl::boot::{Scene, Timing, WRITERS, Written};
 use conntrack_sysctl::kernel::catalog::Key;
 use conntrack_sysctl::tree::{Entry, Tree};
 
@@ -44,10 +44,10 @@ fn writes(name: &str, files: &[File]) -> Option<Vec<(String, String)>> {
     let tree: Tree = entries.collect();
     let keys: BTreeSet<Key> = KEYS.map(Key::new).into();
     let row = WRITERS.iter().find(|writer| writer.name == name).expect("there is such a row");
-    let written = (row.writes)(&Scene { tree: &tree, keys: &keys, arrival: &Arrival::BuiltIn });
+    let written = (row.writes)(&Scene { tree: &tree, keys: &keys, timing: Timing::InTime });
     let pair = |written: Written| match written {
         Written::Surely(write) => Some((write.key.to_string(), String::from_utf8_lossy(&write.text).into_owned())),
-        Written::Perhaps { .. } => None,
+        Written::Perhaps { .. } | Written::Unknown(_) => None,
     };
     written.into_iter().map(pair).collect()
 }

@@ -24,6 +24,12 @@ pub enum Reason {
     FileTooLarge,
     /// The boot reads a file that is a FIFO, a socket or a device: a program that opens it may wait for ever.
     NotRegularFile,
+    /// A shell runs a file that is more than plain assignments, so only the shell knows its effect.
+    ShellScript,
+    /// A file of the administrator changes the unit that runs the loader, or the one that loads modules.
+    UnitChanged,
+    /// The loader gets a credential that only the machine can decrypt.
+    EncryptedCredential,
     /// There is no init system, so nothing reads the files.
     NoInit,
     /// The machine boots with an init system that this program does not know.

@@ -6,6 +6,7 @@
 mod choice;
 mod systemd;
 mod sysvinit;
+mod unit;
 mod unknown;
 
 use std::fmt;

@@ -9,6 +9,7 @@
 
 pub(super) mod kernel;
 mod kube_proxy;
+mod pve_firewall;
 mod service;
 mod tuned;
 mod ufw;
@@ -19,13 +20,13 @@ use std::path::PathBuf;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::arrival::Arrival;
+use super::doubt::Doubt;
 use crate::kernel::catalog::{Key, Name};
 use crate::sysctl_d::Write;
 use crate::tree::{Place, Read, Tree};
 
 /// The programs, in the order in which a boot plays them through and in which warnings name them.
-pub const WRITERS: &[&Writer] = &[&ufw::UFW, &tuned::TUNED, &kube_proxy::KUBE_PROXY];
+pub const WRITERS: &[&Writer] = &[&ufw::UFW, &tuned::TUNED, &kube_proxy::KUBE_PROXY, &pve_firewall::PVE_FIREWALL];
 
 /// A program that writes conntrack sysctls after the boot's loader.
 #[derive(Debug)]
@@ -61,8 +62,17 @@ pub struct Scene<'a> {
     pub tree: &'a Tree,
     /// The keys of the kernel.
     pub keys: &'a BTreeSet<Key>,
-    /// When connection tracking is there.
-    pub arrival: &'a Arrival,
+    /// Whether connection tracking was there for the loader.
+    pub timing: Timing,
+}
+
+/// Whether connection tracking is there when the loader writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timing {
+    /// It is, or the loader runs again as it comes.
+    InTime,
+    /// It comes later, nobody knows when.
+    Late,
 }
 
 /// One sysctl that a program writes.
@@ -77,6 +87,8 @@ pub enum Written {
         /// Why the program is thought to write it.
         evidence: Evidence,
     },
+    /// Nobody can tell what it writes.
+    Unknown(Doubt),
 }
 
 /// Why a program is thought to write a setting.
@@ -93,15 +105,24 @@ impl Written {
     pub(super) fn sure(&self) -> Option<&Write> {
         match self {
             Written::Surely(write) => Some(write),
-            Written::Perhaps { .. } => None,
+            Written::Perhaps { .. } | Written::Unknown(_) => None,
         }
     }
 
-    /// The setting; None: the key is not one of connection tracking.
+    /// The doubt, if nobody can tell what is written.
+    pub(super) fn unknown(&self) -> Option<&Doubt> {
+        match self {
+            Written::Unknown(doubt) => Some(doubt),
+            Written::Surely(_) | Written::Perhaps { .. } => None,
+        }
+    }
+
+    /// The setting. None: the key is not one of connection tracking, or nobody can tell.
     pub(super) fn setting(&self) -> Option<Name> {
         match self {
             Written::Surely(write) => write.key.name(),
             Written::Perhaps { setting, .. } => Some(setting.clone()),
+            Written::Unknown(_) => None,
         }
     }
 }
@@ -143,6 +164,29 @@ pub struct LaterWrite {
     pub by: &'static Writer,
     /// The setting.
     pub setting: Name,
-    /// The write.
-    pub written: Written,
+    /// Whether the files alone decide the value.
+    pub certainty: Certainty,
+    /// Why the program is thought to write it.
+    pub evidence: Evidence,
+}
+
+/// Whether the files alone decide what a program writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Certainty {
+    /// They do, so that the boot is played through with it.
+    Surely,
+    /// They do not.
+    Perhaps,
+}
+
+impl LaterWrite {
+    /// `written` as the write of a program; None: nobody can tell what that is.
+    pub(super) fn new(by: &'static Writer, setting: Name, written: &Written) -> Option<LaterWrite> {
+        let (certainty, evidence) = match written {
+            Written::Surely(write) => (Certainty::Surely, Evidence::Line(write.place.clone())),
+            Written::Perhaps { evidence, .. } => (Certainty::Perhaps, evidence.clone()),
+            Written::Unknown(_) => return None,
+        };
+        Some(LaterWrite { by, setting, certainty, evidence })
+    }
 }

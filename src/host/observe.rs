@@ -33,12 +33,13 @@ pub fn observe(root: &Root) -> Result<Snapshot, Failure> {
         Some(live) => machine_module(&live.sysctls),
         None => image_module(root),
     };
-    let tree = tree(root, module)?;
+    let (tree, fleeting) = tree(root, module)?.parted_from_run();
     Ok(Snapshot {
         module,
         live,
         leftovers: leftovers(root, &tree),
         tree,
+        fleeting,
         time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis()),
         page_size: rustix::param::page_size() as u64,
     })

@@ -231,6 +231,9 @@ pub fn story(story: &Story) -> String {
         };
         text += &format!("  {role:<8}  {}  {}\n", printable(&telling.place.to_string()), printable(&telling.text));
     }
+    for line in &story.not_read {
+        text += &format!("not read: {}, because {}\n", printable(&line.place.to_string()), line.because);
+    }
     for writer in &story.later_writers {
         text += &format!("warning: {}\n", printable(&writer.message));
     }

@@ -9,5 +9,18 @@ pub const SYSCTL_CONF: &str = "/etc/sysctl.conf";
 
 /// The credential that systemd-sysctl reads last (systemd.system-credentials(7)): as the service gets it, and where
 /// it comes from.
-pub const CREDENTIALS: [&str; 2] =
-    ["/run/credentials/systemd-sysctl.service/sysctl.extra", "/run/credentials/@system/sysctl.extra"];
+pub const CREDENTIALS: [&str; 5] = [
+    "/run/credentials/systemd-sysctl.service/sysctl.extra",
+    "/run/credentials/@system/sysctl.extra",
+    "/etc/credstore/sysctl.extra",
+    "/usr/local/lib/credstore/sysctl.extra",
+    "/usr/lib/credstore/sysctl.extra",
+];
+
+/// The same credential, where only the machine can decrypt it.
+pub const ENCRYPTED_CREDENTIALS: [&str; 4] = [
+    "/run/credentials/@encrypted/sysctl.extra",
+    "/etc/credstore.encrypted/sysctl.extra",
+    "/usr/local/lib/credstore.encrypted/sysctl.extra",
+    "/usr/lib/credstore.encrypted/sysctl.extra",
+];

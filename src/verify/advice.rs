@@ -46,6 +46,8 @@ pub enum Remedy {
     ChangeLine,
     /// Choose a file of ours that is read later, or mask the whole file: the line must not be edited.
     MaskFile,
+    /// Change or remove the line: it stands in a file of another program, which no drop-in can mask.
+    AgreeWithProgram,
     /// Allow the module that this line bars.
     AllowModule(Place),
 }
@@ -102,9 +104,11 @@ fn apply_loads_early(desired: &Desired, left: &Judgement) -> bool {
 /// The remedy for a line of another file that wins, if apply does not overrule it.
 #[must_use]
 pub fn remedy(tree: &Tree, winner: &Place, name: &Name) -> Remedy {
+    let is_drop_in = winner.file.parent().is_some_and(|directory| directory.ends_with("sysctl.d"));
     match commentable(tree, winner, name) {
         Some(_) => Remedy::ChangeLine,
-        None => Remedy::MaskFile,
+        None if is_drop_in => Remedy::MaskFile,
+        None => Remedy::AgreeWithProgram,
     }
 }
 
@@ -172,6 +176,7 @@ impl fmt::Display for Remedy {
             Remedy::ChangeLine => {
                 "remove that line, or set `conflicts` to comment_out, or choose a `file` that is read later"
             }
+            Remedy::AgreeWithProgram => "give that line the same value, or remove it",
             Remedy::MaskFile => {
                 "choose a `file` that is read later, or mask that file by one of the same name in /etc/sysctl.d"
             }

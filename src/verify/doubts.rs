@@ -18,6 +18,17 @@ impl fmt::Display for Doubt {
             Reason::NotRegularFile => {
                 write!(f, "the boot reads {place}, which is not a regular file: the loader may wait for ever")
             }
+            Reason::ShellScript => {
+                let by = detail.unwrap_or("a program");
+                write!(f, "{by} has a shell run {place}, which is more than a plain assignment")
+            }
+            Reason::UnitChanged => {
+                let name = detail.unwrap_or("a name");
+                write!(f, "{place} changes `{name}` of a unit that the boot runs")
+            }
+            Reason::EncryptedCredential => {
+                write!(f, "the loader reads {place} last, and only the machine can decrypt it")
+            }
             Reason::NoInit => f.write_str("there is no init system here, so nothing reads the files at boot"),
             Reason::UnknownInit => match detail {
                 Some(program) => write!(f, "the init system is unknown: {place} is `{program}`"),
@@ -34,6 +45,9 @@ pub fn doubt_remedy(doubt: &Doubt) -> &'static str {
         Reason::UnreadableFile => "run as root, and look at that file",
         Reason::FileTooLarge => "divide it into files of at most 1 MiB, or remove the lines that assign nothing",
         Reason::NotRegularFile => "put a regular file in its place, or remove it",
+        Reason::ShellScript => "write plain assignments there: NAME=VALUE",
+        Reason::UnitChanged => "remove that line, and write what you need in files of sysctl.d and modules-load.d",
+        Reason::EncryptedCredential => "write its lines in a file of sysctl.d, and remove it",
         Reason::NoInit => "name in `loader` how the machine will boot, or set `persist` to false",
         Reason::UnknownInit => "if it runs a loader that this program knows, name that in `loader`",
     }

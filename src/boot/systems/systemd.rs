@@ -1,7 +1,12 @@
 //! Describes the boot of systemd: systemd-modules-load, then systemd-sysctl, which a udev rule may run again.
 
+use std::path::PathBuf;
+
+use super::unit::Unit;
 use super::{Blacklist, INIT, MODULES_LOAD, ModuleLists, Sign, Stage, System, once};
-use crate::sysctl_d;
+use crate::boot::doubt::{Doubt, Reason};
+use crate::sysctl_d::paths::ENCRYPTED_CREDENTIALS;
+use crate::sysctl_d::{self, Dialect};
 use crate::tree::{Entry, Read, Tree, drop_ins};
 
 /// The directory that exists while systemd runs the machine (sd_booted(3)).
@@ -18,23 +23,58 @@ pub static SYSTEMD: System = System {
     reads,
     detect,
     dialect: |_| &sysctl_d::SYSTEMD,
-    order: &[Stage::Modules(&MODULES), Stage::Loader(once), Stage::Udev("systemd-sysctl")],
-    doubt: |_| None,
+    order: &[Stage::Modules(&MODULES), Stage::Loader(once_unless_masked), Stage::Udev("systemd-sysctl")],
+    doubt,
 };
 
 /// The lists of systemd-modules-load(8), for which a whole line is a name.
 static MODULES: ModuleLists = ModuleLists {
     reads: |_| Read::directories(&MODULES_LOAD, ".conf").collect(),
-    files: |tree| drop_ins(tree, &MODULES_LOAD, ".conf"),
+    files: |tree| if MODULES_UNIT.is_masked(tree) { Vec::new() } else { drop_ins(tree, &MODULES_LOAD, ".conf") },
     // Its comments begin with either sign.
     module: |line| Some((line.trim(), "")).filter(|(name, _)| !name.is_empty() && !name.starts_with(['#', ';'])),
     parameters: &["modules_load", "modules-load", "rd.modules_load", "rd.modules-load"],
     blacklist: Blacklist::Obeyed,
 };
 
+/// The unit that runs the loader.
+static LOADER_UNIT: Unit = Unit {
+    file: "/etc/systemd/system/systemd-sysctl.service",
+    drop_ins: [
+        "/etc/systemd/system/systemd-sysctl.service.d",
+        "/usr/local/lib/systemd/system/systemd-sysctl.service.d",
+        "/usr/lib/systemd/system/systemd-sysctl.service.d",
+        "/lib/systemd/system/systemd-sysctl.service.d",
+    ],
+};
+
+/// The unit that loads the modules.
+static MODULES_UNIT: Unit = Unit {
+    file: "/etc/systemd/system/systemd-modules-load.service",
+    drop_ins: [
+        "/etc/systemd/system/systemd-modules-load.service.d",
+        "/usr/local/lib/systemd/system/systemd-modules-load.service.d",
+        "/usr/lib/systemd/system/systemd-modules-load.service.d",
+        "/lib/systemd/system/systemd-modules-load.service.d",
+    ],
+};
+
+/// The loader runs once, unless its unit is masked.
+fn once_unless_masked(dialect: &Dialect, tree: &Tree) -> Vec<Vec<PathBuf>> {
+    if LOADER_UNIT.is_masked(tree) { Vec::new() } else { once(dialect, tree) }
+}
+
+/// A changed unit, or a credential that only the machine can decrypt.
+fn doubt(tree: &Tree) -> Option<Doubt> {
+    let credential = ENCRYPTED_CREDENTIALS.iter().find(|path| tree.get(path).is_some());
+    let credential = credential.map(|path| Doubt::of_file(Reason::EncryptedCredential, path.as_ref()));
+    LOADER_UNIT.doubt(tree).or_else(|| MODULES_UNIT.doubt(tree)).or(credential)
+}
+
 fn reads(_: &Tree) -> Vec<Read> {
     let signs = Read::presences(&[RUNS]).chain(Read::presences(&LOADER)).chain([Read::Target(INIT.into())]);
-    signs.chain(sysctl_d::systemd::reads()).collect()
+    let units = LOADER_UNIT.reads().chain(MODULES_UNIT.reads());
+    signs.chain(sysctl_d::systemd::reads()).chain(units).chain(Read::presences(&ENCRYPTED_CREDENTIALS)).collect()
 }
 
 /// A running systemd is the strongest sign, and the init program the next. If there is neither (the file system of a

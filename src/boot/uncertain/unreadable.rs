@@ -7,8 +7,8 @@ use super::Played;
 use crate::boot::arrival::{Arrival, UDEV_RULES};
 use crate::boot::doubt::{About, Doubt, Reason};
 use crate::boot::systems::Stage;
-use crate::boot::writers;
 use crate::boot::writers::kernel::MODPROBE;
+use crate::boot::writers::{self, Certainty, Evidence};
 use crate::kernel::catalog::{FRAG6_HIGH, FRAG6_LOW, Name};
 use crate::snapshot::Module;
 use crate::tree::{Entry, Obstacle, Tree, drop_ins};
@@ -78,8 +78,10 @@ fn decided_after(played: &Played, run: usize, position: usize) -> BTreeSet<Name>
             let mut placed = played.runs.iter().flatten().filter(|placed| placed.place == *winner);
             placed.any(|placed| placed.assignment.name().as_ref() == Some(name))
         };
-        let is_written_later =
-            || played.later.iter().filter_map(|later| later.written.sure()).any(|write| write.place == *winner);
+        let is_written_later = || {
+            let line = Evidence::Line(winner.clone());
+            played.later.iter().any(|later| later.certainty == Certainty::Surely && later.evidence == line)
+        };
         stands_alone && (is_written_later() || (has_one_key && is_read_later() && is_named()))
     };
     played.outlooks.keys().filter(|name| is_decided(name)).cloned().collect()

@@ -8,11 +8,21 @@ use crate::kernel::catalog::Name;
 use crate::tree::{Read, Tree};
 
 /// The files of a node of a cluster, under the names of the usual distributions of Kubernetes.
-const MARKERS: [&str; 4] = [
+const MARKERS: [&str; 14] = [
     "/var/lib/kube-proxy",
     "/var/lib/kubelet/config.yaml",
     "/etc/rancher/k3s/k3s.yaml",
     "/etc/kubernetes/kubelet.conf",
+    "/var/lib/kubelet",
+    "/etc/kubernetes/kubelet",
+    "/var/lib/rancher/k3s/agent",
+    "/etc/rancher/k3s",
+    "/var/lib/rancher/rke2",
+    "/etc/rancher/rke2",
+    "/etc/eks",
+    "/var/lib/k0s",
+    "/var/snap/microk8s",
+    "/var/lib/rancher/rke",
 ];
 
 const SETTINGS: [&str; 5] = [

@@ -8,8 +8,7 @@
 use std::path::{Path, PathBuf};
 
 use super::service::Service;
-use super::{Evidence, Scene, Writer, Written};
-use crate::boot::arrival::Arrival;
+use super::{Evidence, Scene, Timing, Writer, Written};
 use crate::formats::configparser::{self, Section};
 use crate::kernel::catalog::Key;
 use crate::sysctl_d::Write;
@@ -45,11 +44,9 @@ pub(super) const TUNED: Writer = Writer {
 
 fn reads(tree: &Tree) -> Vec<Read> {
     let own = Read::files(&[MAIN, ACTIVE, POST_LOADED]).chain(Read::presences(&PROFILES[1..]));
-    // tuned reads the sysctl files again, but only where it starts.
-    let files = Read::directories(&SYSCTL_D[..1], ".conf").chain(Read::files(&[SYSCTL_CONF]));
-    let files = files.filter(|_| SERVICE.starts(tree));
     let profiles = Profiles::load(tree).candidates.into_iter().map(Read::Candidate);
-    own.chain(SERVICE.reads()).chain(files).chain(profiles).collect()
+    // The loaders' own reads have the files of sysctl.d.
+    own.chain(SERVICE.reads()).chain(profiles).collect()
 }
 
 fn writes(scene: &Scene) -> Vec<Written> {
@@ -61,7 +58,7 @@ fn writes(scene: &Scene) -> Vec<Written> {
         return Vec::new();
     }
     // tuned does not load the module: what it would write before that is lost.
-    let is_certain = !profiles.depend_on_variables && !matches!(scene.arrival, Arrival::Late { .. });
+    let is_certain = !profiles.depend_on_variables && scene.timing == Timing::InTime;
     let mut written = Vec::new();
     for unit in profiles.sysctl_units() {
         written.extend(unit.options.iter().filter_map(|option| {
@@ -204,9 +201,7 @@ impl Profiles {
         let is_true = |value: &str| matches!(value, "True" | "true" | "1");
         let position = self.units.iter().position(|unit| unit.name == section.name);
         let position = position.filter(|_| !value("replace").is_some_and(|value| is_true(&value)));
-        let unit = if let Some(position) = position {
-            &mut self.units[position]
-        } else {
+        let position = position.unwrap_or_else(|| {
             self.units.retain(|unit| unit.name != section.name);
             self.units.push(Unit {
                 name: section.name.clone(),
@@ -216,8 +211,9 @@ impl Profiles {
                 depends_on_machine: false,
                 options: Vec::new(),
             });
-            self.units.last_mut().expect("it was pushed")
-        };
+            self.units.len() - 1
+        });
+        let unit = &mut self.units[position];
         unit.plugin = value("type").unwrap_or_else(|| section.name.clone());
         unit.is_enabled = value("enabled").is_none_or(|value| is_true(&value));
         unit.depends_on_machine |= value("cpuinfo_regex").or(value("uname_regex")).is_some();

@@ -3,13 +3,15 @@
 //! Its script (`ufw-init-functions`) has a shell read two files, the one after the other, and does nothing where one of
 //! them is missing or empty.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::service::Service;
 use super::{Scene, Writer, Written};
+use crate::boot::doubt::{About, Doubt, Reason};
 use crate::formats::shell;
-use crate::sysctl_d::{self, Placed, procps};
+use crate::kernel::catalog::Name;
+use crate::sysctl_d::{self, Assignment, Placed, procps};
 use crate::tree::{Place, Read, Tree};
 
 /// The files that the shell reads, in order.
@@ -31,7 +33,7 @@ pub(super) const UFW: Writer = Writer {
 };
 
 fn reads(tree: &Tree) -> Vec<Read> {
-    let named = variables(tree).ok().and_then(|variables| sysctl_file(&variables));
+    let named = sysctl_file(&plain_variables(tree));
     Read::files(&SOURCED).chain(SERVICE.reads()).chain(named.map(Read::File)).collect()
 }
 
@@ -40,19 +42,57 @@ fn writes(scene: &Scene) -> Vec<Written> {
     if !SERVICE.starts(tree) {
         return Vec::new();
     }
-    let Ok(variables) = variables(tree) else { return Vec::new() };
+    let variables = match variables(tree) {
+        Ok(variables) => variables,
+        Err(place) => return unknown(tree, &place).into_iter().map(Written::Unknown).collect(),
+    };
     let is_enabled = variables.get("ENABLED").is_some_and(|value| value == "yes" || value == "YES");
     let Some(file) = sysctl_file(&variables).filter(|_| is_enabled) else { return Vec::new() };
     let dialect = procps::installed(tree);
-    let read = sysctl_d::parse(tree.bytes(&file).unwrap_or_default(), dialect);
-    let placed: Vec<Placed> = read
-        .into_iter()
-        .map(|assignment| Placed { place: Place { file: file.clone(), line: assignment.line }, assignment })
-        .collect();
+    let placed = assignments(tree, &file);
     // A name that this kernel does not have is written too, in vain.
     let named = placed.iter().map(|placed| &placed.assignment).filter(|assignment| assignment.name().is_some());
     let keys = scene.keys.iter().cloned().chain(named.filter_map(sysctl_d::Assignment::dotted_key)).collect();
     sysctl_d::writes(&placed, dialect, &keys).into_iter().map(Written::Surely).collect()
+}
+
+/// The assignments of the file that ufw has sysctl read.
+fn assignments(tree: &Tree, file: &Path) -> Vec<Placed> {
+    let read = sysctl_d::parse(tree.bytes(file).unwrap_or_default(), procps::installed(tree));
+    let placed =
+        |assignment: Assignment| Placed { place: Place { file: file.to_owned(), line: assignment.line }, assignment };
+    read.into_iter().map(placed).collect()
+}
+
+/// What nobody can tell because only a shell can read the line at `place`: whether ufw is enabled, and from which file it
+/// has sysctl read. Where no such line has to do with sysctls, it is the file that the plain lines name.
+fn unknown(tree: &Tree, place: &Place) -> Option<Doubt> {
+    let doubt = Doubt::of_line(Reason::ShellScript, place).detail("ufw");
+    let names_sysctls = |line: &[u8]| {
+        let line = String::from_utf8_lossy(line).to_ascii_lowercase();
+        !line.trim_start().starts_with('#') && (line.contains("sysctl") || line.contains("conntrack"))
+    };
+    if sourced_lines(tree).any(|line| shell::variables(line).is_err() && names_sysctls(line)) {
+        return Some(doubt);
+    }
+    let assigned = assignments(tree, &sysctl_file(&plain_variables(tree))?);
+    if assigned.iter().any(|placed| placed.assignment.key.iter().any(|byte| matches!(byte, b'*' | b'?' | b'['))) {
+        return Some(doubt);
+    }
+    let names: BTreeSet<Name> = assigned.iter().filter_map(|placed| placed.assignment.name()).collect();
+    (!names.is_empty()).then(|| doubt.about(About::Only(names)))
+}
+
+/// The lines that the shell reads.
+fn sourced_lines(tree: &Tree) -> impl Iterator<Item = &[u8]> {
+    let files = SOURCED.iter().map(|file| tree.bytes(file).unwrap_or_default());
+    files.flat_map(|bytes| bytes.split(|byte| *byte == b'\n'))
+}
+
+/// The variables that plain lines assign, whatever stands between them.
+fn plain_variables(tree: &Tree) -> BTreeMap<String, String> {
+    let plain = sourced_lines(tree).filter_map(|line| shell::variables(line).ok()).flatten();
+    plain.map(|(name, value)| (name, value.text)).collect()
 }
 
 /// The variables that a shell has after it has read both files; none where one of them is missing or empty.
