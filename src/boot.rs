@@ -7,7 +7,9 @@ mod arrival;
 mod doubt;
 mod kernels;
 mod modprobe;
+mod parameters;
 pub mod systems;
+mod udev;
 mod uncertain;
 mod wanted;
 mod writers;
@@ -26,9 +28,10 @@ use uncertain::Played;
 
 pub use arrival::{Arrival, MODULE_FILE, arrival};
 pub use doubt::{About, Doubt, Reason};
+pub use parameters::{CMDLINE, HASHSIZE_FILE, hashsize_line};
 pub use systems::{LoaderChoice, System, detected};
+pub use udev::Rerun;
 pub use wanted::wanted;
-pub use writers::kernel::{CMDLINE, HASHSIZE_FILE, hashsize_line};
 pub use writers::{Certainty, Evidence, LaterWrite, Scene, Timing, WRITERS, Writer, Written};
 
 /// The reason why an assignment that is read at boot has no effect on the kernel.
@@ -157,7 +160,7 @@ pub fn boot_arriving(snapshot: &Snapshot, system: &'static System, arrival: Arri
 }
 
 fn play(snapshot: &Snapshot, system: &'static System, coming: Coming) -> Boot {
-    let Coming { arrival, parameters, never } = coming;
+    let Coming { arrival, parameters, never, reruns, mut doubts } = coming;
     let keys = keys(snapshot);
     let tree = &snapshot.tree;
     let dialect = system.dialect(tree);
@@ -167,29 +170,37 @@ fn play(snapshot: &Snapshot, system: &'static System, coming: Coming) -> Boot {
     for read in &runs {
         play.record_assignments(read);
     }
-    for write in writers::kernel::writes(&parameters, snapshot.page_size) {
+    for write in parameters::writes(&parameters, snapshot.page_size) {
         match &never {
             Some(bar) if *bar != write.place => play.mark_lost(write, Some(bar)),
             _ => play.apply_parameter(write),
         }
     }
     if snapshot.module == Module::BuiltIn {
-        for write in writers::kernel::sysctls(tree, &keys) {
+        for write in parameters::sysctls(tree, &keys) {
             play.apply_parameter(write);
         }
     }
     for write in runs.iter().flat_map(|read| sysctl_d::writes(read, dialect, &keys)) {
-        if arrival.reaches(&write.key) {
+        if arrival.is_in_time() {
             play.apply_write(write);
         } else {
             play.mark_lost(write, arrival.barred());
         }
     }
+    for rerun in arrival.reruns() {
+        for write in rerun.writes(tree, &keys) {
+            play.apply_write(write);
+        }
+    }
+    if matches!(arrival, Arrival::Early(_)) {
+        doubts.extend(reruns.iter().filter_map(|rerun| play.unordered(rerun, &keys)));
+    }
     let timing = if matches!(arrival, Arrival::Late { .. }) { Timing::Late } else { Timing::InTime };
     let scene = Scene { tree, keys: &keys, timing };
     let later: Vec<LaterWrite> = WRITERS.iter().flat_map(|writer| play.run(writer, &scene)).collect();
-    let Play { outlooks, doubts: mut of_writers, .. } = play;
-    let mut doubts = uncertain::doubts(&Played {
+    let Play { outlooks, doubts: of_writers, .. } = play;
+    doubts.extend(uncertain::doubts(&Played {
         snapshot,
         system,
         arrival: &arrival,
@@ -198,8 +209,8 @@ fn play(snapshot: &Snapshot, system: &'static System, coming: Coming) -> Boot {
         runs: &runs,
         later: &later,
         outlooks: &outlooks,
-    });
-    doubts.append(&mut of_writers);
+    }));
+    doubts.extend(of_writers);
     Boot { system, dialect, arrival, doubts, later, outlooks }
 }
 
@@ -297,6 +308,20 @@ impl Play<'_> {
             }
             None => outlook.lost = Some(Lost::Refused(write.place)),
         }
+    }
+
+    /// The doubt about the settings that a udev rule has written from files of its own, while nobody knows whether that is
+    /// before the loader or after.
+    fn unordered(&self, rerun: &Rerun, keys: &BTreeSet<Key>) -> Option<Doubt> {
+        let writes = if rerun.reads_all() { Vec::new() } else { rerun.writes(&self.snapshot.tree, keys) };
+        let last: BTreeMap<Name, Option<i64>> =
+            writes.iter().filter_map(|write| Some((write.key.name()?, self.reading(write)))).collect();
+        let differs = |name: &Name, number: Option<i64>| {
+            number.is_some() && self.outlooks.get(name).is_none_or(|outlook| outlook.value != number)
+        };
+        let names = last.into_iter().filter(|(name, number)| differs(name, *number)).map(|(name, _)| name);
+        let names: BTreeSet<Name> = names.collect();
+        (!names.is_empty()).then(|| Doubt::of_line(Reason::UdevRule, &rerun.rule).about(About::Only(names)))
     }
 
     /// Records a write that comes before the module is there.

@@ -512,8 +512,9 @@ fn a_line_that_does_not_help_is_not_written_again_and_again() {
     assert_eq!(planned_twice(request, &old), Err(Kind::Conflict));
 
     let barred = |prefix: &str| {
-        let rule =
-            format!("SUBSYSTEM==\"module\", KERNEL==\"nf_conntrack\", RUN+=\"systemd-sysctl --prefix={prefix}\"\n");
+        let rule = format!(
+            "SUBSYSTEM==\"module\", KERNEL==\"nf_conntrack\", RUN+=\"/usr/lib/systemd/systemd-sysctl --prefix={prefix}\"\n"
+        );
         Machine::modern()
             .live("acct", 0)
             .max(65536)

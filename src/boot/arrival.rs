@@ -6,15 +6,17 @@
 
 use std::collections::BTreeSet;
 
+use super::doubt::{Doubt, Reason};
 use super::kernels::{self, Kernel};
 use super::modprobe::{Configuration, Modprobe, Outcome};
+use super::parameters::{CMDLINE, Parameter, parameters_on_command_line};
 use super::systems::{ModuleLists, Stage, System};
-use super::writers::kernel::{CMDLINE, Parameter, parameters_on_command_line};
+use super::udev::{self, Rerun};
 use crate::formats::kernel_arguments;
 use crate::kernel::catalog::Key;
 use crate::kernel::modules::CONNTRACK;
 use crate::snapshot::Module;
-use crate::tree::{Place, Read, Tree, drop_ins, line_where};
+use crate::tree::{Place, Read, Tree};
 
 /// When connection tracking is available at boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,10 +27,8 @@ pub enum Arrival {
     Early(Place),
     /// After the loader, but a udev rule runs the loader again when the module is loaded.
     Reapplied {
-        /// The place of the rule.
-        rule: Place,
-        /// The dotted keys that the rule makes the loader write, with all keys below them. Empty: every key.
-        prefixes: Vec<String>,
+        /// The loaders that rules run then, in order; never none.
+        reruns: Vec<Rerun>,
         /// The line that prevents early loading of the module, if there is one.
         barred: Option<Place>,
     },
@@ -51,22 +51,28 @@ impl Arrival {
         }
     }
 
-    /// Whether a write of the loader to `key` reaches the module.
+    /// Whether a write of the loader to `key`, by a line of sysctl.d, reaches the module.
     #[must_use]
     pub fn reaches(&self, key: &Key) -> bool {
         match self {
             Arrival::BuiltIn | Arrival::Early(_) => true,
             Arrival::Late { .. } => false,
-            Arrival::Reapplied { prefixes, .. } => {
-                let lies_below = |prefix: &String| {
-                    prefix.is_empty()
-                        || key
-                            .as_str()
-                            .strip_prefix(prefix.as_str())
-                            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-                };
-                prefixes.is_empty() || prefixes.iter().any(lies_below)
-            }
+            Arrival::Reapplied { reruns, .. } => reruns.iter().any(|rerun| rerun.reads_all() && rerun.covers(key)),
+        }
+    }
+
+    /// Whether the module is there before the loader.
+    #[must_use]
+    pub fn is_in_time(&self) -> bool {
+        matches!(self, Arrival::BuiltIn | Arrival::Early(_))
+    }
+
+    /// The loaders that run as the module comes.
+    #[must_use]
+    pub fn reruns(&self) -> &[Rerun] {
+        match self {
+            Arrival::Reapplied { reruns, .. } => reruns,
+            Arrival::BuiltIn | Arrival::Early(_) | Arrival::Late { .. } => &[],
         }
     }
 }
@@ -74,20 +80,11 @@ impl Arrival {
 /// The file in which a run names the module, if no other file does.
 pub const MODULE_FILE: &str = "/etc/modules-load.d/nf_conntrack.conf";
 
-/// The directories of udev(7), the strongest first.
-pub(super) const UDEV_RULES: [&str; 5] = [
-    "/etc/udev/rules.d",
-    "/run/udev/rules.d",
-    "/usr/local/lib/udev/rules.d",
-    "/usr/lib/udev/rules.d",
-    "/lib/udev/rules.d",
-];
-
 /// The reads on which the arrival at a boot of `system` depends, besides those of the module's parameters.
 pub(super) fn reads(system: &System, tree: &Tree) -> Vec<Read> {
     let of_stage = |stage: &Stage| match stage {
         Stage::Modules(lists) => (lists.reads)(tree),
-        Stage::Udev(_) => Read::directories(&UDEV_RULES, ".rules").collect(),
+        Stage::Udev => udev::reads(tree),
         Stage::Loader(_) => Vec::new(),
     };
     system.order.iter().flat_map(of_stage).collect()
@@ -101,7 +98,7 @@ pub(super) fn names(systems: &[&System], tree: &Tree) -> BTreeSet<String> {
     let configuration = Configuration::of(tree);
     let lists = systems.iter().flat_map(|system| system.order).filter_map(|stage| match stage {
         Stage::Modules(lists) => Some(*lists),
-        Stage::Loader(_) | Stage::Udev(_) => None,
+        Stage::Loader(_) | Stage::Udev => None,
     });
     let named = lists.flat_map(|lists| named(tree, lists)).flat_map(|named| configuration.names(&named.module));
     // A word that cannot be the name of a file is not a module.
@@ -117,6 +114,10 @@ pub(super) struct Coming {
     pub(super) parameters: Vec<Parameter>,
     /// The line that prevents loading of the module at all, if there is one: the parameters have no effect then.
     pub(super) never: Option<Place>,
+    /// The loaders that udev's rules run as it comes, in order.
+    pub(super) reruns: Vec<Rerun>,
+    /// The reasons why all this may not be so.
+    pub(super) doubts: Vec<Doubt>,
 }
 
 /// When connection tracking is available at a boot of `system` with the files of `tree`.
@@ -128,7 +129,13 @@ pub fn arrival(tree: &Tree, module: Module, system: &System) -> Arrival {
 /// The arrival of connection tracking at a boot of `system` with the files of `tree`: of several kernels that can boot,
 /// with the one that has it latest.
 pub(super) fn coming(tree: &Tree, module: Module, system: &System) -> Coming {
-    let built_in = || Coming { arrival: Arrival::BuiltIn, parameters: parameters_on_command_line(tree), never: None };
+    let built_in = || Coming {
+        arrival: Arrival::BuiltIn,
+        parameters: parameters_on_command_line(tree),
+        never: None,
+        reruns: Vec::new(),
+        doubts: Vec::new(),
+    };
     if module == Module::BuiltIn {
         return built_in();
     }
@@ -140,7 +147,13 @@ pub(super) fn coming(tree: &Tree, module: Module, system: &System) -> Coming {
         }
         coming_under(tree, &Modprobe { configuration: &configuration, kernel }, system)
     };
-    let comings: Vec<Coming> = kernels.iter().map(under).collect();
+    let mut comings: Vec<Coming> = kernels.iter().map(under).collect();
+    let mut doubts: Vec<Doubt> = Vec::new();
+    for doubt in comings.iter_mut().flat_map(|coming| coming.doubts.drain(..)) {
+        if !doubts.contains(&doubt) {
+            doubts.push(doubt);
+        }
+    }
     let lateness = |coming: &Coming| match coming.arrival {
         Arrival::BuiltIn => 0,
         Arrival::Early(_) => 1,
@@ -154,40 +167,64 @@ pub(super) fn coming(tree: &Tree, module: Module, system: &System) -> Coming {
         }
         coming
     });
-    with_kernel.max_by_key(lateness).unwrap_or_else(built_in)
+    let latest = with_kernel.max_by_key(lateness).unwrap_or_else(built_in);
+    Coming { doubts, ..latest }
 }
 
 fn coming_under(tree: &Tree, modprobe: &Modprobe, system: &System) -> Coming {
     let loader = system.order.iter().position(|stage| matches!(stage, Stage::Loader(_)));
     let (before, after) = system.order.split_at(loader.unwrap_or(system.order.len()));
+    let runs_rules = after.iter().any(|stage| matches!(stage, Stage::Udev));
+    let rules = if runs_rules { udev::arriving(tree) } else { udev::Arriving::default() };
+    let of_rules = rules.unclear.iter().map(|place| Doubt::of_line(Reason::UdevRule, place));
+    let mut doubts = Vec::new();
     let mut barred = None;
     for stage in before {
         let Stage::Modules(lists) = stage else { continue };
-        for Named { module, arguments, place } in named(tree, lists) {
+        for Named { module, arguments, place, by } in named(tree, lists) {
             let arguments = Parameter::all(&arguments, &place);
-            if let Outcome::Conntrack(parameters) = modprobe.load(&module, &arguments, lists.blacklist) {
-                return Coming { arrival: Arrival::Early(place), parameters, never: None };
+            match (modprobe.load(&module, &arguments, lists.blacklist), by) {
+                (Outcome::Conntrack(parameters), By::Boot) => {
+                    let (arrival, doubts) = (Arrival::Early(place), of_rules.collect());
+                    return Coming { arrival, parameters, never: None, reruns: rules.reruns, doubts };
+                }
+                (Outcome::Conntrack(_), By::Initrd) => doubts.push(Doubt::of_line(Reason::InitrdLoadsModule, &place)),
+                (Outcome::Unclear(command), _) => doubts.push(Doubt::of_line(Reason::InstallCommand, &command)),
+                (Outcome::Kept(_) | Outcome::Nothing, _) => {}
             }
         }
         // A line that prevents another module does not count: a line for this one would help.
-        if let Outcome::Kept(bar) | Outcome::Unclear(bar) = modprobe.load(CONNTRACK, &[], lists.blacklist) {
+        if let Outcome::Kept(bar) = modprobe.load(CONNTRACK, &[], lists.blacklist) {
             barred = barred.or(Some(bar));
         }
     }
-    let reapplied = after.iter().find_map(|stage| match stage {
-        Stage::Udev(program) => rule(tree, program),
-        Stage::Loader(_) | Stage::Modules(_) => None,
-    });
     let (parameters, never) = match modprobe.load_as_needed() {
         Outcome::Conntrack(parameters) => (parameters, None),
-        Outcome::Kept(bar) | Outcome::Unclear(bar) => (modprobe.configuration.parameters(CONNTRACK, None), Some(bar)),
-        Outcome::Nothing => (Vec::new(), None),
+        Outcome::Kept(bar) => (modprobe.configuration.parameters(CONNTRACK, None), Some(bar)),
+        Outcome::Unclear(command) => {
+            doubts.push(Doubt::of_line(Reason::InstallCommand, &command));
+            (modprobe.configuration.parameters(CONNTRACK, None), Some(command))
+        }
+        Outcome::Nothing => {
+            doubts.push(Doubt::of_file(Reason::NoModule, &modprobe.kernel.index()));
+            (Vec::new(), None)
+        }
     };
-    let arrival = match reapplied.filter(|_| never.is_none()) {
-        Some((rule, prefixes)) => Arrival::Reapplied { rule, prefixes, barred },
-        None => Arrival::Late { barred, kernel: None },
+    doubts.extend(of_rules);
+    let arrival = match never {
+        None if !rules.reruns.is_empty() => Arrival::Reapplied { reruns: rules.reruns.clone(), barred },
+        _ => Arrival::Late { barred, kernel: None },
     };
-    Coming { arrival, parameters, never }
+    Coming { arrival, parameters, never, reruns: rules.reruns, doubts }
+}
+
+/// The stage that loads what a list names.
+#[derive(Clone, Copy)]
+enum By {
+    /// The program of the list.
+    Boot,
+    /// The same program in the initrd, if there is systemd in it.
+    Initrd,
 }
 
 /// A module that a list names.
@@ -196,6 +233,7 @@ struct Named {
     /// The words behind the name, if the list treats them as parameters.
     arguments: String,
     place: Place,
+    by: By,
 }
 
 /// The modules that `lists` name, in order.
@@ -206,34 +244,20 @@ fn named(tree: &Tree, lists: &ModuleLists) -> Vec<Named> {
         for (index, line) in text.split('\n').enumerate() {
             if let Some((module, arguments)) = (lists.module)(line) {
                 let place = Place { file: file.clone(), line: index + 1 };
-                named.push(Named { module: module.to_owned(), arguments: arguments.to_owned(), place });
+                named.push(Named { module: module.to_owned(), arguments: arguments.to_owned(), place, by: By::Boot });
             }
         }
     }
     let text = String::from_utf8_lossy(tree.bytes(CMDLINE).unwrap_or_default());
     for argument in kernel_arguments::parse(&text) {
-        let Some(list) = argument.value.filter(|_| lists.parameters.contains(&argument.name.as_str())) else {
-            continue;
+        let (name, by) = match argument.name.strip_prefix("rd.") {
+            Some(name) => (name, By::Initrd),
+            None => (argument.name.as_str(), By::Boot),
         };
+        let Some(list) = argument.value.filter(|_| lists.parameters.contains(&name)) else { continue };
         let place = Place { file: CMDLINE.into(), line: 1 };
         let modules = list.split(',').map(str::to_owned);
-        named.extend(modules.map(|module| Named { module, arguments: String::new(), place: place.clone() }));
+        named.extend(modules.map(|module| Named { module, arguments: String::new(), place: place.clone(), by }));
     }
     named
-}
-
-/// A udev rule that runs `program` again when the module is added, and the prefixes of the keys that it then writes.
-fn rule(tree: &Tree, program: &str) -> Option<(Place, Vec<String>)> {
-    let is_it = |line: &str| line.contains("nf_conntrack") && line.contains("\"module\"") && line.contains(program);
-    let mut files = drop_ins(tree, &UDEV_RULES, ".rules").into_iter();
-    let rule = files.find_map(|file| line_where(tree, &file, is_it))?;
-    let text = String::from_utf8_lossy(tree.bytes(&rule.file)?);
-    let line = text.lines().nth(rule.line - 1)?;
-    let prefixes = line.split("--prefix").skip(1).filter_map(|rest| {
-        let prefix = rest.trim_start_matches(['=', ' ']).split(['"', '\'', ' ', ',']).next()?;
-        let prefix = prefix.trim_start_matches("/proc/sys").trim_matches('/');
-        Some(prefix.replace('/', "."))
-    });
-    let prefixes = prefixes.collect();
-    Some((rule, prefixes))
 }

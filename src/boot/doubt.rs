@@ -34,6 +34,14 @@ pub enum Reason {
     NoInit,
     /// The machine boots with an init system that this program does not know.
     UnknownInit,
+    /// A command runs in place of loading the module, and its effect cannot be known here.
+    InstallCommand,
+    /// A udev rule runs as the module is loaded, and its effect cannot be known here.
+    UdevRule,
+    /// Only the initrd may load the module, if there is systemd in it.
+    InitrdLoadsModule,
+    /// A kernel that can boot next does not have the module.
+    NoModule,
 }
 
 /// One reason why the boot of some settings cannot be known.

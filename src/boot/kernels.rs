@@ -17,11 +17,15 @@ const MODULES: [&str; 2] = ["/usr/lib/modules", "/lib/modules"];
 /// The release of the running kernel.
 const RUNNING: &str = "/proc/sys/kernel/osrelease";
 
+/// The index of the modules that each module needs.
+const DEPENDENCIES: &str = "modules.dep";
+
 /// The most kernels that are examined: /boot seldom has room for more than three.
 const MOST: usize = 16;
 
 /// A kernel that can boot next.
 pub(super) struct Kernel {
+    directory: PathBuf,
     /// Its release. None: it is assumed.
     pub(super) release: Option<String>,
     dependencies: String,
@@ -33,6 +37,11 @@ impl Kernel {
     /// Whether connection tracking is part of it.
     pub(super) fn has_conntrack_built_in(&self) -> bool {
         depmod::is_built_in(&self.builtin, modules::CONNTRACK)
+    }
+
+    /// The file in which depmod lists its modules.
+    pub(super) fn index(&self) -> PathBuf {
+        self.directory.join(DEPENDENCIES)
     }
 
     /// The modules that `module` needs, in the order in which they are loaded. None: it has no such module.
@@ -53,8 +62,9 @@ pub(super) fn bootable(tree: &Tree) -> Vec<Kernel> {
     let kernels = directories(tree).into_iter().map(|(directory, release)| {
         let text = |name| String::from_utf8_lossy(tree.bytes(directory.join(name)).unwrap_or_default()).into_owned();
         Kernel {
+            directory: directory.clone(),
             release: Some(release),
-            dependencies: text("modules.dep"),
+            dependencies: text(DEPENDENCIES),
             aliases: text("modules.alias"),
             builtin: text("modules.builtin"),
         }
@@ -67,6 +77,7 @@ fn assumed() -> Kernel {
     let needs_conntrack = |name: &&str| format!("{name}.ko: {}.ko {}\n", modules::CONNTRACK, modules::NEEDED);
     let others: String = modules::BRINGS_CONNTRACK.iter().map(needs_conntrack).collect();
     Kernel {
+        directory: PathBuf::new(),
         release: None,
         dependencies: format!("{others}{}.ko: {}\n", modules::CONNTRACK, modules::NEEDED),
         aliases: modules::ALIASES.to_owned(),
@@ -86,8 +97,8 @@ pub(super) fn reads(tree: &Tree, names: &BTreeSet<String>) -> Vec<Read> {
         let of_files = |names: &mut dyn Iterator<Item = &String>| names.map(|name| format!("/{name}.ko")).collect();
         let lines = |name: &str, words| Read::Lines { path: directory.join(name), words };
         reads.push(lines("modules.builtin", of_files(&mut [&conntrack].into_iter())));
-        reads.push(lines("modules.dep", of_files(&mut names.iter().chain([&conntrack]))));
-        let Some(dependencies) = tree.bytes(directory.join("modules.dep")) else { continue };
+        reads.push(lines(DEPENDENCIES, of_files(&mut names.iter().chain([&conntrack]))));
+        let Some(dependencies) = tree.bytes(directory.join(DEPENDENCIES)) else { continue };
         let dependencies = String::from_utf8_lossy(dependencies);
         // The index of aliases is the largest: it is searched only for names that no module has.
         let others = names.iter().filter(|name| depmod::needs(&dependencies, name).is_none());

@@ -11,8 +11,8 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::kernels::Kernel;
+use super::parameters::{CMDLINE, MODPROBE, Parameter};
 use super::systems::Blacklist;
-use super::writers::kernel::{CMDLINE, MODPROBE, Parameter};
 use crate::formats::kernel_arguments;
 use crate::formats::modprobe_d::{self, Command, module_name};
 use crate::kernel::modules::CONNTRACK;

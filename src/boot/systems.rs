@@ -73,8 +73,8 @@ pub enum Stage {
     Modules(&'static ModuleLists),
     /// The loader writes the sysctls: it runs once for each list of files.
     Loader(fn(&Dialect, &Tree) -> Vec<Vec<PathBuf>>),
-    /// A module arrives, and udev runs this program again if a rule says so.
-    Udev(&'static str),
+    /// A module arrives, and udev runs the programs that its rules name.
+    Udev,
 }
 
 /// The lists of modules that an init system loads early at boot.
@@ -85,7 +85,7 @@ pub struct ModuleLists {
     pub(super) files: fn(&Tree) -> Vec<PathBuf>,
     /// Reads the name of a module from a line, and the parameters behind it.
     pub(super) module: fn(&str) -> Option<(&str, &str)>,
-    /// The parameters of the kernel command line that name modules as well.
+    /// The parameters of the kernel command line that name modules as well; with `rd.` before them, those of the initrd.
     pub(super) parameters: &'static [&'static str],
     /// The effect of a `blacklist` line on the program that loads them.
     pub(super) blacklist: Blacklist,
@@ -127,7 +127,7 @@ impl System {
     pub fn runs(&self, tree: &Tree) -> Vec<Vec<PathBuf>> {
         let files = |stage: &Stage| match stage {
             Stage::Loader(files) => files(self.dialect(tree), tree),
-            Stage::Modules(_) | Stage::Udev(_) => Vec::new(),
+            Stage::Modules(_) | Stage::Udev => Vec::new(),
         };
         self.order.iter().flat_map(files).collect()
     }

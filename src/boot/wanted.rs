@@ -2,7 +2,7 @@
 //! later.
 
 use super::systems::SYSTEMS;
-use super::{arrival, kernels, writers};
+use super::{arrival, kernels, parameters, writers};
 use crate::snapshot::Module;
 use crate::tree::{Read, Tree};
 
@@ -10,7 +10,7 @@ use crate::tree::{Read, Tree};
 /// lists nothing new.
 #[must_use]
 pub fn wanted(tree: &Tree, module: Module) -> Vec<Read> {
-    let mut reads = writers::kernel::reads(module);
+    let mut reads = parameters::reads(module);
     for system in SYSTEMS {
         reads.extend((system.reads)(tree));
         // If connection tracking is part of the kernel, no file decides when it is available.

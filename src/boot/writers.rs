@@ -4,10 +4,7 @@
 //! files that it asks for, the boot is played through with its sure writes, a warning with the code `later_writer`
 //! names the program, and the report's schema and docs list it. A row needs a case that shows its warning,
 //! `tests/cases/requests/NAME-writes-later`, and a paragraph in docs/troubleshooting.md.
-//!
-//! [`kernel`] is no row: the kernel's own parameters come before the loader, and a read-only sysctl does not stop them.
 
-pub(super) mod kernel;
 mod kube_proxy;
 mod pve_firewall;
 mod service;

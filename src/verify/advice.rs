@@ -209,7 +209,10 @@ pub fn arrival_text(arrival: &Arrival) -> String {
     match arrival {
         Arrival::BuiltIn => "built into the kernel".to_owned(),
         Arrival::Early(place) => format!("loaded early at boot by {place}"),
-        Arrival::Reapplied { rule, .. } => format!("loaded late at boot; {rule} then runs the loader again"),
+        Arrival::Reapplied { reruns, .. } => {
+            let rules = reruns.iter().map(|rerun| rerun.rule.to_string()).collect::<Vec<_>>().join(", ");
+            format!("loaded late at boot; {rules} then runs the loader again")
+        }
         Arrival::Late { barred: None, kernel } => {
             format!(
                 "loaded late at boot{}, after the files are read: their values are lost",

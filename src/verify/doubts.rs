@@ -30,6 +30,18 @@ impl fmt::Display for Doubt {
                 write!(f, "the loader reads {place} last, and only the machine can decrypt it")
             }
             Reason::NoInit => f.write_str("there is no init system here, so nothing reads the files at boot"),
+            Reason::InstallCommand => {
+                write!(f, "the command on {place} runs in place of loading the module, and its effect is not known")
+            }
+            Reason::UdevRule => {
+                write!(f, "the udev rule {place} counts when the module is loaded, and its effect is not known")
+            }
+            Reason::InitrdLoadsModule => {
+                write!(f, "{place} has only the initrd load the module, and only an initrd with systemd does that")
+            }
+            Reason::NoModule => {
+                write!(f, "a kernel that may boot next has no module nf_conntrack: {place} does not list it")
+            }
             Reason::UnknownInit => match detail {
                 Some(program) => write!(f, "the init system is unknown: {place} is `{program}`"),
                 None => write!(f, "the init system is unknown: {place}"),
@@ -49,6 +61,12 @@ pub fn doubt_remedy(doubt: &Doubt) -> &'static str {
         Reason::UnitChanged => "remove that line, and write what you need in files of sysctl.d and modules-load.d",
         Reason::EncryptedCredential => "write its lines in a file of sysctl.d, and remove it",
         Reason::NoInit => "name in `loader` how the machine will boot, or set `persist` to false",
+        Reason::InstallCommand => {
+            "remove that line, or let it run `/sbin/modprobe --ignore-install nf_conntrack` and nothing else"
+        }
+        Reason::UdevRule => "remove that rule, or let it run systemd-sysctl and nothing else",
+        Reason::InitrdLoadsModule => "name nf_conntrack in /etc/modules-load.d/nf_conntrack.conf",
+        Reason::NoModule => "install all modules of that kernel and run depmod, or remove that kernel",
         Reason::UnknownInit => "if it runs a loader that this program knows, name that in `loader`",
     }
 }

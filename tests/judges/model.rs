@@ -107,6 +107,7 @@ impl Told {
         let (value, from) = match name {
             "failure" => self.failure(),
             "module" => self.arrival(),
+            "doubt" => self.doubt(),
             _ => self.value(name),
         };
         let from = from.filter(|_| with_place);
@@ -123,10 +124,20 @@ impl Told {
         let (word, place) = match boot(&self.after, detected(&self.after.tree)).arrival {
             Arrival::BuiltIn => ("built-in", None),
             Arrival::Early(place) => ("early", Some(place)),
-            Arrival::Reapplied { rule, .. } => ("again", Some(rule)),
+            Arrival::Reapplied { reruns, .. } => ("again", reruns.into_iter().next().map(|rerun| rerun.rule)),
             Arrival::Late { barred, .. } => ("late", barred),
         };
         (word.to_owned(), place.map(|place| place.to_string()))
+    }
+
+    /// The first doubt about the boot.
+    fn doubt(&self) -> (String, Option<String>) {
+        let boot = boot(&self.after, detected(&self.after.tree));
+        let Some(doubt) = boot.doubts.first() else { return ("none".to_owned(), None) };
+        let reason = serde_json::to_value(doubt.reason).expect("a reason has a name");
+        let line = doubt.line.map(|line| format!(":{line}")).unwrap_or_default();
+        let place = doubt.file.as_ref().map(|file| format!("{}{line}", file.display()));
+        (reason.as_str().expect("it is text").to_owned(), place)
     }
 
     /// The number that the boot makes of a setting, and the line that decides. What the request does not name is as

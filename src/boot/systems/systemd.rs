@@ -23,7 +23,7 @@ pub static SYSTEMD: System = System {
     reads,
     detect,
     dialect: |_| &sysctl_d::SYSTEMD,
-    order: &[Stage::Modules(&MODULES), Stage::Loader(once_unless_masked), Stage::Udev("systemd-sysctl")],
+    order: &[Stage::Modules(&MODULES), Stage::Loader(once_unless_masked), Stage::Udev],
     doubt,
 };
 
@@ -33,7 +33,7 @@ static MODULES: ModuleLists = ModuleLists {
     files: |tree| if MODULES_UNIT.is_masked(tree) { Vec::new() } else { drop_ins(tree, &MODULES_LOAD, ".conf") },
     // Its comments begin with either sign.
     module: |line| Some((line.trim(), "")).filter(|(name, _)| !name.is_empty() && !name.starts_with(['#', ';'])),
-    parameters: &["modules_load", "modules-load", "rd.modules_load", "rd.modules-load"],
+    parameters: &["modules_load", "modules-load"],
     blacklist: Blacklist::Obeyed,
 };
 

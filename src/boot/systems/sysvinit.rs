@@ -66,7 +66,8 @@ static MODULES: ModuleLists = ModuleLists {
         let end = line.find([' ', '\t']).unwrap_or(line.len());
         Some(line.split_at(end)).filter(|(name, _)| !name.is_empty())
     },
-    parameters: &["modules_load", "modules-load", "rd.modules_load", "rd.modules-load"],
+    // The script does not look at the command line.
+    parameters: &[],
     blacklist: Blacklist::ForAliases,
 };
 

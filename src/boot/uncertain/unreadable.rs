@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::Played;
-use crate::boot::arrival::{Arrival, UDEV_RULES};
+use crate::boot::arrival::Arrival;
 use crate::boot::doubt::{About, Doubt, Reason};
+use crate::boot::parameters::MODPROBE;
 use crate::boot::systems::Stage;
-use crate::boot::writers::kernel::MODPROBE;
+use crate::boot::udev;
 use crate::boot::writers::{self, Certainty, Evidence};
 use crate::kernel::catalog::{FRAG6_HIGH, FRAG6_LOW, Name};
 use crate::snapshot::Module;
@@ -100,8 +101,8 @@ fn of_module(played: &Played) -> Vec<Doubt> {
                 // A list can only add modules, so it changes nothing once another list names this one.
                 doubts.extend(found.filter(|doubt| !is_early || doubt.reason == Reason::NotRegularFile));
             }
-            Stage::Udev(_) => {
-                doubts.extend(drop_ins(tree, &UDEV_RULES, ".rules").iter().filter_map(|path| doubt(tree, path)));
+            Stage::Udev => {
+                doubts.extend(drop_ins(tree, &udev::RULES, ".rules").iter().filter_map(|path| doubt(tree, path)));
             }
             Stage::Loader(_) => {}
         }

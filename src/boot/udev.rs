@@ -1,0 +1,210 @@
+//! Plays udev's rules through as the module arrives: which programs they run then.
+//!
+//! The event is ACTION=add, SUBSYSTEM=module, KERNEL=nf_conntrack, DEVPATH=/module/nf_conntrack. A rule that also asks for
+//! what files do not tell (`PROGRAM`, `TEST`, `ATTR`) is played through both ways. `udevadm test` is the judge
+//! (`tests/formats.rs`).
+
+mod rerun;
+
+use std::collections::BTreeSet;
+
+use crate::formats::udev_rules::{self, Operator, Pair, Rule};
+use crate::kernel::modules::CONNTRACK;
+use crate::sysctl_d::fnmatch;
+use crate::tree::{Place, Read, Tree, drop_ins};
+
+use rerun::Meaning;
+pub use rerun::Rerun;
+
+/// The directories of udev(7), the strongest first.
+pub(super) const RULES: [&str; 5] = [
+    "/etc/udev/rules.d",
+    "/run/udev/rules.d",
+    "/usr/local/lib/udev/rules.d",
+    "/usr/lib/udev/rules.d",
+    "/lib/udev/rules.d",
+];
+
+/// What the rules do as the module arrives.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Arriving {
+    /// The loaders that run, in order.
+    pub(super) reruns: Vec<Rerun>,
+    /// The rules of which nobody can tell here what they do.
+    pub(super) unclear: Vec<Place>,
+}
+
+/// The reads on which the rules depend, given those that have been read.
+pub(super) fn reads(tree: &Tree) -> Vec<Read> {
+    let files = arriving(tree).reruns.into_iter().flat_map(|rerun| rerun.named_files());
+    Read::directories(&RULES, ".rules").chain(files.map(Read::File)).collect()
+}
+
+/// What the rules in the files of `tree` do as the module arrives.
+pub(super) fn arriving(tree: &Tree) -> Arriving {
+    let files: Vec<(_, Vec<Rule>)> = drop_ins(tree, &RULES, ".rules")
+        .into_iter()
+        .map(|file| {
+            let rules = udev_rules::parse(tree.bytes(&file).unwrap_or_default());
+            (file, rules)
+        })
+        .collect();
+    let run = |doubtful| {
+        let mut event =
+            Event { doubtful, commands: Vec::new(), is_final: false, changed: BTreeSet::new(), undecided: Vec::new() };
+        for (file, rules) in &files {
+            event.file(rules, |line| Place { file: file.clone(), line });
+        }
+        event
+    };
+    let (without, with) = (run(Holds::No), run(Holds::Yes));
+    let mut arriving = understood(tree, &without.commands);
+    // Where it makes a difference what nobody can tell, it stands in the way.
+    if arriving != understood(tree, &with.commands) {
+        arriving.unclear.extend(with.undecided.into_iter().next());
+    }
+    arriving
+}
+
+fn understood(tree: &Tree, commands: &[(Place, String)]) -> Arriving {
+    let mut arriving = Arriving::default();
+    for (place, command) in commands {
+        match rerun::of(tree, command, place) {
+            Meaning::Nothing => {}
+            Meaning::Loader(rerun) => arriving.reruns.push(rerun),
+            Meaning::Unclear => arriving.unclear.push(place.clone()),
+        }
+    }
+    arriving
+}
+
+/// Whether something holds for the event.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Holds {
+    Yes,
+    No,
+    /// Files alone do not tell.
+    Unknown,
+}
+
+impl From<bool> for Holds {
+    fn from(holds: bool) -> Holds {
+        if holds { Holds::Yes } else { Holds::No }
+    }
+}
+
+/// The event while the rules are played through.
+struct Event {
+    /// What is taken for true where files do not tell.
+    doubtful: Holds,
+    commands: Vec<(Place, String)>,
+    /// Whether a rule has forbidden all further changes to the commands.
+    is_final: bool,
+    /// The properties and tags that rules before have set, so that their values are no longer known.
+    changed: BTreeSet<String>,
+    /// The rules of which files do not tell whether they apply.
+    undecided: Vec<Place>,
+}
+
+/// The name under which all properties together are in [`Event::changed`]: `IMPORT` may set any.
+const ANY: &str = "*";
+
+impl Event {
+    fn file(&mut self, rules: &[Rule], place: impl Fn(usize) -> Place) {
+        let mut index = 0;
+        while let Some(rule) = rules.get(index) {
+            index += 1;
+            match self.rule(rule) {
+                Holds::No => continue,
+                Holds::Yes => {}
+                Holds::Unknown => {
+                    if rule.pairs.iter().any(|pair| ["RUN", "GOTO", "IMPORT", "ENV"].contains(&pair.key.as_str())) {
+                        self.undecided.push(place(rule.line));
+                    }
+                    if self.doubtful == Holds::No {
+                        continue;
+                    }
+                }
+            }
+            self.carry_out(rule, &place(rule.line));
+            // A label that stands nowhere behind the rule leads nowhere.
+            let label = rule.pairs.iter().find(|pair| pair.key == "GOTO").map(|pair| &pair.value);
+            let is_target =
+                |rule: &Rule| rule.pairs.iter().any(|pair| pair.key == "LABEL" && Some(&pair.value) == label);
+            if let Some(skipped) = label.and_then(|_| rules[index..].iter().position(is_target)) {
+                index += skipped;
+            }
+        }
+    }
+
+    /// Whether all matches of a rule hold.
+    fn rule(&self, rule: &Rule) -> Holds {
+        let mut holds = Holds::Yes;
+        for pair in &rule.pairs {
+            match self.pair(pair) {
+                Holds::No => return Holds::No,
+                Holds::Unknown => holds = Holds::Unknown,
+                Holds::Yes => {}
+            }
+        }
+        holds
+    }
+
+    fn pair(&self, pair: &Pair) -> Holds {
+        let is_match = matches!(pair.operator, Operator::Matches | Operator::Differs);
+        let attribute = pair.attribute.as_deref().unwrap_or_default();
+        let value = match pair.key.as_str() {
+            // A module has no parent, and no entry in udev's data after a boot.
+            "IMPORT" if ["parent", "db"].contains(&attribute) => {
+                return Holds::from(pair.operator == Operator::Differs);
+            }
+            // These run something, and the rule ends if it fails.
+            "PROGRAM" | "IMPORT" => return Holds::Unknown,
+            _ if !is_match => return Holds::Yes,
+            "ACTION" => "add",
+            "KERNEL" | "KERNELS" => CONNTRACK,
+            "SUBSYSTEM" | "SUBSYSTEMS" => "module",
+            "DEVPATH" => "/module/nf_conntrack",
+            "DRIVER" | "DRIVERS" | "NAME" => "",
+            "ENV" => match attribute {
+                "ACTION" => "add",
+                "SUBSYSTEM" => "module",
+                "DEVPATH" => "/module/nf_conntrack",
+                _ if self.changed.contains(attribute) || self.changed.contains(ANY) => return Holds::Unknown,
+                "SEQNUM" | "USEC_INITIALIZED" => return Holds::Unknown,
+                _ => "",
+            },
+            "SYMLINK" | "TAG" | "TAGS" if self.changed.contains(&pair.key) => return Holds::Unknown,
+            "SYMLINK" | "TAG" | "TAGS" => return Holds::from(pair.operator == Operator::Differs),
+            _ => return Holds::Unknown,
+        };
+        let is_matched = pair.value.split('|').any(|pattern| fnmatch(pattern, value));
+        Holds::from(is_matched == (pair.operator == Operator::Matches))
+    }
+
+    /// Does what a rule says once its matches hold.
+    fn carry_out(&mut self, rule: &Rule, place: &Place) {
+        for pair in &rule.pairs {
+            let is_match = matches!(pair.operator, Operator::Matches | Operator::Differs);
+            match pair.key.as_str() {
+                "IMPORT" if pair.attribute.as_deref() == Some("cmdline") => self.changed.extend([pair.value.clone()]),
+                "IMPORT" => self.changed.extend([ANY.to_owned()]),
+                "ENV" if !is_match => self.changed.extend(pair.attribute.clone()),
+                "TAG" | "SYMLINK" if !is_match => {
+                    self.changed.insert(pair.key.clone());
+                    self.changed.insert(format!("{}S", pair.key));
+                }
+                "RUN" if !self.is_final && !is_match => {
+                    self.is_final = pair.operator == Operator::AssignsFinally;
+                    if pair.operator != Operator::Adds {
+                        self.commands.clear();
+                    }
+                    if pair.attribute.as_deref() != Some("builtin") {
+                        self.commands.push((place.clone(), pair.value.clone()));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Reads the command of a udev rule: whether it runs a loader, and what that loader reads and writes then.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::boot::systems::SYSTEMD;
+use crate::kernel::catalog::Key;
+use crate::sysctl_d::{self, Dialect, Write, paths, procps};
+use crate::tree::{Place, Tree};
+
+/// A loader that runs as the module arrives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rerun {
+    /// Where the rule stands.
+    pub rule: Place,
+    /// How the loader reads its files.
+    pub(in crate::boot) dialect: &'static Dialect,
+    /// The files that the command names, in order. None: the files that the loader reads by itself.
+    files: Option<Vec<PathBuf>>,
+    /// The dotted keys that are written, with all that lies below them. None: every key.
+    prefixes: Option<Vec<String>>,
+}
+
+/// What a command means for the settings.
+pub(super) enum Meaning {
+    /// Nothing: it writes no sysctl.
+    Nothing,
+    /// A loader runs.
+    Loader(Rerun),
+    /// Nobody can tell here.
+    Unclear,
+}
+
+/// The loader of systemd, where distributions have it.
+const SYSTEMD_SYSCTL: [&str; 2] = ["/usr/lib/systemd/systemd-sysctl", "/lib/systemd/systemd-sysctl"];
+
+/// The loader of procps, where distributions have it.
+const SYSCTL: [&str; 4] = ["/usr/sbin/sysctl", "/sbin/sysctl", "/usr/bin/sysctl", "/bin/sysctl"];
+
+/// Programs that write no sysctls.
+const HARMLESS: [&str; 5] = ["false", "logger", "loginctl", "true", "udevadm"];
+
+/// What `command` means on a machine with the files of `tree`.
+pub(super) fn of(tree: &Tree, command: &str, rule: &Place) -> Meaning {
+    let Some(words) = words(command) else { return Meaning::Unclear };
+    let Some((program, arguments)) = words.split_first() else { return Meaning::Nothing };
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let rerun = |dialect| Rerun { rule: rule.clone(), dialect, files: None, prefixes: None };
+    if SYSTEMD_SYSCTL.contains(&program.as_str()) {
+        systemd_sysctl(rerun(SYSTEMD.dialect(tree)), &arguments)
+    } else if SYSCTL.contains(&program.as_str()) {
+        sysctl(rerun(procps::installed(tree)), &arguments)
+    } else if program.starts_with('/') && !HARMLESS.contains(&program.rsplit('/').next().unwrap_or_default()) {
+        Meaning::Unclear
+    } else {
+        // udev looks for it in its own directory, where none of the loaders is.
+        Meaning::Nothing
+    }
+}
+
+fn systemd_sysctl(mut rerun: Rerun, arguments: &[&str]) -> Meaning {
+    let mut arguments = arguments.iter().copied();
+    while let Some(argument) = arguments.next() {
+        let prefix = match argument.strip_prefix("--prefix") {
+            Some("") => arguments.next(),
+            Some(rest) => rest.strip_prefix('='),
+            None => None,
+        };
+        match (argument, prefix) {
+            (_, Some(prefix)) => rerun.prefixes.get_or_insert_default().extend(dotted(prefix)),
+            ("--strict" | "--no-pager", None) => {}
+            ("--cat-config" | "--tldr" | "--help" | "-h" | "--version", None) => return Meaning::Nothing,
+            (option, None) if option.starts_with('-') => return Meaning::Unclear,
+            (file, None) => rerun.files.get_or_insert_default().push(file.into()),
+        }
+    }
+    Meaning::Loader(rerun)
+}
+
+/// The dotted form of a prefix. Those below /proc/sys match no key.
+fn dotted(prefix: &str) -> Option<String> {
+    let path = if prefix.find('.') < prefix.find('/') || !prefix.contains('/') {
+        prefix.replace('.', "/")
+    } else {
+        prefix.to_owned()
+    };
+    let path = path.trim_matches('/');
+    let is_of_no_key = path.is_empty() || path == "proc/sys" || path.starts_with("proc/sys/");
+    (!is_of_no_key).then(|| path.replace('/', "."))
+}
+
+fn sysctl(mut rerun: Rerun, arguments: &[&str]) -> Meaning {
+    let is_plain = |option: &&&str| matches!(**option, "-q" | "--quiet" | "-e" | "--ignore");
+    let arguments: Vec<&str> = arguments.iter().filter(|option| !is_plain(option)).copied().collect();
+    match arguments.as_slice() {
+        [] | ["--help" | "-h" | "--version" | "-V" | "-a" | "--all"] => return Meaning::Nothing,
+        ["--system"] => {}
+        ["-p" | "--load"] => rerun.files = Some(vec![paths::SYSCTL_CONF.into()]),
+        ["-p" | "--load", files @ ..] if files.iter().all(|file| is_path(file)) => {
+            rerun.files = Some(files.iter().map(PathBuf::from).collect());
+        }
+        _ => return Meaning::Unclear,
+    }
+    Meaning::Loader(rerun)
+}
+
+/// Whether `text` names one file, wherever the program runs.
+fn is_path(text: &str) -> bool {
+    text.starts_with('/') && !text.contains(['*', '?', '[', '{'])
+}
+
+/// The words of a command as udevd parts them: quotation marks of both kinds keep blanks together, and `%k` and the like
+/// stand for parts of the event. None: a form that is not read here.
+fn words(command: &str) -> Option<Vec<String>> {
+    let command = command.replace("$kernel", "nf_conntrack").replace("%k", "nf_conntrack");
+    if command.contains(['\\', '$', '%']) {
+        return None;
+    }
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quote = None;
+    for c in command.chars() {
+        match (c, quote) {
+            (c, Some(open)) if c == open => quote = None,
+            ('"' | '\'', None) => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (' ' | '\t' | '\n' | '\r', None) => words.extend(word.take()),
+            (c, _) => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    quote.is_none().then_some(words)
+}
+
+impl Rerun {
+    /// Whether a key is among those that the loader writes where a file assigns it.
+    #[must_use]
+    pub fn covers(&self, key: &Key) -> bool {
+        let lies_below = |prefix: &String| {
+            key.as_str().strip_prefix(prefix.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        self.prefixes.as_ref().is_none_or(|prefixes| prefixes.iter().any(lies_below))
+    }
+
+    /// Whether it reads the files that it reads at boot too.
+    #[must_use]
+    pub fn reads_all(&self) -> bool {
+        self.files.is_none()
+    }
+
+    /// The files that the command names by their paths.
+    pub(super) fn named_files(&self) -> Vec<PathBuf> {
+        self.files.iter().flatten().filter(|file| file.is_absolute()).cloned().collect()
+    }
+
+    /// The files that it reads on a machine with the files of `tree`.
+    pub(in crate::boot) fn files(&self, tree: &Tree) -> Vec<PathBuf> {
+        let Some(named) = &self.files else { return self.dialect.files(tree) };
+        // systemd-sysctl looks for a name in the directories of sysctl.d.
+        let found = |file: &PathBuf| {
+            let mut candidates = paths::SYSCTL_D.iter().map(|directory| Path::new(directory).join(file));
+            candidates.find(|path| tree.get(path).is_some()).unwrap_or_else(|| file.clone())
+        };
+        named.iter().map(found).collect()
+    }
+
+    /// What it writes to a kernel with `keys` on a machine with the files of `tree`.
+    pub(in crate::boot) fn writes(&self, tree: &Tree, keys: &BTreeSet<Key>) -> Vec<Write> {
+        let read = sysctl_d::assignments(tree, self.dialect, &self.files(tree));
+        sysctl_d::writes(&read, self.dialect, keys).into_iter().filter(|write| self.covers(&write.key)).collect()
+    }
+}
