@@ -11,6 +11,7 @@ mod parameters;
 pub mod systems;
 mod udev;
 mod uncertain;
+mod unread;
 mod wanted;
 mod writers;
 
@@ -31,6 +32,7 @@ pub use doubt::{About, Doubt, Reason};
 pub use parameters::{CMDLINE, HASHSIZE_FILE, hashsize_line};
 pub use systems::{LoaderChoice, System, detected};
 pub use udev::Rerun;
+pub use unread::{Unread, UnreadCause, reads_beside, unread};
 pub use wanted::wanted;
 pub use writers::{Certainty, Evidence, LaterWrite, Scene, Timing, WRITERS, Writer, Written};
 

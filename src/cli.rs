@@ -50,9 +50,11 @@ fn answer(command: Command) -> Answer {
     match command {
         Command::Apply(arguments) => apply_or_check(Mode::Apply, &arguments),
         Command::Check(arguments) => apply_or_check(Mode::Check, &arguments),
-        Command::Show { output, root } => observe(&root.path, &output, |snapshot| Ok(show::inventory(snapshot))),
+        Command::Show { output, root } => {
+            shown(runs::look(&root.path), &output, |snapshot| Ok(show::inventory(snapshot)))
+        }
         Command::Explain { setting, output, root } => {
-            observe(&root.path, &output, |snapshot| show::story(&setting, snapshot))
+            shown(runs::look_around(&root.path), &output, |snapshot| show::story(&setting, snapshot))
         }
         Command::Summarize { reports, output } => {
             let summary = Summary::new(reports.iter().map(|path| (host_name(path), report_of(path))));
@@ -100,8 +102,12 @@ fn render_quiet(report: &Report) -> Answer {
 }
 
 /// The answer of a command that only reads the machine at `root`.
-fn observe<T: Printed>(root: &Path, output: &Chosen<T>, value: impl FnOnce(&Snapshot) -> Result<T, Failure>) -> Answer {
-    match runs::look(root).and_then(|snapshot| value(&snapshot)) {
+fn shown<T: Printed>(
+    snapshot: Result<Snapshot, Failure>,
+    output: &Chosen<T>,
+    value: impl FnOnce(&Snapshot) -> Result<T, Failure>,
+) -> Answer {
+    match snapshot.and_then(|snapshot| value(&snapshot)) {
         Ok(value) => rendered(&value, output, Exit::Done),
         Err(failure) => Answer::error(failure, Exit::CouldNotTell),
     }

@@ -14,7 +14,7 @@ use crate::failure::{Failure, Kind};
 
 pub use kernel::{Kernel, MachineKernel};
 pub use lock::Lock;
-pub use observe::observe;
+pub use observe::{observe, observe_around};
 pub(crate) use replace::remove_directories;
 pub use replace::{keep_copy, open_for_undo, put_back, replace, sweep};
 pub use root::{Resolved, Root};

@@ -29,6 +29,12 @@ pub fn look(root: &Path) -> Result<Snapshot, Failure> {
     host::open_root(root).and_then(|root| host::observe(&root))
 }
 
+/// The same, with the files beside those that a boot reads.
+pub fn look_around(root: &Path) -> Result<Snapshot, Failure> {
+    restraint::confine_to_reading();
+    host::open_root(root).and_then(|root| host::observe_around(&root))
+}
+
 /// The report of an apply of `desired` to the machine at `root`.
 #[must_use]
 pub fn apply(desired: &Desired, root: &Path) -> Report {

@@ -1,19 +1,17 @@
 //! Describes the settings of a machine without any request: all at a glance, or the whole story of one.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use serde::{Serialize, Serializer};
 
-use crate::boot::{self, Arrival, Boot, System};
-use crate::failure::Failure;
-use crate::kernel::catalog::{Key, Name};
+use crate::boot::{self, Arrival, Boot, System, Unread, UnreadCause};
+use crate::failure::{Failure, Kind};
+use crate::kernel::catalog::{self, Key, Name};
 use crate::request;
 use crate::snapshot::Snapshot;
-use crate::sysctl_d::{self, paths::SYSCTL_D};
 use crate::tree::{Place, Tree};
 use crate::value;
-use crate::verify::{Advice, Verdict, arrival_text, comparison};
+use crate::verify::{Advice, Verdict, arrival_text, comparison, unread_reason};
 use crate::warning::Warning;
 
 /// All conntrack settings of a machine.
@@ -69,7 +67,7 @@ pub struct Story {
     pub module: Arrival,
     /// Every line that assigns the setting, in the order of reading.
     pub assignments: Vec<AssignmentLine>,
-    /// Every line that would assign it, if the boot read it.
+    /// The lines that look as if they assigned it, but that no boot reads.
     pub not_read: Vec<UnreadLine>,
     /// The programs that write it after the boot.
     pub later_writers: Vec<Warning>,
@@ -93,8 +91,10 @@ pub struct UnreadLine {
     pub place: Place,
     /// The line.
     pub text: String,
-    /// Why the boot does not read it, as the end of a sentence.
-    pub because: &'static str,
+    /// The reason.
+    pub cause: UnreadCause,
+    /// The reason as the end of a sentence, and the one thing to do.
+    pub because: String,
 }
 
 /// The effect of an assignment at boot.
@@ -126,7 +126,7 @@ pub fn inventory(snapshot: &Snapshot) -> Inventory {
 /// not.
 pub fn named(names: &[String], snapshot: &Snapshot) -> Result<Inventory, Failure> {
     let setting = |(index, name): (usize, &String)| {
-        request::setting(name).map_err(|failure| failure.at(format!("/settings/{index}")))
+        known(name, snapshot).map_err(|failure| failure.at(format!("/settings/{index}")))
     };
     let names: BTreeSet<Name> = names.iter().enumerate().map(setting).collect::<Result<_, _>>()?;
     let boot = boot::boot(snapshot, boot::detected(&snapshot.tree));
@@ -143,7 +143,7 @@ fn listed(names: &BTreeSet<Name>, snapshot: &Snapshot, boot: &Boot) -> Inventory
 
 /// The story of the setting that `name` means.
 pub fn story(name: &str, snapshot: &Snapshot) -> Result<Story, Failure> {
-    let name = request::setting(name)?;
+    let name = known(name, snapshot)?;
     let setting = name.setting();
     let boot = boot::boot(snapshot, boot::detected(&snapshot.tree));
     let outlook = boot.outlook(&name);
@@ -167,8 +167,25 @@ pub fn story(name: &str, snapshot: &Snapshot) -> Result<Story, Failure> {
         loader: boot.system,
         module: boot.arrival.clone(),
         assignments,
-        not_read: not_read(&name, snapshot, &boot),
+        not_read: boot::unread(snapshot, boot.system, &name)
+            .into_iter()
+            .map(|unread| unread_line(unread, &name, &boot, snapshot))
+            .collect(),
         later_writers: boot.later_writers(&[&name]).into_iter().map(Warning::from).collect(),
+    })
+}
+
+/// The setting that `name` means, if the catalog or the running kernel has it. A misspelt name is no setting.
+fn known(name: &str, snapshot: &Snapshot) -> Result<Name, Failure> {
+    let known = request::setting(name)?;
+    if known.is_catalogued() || snapshot.live_key(&known).is_some() {
+        return Ok(known);
+    }
+    let message = format!("neither the catalog nor the running kernel has `{known}`");
+    let failure = Failure::new(Kind::UnknownSetting, message).key(&known);
+    Err(match catalog::nearest(known.as_str()) {
+        Some(nearest) => failure.hint(format!("did you mean `{nearest}`?")),
+        None => failure.hint("`conntrack-sysctl show` lists the settings of the machine"),
     })
 }
 
@@ -176,32 +193,24 @@ fn assignment_line(place: &Place, tree: &Tree, role: Role) -> AssignmentLine {
     AssignmentLine { place: place.clone(), text: text_at(place, tree), role }
 }
 
+fn unread_line(unread: Unread, name: &Name, boot: &Boot, snapshot: &Snapshot) -> UnreadLine {
+    let Unread { place, cause } = unread;
+    let because = unread_reason(&cause, &place.file, boot.system, name);
+    let tree = if cause == UnreadCause::InRun { &snapshot.fleeting } else { &snapshot.tree };
+    UnreadLine { text: text_at(&place, tree), place, cause, because }
+}
+
+/// The text of the line at `place`.
 fn text_at(place: &Place, tree: &Tree) -> String {
     let bytes = tree.bytes(&place.file).unwrap_or_default();
     let line = bytes.split(|byte| *byte == b'\n').nth(place.line.saturating_sub(1)).unwrap_or_default();
     String::from_utf8_lossy(line).trim().to_owned()
 }
 
-/// Why the boot does not read a file there.
-const IN_RUN: &str = "/run is empty at the next boot";
-
-/// The lines in /run that would assign the setting `name`.
-fn not_read(name: &Name, snapshot: &Snapshot, boot: &Boot) -> Vec<UnreadLine> {
-    let is_ours =
-        |path: &Path| path.parent().is_some_and(|parent| SYSCTL_D.iter().any(|known| parent == Path::new(known)));
-    let files = snapshot.fleeting.iter().filter(|(path, _)| is_ours(path));
-    let lines = files.flat_map(|(path, entry)| {
-        let read = sysctl_d::parse(entry.bytes().unwrap_or_default(), boot.dialect).into_iter();
-        let of_it = read.filter(|line| line.value.is_some() && line.name().as_ref() == Some(name));
-        of_it.map(|line| Place { file: path.to_owned(), line: line.line })
-    });
-    lines.map(|place| UnreadLine { text: text_at(&place, &snapshot.fleeting), place, because: IN_RUN }).collect()
-}
-
 fn overview(name: &Name, snapshot: &Snapshot, boot: &Boot) -> Overview {
     let live = snapshot.live_value(name);
     let outlook = boot.outlook(name);
-    let (verdict, advice) = comparison(live, &outlook);
+    let (verdict, advice) = comparison(name, live, &outlook);
     Overview {
         name: name.clone(),
         live,

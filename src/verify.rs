@@ -2,6 +2,7 @@
 
 mod advice;
 mod doubts;
+mod unread;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,7 @@ use crate::tree::{Place, Tree};
 pub use crate::boot::{Doubt, Reason};
 pub use advice::{Advice, Remedy, advice, arrival_text, bar_text, comparison, remedy};
 pub use doubts::doubt_remedy;
+pub use unread::unread_reason;
 
 /// The state of one setting; if several apply, the most serious one. The names are stable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -24,6 +26,8 @@ pub use doubts::doubt_remedy;
 pub enum Verdict {
     /// Everything that the request manages for this setting is as desired: live, and after the next boot.
     InSync,
+    /// No file holds the value: the next boot sets the kernel's default. `show` and `explain` say so.
+    NotInFiles,
     /// The value after the next boot cannot be known.
     Unknown,
     /// The live value is not as desired.

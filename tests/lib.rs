@@ -26,6 +26,7 @@ mod refusals;
 mod requests;
 mod share;
 mod shell;
+mod show;
 mod sysctl_d;
 mod table;
 mod table_live;

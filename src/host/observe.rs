@@ -28,12 +28,21 @@ const LIVE_DIRECTORIES: [&str; 4] = ["net.netfilter", "net", "net.ipv4.netfilter
 
 /// The machine as it is now, or the image at `root`.
 pub fn observe(root: &Root) -> Result<Snapshot, Failure> {
+    observe_with(root, &[])
+}
+
+/// The same, with the files beside those that a boot reads.
+pub fn observe_around(root: &Root) -> Result<Snapshot, Failure> {
+    observe_with(root, &boot::reads_beside())
+}
+
+fn observe_with(root: &Root, further: &[Read]) -> Result<Snapshot, Failure> {
     let live = root.is_machine().then(live);
     let module = match &live {
         Some(live) => machine_module(&live.sysctls),
         None => image_module(root),
     };
-    let (tree, fleeting) = tree(root, module)?.parted_from_run();
+    let (tree, fleeting) = tree(root, module, further)?.parted_from_run();
     Ok(Snapshot {
         module,
         live,
@@ -109,13 +118,13 @@ fn release() -> Option<Release> {
 }
 
 /// The persistent files that a boot reads.
-fn tree(root: &Root, module: Module) -> Result<Tree, Failure> {
+fn tree(root: &Root, module: Module, further: &[Read]) -> Result<Tree, Failure> {
     let mut tree = Tree::default();
     let mut done = BTreeSet::new();
     loop {
         // A file may name others, and these may name others again.
-        let wanted = boot::wanted(&tree, module).into_iter().filter(|read| done.insert(read.clone()));
-        let reads: Vec<Read> = wanted.collect();
+        let wanted = boot::wanted(&tree, module).into_iter().chain(further.iter().cloned());
+        let reads: Vec<Read> = wanted.filter(|read| done.insert(read.clone())).collect();
         if reads.is_empty() {
             return Ok(tree);
         }

@@ -47,21 +47,32 @@ pub fn report(report: &Report) -> Value {
 /// The object for an inventory.
 #[must_use]
 pub fn inventory(inventory: &Inventory) -> Value {
-    let differ: Vec<&str> = inventory
-        .settings
-        .iter()
-        .filter(|setting| setting.verdict != Verdict::InSync)
-        .map(|setting| setting.name.as_str())
-        .collect();
-    let message = match differ.len() {
-        0 => format!("{} settings: each keeps its value after the next boot", inventory.settings.len()),
-        _ => format!("the next boot changes: {}", differ.join(", ")),
+    let with = |picks: fn(Verdict) -> bool| {
+        let picked = inventory.settings.iter().filter(move |setting| picks(setting.verdict));
+        picked.map(|setting| setting.name.as_str()).collect::<Vec<_>>()
     };
+    let held = with(|verdict| verdict == Verdict::InSync).len();
+    let not_in_files = with(|verdict| verdict == Verdict::NotInFiles).len();
+    let unknown = with(|verdict| verdict == Verdict::Unknown);
+    let differ = with(|verdict| !matches!(verdict, Verdict::InSync | Verdict::NotInFiles | Verdict::Unknown));
+    let mut parts = Vec::new();
+    if !differ.is_empty() {
+        parts.push(format!("the next boot changes: {}", differ.join(", ")));
+    }
+    if !unknown.is_empty() {
+        parts.push(format!("the next boot cannot be known for: {}", unknown.join(", ")));
+    }
+    if not_in_files > 0 {
+        parts.push(format!("{not_in_files} settings: no file holds them, so the next boot sets the kernel's defaults"));
+    }
+    if parts.is_empty() || held > 0 {
+        parts.push(format!("{held} settings: each keeps its value after the next boot"));
+    }
     json!({
         "changed": false,
         "failed": false,
-        "msg": message,
-        "in_sync": differ.is_empty(),
+        "msg": parts.join("; "),
+        "in_sync": held == inventory.settings.len(),
         "loader": value(&inventory.loader),
         "module": arrival_text(&inventory.module),
         "settings": value(&inventory.settings),

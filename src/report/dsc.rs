@@ -71,7 +71,8 @@ pub fn set(report: &Report) -> String {
 #[must_use]
 pub fn exported(inventory: &Inventory) -> String {
     let live = requestable(inventory, |setting| setting.live);
-    let boot = requestable(inventory, |setting| setting.boot);
+    // A boot that cannot be known is no state of this machine.
+    let boot = requestable(inventory, |setting| setting.boot.filter(|_| setting.verdict != Verdict::Unknown));
     let instances = [(live, "persist"), (boot, "live")].into_iter().filter(|(settings, _)| !settings.is_empty());
     let lines = instances.map(|(settings, unmanaged)| json!({"settings": settings, unmanaged: false}).to_string());
     lines.collect::<Vec<_>>().join("\n")

@@ -173,6 +173,7 @@ fn change_of(before: Option<i64>, after: Option<i64>, human: Option<&str>) -> St
 pub(crate) fn verdict(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::InSync => "in_sync",
+        Verdict::NotInFiles => "not_in_files",
         Verdict::Unknown => "unknown",
         Verdict::LiveDrift => "live_drift",
         Verdict::BootDrift => "boot_drift",
@@ -193,14 +194,14 @@ pub fn inventory(inventory: &Inventory) -> String {
         vec![short(setting.name.as_str()).to_owned(), live, number(setting.boot, None), winner, verdict]
     });
     let mut text = columns(&["SETTING", "LIVE", "BOOT", "FROM", "VERDICT"], rows);
-    let mut doubts = BTreeSet::new();
+    let mut said = BTreeSet::new();
     for setting in &inventory.settings {
         let Some(advice) = setting.advice.as_ref().map(ToString::to_string) else { continue };
-        if setting.verdict != Verdict::Unknown {
+        if !matches!(setting.verdict, Verdict::Unknown | Verdict::NotInFiles) {
             text += &format!("{}: {}\n", printable(short(setting.name.as_str())), printable(&advice));
-        } else if doubts.insert(advice.clone()) {
-            // One doubt is about many settings.
-            text += &format!("unknown: {}\n", printable(&advice));
+        } else if said.insert(advice.clone()) {
+            // Many settings have the same advice.
+            text += &format!("{}: {}\n", verdict(setting.verdict), printable(&advice));
         }
     }
     text += &format!("loader: {}; module: {}", inventory.loader.command, printable(&arrival_text(&inventory.module)));
@@ -232,7 +233,8 @@ pub fn story(story: &Story) -> String {
         text += &format!("  {role:<8}  {}  {}\n", printable(&telling.place.to_string()), printable(&telling.text));
     }
     for line in &story.not_read {
-        text += &format!("not read: {}, because {}\n", printable(&line.place.to_string()), line.because);
+        let place = line.place.to_string();
+        text += &format!("not read: {}, because {}\n", printable(&place), printable(&line.because));
     }
     for writer in &story.later_writers {
         text += &format!("warning: {}\n", printable(&writer.message));

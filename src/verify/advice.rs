@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use super::{Doubt, Judgement, Verdict, commentable, doubt_remedy};
 use crate::boot::{Arrival, CMDLINE, Lost, MODULE_FILE, Outlook};
 use crate::failure::Failure;
-use crate::kernel::catalog::Name;
+use crate::kernel::catalog::{Access, Name};
 use crate::request::{Conflicts, Desired, ModulePolicy, Want};
 use crate::snapshot::{Module, Snapshot};
 use crate::tree::{Place, Tree};
@@ -31,6 +31,8 @@ pub enum Advice {
     Conflict(Place, Remedy),
     /// The next boot changes the live value to this number.
     BootMakes(i64),
+    /// Apply a request that names the setting, because no file holds its value.
+    Persist,
     /// Leave the setting out of the request.
     LeaveOut,
     /// Run where the machine-wide numbers can be written.
@@ -62,7 +64,7 @@ pub fn advice(
     applied: Result<&Judgement, &Failure>,
 ) -> Option<Advice> {
     let advice = match left.verdict {
-        Verdict::InSync => return None,
+        Verdict::InSync | Verdict::NotInFiles => return None,
         // "Apply the request" would be the advice, and that is what failed.
         Verdict::LiveDrift | Verdict::BootDrift if applied.is_err() => return None,
         Verdict::LiveDrift | Verdict::BootDrift if lacks_module(snapshot, left) => Advice::ApplyLoadsModule,
@@ -112,10 +114,9 @@ pub fn remedy(tree: &Tree, winner: &Place, name: &Name) -> Remedy {
     }
 }
 
-/// Compares the live value of a setting with that of the next boot, without any request. If no file assigns the
-/// setting, the kernel's default is no difference.
+/// Compares the live value of a setting with that of the next boot, without any request.
 #[must_use]
-pub fn comparison(live: Option<i64>, outlook: &Outlook) -> (Verdict, Option<Advice>) {
+pub fn comparison(name: &Name, live: Option<i64>, outlook: &Outlook) -> (Verdict, Option<Advice>) {
     if let Some(doubt) = outlook.doubts.first() {
         return (Verdict::Unknown, Some(Advice::Clear(doubt.clone())));
     }
@@ -124,7 +125,10 @@ pub fn comparison(live: Option<i64>, outlook: &Outlook) -> (Verdict, Option<Advi
             (Verdict::LostAtBoot, Some(Advice::Lost(lost.clone())))
         }
         (_, Some(boot)) if live.is_some_and(|live| live != boot) => (Verdict::BootDrift, Some(Advice::BootMakes(boot))),
-        _ => (Verdict::InSync, None),
+        (_, Some(_)) => (Verdict::InSync, None),
+        // No file can hold a reading.
+        (None, None) if name.setting().access == Access::ReadOnly => (Verdict::NotInFiles, None),
+        (None, None) => (Verdict::NotInFiles, Some(Advice::Persist)),
     }
 }
 
@@ -157,6 +161,9 @@ impl fmt::Display for Advice {
             Advice::Lost(Lost::Refused(place)) => write!(f, "`{place}` has a value that the kernel refuses"),
             Advice::Conflict(winner, remedy) => write!(f, "`{winner}` wins at boot; {remedy}"),
             Advice::BootMakes(number) => write!(f, "the next boot sets it to {number}"),
+            Advice::Persist => f.write_str(
+                "no file assigns it, so the next boot sets the kernel's default; apply a request to make it last",
+            ),
             Advice::LeaveOut => f.write_str("leave it out of the request for this kernel"),
             Advice::RunInInitialNamespace => f.write_str("run in the initial network namespace of the machine"),
             Advice::Clear(doubt) => write!(f, "{doubt}; {}", doubt_remedy(doubt)),

@@ -1,0 +1,97 @@
+//! Finds the lines that look as if they assigned a setting at boot, although no boot reads them: in files that the loader
+//! does not open, or under a misspelt key.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::keys;
+use super::systems::System;
+use crate::kernel::catalog::{self, Name};
+use crate::snapshot::Snapshot;
+use crate::sysctl_d::paths::{SYSCTL_CONF, SYSCTL_D};
+use crate::sysctl_d::{self, Placed};
+use crate::tree::{Place, Read, Tree};
+
+/// A line about a setting that a boot does not read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// Its place.
+    pub place: Place,
+    /// The reason why it is not read.
+    pub cause: UnreadCause,
+}
+
+/// The reason why a boot does not read a line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UnreadCause {
+    /// The file is in /run, which is empty at the next boot.
+    InRun,
+    /// The loader does not open the file: /etc/sysctl.conf, or a hidden one.
+    OtherFile,
+    /// The name of the file does not end in `.conf`.
+    Suffix,
+    /// A file of the same name in a stronger directory hides the file.
+    Masked(PathBuf),
+    /// The kernel does not have this key, which is near to one of the setting's.
+    Misspelt(String),
+}
+
+/// The reads that only this search needs: every file beside the drop-ins.
+#[must_use]
+pub fn reads_beside() -> Vec<Read> {
+    Read::directories(&SYSCTL_D, "").collect()
+}
+
+/// The lines about the setting `name` that a boot of `system` does not read, in the order of the files.
+#[must_use]
+pub fn unread(snapshot: &Snapshot, system: &System, name: &Name) -> Vec<Unread> {
+    let tree = &snapshot.tree;
+    let dialect = system.dialect(tree);
+    let read: Vec<PathBuf> = system.runs(tree).concat();
+    let ends: BTreeSet<&Path> = read.iter().map(|path| tree.real(path)).collect();
+    let is_read = |path: &Path| ends.contains(tree.real(path));
+    let lines_of = |tree: &Tree, path: &Path, cause: UnreadCause| -> Vec<Unread> {
+        let assignments = sysctl_d::parse(tree.bytes(path).unwrap_or_default(), dialect).into_iter();
+        let of_it = assignments.filter(|it| it.value.is_some() && it.name().as_ref() == Some(name));
+        of_it.map(|it| Unread { place: Place { file: path.to_owned(), line: it.line }, cause: cause.clone() }).collect()
+    };
+    let in_run = candidates(&snapshot.fleeting);
+    let mut found: Vec<Unread> =
+        in_run.flat_map(|path| lines_of(&snapshot.fleeting, path, UnreadCause::InRun)).collect();
+    let beside = candidates(tree).filter(|path| !is_read(path));
+    found.extend(beside.flat_map(|path| lines_of(tree, path, cause(tree, path))));
+    let keys = keys(snapshot);
+    let misspelt = |placed: &Placed| {
+        let key = placed.assignment.dotted_key().filter(|key| !keys.contains(key))?;
+        let is_near =
+            key.name().is_none_or(|own| !own.is_catalogued()) && catalog::nearest(key.as_str()) == Some(name.as_str());
+        is_near.then(|| Unread { place: placed.place.clone(), cause: UnreadCause::Misspelt(key.to_string()) })
+    };
+    found.extend(sysctl_d::assignments(tree, dialect, &read).iter().filter_map(misspelt));
+    found
+}
+
+/// The files that people take for sysctl files.
+fn candidates(tree: &Tree) -> impl Iterator<Item = &Path> {
+    let beside = SYSCTL_D.iter().flat_map(|directory| tree.in_directory(Path::new(directory)));
+    let conf = Some(Path::new(SYSCTL_CONF)).filter(|path| tree.get(path).is_some());
+    beside.map(|(path, _)| path).chain(conf)
+}
+
+/// Why the loader does not open the file at `path`.
+fn cause(tree: &Tree, path: &Path) -> UnreadCause {
+    let name = path.file_name().unwrap_or_default();
+    let stronger = SYSCTL_D.iter().map(Path::new).take_while(|directory| path.parent() != Some(directory));
+    let hides = |directory: &Path| Some(directory.join(name)).filter(|path| tree.get(path).is_some());
+    if path == Path::new(SYSCTL_CONF) {
+        UnreadCause::OtherFile
+    } else if !name.as_encoded_bytes().ends_with(b".conf") {
+        UnreadCause::Suffix
+    } else {
+        stronger.filter_map(hides).next().map_or(UnreadCause::OtherFile, UnreadCause::Masked)
+    }
+}
