@@ -84,11 +84,7 @@ const ROOMS: &[Room] = &[
         ],
         &[],
     ),
-    room(
-        "show",
-        &["boot", "failure", "kernel", "request", "snapshot", "sysctl_d", "tree", "value", "verify", "warning"],
-        &[],
-    ),
+    room("show", &["boot", "failure", "kernel", "request", "snapshot", "tree", "value", "verify", "warning"], &[]),
     room(
         "plan",
         &["boot", "failure", "kernel", "request", "snapshot", "sysctl_d", "text", "tree", "verify", "warning"],

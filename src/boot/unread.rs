@@ -85,13 +85,13 @@ fn candidates(tree: &Tree) -> impl Iterator<Item = &Path> {
 /// Why the loader does not open the file at `path`.
 fn cause(tree: &Tree, path: &Path) -> UnreadCause {
     let name = path.file_name().unwrap_or_default();
-    let stronger = SYSCTL_D.iter().map(Path::new).take_while(|directory| path.parent() != Some(directory));
+    let mut stronger = SYSCTL_D.iter().map(Path::new).take_while(|directory| path.parent() != Some(directory));
     let hides = |directory: &Path| Some(directory.join(name)).filter(|path| tree.get(path).is_some());
     if path == Path::new(SYSCTL_CONF) {
         UnreadCause::OtherFile
     } else if !name.as_encoded_bytes().ends_with(b".conf") {
         UnreadCause::Suffix
     } else {
-        stronger.filter_map(hides).next().map_or(UnreadCause::OtherFile, UnreadCause::Masked)
+        stronger.find_map(hides).map_or(UnreadCause::OtherFile, UnreadCause::Masked)
     }
 }

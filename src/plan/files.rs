@@ -272,6 +272,10 @@ impl Editor<'_> {
         let wins =
             |assignment: &Assignment| outlook.winner.as_ref().is_some_and(|winner| self.is_own(winner, assignment));
         let wrong = own.iter().find(|assignment| wins(assignment)).or(own.iter().rfind(|own| is_live(own)));
+        let is_own_glob =
+            outlook.winner.as_ref().is_some_and(|winner| self.is_in_our_file(winner)) && !own.iter().any(wins);
+        let is_named = |key: &Key| own.iter().any(|assignment| assignment.dotted_key().as_ref() == Some(key));
+        let unnamed = want.name.keys().find(|key| keys.contains(key) && !is_named(key));
         let mut document = self.document(&file);
         if let Some(assignment) = wrong.filter(|assignment| !right(assignment)) {
             document.set_value(assignment, &number.to_string());
@@ -285,6 +289,9 @@ impl Editor<'_> {
                 Some(twin) => document.insert_after_line(twin, &line),
                 None => document.append(&line),
             }
+        } else if let Some(unnamed) = unnamed.filter(|_| is_own_glob) {
+            // A loader keeps a glob away from every key that some line names.
+            document.append(&format!("{unnamed} = {number}"));
         } else {
             return Ok(false);
         }
