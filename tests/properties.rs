@@ -131,7 +131,8 @@ prop_compose! {
         machine in live(),
         module in select(vec![Module::BuiltIn, Module::Loaded]),
     ) -> Snapshot {
-        Snapshot { tree, ..machine.module(module).snapshot() }
+        let Snapshot { tree, fleeting, .. } = Snapshot::image(tree, module);
+        Snapshot { tree, fleeting, ..machine.module(module).snapshot() }
     }
 }
 
@@ -369,7 +370,7 @@ fn lay_out(root: &Path, snapshot: &Snapshot) {
         // Another mode than that of a new file, so that an undo has to restore it.
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("a file's mode can be set");
     };
-    for (path, entry) in snapshot.tree.iter() {
+    for (path, entry) in snapshot.tree.iter().chain(snapshot.fleeting.iter()) {
         put(path, entry.bytes().unwrap_or_default());
     }
     if snapshot.module == Module::BuiltIn {
@@ -390,7 +391,8 @@ fn plan_with_failing_step(mut plan: Plan) -> Plan {
 /// The machine after a run, as another run would find it: its files are read anew, its values are those of the kernel.
 fn found(before: &Snapshot, root: &Root, kernel: &FakeKernel) -> Snapshot {
     let files = host::observe(root).expect("the root can be read");
-    let mut machine = Snapshot { tree: files.tree, leftovers: files.leftovers, ..before.clone() };
+    let mut machine =
+        Snapshot { tree: files.tree, fleeting: files.fleeting, leftovers: files.leftovers, ..before.clone() };
     for (key, live) in &mut machine.live.as_mut().expect("a kernel runs").sysctls {
         // All keys of a setting are names of one variable; the kernel has it under the first.
         let name = key.name().expect("only conntrack keys are live");
