@@ -5,8 +5,9 @@
 //! the work and removes the leftovers.
 //!
 //! These are twenty thousand runs, so each must be cheap. Each processor has a world of its own, and each world has one shell
-//! for all of its runs. strace stops the binary at the calls of one name only (`--seccomp-bpf`): to stop it at all of its
-//! three thousand calls would take four times as long as the rest.
+//! for all of its runs. To make a call fail, strace stops the binary at the calls of that name only (`--seccomp-bpf`): to stop
+//! it at all of its three thousand calls would take four times as long as the rest. To kill it strace has to, because it sends
+//! no signal from such a stop.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -71,11 +72,11 @@ impl Stage {
         Ended { code, stdout: read("/mnt/stdout"), stderr: read("/mnt/stderr") }
     }
 
-    /// Runs an apply from the beginning, with `inject` as strace's word for the fault, and prints the live values at the
-    /// end of standard error.
-    fn disturb(&mut self, name: &str, inject: &str) -> Ended {
+    /// Runs an apply from the beginning under strace, whose options say what happens at which call of `name`, and prints
+    /// the live values at the end of standard error.
+    fn disturb(&mut self, name: &str, options: &str) -> Ended {
         reset(&self.world);
-        let strace = format!("strace -f --seccomp-bpf -qq -o /dev/null -e trace={name} -e inject={name}:{inject}");
+        let strace = format!("strace -qq -o /dev/null -e trace={name} {options}");
         self.run(&format!("{RESET_LIVE}; {strace} $BIN apply; code=$?; {PRINT_LIVE}; exit $code"))
     }
 }
@@ -238,7 +239,7 @@ privileged!(killed_at_each_system_call, || {
     let scene = Scene::new();
     let silent = scene.at_each_point(|stage, point| {
         let (name, count) = point;
-        let ended = stage.disturb(name, &format!("signal=SIGKILL:when={count}"));
+        let ended = stage.disturb(name, &format!("-e inject={name}:signal=SIGKILL:when={count}"));
         assert_live(&ended.stderr, &[["60", "240"], ["432000", "28800"]], point);
         assert_old_or_new(&state(&stage.world), &scene, point);
         assert_converges(stage, &scene, point);
@@ -277,7 +278,7 @@ privileged!(failed_at_each_system_call, || {
 /// Makes one call fail with `errno`, and judges what is left.
 fn fail(stage: &mut Stage, scene: &Scene, point: &Point, errno: &str) -> Outcome {
     let (name, count) = point;
-    let ended = stage.disturb(name, &format!("error={errno}:when={count}"));
+    let ended = stage.disturb(name, &format!("-f --seccomp-bpf -e inject={name}:error={errno}:when={count}"));
     let found = state(&stage.world);
     let what = format!("{point:?} {errno}: exit {}\n{}\n{}", ended.code, ended.stdout, ended.stderr);
     match ended.code {
