@@ -73,7 +73,7 @@ pub(crate) const PARTS: &[Part] = &[
         counted: Counted::Once,
         after: &[],
         uses: &[Shared::DebugBuild],
-        seconds: 50,
+        seconds: 30,
         length: Length::Short,
     },
     Part {
@@ -117,6 +117,16 @@ pub(crate) const PARTS: &[Part] = &[
         length: Length::Short,
     },
     Part {
+        name: "comparison",
+        about: "other tools in the same cases",
+        command: "tests/comparison/run",
+        counted: Counted::Lines,
+        after: &["static"],
+        uses: &[Shared::SaltExtension],
+        seconds: 240,
+        length: Length::Short,
+    },
+    Part {
         name: "failed",
         about: "a run whose system calls fail, each of them in six ways",
         command: "CONNTRACK_SYSCTL=target/x86_64-unknown-linux-gnu/release/conntrack-sysctl cargo test --locked --test tests faults::failed -- --ignored --nocapture",
@@ -134,16 +144,6 @@ pub(crate) const PARTS: &[Part] = &[
         after: &["packaging"],
         uses: &[],
         seconds: 150,
-        length: Length::Short,
-    },
-    Part {
-        name: "comparison",
-        about: "other tools in the same cases",
-        command: "tests/comparison/run",
-        counted: Counted::Lines,
-        after: &["static"],
-        uses: &[Shared::SaltExtension],
-        seconds: 120,
         length: Length::Short,
     },
     Part {
@@ -193,7 +193,7 @@ pub(crate) const PARTS: &[Part] = &[
         counted: Counted::Summaries,
         after: &["build"],
         uses: &[],
-        seconds: 45,
+        seconds: 60,
         length: Length::Short,
     },
     Part {
