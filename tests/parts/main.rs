@@ -143,7 +143,9 @@ fn show_failure(part: &Part) {
     println!("== {} failed; the end of {}:", part.name, log_of(part).display());
     let (before, end) = lines.split_at(lines.len().saturating_sub(LINES));
     before.iter().filter(|line| counts::is_failure(line)).for_each(|line| println!("{line}"));
-    end.iter().for_each(|line| println!("{line}"));
+    for line in end {
+        println!("{line}");
+    }
     println!();
 }
 

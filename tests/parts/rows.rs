@@ -59,7 +59,9 @@ pub(crate) const PARTS: &[Part] = &[
     Part {
         name: "lints",
         about: "the form of the code, and clippy",
-        command: "cargo fmt --check; cargo clippy --all-targets --locked -- --deny warnings",
+        // `--all-targets` leaves out the two that `cargo test` does not run.
+        command: "cargo fmt --check; cargo clippy --all-targets --locked -- --deny warnings; \
+                  cargo clippy --test parts --test reboot --locked -- --deny warnings",
         counted: Counted::Once,
         after: &[],
         uses: &[Shared::DebugBuild],
