@@ -62,7 +62,13 @@ impl Job<'_> {
         for case in cases {
             let directory = job.join("cases").join(directory_of(case));
             fs::create_dir(&directory)?;
-            copy(&case.root(), &directory.join("root"))?;
+            let root = directory.join("root");
+            // A case without files has no such directory.
+            if case.root().is_dir() {
+                copy(&case.root(), &root)?;
+            } else {
+                fs::create_dir(&root)?;
+            }
             for file in ["request.json", "setup", "probe"] {
                 if case.directory.join(file).exists() {
                     fs::copy(case.directory.join(file), directory.join(file))?;
