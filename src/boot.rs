@@ -125,6 +125,13 @@ impl Boot {
         WRITERS.iter().filter_map(first).collect()
     }
 
+    /// Whether a later writer makes the write at `place`.
+    #[must_use]
+    pub fn is_written_later(&self, place: &Place) -> bool {
+        let is_it = |later: &LaterWrite| matches!(&later.evidence, Evidence::Line(line) if line == place);
+        self.later.iter().any(|later| later.certainty == Certainty::Surely && is_it(later))
+    }
+
     /// The settings that some file assigns.
     pub fn assigned(&self) -> impl Iterator<Item = &Name> {
         self.outlooks.keys()
@@ -159,6 +166,15 @@ pub fn boot(snapshot: &Snapshot, system: &'static System) -> Boot {
 pub fn boot_arriving(snapshot: &Snapshot, system: &'static System, arrival: Arrival) -> Boot {
     let coming = arrival::coming(&snapshot.tree, snapshot.module, system);
     play(snapshot, system, Coming { arrival, ..coming })
+}
+
+/// The same, as if connection tracking were always loaded in time.
+#[must_use]
+pub fn boot_in_time(snapshot: &Snapshot, system: &'static System) -> Boot {
+    match arrival(&snapshot.tree, snapshot.module, system) {
+        Arrival::Late { .. } | Arrival::Reapplied { .. } => boot_arriving(snapshot, system, Arrival::BuiltIn),
+        arrival => boot_arriving(snapshot, system, arrival),
+    }
 }
 
 fn play(snapshot: &Snapshot, system: &'static System, coming: Coming) -> Boot {

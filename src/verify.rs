@@ -2,6 +2,8 @@
 
 mod advice;
 mod doubts;
+mod remedy;
+mod rivals;
 mod unread;
 
 use schemars::JsonSchema;
@@ -16,8 +18,10 @@ use crate::sysctl_d::{self, Assignment};
 use crate::tree::{Place, Tree};
 
 pub use crate::boot::{Doubt, Reason};
-pub use advice::{Advice, Remedy, advice, arrival_text, bar_text, comparison, remedy};
+pub use advice::{Advice, advice, arrival_text, comparison};
 pub use doubts::doubt_remedy;
+pub use remedy::{Remedy, bar_text};
+pub use rivals::{Rivals, rivals};
 pub use unread::unread_reason;
 
 /// The state of one setting; if several apply, the most serious one. The names are stable.

@@ -358,6 +358,83 @@ fn the_advice_on_a_line_that_wins_is_what_helps() {
     }
 }
 
+/// Files by path and text.
+type Files<'a> = &'a [(&'a str, String)];
+
+#[test]
+fn all_lines_that_are_in_the_way_are_named_at_once() {
+    let wrong = |value: u32| format!("net.netfilter.nf_conntrack_max = {value}\n");
+    let alias = "net.nf_conntrack_max = 7\n";
+    let cases: &[(Files, &str, &str)] = &[
+        (
+            &[("/etc/sysctl.d/95-a.conf", wrong(5)), ("/etc/sysctl.d/99-b.conf", wrong(6))],
+            "`/etc/sysctl.d/99-b.conf:1` wins at boot, and without it `/etc/sysctl.d/95-a.conf:1`; ",
+            "remove these lines, or set `conflicts` to comment_out, or choose a `file` that is read later",
+        ),
+        (
+            &[("/etc/sysctl.d/95-a.conf", format!("{}{alias}{}", wrong(5), wrong(6)))],
+            "`/etc/sysctl.d/95-a.conf:3` wins at boot, and without it `/etc/sysctl.d/95-a.conf:2` and \
+             `/etc/sysctl.d/95-a.conf:1`; ",
+            "remove these lines, ",
+        ),
+        (
+            &[("/etc/sysctl.d/95-a.conf", wrong(5)), ("/usr/lib/sysctl.d/99-b.conf", wrong(6))],
+            "`/usr/lib/sysctl.d/99-b.conf:1` wins at boot, and without it `/etc/sysctl.d/95-a.conf:1`; ",
+            "remove `/etc/sysctl.d/95-a.conf:1`, and mask the file of `/usr/lib/sysctl.d/99-b.conf:1` by one of the same \
+             name in /etc/sysctl.d",
+        ),
+        // A line that is read before our file is not in the way, nor is one that is right.
+        (
+            &[("/etc/sysctl.d/10-a.conf", wrong(5)), ("/etc/sysctl.d/99-b.conf", wrong(6))],
+            "`/etc/sysctl.d/99-b.conf:1` wins at boot; ",
+            "remove that line, ",
+        ),
+        (
+            &[
+                ("/etc/sysctl.d/95-a.conf", wrong(5)),
+                ("/etc/sysctl.d/96-b.conf", wrong(98000)),
+                ("/etc/sysctl.d/99-c.conf", wrong(6)),
+            ],
+            "`/etc/sysctl.d/99-c.conf:1` wins at boot; ",
+            "remove that line, ",
+        ),
+        // A glob that nobody else's line keeps from the key.
+        (
+            &[
+                ("/etc/sysctl.d/95-a.conf", "net.nf_conntrack_m* = 5\n".to_owned()),
+                ("/etc/sysctl.d/99-b.conf", wrong(6)),
+            ],
+            "`/etc/sysctl.d/99-b.conf:1` wins at boot, and without it `/etc/sysctl.d/95-a.conf:1`; ",
+            "remove `/etc/sysctl.d/99-b.conf:1`, and mask the file of `/etc/sysctl.d/95-a.conf:1`",
+        ),
+    ];
+    let desired = request::from_slice(br#"{"settings": {"nf_conntrack_max": 98000}}"#).expect("it is well formed");
+    for (files, named, remedy) in cases {
+        let machine = files
+            .iter()
+            .fold(Machine::modern().built_in().max(98000), |machine, (path, text)| machine.file(path, text));
+        let failure = plan(&desired, &machine).expect_err("other files win");
+        let hint = failure.hint.clone().unwrap_or_default();
+        assert!(hint.starts_with(remedy), "{hint}");
+        let others = named.split("without it ").nth(1).map(|others| others.trim_end_matches("; "));
+        let told =
+            others.is_none_or(|others| failure.message.contains(&format!("without that line {others} would decide")));
+        assert!(told, "{}", failure.message);
+        let report = Report::failed(Mode::Check, &desired, &machine, &machine, failure);
+        let advice = report.settings[0].advice.clone().unwrap_or_default();
+        assert!(advice.starts_with(named) && advice[named.len()..].starts_with(remedy), "{advice}");
+    }
+    // Bounded, whatever a file holds.
+    let many: String = (1..1000).map(wrong).collect();
+    let machine = Machine::modern().built_in().max(98000).file("/etc/sysctl.d/95-a.conf", &many);
+    let failure = plan(&desired, &machine).expect_err("another file wins");
+    assert!(
+        failure.message.contains(" and further lines would decide") && failure.message.len() < 1000,
+        "{}",
+        failure.message
+    );
+}
+
 #[test]
 fn what_cannot_be_had_here_has_a_verdict_of_its_own() {
     let request = r#"{"settings": {"nf_conntrack_dccp_loose": 1, "nf_conntrack_max": 98000}}"#;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::live::not_on_this_kernel;
-use crate::boot::{self, Arrival, Boot, HASHSIZE_FILE, Lost, Outlook, System};
+use crate::boot::{self, Boot, HASHSIZE_FILE, Lost, Outlook, System};
 use crate::failure::{Failure, Kind};
 use crate::kernel::catalog::{BUCKETS, FRAG6_HIGH, FRAG6_LOW, Key, Name};
 use crate::kernel::number::kernel_reading;
@@ -17,7 +17,7 @@ use crate::request::{Aim, Conflicts, Desired, FILE_HINT, ModulePolicy, Want};
 use crate::snapshot::{LiveKernel, Module, Snapshot};
 use crate::sysctl_d::{self, Assignment, Dialect, Document};
 use crate::tree::{Entry, Place, Tree};
-use crate::verify::{Remedy, bar_text, commentable, remedy, satisfies};
+use crate::verify::{Remedy, bar_text, commentable, rivals, satisfies};
 use crate::warning::{Code, Warning};
 
 /// The beginning of the comment that a line of another file is turned into: it names this program.
@@ -101,13 +101,7 @@ impl Editor<'_> {
     /// corrected, so that they take effect once the module is loaded early.
     fn boots_in_time(&self) -> &[Boot] {
         self.boots_in_time.get_or_init(|| {
-            let boots =
-                self.systems.iter().map(|system| match boot::arrival(&self.after.tree, self.after.module, system) {
-                    Arrival::Late { .. } | Arrival::Reapplied { .. } => {
-                        boot::boot_arriving(&self.after, system, Arrival::BuiltIn)
-                    }
-                    arrival => boot::boot_arriving(&self.after, system, arrival),
-                });
+            let boots = self.systems.iter().map(|system| boot::boot_in_time(&self.after, system));
             boots.collect()
         })
     }
@@ -318,10 +312,14 @@ impl Editor<'_> {
             }
             _ => return Err(boot_refuses_value(want)),
         };
+        let rivals = rivals(want, self.desired, &self.after, &winner);
+        let message = match rivals.others() {
+            Some(others) => format!("{message}, and without that line {others} would decide"),
+            None => message,
+        };
         let refuse = |hint: String| Failure::new(Kind::Conflict, &message).key(name).at(&want.pointer).hint(hint);
-        let remedy = remedy(&self.after.tree, &winner, &want.name);
         match self.desired.conflicts {
-            Conflicts::Fail => Err(refuse(remedy.to_string())),
+            Conflicts::Fail => Err(refuse(rivals.to_string())),
             Conflicts::Warn => {
                 self.warnings.push(Warning::new(Code::Shadowed, message).key(name));
                 Ok(false)
@@ -329,7 +327,7 @@ impl Editor<'_> {
             Conflicts::CommentOut => {
                 let Some(assignment) = commentable(&self.after.tree, &winner, &want.name) else {
                     let bound = "comment_out can only change lines of this one setting in files under /etc";
-                    return Err(refuse(format!("{bound}; {remedy}")));
+                    return Err(refuse(format!("{bound}; {rivals}")));
                 };
                 let mut document = self.document(&winner.file);
                 document.comment_out(&assignment, NOTE);

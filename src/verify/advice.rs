@@ -4,13 +4,14 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use super::{Doubt, Judgement, Verdict, commentable, doubt_remedy};
-use crate::boot::{Arrival, CMDLINE, Lost, MODULE_FILE, Outlook};
+use super::remedy::{Remedy, bar_text};
+use super::{Doubt, Judgement, Rivals, Verdict, doubt_remedy, rivals};
+use crate::boot::{Arrival, Lost, MODULE_FILE, Outlook};
 use crate::failure::Failure;
 use crate::kernel::catalog::{Access, Name};
 use crate::request::{Conflicts, Desired, ModulePolicy, Want};
 use crate::snapshot::{Module, Snapshot};
-use crate::tree::{Place, Tree};
+use crate::tree::Place;
 
 /// The one thing to do, or to know, about a setting. Its text is a part of reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +29,7 @@ pub enum Advice {
     /// An assignment is lost at boot.
     Lost(Lost),
     /// This line of another file wins at boot, whatever our file says.
-    Conflict(Place, Remedy),
+    Conflict(Place, Rivals),
     /// The next boot changes the live value to this number.
     BootMakes(i64),
     /// Apply a request that names the setting, because no file holds its value.
@@ -39,19 +40,6 @@ pub enum Advice {
     RunInInitialNamespace,
     /// Do away with what keeps the boot from being known.
     Clear(Doubt),
-}
-
-/// The remedy for a line of a file that is in the way.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Remedy {
-    /// Change that line, or choose a file of ours that is read later.
-    ChangeLine,
-    /// Choose a file of ours that is read later, or mask the whole file: the line must not be edited.
-    MaskFile,
-    /// Change or remove the line: it stands in a file of another program, which no drop-in can mask.
-    AgreeWithProgram,
-    /// Allow the module that this line bars.
-    AllowModule(Place),
 }
 
 /// The advice on a setting that a run leaves as `left`. An apply of the request leads to `applied`, or fails.
@@ -77,12 +65,14 @@ pub fn advice(
         Verdict::LostAtBoot => Advice::LostUntilApplied(left.outlook.lost.clone()?),
         Verdict::Shadowed => {
             let winner = left.outlook.winner.clone()?;
-            let remedy = remedy(&snapshot.tree, &winner, &want.name);
-            let is_solved = applied.is_ok_and(|applied| applied.verdict == Verdict::InSync);
-            if is_solved || (desired.conflicts == Conflicts::CommentOut && remedy == Remedy::ChangeLine) {
+            if applied.is_ok_and(|applied| applied.verdict == Verdict::InSync) {
+                return Some(Advice::ApplyOverrules(winner));
+            }
+            let rivals = rivals(want, desired, snapshot, &winner);
+            if desired.conflicts == Conflicts::CommentOut && rivals.can_be_changed() {
                 Advice::ApplyOverrules(winner)
             } else {
-                Advice::Conflict(winner, remedy)
+                Advice::Conflict(winner, rivals)
             }
         }
         Verdict::Unknown => Advice::Clear(left.doubts.first()?.clone()),
@@ -101,17 +91,6 @@ fn apply_loads_early(desired: &Desired, left: &Judgement) -> bool {
     desired.persist
         && desired.module == ModulePolicy::Load
         && left.arrival.as_ref().is_some_and(|arrival| matches!(arrival, Arrival::Late { barred: None, .. }))
-}
-
-/// The remedy for a line of another file that wins, if apply does not overrule it.
-#[must_use]
-pub fn remedy(tree: &Tree, winner: &Place, name: &Name) -> Remedy {
-    let is_drop_in = winner.file.parent().is_some_and(|directory| directory.ends_with("sysctl.d"));
-    match commentable(tree, winner, name) {
-        Some(_) => Remedy::ChangeLine,
-        None if is_drop_in => Remedy::MaskFile,
-        None => Remedy::AgreeWithProgram,
-    }
 }
 
 /// Compares the live value of a setting with that of the next boot, without any request.
@@ -159,7 +138,10 @@ impl fmt::Display for Advice {
             }
             Advice::Lost(Lost::NoSuchKey(place)) => write!(f, "`{place}` uses a name that this kernel does not have"),
             Advice::Lost(Lost::Refused(place)) => write!(f, "`{place}` has a value that the kernel refuses"),
-            Advice::Conflict(winner, remedy) => write!(f, "`{winner}` wins at boot; {remedy}"),
+            Advice::Conflict(winner, rivals) => match rivals.others() {
+                Some(others) => write!(f, "`{winner}` wins at boot, and without it {others}; {rivals}"),
+                None => write!(f, "`{winner}` wins at boot; {rivals}"),
+            },
             Advice::BootMakes(number) => write!(f, "the next boot sets it to {number}"),
             Advice::Persist => f.write_str(
                 "no file assigns it, so the next boot sets the kernel's default; apply a request to make it last",
@@ -175,34 +157,6 @@ impl Serialize for Advice {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
-}
-
-impl fmt::Display for Remedy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Remedy::ChangeLine => {
-                "remove that line, or set `conflicts` to comment_out, or choose a `file` that is read later"
-            }
-            Remedy::AgreeWithProgram => "give that line the same value, or remove it",
-            Remedy::MaskFile => {
-                "choose a `file` that is read later, or mask that file by one of the same name in /etc/sysctl.d"
-            }
-            Remedy::AllowModule(bar) if is_command_line(bar) => {
-                "remove nf_conntrack from `module_blacklist` and `modprobe.blacklist` in the boot loader's configuration"
-            }
-            Remedy::AllowModule(_) => "remove that line",
-        })
-    }
-}
-
-/// The words for the line that bars the module.
-#[must_use]
-pub fn bar_text(place: &Place) -> String {
-    if is_command_line(place) { "the kernel command line".to_owned() } else { format!("`{place}`") }
-}
-
-fn is_command_line(place: &Place) -> bool {
-    place.file.as_os_str() == CMDLINE
 }
 
 /// The words for the kernel with which the module is late, if it is not late with every kernel.
