@@ -32,17 +32,23 @@ const SCRIPTS: [&str; 2] = ["kmod", "procps"];
 /// The names of the init programs that run these scripts: of sysvinit, runit and OpenRC.
 const PROGRAMS: [&str; 3] = ["init", "runit-init", "openrc-init"];
 
-fn reads(_: &Tree) -> Vec<Read> {
-    let links = SCRIPTS.iter().flat_map(|script| Read::directories(&FIRST, script));
+fn reads(tree: &Tree) -> Vec<Read> {
+    // On most machines the name of the init program tells enough.
+    let scripts = SCRIPTS.iter().filter(|_| may_be_it(tree));
+    let links = scripts.flat_map(|script| Read::directories(&FIRST, script));
     links.chain([Read::Target(INIT.into())]).chain(procps::reads()).collect()
 }
 
 /// The sign is an init program of the right name, with both scripts among those that run first. The name alone is no
 /// sign, because other programs are called `init` too.
 fn detect(tree: &Tree) -> Option<Sign> {
-    let Some(Entry::Link { target, .. }) = tree.get(INIT) else { return None };
-    let is_program = target.file_name().is_some_and(|name| PROGRAMS.iter().any(|program| name == *program));
-    (is_program && SCRIPTS.iter().all(|script| is_run_first(tree, script))).then_some(Sign::Init)
+    (may_be_it(tree) && SCRIPTS.iter().all(|script| is_run_first(tree, script))).then_some(Sign::Init)
+}
+
+/// Whether the init program has one of the names.
+fn may_be_it(tree: &Tree) -> bool {
+    let Some(Entry::Link { target, .. }) = tree.get(INIT) else { return false };
+    target.file_name().is_some_and(|name| PROGRAMS.iter().any(|program| name == *program))
 }
 
 /// Whether the links of one of the directories run `script`. A link whose name begins with `K` does not.
