@@ -1,6 +1,6 @@
 //! Compares every output of a report and of a summary with its golden files. The reports in `tests/outputs/reports` were
 //! made by real checks: in sync (web1), live drift and a shadowed line (web2), drift in our own file (web3), a request
-//! that is refused (web4), file names that attack the reader (web5), and a file that is no report (web6).
+//! that is refused (web4), file names that attack the reader (web5), a file that is no report (web6), and a boot that cannot be known (web7).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -35,7 +35,7 @@ fn report(name: &str) -> Report {
 fn compare_with_goldens(name: &str, render: impl Fn(&Report) -> String) {
     let directory = outputs().join(name);
     fs::create_dir_all(&directory).expect("a directory can be made");
-    for host in ["web1", "web2", "web3", "web4", "web5"] {
+    for host in ["web1", "web2", "web3", "web4", "web5", "web7"] {
         golden(&directory.join(host), &(render(&report(&format!("{host}.json"))) + "\n"));
     }
 }
@@ -51,7 +51,7 @@ fn summarize(output: &str, hosts: &[&str]) -> (String, i32) {
     (finished.stdout.replace(&format!("{}/", outputs().display()), ""), finished.code)
 }
 
-const ALL: [&str; 6] = ["web1", "web2", "web3", "web4", "web5", "web6"];
+const ALL: [&str; 7] = ["web1", "web2", "web3", "web4", "web5", "web6", "web7"];
 
 #[test]
 fn a_warning_is_left_out_where_the_finding_of_its_setting_says_it() {

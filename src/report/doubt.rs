@@ -36,3 +36,12 @@ impl From<&Doubt> for DoubtReport {
         }
     }
 }
+
+impl DoubtReport {
+    /// The file, with the line if it is one line.
+    #[must_use]
+    pub fn place(&self) -> Option<String> {
+        let file = self.file.as_ref()?.display();
+        Some(self.line.map_or_else(|| file.to_string(), |line| format!("{file}:{line}")))
+    }
+}

@@ -81,8 +81,10 @@ pub fn exported(inventory: &Inventory) -> String {
 /// The messages of a test, set or what-if that succeeds, for standard error.
 #[must_use]
 pub fn messages(report: &Report) -> String {
+    let is_said = |advice: &str| report.warnings.iter().any(|warning| warning.message == advice);
     let advice = report.settings.iter().filter_map(|setting| {
-        setting.advice.as_ref().map(|advice| message("info", &format!("{}: {advice}", setting.name)))
+        let advice = setting.advice.as_ref().filter(|advice| !is_said(advice))?;
+        Some(message("info", &format!("{}: {advice}", setting.name)))
     });
     let warnings = report.warnings.iter().map(|warning| message("warn", &warning.message));
     let failure = report.failure.iter().map(|failure| message("warn", &format!("set would fail: {failure}")));

@@ -3,7 +3,7 @@
 use super::{Host, Summary, text};
 use crate::report::finding::Found;
 use crate::report::text::{desired, verdicts};
-use crate::report::{Agreement, Mode, SettingReport};
+use crate::report::{Agreement, DoubtReport, Mode, SettingReport};
 use crate::text::{escaped, number, printable, short};
 use crate::verify::Verdict;
 
@@ -26,6 +26,7 @@ th, td { border: 1px solid var(--line); padding: .35rem .6rem; text-align: left;
 thead th { background: var(--soft); }
 th code { white-space: nowrap; }
 td.drift { box-shadow: inset 4px 0 var(--bad); }
+td.unknown { box-shadow: inset 4px 0 var(--odd); }
 .drift strong { color: var(--bad); }
 .unknown strong { color: var(--odd); }
 .in_sync strong { color: var(--good); font-weight: normal; }
@@ -72,9 +73,9 @@ fn cell((setting, mode): (&SettingReport, Mode)) -> String {
             setting.live.human.as_ref().map_or_else(String::new, |human| format!(" <small>{}</small>", content(human)));
         return format!("<td class=\"in_sync\">{}{human}</td>", content(&live));
     }
-    let place = found
-        .wrong_line
-        .map_or_else(String::new, |place| format!("<small><code>{}</code></small>", content(&place.to_string())));
+    let doubtful = setting.doubts.first().and_then(DoubtReport::place);
+    let place = found.wrong_line.map(ToString::to_string).or(doubtful);
+    let place = place.map_or_else(String::new, |place| format!("<small><code>{}</code></small>", content(&place)));
     let class = if setting.verdict == Verdict::Unknown { "unknown" } else { "drift" };
     format!(
         "<td class=\"{class}\"><strong>{}</strong><small>desired {}</small><small>live {}</small><small>boot {}</small>{place}</td>",

@@ -23,6 +23,7 @@ pub fn summary(summary: &Summary) -> String {
             let setting = finding.setting.as_deref().map_or_else(|| "-".to_owned(), |name| code(short(name)));
             let place = match (&finding.file, finding.line) {
                 (Some(file), Some(line)) => code(&format!("{}:{line}", file.display())),
+                (Some(file), None) => code(&file.display().to_string()),
                 _ => "-".to_owned(),
             };
             document += &format!("| {name} | {outcome} | {setting} | {} | {place} |\n", code(&finding.message));
