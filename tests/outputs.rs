@@ -1,6 +1,7 @@
 //! Compares every output of a report and of a summary with its golden files. The reports in `tests/outputs/reports` were
 //! made by real checks: in sync (web1), live drift and a shadowed line (web2), drift in our own file (web3), a request
-//! that is refused (web4), file names that attack the reader (web5), a file that is no report (web6), and a boot that cannot be known (web7).
+//! that is refused (web4), file names that attack the reader (web5), a file that is no report (web6), and a boot that cannot
+//! be known (web7).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
