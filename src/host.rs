@@ -7,6 +7,7 @@ mod observe;
 mod replace;
 pub mod restraint;
 mod root;
+mod walk;
 
 use std::path::Path;
 
@@ -17,7 +18,8 @@ pub use lock::Lock;
 pub use observe::{observe, observe_around};
 pub(crate) use replace::remove_directories;
 pub use replace::{keep_copy, open_for_undo, put_back, replace, sweep};
-pub use root::{Resolved, Root};
+pub use root::Root;
+pub use walk::Resolved;
 
 /// The root at `path`.
 pub fn open_root(path: &Path) -> Result<Root, Failure> {

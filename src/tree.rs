@@ -203,7 +203,7 @@ impl Tree {
 }
 
 /// A read that fills a part of a [`Tree`]. A path without a file gets no entry.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Read {
     /// The files directly in a directory.
     Directory {

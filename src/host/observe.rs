@@ -1,6 +1,6 @@
 //! Observes a machine: every read of a run that a decision rests on, and nothing else.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -37,6 +37,7 @@ pub fn observe_around(root: &Root) -> Result<Snapshot, Failure> {
 }
 
 fn observe_with(root: &Root, further: &[Read]) -> Result<Snapshot, Failure> {
+    let root = &root.remembering();
     let live = root.is_machine().then(live);
     let module = match &live {
         Some(live) => machine_module(&live.sysctls),
@@ -120,7 +121,7 @@ fn release() -> Option<Release> {
 /// The persistent files that a boot reads.
 fn tree(root: &Root, module: Module, further: &[Read]) -> Result<Tree, Failure> {
     let mut tree = Tree::default();
-    let mut done = BTreeSet::new();
+    let mut done = HashSet::new();
     loop {
         // A file may name others, and these may name others again.
         let wanted = boot::wanted(&tree, module).into_iter().chain(further.iter().cloned());

@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, fchmod, fchown, openat, renameat_with, unlinkat};
 use rustix::io::Errno;
 
-use super::root::{Resolved, Root, read_at};
+use super::root::{Root, read_at};
+use super::walk::Resolved;
 
 /// The mode of a new file: readable for all, as every file of a sysctl.d directory is.
 const NEW_FILE: u32 = 0o644;

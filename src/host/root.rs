@@ -3,42 +3,30 @@
 //! A path is walked one name at a time on handles, so that no change during the walk leads out of the root. A link is
 //! followed inside the root, and only where nobody but its owner could have put it.
 
-use std::collections::VecDeque;
+use std::cell::RefCell;
 use std::ffi::{CString, OsStr, OsString};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, openat, readlinkat, statat};
 use rustix::io::Errno;
 
+use super::walk::{Memory, Resolved, Walk, names};
 use crate::tree::{Entry, LARGEST, Obstacle};
 
 /// The most bytes that an index of modules may have to be searched: those of a distribution have some 1.2 MiB.
 const LARGEST_INDEX: u64 = 16 << 20;
 
-/// The links that the kernel follows in one path at most (path_resolution(7)).
-const MOST_LINKS: usize = 40;
-
 /// A directory below which all paths of a run lie: `/`, or that of an image.
 #[derive(Debug)]
 pub struct Root {
-    handle: OwnedFd,
+    handle: Rc<OwnedFd>,
     path: PathBuf,
-}
-
-/// The end of a path, after all links were followed.
-#[derive(Debug)]
-pub struct Resolved {
-    /// The directory.
-    pub directory: OwnedFd,
-    /// The name in it.
-    pub name: OsString,
-    /// The path without links, inside the root.
-    pub path: PathBuf,
-    /// The file there, if there is one: never a link.
-    pub stat: Option<Stat>,
+    /// The directories that the reads before this one have met, while a machine is observed.
+    memory: Option<RefCell<Memory>>,
 }
 
 impl Root {
@@ -46,7 +34,16 @@ impl Root {
     pub fn open(path: &Path) -> io::Result<Root> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let handle = rustix::fs::open(path, flags, Mode::empty())?;
-        Ok(Root { handle, path: path.to_owned() })
+        Ok(Root { handle: Rc::new(handle), path: path.to_owned(), memory: None })
+    }
+
+    /// The same root for the reads of one observation: each directory is walked to once.
+    ///
+    /// What is created or replaced later is not seen through it.
+    #[must_use]
+    pub(super) fn remembering(&self) -> Root {
+        let memory = Memory::new(Walk::from(&self.handle));
+        Root { handle: self.handle.clone(), path: self.path.clone(), memory: Some(RefCell::new(memory)) }
     }
 
     /// Whether it is the machine's own root.
@@ -57,22 +54,13 @@ impl Root {
 
     /// Follows `path` to its end. The error `NotFound` says that a directory on the way does not exist.
     pub fn find(&self, path: &Path) -> io::Result<Resolved> {
-        let mut walk = PathWalk { directories: vec![(self.handle.try_clone()?, PathBuf::from("/"))], links: 0 };
         let mut names = names(path);
-        let Some(mut name) = names.pop_front() else { return Err(Errno::ISDIR.into()) };
-        loop {
-            match (walk.step(&name, &mut names)?, names.pop_front()) {
-                (Step::Found(stat), None) => return Ok(walk.resolved(name, Some(stat))),
-                (Step::Missing, None) => return Ok(walk.resolved(name, None)),
-                (Step::Missing, Some(_)) => return Err(Errno::NOENT.into()),
-                (Step::Found(_), Some(following)) => {
-                    walk.enter(&name)?;
-                    name = following;
-                }
-                (Step::Followed, Some(following)) => name = following,
-                (Step::Followed, None) => return Err(Errno::ISDIR.into()),
-            }
-        }
+        let Some(last) = names.pop_back() else { return Err(Errno::ISDIR.into()) };
+        let walk = match &self.memory {
+            Some(memory) => memory.borrow_mut().walk(names.make_contiguous())?,
+            None => Walk::from(&self.handle).enter(names)?,
+        };
+        walk.find(last)
     }
 
     /// The entry at `path`; None: there is none.
@@ -156,103 +144,6 @@ impl Root {
 
 fn is_directory(resolved: &Resolved) -> bool {
     resolved.stat.as_ref().is_some_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
-}
-
-/// The result of one step of a walk.
-enum Step {
-    /// The name was `..` or a link, and the walk has followed it.
-    Followed,
-    /// There is no file of this name.
-    Missing,
-    /// The name is that of a file which is not a link.
-    Found(Stat),
-}
-
-/// The walk down a path.
-struct PathWalk {
-    /// The directories from the root to here, each with its path.
-    directories: Vec<(OwnedFd, PathBuf)>,
-    links: usize,
-}
-
-impl PathWalk {
-    fn here(&self) -> BorrowedFd<'_> {
-        self.directories.last().map(|(handle, _)| handle.as_fd()).expect("the root stays")
-    }
-
-    /// Looks at `name`, and follows it if it is `..` or a link.
-    fn step(&mut self, name: &OsStr, names: &mut VecDeque<OsString>) -> io::Result<Step> {
-        if name == ".." {
-            // The parent of the root is the root itself.
-            if self.directories.len() > 1 {
-                self.directories.pop();
-            }
-            return Ok(Step::Followed);
-        }
-        let stat = match statat(self.here(), name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => stat,
-            Err(Errno::NOENT) => return Ok(Step::Missing),
-            Err(error) => return Err(error.into()),
-        };
-        if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
-            return Ok(Step::Found(stat));
-        }
-        self.links += 1;
-        if self.links > MOST_LINKS {
-            return Err(Errno::LOOP.into());
-        }
-        self.trust_links()?;
-        let target = PathBuf::from(OsString::from_vec(readlinkat(self.here(), name, Vec::new())?.into_bytes()));
-        if target.is_absolute() {
-            self.directories.truncate(1);
-        }
-        for component in self::names(&target).into_iter().rev() {
-            names.push_front(component);
-        }
-        Ok(Step::Followed)
-    }
-
-    fn enter(&mut self, name: &OsStr) -> io::Result<()> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let handle = openat(self.here(), name, flags, Mode::empty())?;
-        let path = self.path().join(name);
-        self.directories.push((handle, path));
-        Ok(())
-    }
-
-    fn path(&self) -> &Path {
-        self.directories.last().map_or(Path::new("/"), |(_, path)| path)
-    }
-
-    fn resolved(mut self, name: OsString, stat: Option<Stat>) -> Resolved {
-        let path = self.path().join(&name);
-        let (directory, _) = self.directories.pop().expect("the root stays");
-        Resolved { directory, name, path, stat }
-    }
-
-    /// Refuses to follow a link in a directory that others than root and the user of this run can write.
-    fn trust_links(&self) -> io::Result<()> {
-        let directory = rustix::fs::fstat(self.here())?;
-        let mode = directory.st_mode;
-        let group_writes = mode & 0o020 != 0 && directory.st_gid != 0;
-        let own = directory.st_uid == 0 || directory.st_uid == rustix::process::geteuid().as_raw();
-        if own && !group_writes && mode & 0o002 == 0 {
-            return Ok(());
-        }
-        let message = format!("a link in `{}`, which others can write, is not followed", self.path().display());
-        Err(io::Error::new(io::ErrorKind::PermissionDenied, message))
-    }
-}
-
-/// The names of a path; `..` stays one.
-fn names(path: &Path) -> VecDeque<OsString> {
-    path.components()
-        .filter_map(|component| match component {
-            Component::Normal(name) => Some(name.to_owned()),
-            Component::ParentDir => Some("..".into()),
-            _ => None,
-        })
-        .collect()
 }
 
 fn resolved_entry(resolved: Resolved, path: &Path) -> Entry {

@@ -1,0 +1,257 @@
+//! Walks down a path one name at a time on handles, so that no change during the walk leads out of the root.
+
+use std::collections::{HashMap, VecDeque};
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Component, Path, PathBuf};
+use std::rc::Rc;
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, openat, readlinkat, statat};
+use rustix::io::Errno;
+
+/// The links that the kernel follows in one path at most (path_resolution(7)).
+const MOST_LINKS: usize = 40;
+
+/// The most directories that are remembered, and the most handles that one of them needs. Together they stay below the
+/// 1,024 handles that a process may usually have.
+const MOST_REMEMBERED: usize = 96;
+const MOST_HANDLES: usize = 8;
+
+/// The end of a path, after all links were followed.
+#[derive(Debug)]
+pub struct Resolved {
+    /// The directory.
+    pub directory: Rc<OwnedFd>,
+    /// The name in it.
+    pub name: OsString,
+    /// The path without links, inside the root.
+    pub path: PathBuf,
+    /// The file there, if there is one: never a link.
+    pub stat: Option<Stat>,
+}
+
+/// The result of one step of a walk.
+enum Step {
+    /// The name was `..` or a link, and the walk has followed it.
+    Followed,
+    /// There is no file of this name.
+    Missing,
+    /// The name is that of a file which is not a link.
+    Found(Stat),
+}
+
+/// A walk, and how far it has come.
+#[derive(Clone, Debug)]
+pub(super) struct Walk {
+    /// The directories from the root to here, each with its path.
+    directories: Vec<(Rc<OwnedFd>, Rc<Path>)>,
+    links: usize,
+}
+
+impl Walk {
+    /// A walk that starts at `root`.
+    pub(super) fn from(root: &Rc<OwnedFd>) -> Walk {
+        Walk { directories: vec![(root.clone(), Path::new("/").into())], links: 0 }
+    }
+
+    /// The walk from here through the directories `names`. The error `NotFound` says that one of them does not exist.
+    pub(super) fn enter(mut self, mut names: VecDeque<OsString>) -> io::Result<Walk> {
+        while let Some(name) = names.pop_front() {
+            match self.step(&name, &mut names)? {
+                Step::Found(_) => self.open(&name)?,
+                Step::Missing => return Err(Errno::NOENT.into()),
+                Step::Followed => {}
+            }
+        }
+        Ok(self)
+    }
+
+    /// The end of the walk: the file `name`, or that at the end of its links.
+    pub(super) fn find(mut self, mut name: OsString) -> io::Result<Resolved> {
+        let mut names = VecDeque::new();
+        loop {
+            match (self.step(&name, &mut names)?, names.pop_front()) {
+                (Step::Found(stat), None) => return Ok(self.resolved(name, Some(stat))),
+                (Step::Missing, None) => return Ok(self.resolved(name, None)),
+                (Step::Missing, Some(_)) => return Err(Errno::NOENT.into()),
+                (Step::Found(_), Some(following)) => {
+                    self.open(&name)?;
+                    name = following;
+                }
+                (Step::Followed, Some(following)) => name = following,
+                (Step::Followed, None) => return Err(Errno::ISDIR.into()),
+            }
+        }
+    }
+
+    fn here(&self) -> BorrowedFd<'_> {
+        self.directories.last().map(|(handle, _)| handle.as_fd()).expect("the root stays")
+    }
+
+    fn path(&self) -> &Path {
+        self.directories.last().map_or(Path::new("/"), |(_, path)| path)
+    }
+
+    /// Looks at `name`, and follows it if it is `..` or a link.
+    fn step(&mut self, name: &OsStr, names: &mut VecDeque<OsString>) -> io::Result<Step> {
+        if name == ".." {
+            // The parent of the root is the root itself.
+            if self.directories.len() > 1 {
+                self.directories.pop();
+            }
+            return Ok(Step::Followed);
+        }
+        let stat = match statat(self.here(), name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => stat,
+            Err(Errno::NOENT) => return Ok(Step::Missing),
+            Err(error) => return Err(error.into()),
+        };
+        if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
+            return Ok(Step::Found(stat));
+        }
+        self.links += 1;
+        if self.links > MOST_LINKS {
+            return Err(Errno::LOOP.into());
+        }
+        self.trust_links()?;
+        let target = PathBuf::from(OsString::from_vec(readlinkat(self.here(), name, Vec::new())?.into_bytes()));
+        if target.is_absolute() {
+            self.directories.truncate(1);
+        }
+        for component in self::names(&target).into_iter().rev() {
+            names.push_front(component);
+        }
+        Ok(Step::Followed)
+    }
+
+    fn open(&mut self, name: &OsStr) -> io::Result<()> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let handle = openat(self.here(), name, flags, Mode::empty())?;
+        let path = self.path().join(name);
+        self.directories.push((Rc::new(handle), path.into()));
+        Ok(())
+    }
+
+    fn resolved(mut self, name: OsString, stat: Option<Stat>) -> Resolved {
+        let path = self.path().join(&name);
+        let (directory, _) = self.directories.pop().expect("the root stays");
+        Resolved { directory, name, path, stat }
+    }
+
+    /// Refuses to follow a link in a directory that others than root and the user of this run can write.
+    fn trust_links(&self) -> io::Result<()> {
+        let directory = rustix::fs::fstat(self.here())?;
+        let mode = directory.st_mode;
+        let group_writes = mode & 0o020 != 0 && directory.st_gid != 0;
+        let own = directory.st_uid == 0 || directory.st_uid == rustix::process::geteuid().as_raw();
+        if own && !group_writes && mode & 0o002 == 0 {
+            return Ok(());
+        }
+        let message = format!("a link in `{}`, which others can write, is not followed", self.path().display());
+        Err(io::Error::new(io::ErrorKind::PermissionDenied, message))
+    }
+}
+
+/// The names of a path; `..` stays one.
+pub(super) fn names(path: &Path) -> VecDeque<OsString> {
+    path.components()
+        .filter_map(|component| match component {
+            Component::Normal(name) => Some(name.to_owned()),
+            Component::ParentDir => Some("..".into()),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The walks that have been done, so that none is done twice.
+#[derive(Debug)]
+pub(super) struct Memory {
+    /// The walk to each directory, the root first. None: the directory does not exist.
+    walks: Vec<Option<Walk>>,
+    /// The walk that leads from another one over a name, as indices of `walks`.
+    ways: HashMap<(usize, OsString), usize>,
+}
+
+impl Memory {
+    /// A memory that knows the way to the root only.
+    pub(super) fn new(root: Walk) -> Memory {
+        Memory { walks: vec![Some(root)], ways: HashMap::new() }
+    }
+
+    /// The walk from the root through the directories `names`. The error `NotFound` says that one of them does not exist.
+    pub(super) fn walk(&mut self, names: &[OsString]) -> io::Result<Walk> {
+        let mut at = 0;
+        for (index, name) in names.iter().enumerate() {
+            let Some(walk) = &self.walks[at] else { return Err(Errno::NOENT.into()) };
+            let way = (at, name.clone());
+            if let Some(known) = self.ways.get(&way) {
+                at = *known;
+                continue;
+            }
+            if self.walks.len() == MOST_REMEMBERED || walk.directories.len() == MOST_HANDLES {
+                return walk.clone().enter(names[index..].iter().cloned().collect());
+            }
+            let next = match walk.clone().enter(VecDeque::from([name.clone()])) {
+                Ok(next) if next.directories.len() > MOST_HANDLES => {
+                    return next.enter(names[index + 1..].iter().cloned().collect());
+                }
+                Ok(next) => Some(next),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+                Err(error) => return Err(error),
+            };
+            at = self.walks.len();
+            self.walks.push(next);
+            self.ways.insert(way, at);
+        }
+        self.walks[at].clone().ok_or_else(|| Errno::NOENT.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::super::Root;
+    use super::*;
+
+    /// The end of the walk to `path`, as far as two walks can be compared.
+    fn end(root: &Root, path: &str) -> Result<(PathBuf, Option<u64>), io::ErrorKind> {
+        let found = root.find(Path::new(path)).map_err(|error| error.kind())?;
+        Ok((found.path, found.stat.map(|stat| stat.st_ino)))
+    }
+
+    #[test]
+    fn a_walk_from_memory_ends_at_the_same_file() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let at = |path: &str| directory.path().join(path);
+        let deep = "/d".repeat(2 * MOST_HANDLES);
+        let many = (0..2 * MOST_REMEMBERED).map(|number| format!("/many/{number}"));
+        for path in many.clone().chain([format!("/etc/a{deep}"), "/usr/lib/sysctl.d".into()]) {
+            fs::create_dir_all(at(&path[1..])).expect("directories");
+            fs::write(at(&path[1..]).join("file"), path).expect("a file");
+        }
+        for (link, target) in
+            [("lib", "usr/lib"), ("etc/up", "../usr"), ("etc/loop", "loop"), ("etc/abs", "/usr/lib/none/x")]
+        {
+            symlink(target, at(link)).expect("a link");
+        }
+        let files = many.chain([format!("/etc/a{deep}"), format!("/etc/a{deep}/none"), "/etc/a/d/../..".into()]);
+        let links = [
+            "/lib/sysctl.d",
+            "/etc/up/lib/sysctl.d",
+            "/etc/loop",
+            "/etc/abs",
+            "/etc/up/../lib/sysctl.d",
+            "/none/at/all",
+        ];
+        let root = Root::open(directory.path()).expect("the root");
+        let remembering = root.remembering();
+        let paths: Vec<String> = files.chain(links.map(str::to_owned)).map(|path| format!("{path}/file")).collect();
+        for path in paths.iter().chain(&paths) {
+            assert_eq!(end(&remembering, path), end(&root, path), "{path}");
+        }
+    }
+}
