@@ -142,7 +142,7 @@ impl Network {
         command
     }
 
-    /// What `script` costs, as bash times it, without the way into the namespace.
+    /// The cost of `script`, as bash times it, without the way into the namespace.
     fn cost(&self, script: &str) -> Cost {
         let timed = format!("exec bash -c 'TIMEFORMAT=\"%R %U %S\"; time {}'", script.replace('\'', "'\\''"));
         let output = self.command(&timed).output().expect("nsenter starts");

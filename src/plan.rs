@@ -38,7 +38,7 @@ pub enum Step {
         target: Target,
         /// The setting.
         name: Name,
-        /// What the request wants. A module that was just loaded may already meet a floor: the step then does nothing.
+        /// The aim of the request. A module that was just loaded may already meet a floor: the step then does nothing.
         aim: Aim,
         /// The number before; None: an earlier step loads the module.
         before: Option<i64>,

@@ -22,8 +22,8 @@ use crate::support::world::{Ended, Network, World, privileged};
 const REQUEST: &str = r#"{"settings": {"nf_conntrack_tcp_timeout_close_wait": 240,
     "nf_conntrack_tcp_timeout_established": 28800}, "conflicts": "comment_out", "backup": true}"#;
 
-/// What the shell of a stage does until its standard input ends: it runs a line in a subshell, whose streams are files,
-/// and prints the exit code.
+/// The shell of a stage, until its standard input ends: it runs each line in a subshell, whose streams are files, and prints
+/// the exit code.
 const SHELL: &str = "
 cd /proc/sys/net/netfilter
 while read -r line; do
@@ -210,7 +210,7 @@ impl Scene {
         Scene { points, old, new }
     }
 
-    /// What `disturb` returns for each point. There is a stage for each processor, and each takes the next point that
+    /// The results of `disturb` for all points. There is a stage for each processor, and each takes the next point that
     /// none has taken.
     fn at_each_point<R: Send>(&self, disturb: impl Fn(&mut Stage, &Point) -> R + Sync) -> Vec<R> {
         let next = AtomicUsize::new(skipped());

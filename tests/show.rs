@@ -1,4 +1,4 @@
-//! What `show`, `explain` and their clients say without a request: a value that no file holds, a name that no kernel has,
+//! The answers of `show`, `explain` and their clients without a request: a value that no file holds, a name that no kernel has,
 //! and lines that no boot reads.
 
 use std::fs;

@@ -21,7 +21,7 @@ struct Type {
     name: &'static str,
     /// Its heading in the page.
     heading: &'static str,
-    /// Which lines of a run's text are the example.
+    /// The lines of a run's text that are the example.
     lines: &'static str,
     /// The case in tests/cases/requests that is the example of a name is the name and this. None: a function is the example.
     case: Option<&'static str>,
@@ -46,7 +46,7 @@ struct Example {
     needs_root: bool,
 }
 
-/// Where the examples are, and what those print that need root.
+/// The place of the examples, and the output of those that need root.
 fn directory() -> PathBuf {
     project().join("tests/troubleshooting")
 }
@@ -66,7 +66,7 @@ impl Example {
         Example { function, needs_root: line.ends_with("# as root") }
     }
 
-    /// Where what it prints is kept.
+    /// The file that holds its output.
     fn kept(&self) -> PathBuf {
         directory().join(format!("{}.txt", self.function))
     }
@@ -97,7 +97,7 @@ fn meanings(of: &Type) -> Vec<(String, String)> {
     ways.iter().map(|way| (word(way, "const"), word(way, "description"))).collect()
 }
 
-/// What is written by hand in the page: by heading, the text below the table or the example.
+/// The handwritten part of the page: by heading, the text below the table or the example.
 fn by_hand(page: &str) -> BTreeMap<(String, String), String> {
     let mut written = BTreeMap::new();
     let (mut heading, mut name, mut rest) = (String::new(), String::new(), String::new());

@@ -105,7 +105,7 @@ const ROOMS: &[Room] = &[
     room("text", &[], &[]),
 ];
 
-/// What touches a machine, its clock or its streams, or decides the command line. A path names all below it.
+/// The names that touch a machine, its clock or its streams, or decide the command line. A path names all below it.
 const GUARDED: &[(&str, &[&str])] = &[
     ("clap", &["clap"]),
     ("clock", &["std::time::Instant::now", "std::time::SystemTime::now"]),
@@ -138,7 +138,7 @@ fn every_file_stands_in_a_room() {
     assert_none("files without a row in the table", &roomless.map(|mention| mention.file.clone()).collect());
 }
 
-/// What `path` is called in [`GUARDED`], if it is there. A glob may name whatever stands below it.
+/// The name of `path` in [`GUARDED`], if it is there. A glob may name everything below it.
 fn guarded(path: &[String]) -> Option<&'static str> {
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     let is_value = VALUES.iter().any(|value| path.starts_with(&value.split("::").collect::<Vec<_>>()));

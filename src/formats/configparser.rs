@@ -134,7 +134,7 @@ impl Reader {
     }
 }
 
-/// Where a comment begins in a line.
+/// The place in a line at which a comment begins.
 fn comment(line: &str) -> Option<usize> {
     if line.trim_start().starts_with(['#', ';']) {
         return Some(0);

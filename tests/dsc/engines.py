@@ -15,7 +15,7 @@ import jsonschema
 
 LEVELS = {"error", "warn", "info", "debug", "trace"}
 
-# What a manifest has to be, as far as the driver uses it. The source is PowerShell/DSC, docs/reference/schemas of v3.1,
+# The form of a manifest, as far as the driver uses it. The source is PowerShell/DSC, docs/reference/schemas of v3.1,
 # resource/manifest. An operation whose input is neither on standard input nor in an argument would never get it.
 COMMAND = {
     "type": "object",

@@ -4,7 +4,7 @@
 //!     cargo test --test parts -- quick       without the parts that take longest
 //!     cargo test --test parts -- salt dsc    these parts, and those that come before them
 //!
-//! What a part prints goes to a log of its own, which is shown if the part fails. The last line is `N passed, M failed`.
+//! The output of a part goes to a log of its own, which is shown if the part fails. The last line is `N passed, M failed`.
 
 mod counts;
 mod lanes;
@@ -29,7 +29,7 @@ struct Ended {
     took: Duration,
 }
 
-/// What the lanes share.
+/// The state that the lanes share.
 #[derive(Default)]
 struct Work {
     waiting: Vec<&'static Part>,
@@ -117,7 +117,7 @@ fn run_part(part: &Part) -> Counts {
         let log = File::create(log_of(part))?;
         let mut command = Command::new("sh");
         command.args(["-ec", part.command]).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        // What cargo says of this program is not true of the programs that a part builds.
+        // Cargo's variables describe this program, and not the programs that a part builds.
         let of_cargo = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
         for (name, _) in env::vars_os() {
             if name.to_str().is_some_and(of_cargo) {

@@ -6,7 +6,7 @@ use super::counts::Counted;
 #[derive(Debug)]
 pub(crate) struct Part {
     pub(crate) name: &'static str,
-    /// What it does, in a few words.
+    /// Its purpose, in a few words.
     pub(crate) about: &'static str,
     /// A line of shell, run in the project's directory.
     pub(crate) command: &'static str,
@@ -14,7 +14,7 @@ pub(crate) struct Part {
     pub(crate) counted: Counted,
     /// The parts that end before it starts.
     pub(crate) after: &'static [&'static str],
-    /// What it needs for itself while it runs.
+    /// The things that no other part may use while it runs.
     pub(crate) uses: &'static [Shared],
     /// How long it takes where another part runs beside it and nothing is built yet.
     pub(crate) seconds: u32,
@@ -22,7 +22,7 @@ pub(crate) struct Part {
     pub(crate) length: Length,
 }
 
-/// What two parts cannot use at the same time.
+/// A thing that two parts cannot use at the same time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Shared {
     /// target/debug: cargo builds there once at a time, and a second build would only wait.
@@ -35,7 +35,7 @@ pub(crate) enum Shared {
     SaltExtension,
 }
 
-/// Which runs have a part.
+/// The runs that have a part.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Length {
     /// All runs.
@@ -255,7 +255,7 @@ pub(crate) fn chosen(words: &[String]) -> Result<Vec<&'static Part>, String> {
         return Err(format!("there is no part `{unknown}`; it is `quick`, or some of: {}", names.join(" ")));
     }
     let mut names = words;
-    // What comes before a part stands before it in the list.
+    // A part stands behind all parts that it needs in the list.
     for part in PARTS.iter().rev() {
         if names.contains(&part.name) {
             names.extend(part.after);

@@ -16,19 +16,19 @@ pub(crate) struct Answer {
     pub(crate) module: String,
     /// The text in each key of the kernel.
     pub(crate) seen: Values,
-    /// What `show` said of the boot before it; else why there is none.
+    /// The prediction of `show` before the boot; else the reason why there is none.
     pub(crate) show: Result<Shown, String>,
     /// The outcome of each case, by its name.
     pub(crate) cases: BTreeMap<String, Answered>,
 }
 
-/// What `show` says of the boot. The rest of what it prints is about the running kernel.
+/// The part of `show`'s output that is about the boot. The rest is about the running kernel.
 #[derive(Deserialize)]
 pub(crate) struct Shown {
     pub(crate) settings: Vec<ShownSetting>,
 }
 
-/// What it says of one setting.
+/// Its answer about one setting.
 #[derive(Deserialize)]
 pub(crate) struct ShownSetting {
     pub(crate) name: String,
@@ -93,7 +93,7 @@ fn text(path: &Path) -> Result<String, String> {
     fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// What a run of the program printed; `codes` are those with which it may end. None: it was not started.
+/// The output of a run of the program, which may end with one of `codes`. None: it was not started.
 fn printed<T: DeserializeOwned>(path: &Path, codes: &[i32]) -> Option<Result<T, String>> {
     let beside = |suffix: &str| fs::read_to_string(path.with_extension(suffix)).unwrap_or_default();
     let printed = fs::read_to_string(path).ok()?;

@@ -15,7 +15,7 @@ pub(crate) struct Guest<'a> {
     console: &'a Path,
 }
 
-/// What a guest is started with. The machine must be the same each time, or a saved state could not be resumed.
+/// The arguments that start a guest. The machine must be the same each time, or a saved state could not be resumed.
 pub(crate) struct Machine<'a> {
     /// The directory of the image: its kernel and initial RAM disk.
     pub(crate) image: &'a Path,

@@ -11,7 +11,7 @@ use super::progress::say;
 
 /// A directory that becomes the job's disk.
 pub(crate) struct Job<'a> {
-    /// What the guest is called in what is said about it.
+    /// The name of the guest in messages.
     pub(crate) name: String,
     /// The image, whose disk stays as it is.
     pub(crate) image: &'a Path,

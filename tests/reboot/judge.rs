@@ -11,7 +11,7 @@ use conntrack_sysctl::report::Report;
 /// The numbers of a kernel, by key.
 pub(crate) type Values = BTreeMap<String, i64>;
 
-/// What the program said that the boot makes of a setting.
+/// The boot value of a setting that the program predicted.
 #[derive(Clone, Copy)]
 enum Prediction {
     /// It said nothing that could be read.
@@ -34,11 +34,11 @@ pub(crate) struct Row {
     pub(crate) case: String,
     /// The setting, or what else is judged, in brackets.
     pub(crate) subject: String,
-    /// What the program said, or the author expects.
+    /// The prediction of the program, or the author's expectation.
     pub(crate) predicted: String,
-    /// What came of it.
+    /// The outcome.
     pub(crate) seen: String,
-    /// What is wrong, if anything is.
+    /// The fault, if there is one.
     pub(crate) wrong: Option<String>,
 }
 
@@ -126,7 +126,7 @@ impl Booted<'_> {
         vec![Row { case: name.to_owned(), subject, predicted: as_shown(), seen: as_shown(), wrong: None }]
     }
 
-    /// What `show` predicts. What it does not list, no file decides.
+    /// The predictions of `show`. No file decides a setting that it does not list.
     fn shown(&self, setting: &str) -> Prediction {
         let Ok(shown) = &self.answer.show else { return Prediction::None };
         shown.settings.iter().find(|shown| shown.name == setting).and_then(|shown| shown.boot).into()

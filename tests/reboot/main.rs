@@ -90,7 +90,7 @@ struct Run {
     cache: PathBuf,
     work: PathBuf,
     tool: PathBuf,
-    /// What was judged, each row with its image and its machine.
+    /// The judged rows, each with its image and its machine.
     rows: Vec<(&'static str, String, Row)>,
     notes: Vec<String>,
 }
@@ -135,7 +135,7 @@ impl Run {
         Ok(())
     }
 
-    /// What the kernel of `image` has when no file says anything. Read once.
+    /// The defaults of the kernel of `image`. Read once.
     fn defaults(&mut self, image: &Image, directory: &Path) -> Result<Values, String> {
         let kept = directory.join("defaults");
         if !kept.exists() {

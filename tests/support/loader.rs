@@ -85,7 +85,7 @@ impl Loader {
         loader
     }
 
-    /// What the loader made of `root` and what it should have, if the two differ.
+    /// The loader's outcome for `root` and the expected one, if the two differ.
     pub(crate) fn difference(&self, root: &Root) -> Option<String> {
         let mut writes = Vec::new();
         let found = self.run_on(root, || writes = self.predicted());
@@ -106,7 +106,7 @@ impl Loader {
         Some(difference)
     }
 
-    /// What stands in the keys once the loader has run on the files of `root`, which are there for `meanwhile` too.
+    /// The values of the keys after the loader has run on the files of `root`, which are there for `meanwhile` too.
     pub(crate) fn run_on(&self, root: &Root, meanwhile: impl FnOnce()) -> Contents {
         self.reset();
         place(root);
@@ -121,7 +121,7 @@ impl Loader {
         contents
     }
 
-    /// What the program says that the loader writes, with the files that are there now.
+    /// The writes that the program expects of the loader, with the files that are there now.
     fn predicted(&self) -> Vec<Write> {
         let tree = tree(Path::new("/"));
         let mut keys: BTreeSet<Key> = self.initial.keys().cloned().map(Key::new).collect();

@@ -12,7 +12,7 @@ fn house(files: &[(&str, &str)]) -> Crate {
     house
 }
 
-/// What is found where `text` is the file `plan/live.rs` of a crate that has the rooms `host` and `run` too.
+/// The findings if `text` is the file `plan/live.rs` of a crate that has the rooms `host` and `run` too.
 fn found(text: &str) -> String {
     let house = house(&[
         ("lib.rs", "pub mod host; pub mod plan; pub mod run;"),

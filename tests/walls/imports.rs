@@ -37,7 +37,7 @@ pub(super) struct Mention {
     pub(super) target: Target,
 }
 
-/// What one module says.
+/// The imports and names of one module.
 #[derive(Default)]
 struct Scope {
     file: String,
@@ -103,7 +103,7 @@ impl Crate {
         found
     }
 
-    /// What `path` leads to where `module` says it.
+    /// The targets of `path` in `module`.
     fn resolve(&self, module: &[String], path: &[String], seen: &mut BTreeSet<Segments>) -> BTreeSet<Target> {
         let Some((first, rest)) = path.split_first() else { return BTreeSet::new() };
         match first.as_str() {
@@ -122,7 +122,7 @@ impl Crate {
         }
     }
 
-    /// What `path` leads to from inside of `module`; where it leads to no other module, to `module` itself.
+    /// The targets of `path` inside of `module`; a path that leads to no other module leads to `module` itself.
     fn descend(&self, module: &[String], path: &[String], seen: &mut BTreeSet<Segments>) -> BTreeSet<Target> {
         self.step(module, path, seen).unwrap_or_else(|| BTreeSet::from([Target::Inside(module.to_vec())]))
     }
