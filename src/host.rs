@@ -3,6 +3,7 @@
 mod index;
 mod kernel;
 mod lock;
+mod mentions;
 mod observe;
 mod replace;
 pub mod restraint;

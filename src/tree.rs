@@ -230,6 +230,29 @@ pub enum Read {
         /// The words.
         words: Vec<String>,
     },
+    /// The file at this path or, if it is a directory, the files directly in it. The entry of each is an [`Entry::File`] of
+    /// the lines that have one of `words` in them; all other lines are empty, so that the numbers hold. A file without
+    /// such a line has no entry, nor has one that cannot be read. A link into /usr/lib is not followed: its end is a file
+    /// of a package.
+    Mentions {
+        /// The file or directory.
+        path: PathBuf,
+        /// The end of the names that are read in a directory.
+        suffix: &'static str,
+        /// Which files are read.
+        files: Picked,
+        /// The words.
+        words: &'static [&'static str],
+    },
+}
+
+/// Which files a read is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Picked {
+    /// All.
+    All,
+    /// Those that somebody may execute.
+    Executable,
 }
 
 impl Read {

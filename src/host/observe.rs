@@ -145,7 +145,20 @@ fn tree(root: &Root, module: Module, further: &[Read]) -> Result<Tree, Failure> 
 /// The entries at the paths that `read` names.
 fn found(root: &Root, read: &Read) -> Result<Vec<(PathBuf, Entry)>, Failure> {
     let (path, entry) = match read {
-        Read::Directory { path, .. } if is_second_name(root, path) => return Ok(Vec::new()),
+        // Most machines lack most of what a boot may read.
+        Read::Directory { path, .. }
+        | Read::Candidate(path)
+        | Read::Presence(path)
+        | Read::Target(path)
+        | Read::Lines { path, .. }
+        | Read::Mentions { path, .. }
+            if root.lacks(path) =>
+        {
+            return Ok(Vec::new());
+        }
+        Read::Directory { path, .. } | Read::Mentions { path, .. } if is_second_name(root, path) => {
+            return Ok(Vec::new());
+        }
         Read::Directory { path, suffix } => {
             let picks = |name: &OsStr| name.as_bytes().ends_with(suffix.as_bytes());
             return root.entries(path, picks).map_err(|error| unreadable(path, &error));
@@ -161,6 +174,7 @@ fn found(root: &Root, read: &Read) -> Result<Vec<(PathBuf, Entry)>, Failure> {
             let bytes = if root.is_machine() { std::fs::read(path).ok() } else { None };
             (path, bytes.map(Entry::File))
         }
+        Read::Mentions { path, suffix, files, words } => return Ok(root.mentions(path, suffix, *files, words)),
         Read::Lines { path, words } => (path, root.index(path).map(|index| Entry::File(lines_with(index, words)))),
     };
     Ok(entry.into_iter().map(|entry| (path.clone(), entry)).collect())

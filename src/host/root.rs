@@ -11,7 +11,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, openat, readlinkat, statat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, openat, openat2, readlinkat, statat};
 use rustix::io::Errno;
 
 use super::walk::{Memory, Resolved, Walk, names};
@@ -78,6 +78,15 @@ impl Root {
         }
     }
 
+    /// Whether the kernel says at once that nothing is at `path`. A kernel before 5.6 does not tell.
+    #[must_use]
+    pub fn lacks(&self, path: &Path) -> bool {
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let inside = path.strip_prefix("/").unwrap_or(path);
+        let found = openat2(&self.handle, inside, flags, Mode::empty(), ResolveFlags::IN_ROOT);
+        found.err() == Some(Errno::NOENT)
+    }
+
     /// Whether anything exists at `path`.
     #[must_use]
     pub fn exists(&self, path: &Path) -> bool {
@@ -136,7 +145,7 @@ impl Root {
     }
 
     /// The target of the link at `path`, if it is one.
-    fn link(&self, path: &Path) -> Option<Vec<u8>> {
+    pub(super) fn link(&self, path: &Path) -> Option<Vec<u8>> {
         let directory = self.directory(path.parent()?).ok()?;
         readlinkat(&directory, path.file_name()?, Vec::new()).ok().map(CString::into_bytes)
     }

@@ -1,0 +1,108 @@
+//! Reads the lines of scripts that have certain words in them.
+
+use std::ffi::{OsStr, OsString};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, Dir, FileType, statat};
+
+use super::root::{Root, read_at};
+use crate::tree::{Entry, Picked};
+
+/// The most files that are read in one directory: those of scripts seldom have ten.
+const MOST_FILES: usize = 512;
+
+/// The most bytes that are kept of a file.
+const MOST: usize = 1 << 16;
+
+/// Where packages have their files.
+const OF_PACKAGES: [&[u8]; 2] = [b"/usr/lib/", b"/lib/"];
+
+impl Root {
+    /// The file at `path`, or the files directly in it, each as the lines that have one of `words` in them; directories in
+    /// it too.
+    pub(super) fn mentions(&self, path: &Path, suffix: &str, files: Picked, words: &[&str]) -> Vec<(PathBuf, Entry)> {
+        let of_file = |path: &Path| {
+            let spot = self.find(path).ok()?;
+            let entry = entry(spot.directory.as_fd(), &spot.name, files, words)?;
+            let is_link = spot.path != path;
+            Some((path.to_owned(), if is_link { linked(entry, spot.path) } else { entry }))
+        };
+        let Ok(directory) = self.directory(path) else { return of_file(path).into_iter().collect() };
+        let Ok(items) = Dir::read_from(&directory) else { return Vec::new() };
+        let mut found = Vec::new();
+        for item in items.flatten().take(MOST_FILES) {
+            let name = OsString::from_vec(item.file_name().to_bytes().to_vec());
+            if name == "." || name == ".." {
+                continue;
+            }
+            let path = path.join(&name);
+            let is_picked = name.as_bytes().ends_with(suffix.as_bytes());
+            match item.file_type() {
+                FileType::Directory => found.push((path, Entry::Directory)),
+                FileType::RegularFile if is_picked => {
+                    found.extend(entry(directory.as_fd(), &name, files, words).map(|entry| (path, entry)));
+                }
+                FileType::Symlink | FileType::Unknown if is_picked && !self.is_of_package(&path) => {
+                    found.extend(of_file(&path));
+                }
+                _ => {}
+            }
+        }
+        found
+    }
+
+    /// Whether the file at `path` is a link to one of a package.
+    fn is_of_package(&self, path: &Path) -> bool {
+        let target = self.link(path).unwrap_or_default();
+        OF_PACKAGES.iter().any(|directory| target.starts_with(directory))
+    }
+}
+
+fn linked(entry: Entry, target: PathBuf) -> Entry {
+    match entry {
+        Entry::File(bytes) => Entry::Link { target, bytes },
+        entry => entry,
+    }
+}
+
+/// The lines of the regular file `name` that have one of `words` in them. None: it has no such line.
+fn entry(directory: BorrowedFd<'_>, name: &OsStr, files: Picked, words: &[&str]) -> Option<Entry> {
+    let bytes = read_at(directory, name).ok()?;
+    // A program that is no script may be large, and its bytes say nothing.
+    let lines = lines_with(&bytes, words).filter(|_| !bytes.starts_with(b"\x7fELF"))?;
+    let is_executable = || statat(directory, name, AtFlags::empty()).is_ok_and(|stat| stat.st_mode & 0o111 != 0);
+    (files == Picked::All || is_executable()).then_some(Entry::File(lines))
+}
+
+/// `text` with all lines empty but those that have one of `words` in them. None: there is no such line.
+fn lines_with(text: &[u8], words: &[&str]) -> Option<Vec<u8>> {
+    let text = String::from_utf8_lossy(text);
+    let has_one = |text: &str| words.iter().any(|word| text.contains(word));
+    if !has_one(&text) {
+        return None;
+    }
+    let mut kept = Vec::new();
+    for line in text.split_inclusive('\n') {
+        let line = if has_one(line) { line } else { "\n" };
+        if kept.len() + line.len() > MOST {
+            break;
+        }
+        kept.extend_from_slice(line.as_bytes());
+    }
+    Some(kept)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_keep_their_numbers() {
+        let lines =
+            |text: &str| lines_with(text.as_bytes(), &["ab", "cd"]).map(|lines| String::from_utf8(lines).unwrap());
+        assert_eq!(lines("a\nxab\nb\ncd"), Some("\nxab\n\ncd".to_owned()));
+        assert_eq!(lines("a\nb"), None);
+    }
+}
