@@ -9,6 +9,7 @@ mod kernels;
 mod modprobe;
 mod parameters;
 pub mod systems;
+mod tmpfiles;
 mod udev;
 mod uncertain;
 mod unread;

@@ -9,5 +9,6 @@ pub mod kernel_arguments;
 pub mod modprobe_d;
 pub mod mounts;
 pub mod shell;
+pub mod tmpfiles;
 pub mod udev_rules;
 pub mod unit;

@@ -30,6 +30,7 @@ mod show;
 mod sysctl_d;
 mod table;
 mod table_live;
+mod tmpfiles;
 mod troubleshooting;
 mod trust;
 mod uncertain;

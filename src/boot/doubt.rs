@@ -42,6 +42,8 @@ pub enum Reason {
     InitrdLoadsModule,
     /// A kernel that can boot next does not have the module.
     NoModule,
+    /// A line outside sysctl.d is carried out before the loader or after it, and its value is another one.
+    UnorderedLine,
 }
 
 /// One reason why the boot of some settings cannot be known.

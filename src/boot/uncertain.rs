@@ -1,5 +1,6 @@
 //! Finds the doubts about a boot that has been played through: a file below this one for each kind.
 
+mod unordered;
 mod unreadable;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +14,7 @@ use super::writers::LaterWrite;
 use crate::kernel::catalog::{Key, Name};
 use crate::snapshot::Snapshot;
 use crate::sysctl_d::Placed;
+use crate::tree::{Read, Tree};
 
 /// A boot that has been played through, as far as its files could be read.
 pub(super) struct Played<'a> {
@@ -34,5 +36,10 @@ pub(super) struct Played<'a> {
 /// The reasons why the boot may differ from the one that was played through.
 pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
     let of_system = (played.system.doubt)(&played.snapshot.tree);
-    of_system.into_iter().chain(unreadable::doubts(played)).collect()
+    of_system.into_iter().chain(unreadable::doubts(played)).chain(unordered::doubts(played)).collect()
+}
+
+/// The reads on which the doubts depend that no other part of a boot has, given those that have been read.
+pub(super) fn reads(tree: &Tree) -> Vec<Read> {
+    super::tmpfiles::reads(tree)
 }

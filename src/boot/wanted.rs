@@ -2,7 +2,7 @@
 //! later.
 
 use super::systems::SYSTEMS;
-use super::{arrival, kernels, parameters, writers};
+use super::{arrival, kernels, parameters, uncertain, writers};
 use crate::snapshot::Module;
 use crate::tree::{Read, Tree};
 
@@ -22,5 +22,7 @@ pub fn wanted(tree: &Tree, module: Module) -> Vec<Read> {
         reads.extend(kernels::reads(tree, &arrival::names(&SYSTEMS, tree)));
     }
     reads.extend(writers::reads(tree));
+    // The first read of a path counts, and these have only some lines of their files.
+    reads.extend(uncertain::reads(tree));
     reads
 }

@@ -42,6 +42,10 @@ impl fmt::Display for Doubt {
             Reason::NoModule => {
                 write!(f, "a kernel that may boot next has no module nf_conntrack: {place} does not list it")
             }
+            Reason::UnorderedLine => {
+                let by = detail.unwrap_or("a program");
+                write!(f, "{by} carries out {place} at boot, before the loader or after it")
+            }
             Reason::UnknownInit => match detail {
                 Some(program) => write!(f, "the init system is unknown: {place} is `{program}`"),
                 None => write!(f, "the init system is unknown: {place}"),
@@ -67,6 +71,7 @@ pub fn doubt_remedy(doubt: &Doubt) -> &'static str {
         Reason::UdevRule => "remove that rule, or let it run systemd-sysctl and nothing else",
         Reason::InitrdLoadsModule => "name nf_conntrack in /etc/modules-load.d/nf_conntrack.conf",
         Reason::NoModule => "install all modules of that kernel and run depmod, or remove that kernel",
+        Reason::UnorderedLine => "remove that line, or let it say the same as the files of sysctl.d",
         Reason::UnknownInit => "if it runs a loader that this program knows, name that in `loader`",
     }
 }
