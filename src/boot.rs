@@ -179,7 +179,7 @@ pub fn boot_in_time(snapshot: &Snapshot, system: &'static System) -> Boot {
 }
 
 fn play(snapshot: &Snapshot, system: &'static System, coming: Coming) -> Boot {
-    let Coming { arrival, parameters, never, reruns, mut doubts } = coming;
+    let Coming { arrival, parameters, never, writes: of_rules, reruns, mut doubts } = coming;
     let keys = keys(snapshot);
     let tree = &snapshot.tree;
     let dialect = system.dialect(tree);
@@ -207,12 +207,19 @@ fn play(snapshot: &Snapshot, system: &'static System, coming: Coming) -> Boot {
             play.mark_lost(write, arrival.barred());
         }
     }
+    // A rule writes as the module comes, whenever that is.
+    if matches!(arrival, Arrival::Late { .. } | Arrival::Reapplied { .. }) && never.is_none() {
+        for write in of_rules.iter().filter(|write| keys.contains(&write.key)) {
+            play.apply_write(write.clone());
+        }
+    }
     for rerun in arrival.reruns() {
         for write in rerun.writes(tree, &keys) {
             play.apply_write(write);
         }
     }
     if matches!(arrival, Arrival::Early(_)) {
+        doubts.extend(play.unordered_lines(&of_rules));
         doubts.extend(reruns.iter().filter_map(|rerun| play.unordered(rerun, &keys)));
     }
     let timing = if matches!(arrival, Arrival::Late { .. }) { Timing::Late } else { Timing::InTime };
@@ -333,14 +340,26 @@ impl Play<'_> {
     /// before the loader or after.
     fn unordered(&self, rerun: &Rerun, keys: &BTreeSet<Key>) -> Option<Doubt> {
         let writes = if rerun.reads_all() { Vec::new() } else { rerun.writes(&self.snapshot.tree, keys) };
-        let last: BTreeMap<Name, Option<i64>> =
-            writes.iter().filter_map(|write| Some((write.key.name()?, self.reading(write)))).collect();
-        let differs = |name: &Name, number: Option<i64>| {
-            number.is_some() && self.outlooks.get(name).is_none_or(|outlook| outlook.value != number)
-        };
-        let names = last.into_iter().filter(|(name, number)| differs(name, *number)).map(|(name, _)| name);
-        let names: BTreeSet<Name> = names.collect();
+        let names: BTreeSet<Name> = self.differing(&writes).into_keys().collect();
         (!names.is_empty()).then(|| Doubt::of_line(Reason::UdevRule, &rerun.rule).about(About::Only(names)))
+    }
+
+    /// The doubts about the settings that udev's rules write themselves, while nobody knows whether that is before the loader
+    /// or after.
+    fn unordered_lines(&self, writes: &[Write]) -> Vec<Doubt> {
+        let doubt = |(name, place): (Name, &Place)| {
+            Doubt::of_line(Reason::UnorderedLine, place).detail("udev").about(About::Only([name].into()))
+        };
+        self.differing(writes).into_iter().map(doubt).collect()
+    }
+
+    /// The settings to which `writes` give another value than they have now, each with the line that does.
+    fn differing<'w>(&self, writes: &'w [Write]) -> BTreeMap<Name, &'w Place> {
+        let of_write = |write: &'w Write| Some((write.key.name()?, (self.reading(write)?, &write.place)));
+        let last: BTreeMap<Name, (i64, &Place)> = writes.iter().filter_map(of_write).collect();
+        let value = |name: &Name| self.outlooks.get(name).and_then(|outlook| outlook.value);
+        let differs = last.into_iter().filter(|(name, (number, _))| value(name) != Some(*number));
+        differs.map(|(name, (_, place))| (name, place)).collect()
     }
 
     /// Records a write that comes before the module is there.

@@ -16,6 +16,7 @@ use crate::formats::kernel_arguments;
 use crate::kernel::catalog::Key;
 use crate::kernel::modules::CONNTRACK;
 use crate::snapshot::Module;
+use crate::sysctl_d::Write;
 use crate::tree::{Place, Read, Tree};
 
 /// When connection tracking is available at boot.
@@ -114,7 +115,9 @@ pub(super) struct Coming {
     pub(super) parameters: Vec<Parameter>,
     /// The line that prevents loading of the module at all, if there is one: the parameters have no effect then.
     pub(super) never: Option<Place>,
-    /// The loaders that udev's rules run as it comes, in order.
+    /// What udev's rules write as it comes, in order.
+    pub(super) writes: Vec<Write>,
+    /// The loaders that they run after that, in order.
     pub(super) reruns: Vec<Rerun>,
     /// The reasons why all this may not be so.
     pub(super) doubts: Vec<Doubt>,
@@ -133,6 +136,7 @@ pub(super) fn coming(tree: &Tree, module: Module, system: &System) -> Coming {
         arrival: Arrival::BuiltIn,
         parameters: parameters_on_command_line(tree),
         never: None,
+        writes: Vec::new(),
         reruns: Vec::new(),
         doubts: Vec::new(),
     };
@@ -186,7 +190,8 @@ fn coming_under(tree: &Tree, modprobe: &Modprobe, system: &System) -> Coming {
             match (modprobe.load(&module, &arguments, lists.blacklist), by) {
                 (Outcome::Conntrack(parameters), By::Boot) => {
                     let (arrival, doubts) = (Arrival::Early(place), of_rules.collect());
-                    return Coming { arrival, parameters, never: None, reruns: rules.reruns, doubts };
+                    let udev::Arriving { writes, reruns, .. } = rules;
+                    return Coming { arrival, parameters, never: None, writes, reruns, doubts };
                 }
                 (Outcome::Conntrack(_), By::Initrd) => doubts.push(Doubt::of_line(Reason::InitrdLoadsModule, &place)),
                 (Outcome::Unclear(command), _) => doubts.push(Doubt::of_line(Reason::InstallCommand, &command)),
@@ -215,7 +220,7 @@ fn coming_under(tree: &Tree, modprobe: &Modprobe, system: &System) -> Coming {
         None if !rules.reruns.is_empty() => Arrival::Reapplied { reruns: rules.reruns.clone(), barred },
         _ => Arrival::Late { barred, kernel: None },
     };
-    Coming { arrival, parameters, never, reruns: rules.reruns, doubts }
+    Coming { arrival, parameters, never, writes: rules.writes, reruns: rules.reruns, doubts }
 }
 
 /// The stage that loads what a list names.

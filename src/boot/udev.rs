@@ -1,4 +1,4 @@
-//! Plays udev's rules through as the module arrives: which programs they run then.
+//! Plays udev's rules through as the module arrives: which sysctls they write then, and which programs they run.
 //!
 //! The event is ACTION=add, SUBSYSTEM=module, KERNEL=nf_conntrack, DEVPATH=/module/nf_conntrack. A rule that also asks for
 //! what files do not tell (`PROGRAM`, `TEST`, `ATTR`) is played through both ways. `udevadm test` is the judge
@@ -9,8 +9,9 @@ mod rerun;
 use std::collections::BTreeSet;
 
 use crate::formats::udev_rules::{self, Operator, Pair, Rule};
+use crate::kernel::catalog::{BUCKETS, Key};
 use crate::kernel::modules::CONNTRACK;
-use crate::sysctl_d::fnmatch;
+use crate::sysctl_d::{Write, fnmatch};
 use crate::tree::{Place, Read, Tree, drop_ins};
 
 use rerun::Meaning;
@@ -28,6 +29,8 @@ pub(super) const RULES: [&str; 5] = [
 /// What the rules do as the module arrives.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Arriving {
+    /// What the rules write themselves, in order, before any program runs.
+    pub(super) writes: Vec<Write>,
     /// The loaders that run, in order.
     pub(super) reruns: Vec<Rerun>,
     /// The rules of which nobody can tell here what they do.
@@ -50,25 +53,39 @@ pub(super) fn arriving(tree: &Tree) -> Arriving {
         })
         .collect();
     let run = |doubtful| {
-        let mut event =
-            Event { doubtful, commands: Vec::new(), is_final: false, changed: BTreeSet::new(), undecided: Vec::new() };
+        let mut event = Event {
+            doubtful,
+            writes: Vec::new(),
+            commands: Vec::new(),
+            is_final: false,
+            changed: BTreeSet::new(),
+            undecided: Vec::new(),
+        };
         for (file, rules) in &files {
             event.file(rules, |line| Place { file: file.clone(), line });
         }
         event
     };
     let (without, with) = (run(Holds::No), run(Holds::Yes));
-    let mut arriving = understood(tree, &without.commands);
+    let mut arriving = understood(tree, &without);
     // Where it makes a difference what nobody can tell, it stands in the way.
-    if arriving != understood(tree, &with.commands) {
+    if arriving != understood(tree, &with) {
         arriving.unclear.extend(with.undecided.into_iter().next());
     }
     arriving
 }
 
-fn understood(tree: &Tree, commands: &[(Place, String)]) -> Arriving {
+fn understood(tree: &Tree, event: &Event) -> Arriving {
     let mut arriving = Arriving::default();
-    for (place, command) in commands {
+    for write in &event.writes {
+        // Such a sign stands for a part of the event, or of the machine.
+        if write.text.iter().any(|byte| matches!(byte, b'$' | b'%')) {
+            arriving.unclear.push(write.place.clone());
+        } else {
+            arriving.writes.push(write.clone());
+        }
+    }
+    for (place, command) in &event.commands {
         match rerun::of(tree, command, place) {
             Meaning::Nothing => {}
             Meaning::Loader(rerun) => arriving.reruns.push(rerun),
@@ -97,6 +114,7 @@ impl From<bool> for Holds {
 struct Event {
     /// What is taken for true where files do not tell.
     doubtful: Holds,
+    writes: Vec<Write>,
     commands: Vec<(Place, String)>,
     /// Whether a rule has forbidden all further changes to the commands.
     is_final: bool,
@@ -118,7 +136,8 @@ impl Event {
                 Holds::No => continue,
                 Holds::Yes => {}
                 Holds::Unknown => {
-                    if rule.pairs.iter().any(|pair| ["RUN", "GOTO", "IMPORT", "ENV"].contains(&pair.key.as_str())) {
+                    let counts = ["RUN", "GOTO", "IMPORT", "ENV", "SYSCTL", "ATTR"];
+                    if rule.pairs.iter().any(|pair| counts.contains(&pair.key.as_str())) {
                         self.undecided.push(place(rule.line));
                     }
                     if self.doubtful == Holds::No {
@@ -190,6 +209,11 @@ impl Event {
                 "IMPORT" if pair.attribute.as_deref() == Some("cmdline") => self.changed.extend([pair.value.clone()]),
                 "IMPORT" => self.changed.extend([ANY.to_owned()]),
                 "ENV" if !is_match => self.changed.extend(pair.attribute.clone()),
+                "SYSCTL" | "ATTR" if !is_match => {
+                    let key = written_key(pair).filter(|key| key.name().is_some());
+                    let text = pair.value.clone().into_bytes();
+                    self.writes.extend(key.map(|key| Write { key, text, place: place.clone() }));
+                }
                 "TAG" | "SYMLINK" if !is_match => {
                     self.changed.insert(pair.key.clone());
                     self.changed.insert(format!("{}S", pair.key));
@@ -206,5 +230,17 @@ impl Event {
                 _ => {}
             }
         }
+    }
+}
+
+/// The sysctl that an assignment to an attribute writes. The number of buckets is a parameter of the module too.
+fn written_key(pair: &Pair) -> Option<Key> {
+    let attribute = pair.attribute.as_deref()?;
+    match pair.key.as_str() {
+        "SYSCTL" => Some(Key::at(attribute)),
+        _ if ["parameters/hashsize", "[module/nf_conntrack]parameters/hashsize"].contains(&attribute) => {
+            Some(BUCKETS.into())
+        }
+        _ => None,
     }
 }
