@@ -247,7 +247,7 @@ pub enum Read {
 }
 
 /// Which files a read is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Picked {
     /// All.
     All,

@@ -7,6 +7,7 @@
 mod rerun;
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use crate::formats::udev_rules::{self, Operator, Pair, Rule};
 use crate::kernel::catalog::{BUCKETS, Key};
@@ -45,22 +46,19 @@ pub(super) fn reads(tree: &Tree) -> Vec<Read> {
 
 /// What the rules in the files of `tree` do as the module arrives.
 pub(super) fn arriving(tree: &Tree) -> Arriving {
-    let files: Vec<(_, Vec<Rule>)> = drop_ins(tree, &RULES, ".rules")
-        .into_iter()
-        .map(|file| {
-            let rules = udev_rules::parse(tree.bytes(&file).unwrap_or_default());
-            (file, rules)
-        })
-        .collect();
+    let files = drop_ins(tree, &RULES, ".rules");
+    // Hardly any machine has a rule that does something to the module. To play all the others through would take longer
+    // than the rest of the boot.
+    if !files.iter().any(|file| may_act(tree, file)) {
+        return Arriving::default();
+    }
+    let parsed = |file: PathBuf| {
+        let rules = udev_rules::parse(tree.bytes(&file).unwrap_or_default());
+        (file, rules)
+    };
+    let files: Vec<(PathBuf, Vec<Rule>)> = files.into_iter().map(parsed).collect();
     let run = |doubtful| {
-        let mut event = Event {
-            doubtful,
-            writes: Vec::new(),
-            commands: Vec::new(),
-            is_final: false,
-            changed: BTreeSet::new(),
-            undecided: Vec::new(),
-        };
+        let mut event = Event::new(doubtful);
         for (file, rules) in &files {
             event.file(rules, |line| Place { file: file.clone(), line });
         }
@@ -73,6 +71,20 @@ pub(super) fn arriving(tree: &Tree) -> Arriving {
         arriving.unclear.extend(with.undecided.into_iter().next());
     }
     arriving
+}
+
+/// Whether a rule in `file` may write something or run a program as the module arrives, whatever the rules before it do.
+fn may_act(tree: &Tree, file: &Path) -> bool {
+    let mut event = Event::new(Holds::Yes);
+    event.changed.extend([ANY, "TAG", "TAGS", "SYMLINK"].map(str::to_owned));
+    let bytes = tree.bytes(file).unwrap_or_default();
+    udev_rules::with_words(bytes, &["RUN", "SYSCTL", "hashsize"]).iter().any(|rule| {
+        let mut event = event.clone();
+        if event.rule(rule) != Holds::No {
+            event.carry_out(rule, &Place { file: file.to_owned(), line: rule.line });
+        }
+        understood(tree, &event) != Arriving::default()
+    })
 }
 
 fn understood(tree: &Tree, event: &Event) -> Arriving {
@@ -111,6 +123,7 @@ impl From<bool> for Holds {
 }
 
 /// The event while the rules are played through.
+#[derive(Clone)]
 struct Event {
     /// What is taken for true where files do not tell.
     doubtful: Holds,
@@ -128,6 +141,17 @@ struct Event {
 const ANY: &str = "*";
 
 impl Event {
+    fn new(doubtful: Holds) -> Event {
+        Event {
+            doubtful,
+            writes: Vec::new(),
+            commands: Vec::new(),
+            is_final: false,
+            changed: BTreeSet::new(),
+            undecided: Vec::new(),
+        }
+    }
+
     fn file(&mut self, rules: &[Rule], place: impl Fn(usize) -> Place) {
         let mut index = 0;
         while let Some(rule) = rules.get(index) {

@@ -4,6 +4,8 @@
 //! backslash at the end joins two lines. A line that begins with `#` is a comment, also between joined lines. udevd
 //! ignores a line whose pairs it cannot read, so a comment after a rule disables the whole rule.
 
+use memchr::{memchr_iter, memmem};
+
 /// One rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
@@ -67,6 +69,36 @@ pub fn parse(bytes: &[u8]) -> Vec<Rule> {
         }
     }
     rules
+}
+
+/// The rules of a file that have one of `words` in them. In a large file that has few of them this takes little time.
+#[must_use]
+pub fn with_words(bytes: &[u8], words: &[&str]) -> Vec<Rule> {
+    let has_words = |bytes: &[u8]| words.iter().any(|word| memmem::find(bytes, word.as_bytes()).is_some());
+    let mut rules = Vec::new();
+    if !has_words(bytes) {
+        return rules;
+    }
+    let (mut start, mut first) = (0, 1);
+    for (index, end) in memchr_iter(b'\n', bytes).chain([bytes.len()]).enumerate() {
+        let whole = &bytes[start..end];
+        if is_continued(whole) {
+            continue;
+        }
+        if has_words(whole) {
+            rules.extend(parse(whole).into_iter().map(|rule| Rule { line: first + rule.line - 1, ..rule }));
+        }
+        (start, first) = (end + 1, index + 2);
+    }
+    rules
+}
+
+/// Whether the last of `lines` goes on in the next one.
+fn is_continued(lines: &[u8]) -> bool {
+    let mut last_first = lines.rsplit(|byte| *byte == b'\n');
+    // A comment may stand between two lines that are joined.
+    let not_comment = |line: &&[u8]| !line.trim_ascii_start().starts_with(b"#");
+    last_first.find(not_comment).is_some_and(|line| line.strip_suffix(b"\r").unwrap_or(line).ends_with(b"\\"))
 }
 
 /// The pairs of a line. None: nothing that udevd takes for a rule.
@@ -161,6 +193,17 @@ mod tests {
             ],
         };
         assert_eq!(parse(text), [expected]);
+    }
+
+    #[test]
+    fn rules_with_words_are_those_of_the_whole_file() {
+        let text = "# RUN\nA==\"1\", \\\n# RUN\n  # note \\\nRUN+=\"a\"\nB==\"RUN\"\r\nC==\"2\", \\\r\n RUN=\"c\"\nD==\"3\"\n#\\\nE==\"RUN\"\nRUN+=\"x\" \\";
+        let wanted = |rule: &Rule| rule.pairs.iter().any(|pair| pair.key == "RUN" || pair.value == "RUN");
+        let mut expected = parse(text.as_bytes());
+        expected.retain(wanted);
+        assert_eq!(expected.iter().map(|rule| rule.line).collect::<Vec<_>>(), [2, 6, 7, 11]);
+        assert_eq!(with_words(text.as_bytes(), &["none", "RUN"]), expected);
+        assert_eq!(with_words(text.as_bytes(), &["none"]), []);
     }
 
     #[test]

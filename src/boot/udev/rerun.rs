@@ -42,6 +42,10 @@ const HARMLESS: [&str; 5] = ["false", "logger", "loginctl", "true", "udevadm"];
 
 /// What `command` means on a machine with the files of `tree`.
 pub(super) fn of(tree: &Tree, command: &str, rule: &Place) -> Meaning {
+    let program = command.split([' ', '\t']).next().unwrap_or_default();
+    if !program.contains(['"', '\'', '\\', '$', '%']) && is_harmless(program) {
+        return Meaning::Nothing;
+    }
     let Some(words) = words(command) else { return Meaning::Unclear };
     let Some((program, arguments)) = words.split_first() else { return Meaning::Nothing };
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -50,12 +54,16 @@ pub(super) fn of(tree: &Tree, command: &str, rule: &Place) -> Meaning {
         systemd_sysctl(rerun(SYSTEMD.dialect(tree)), &arguments)
     } else if SYSCTL.contains(&program.as_str()) {
         sysctl(rerun(procps::installed(tree)), &arguments)
-    } else if program.starts_with('/') && !HARMLESS.contains(&program.rsplit('/').next().unwrap_or_default()) {
-        Meaning::Unclear
-    } else {
-        // udev looks for it in its own directory, where none of the loaders is.
+    } else if is_harmless(program) {
         Meaning::Nothing
+    } else {
+        Meaning::Unclear
     }
+}
+
+/// Whether `program` writes no sysctls. udev looks for a name without a directory in its own one, where no loader is.
+fn is_harmless(program: &str) -> bool {
+    !program.starts_with('/') || HARMLESS.contains(&program.rsplit('/').next().unwrap_or_default())
 }
 
 fn systemd_sysctl(mut rerun: Rerun, arguments: &[&str]) -> Meaning {
