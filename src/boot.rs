@@ -19,10 +19,11 @@ mod writers;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::kernel::catalog::{Access, CATALOG, FRAG6_HIGH, FRAG6_LOW, Key, MAX, Name};
+use crate::kernel::modules::REASSEMBLY;
 use crate::kernel::number::kernel_reading;
 use crate::kernel::quirks::Quirk;
 use crate::kernel::sizes::{FRAG6_HIGH_DEFAULT, FRAG6_LOW_DEFAULT};
-use crate::snapshot::{Module, Snapshot};
+use crate::snapshot::{Module, Snapshot, has_conntrack};
 use crate::sysctl_d::{self, Dialect, Placed, Write};
 use crate::tree::Place;
 use arrival::Coming;
@@ -100,6 +101,8 @@ pub struct Boot {
     pub dialect: &'static Dialect,
     /// When connection tracking is there.
     pub arrival: Arrival,
+    /// When the reassembly of IPv6 is there.
+    reassembly: Arrival,
     /// The reasons why the outlook of some settings, or of all, is in doubt.
     pub doubts: Vec<Doubt>,
     /// What is written after the loader, and decides or may decide.
@@ -114,6 +117,12 @@ impl Boot {
         let outlook = self.outlooks.get(name).cloned().unwrap_or_default();
         let doubts = self.doubts.iter().filter(|doubt| doubt.concerns(name));
         Outlook { doubts: doubts.cloned().collect(), ..outlook }
+    }
+
+    /// Whether a write of the loader to `key`, by a line of sysctl.d, reaches the module that makes the key.
+    #[must_use]
+    pub fn reaches(&self, key: &Key) -> bool {
+        if is_of_reassembly(key) { self.reassembly.reaches(key) } else { self.arrival.reaches(key) }
     }
 
     /// Each program that decides, or may decide, some of `settings` after the loader, with the first of these.
@@ -141,12 +150,12 @@ impl Boot {
 
 /// The conntrack keys that the kernel of the next boot has once the module is there.
 ///
-/// They are those of the live kernel. If there are none (no module, an image), today's names are assumed: those of a
-/// kernel of 2016 or later.
+/// They are those of the live kernel. If connection tracking has made none (no module, an image), today's names are
+/// assumed: those of a kernel of 2016 or later.
 #[must_use]
 pub fn keys(snapshot: &Snapshot) -> BTreeSet<Key> {
     let mut keys: BTreeSet<Key> = snapshot.live.iter().flat_map(|live| live.sysctls.keys().cloned()).collect();
-    if keys.is_empty() {
+    if !has_conntrack(keys.iter()) {
         keys.extend(CATALOG.iter().filter(|setting| setting.until.is_none()).map(|setting| Key::new(setting.name)));
     }
     // A child network namespace does not show this name of the limit, but the boot happens in the initial one.
@@ -166,7 +175,7 @@ pub fn boot(snapshot: &Snapshot, system: &'static System) -> Boot {
 #[must_use]
 pub fn boot_arriving(snapshot: &Snapshot, system: &'static System, arrival: Arrival) -> Boot {
     let coming = arrival::coming(&snapshot.tree, snapshot.module, system);
-    play(snapshot, system, Coming { arrival, ..coming })
+    play(snapshot, system, Coming { reassembly: arrival.clone(), arrival, ..coming })
 }
 
 /// The same, as if connection tracking were always loaded in time.
@@ -179,7 +188,8 @@ pub fn boot_in_time(snapshot: &Snapshot, system: &'static System) -> Boot {
 }
 
 fn play(snapshot: &Snapshot, system: &'static System, coming: Coming) -> Boot {
-    let Coming { arrival, parameters, never, writes: of_rules, reruns, mut doubts } = coming;
+    let Coming { arrival, reassembly, parameters, never, writes: of_rules, reruns, mut doubts } = coming;
+    let arrival_of = |key: &Key| if is_of_reassembly(key) { &reassembly } else { &arrival };
     let keys = keys(snapshot);
     let tree = &snapshot.tree;
     let dialect = system.dialect(tree);
@@ -201,10 +211,9 @@ fn play(snapshot: &Snapshot, system: &'static System, coming: Coming) -> Boot {
         }
     }
     for write in runs.iter().flat_map(|read| sysctl_d::writes(read, dialect, &keys)) {
-        if arrival.is_in_time() {
-            play.apply_write(write);
-        } else {
-            play.mark_lost(write, arrival.barred());
+        match arrival_of(&write.key) {
+            arrival if arrival.is_in_time() => play.apply_write(write),
+            arrival => play.mark_lost(write, arrival.barred()),
         }
     }
     // A rule writes as the module comes, whenever that is.
@@ -237,7 +246,12 @@ fn play(snapshot: &Snapshot, system: &'static System, coming: Coming) -> Boot {
         outlooks: &outlooks,
     }));
     doubts.extend(of_writers);
-    Boot { system, dialect, arrival, doubts, later, outlooks }
+    Boot { system, dialect, arrival, reassembly, doubts, later, outlooks }
+}
+
+/// Whether the module of reassembly makes `key`, and not that of connection tracking.
+fn is_of_reassembly(key: &Key) -> bool {
+    key.name().is_some_and(|name| name.setting().module == REASSEMBLY)
 }
 
 /// A boot while it is played through.

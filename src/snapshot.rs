@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::kernel::catalog::{BUCKETS, Key, MAX, Name};
+use crate::kernel::modules::CONNTRACK;
 use crate::kernel::release::Release;
 use crate::tree::Tree;
 
@@ -23,6 +24,12 @@ impl LiveValue {
     pub fn number(&self) -> Option<i64> {
         self.text.trim().parse().ok()
     }
+}
+
+/// Whether the module of connection tracking has made some of these keys. Another module makes those of reassembly.
+#[must_use]
+pub fn has_conntrack<'a>(mut keys: impl Iterator<Item = &'a Key>) -> bool {
+    keys.any(|key| key.name().is_some_and(|name| name.setting().module == CONNTRACK))
 }
 
 /// The running kernel.

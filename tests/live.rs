@@ -139,6 +139,20 @@ privileged!(no_connection_tracking_and_no_module_to_load, || {
     assert_eq!(world.sh("ls /etc/sysctl.d"), "");
 });
 
+privileged!(the_keys_of_reassembly_are_no_connection_tracking, || {
+    let world = World::new(Network::Private);
+    world.sh("mount -t tmpfs none /proc/sys/net; mkdir /proc/sys/net/netfilter; cd /proc/sys/net/netfilter
+         echo 90 > nf_conntrack_frag6_timeout; mkdir -p /etc/sysctl.d
+         echo 'net.netfilter.nf_conntrack_frag6_timeout = 90' > /etc/sysctl.d/90-conntrack.conf");
+    let request = r#"{"settings": {"nf_conntrack_frag6_timeout": 90, "nf_conntrack_max": 98000}}"#;
+    let checked = world.check(request);
+    assert_eq!(verdicts(&checked.report()), [Verdict::LostAtBoot, Verdict::BootDrift], "{}", checked.stdout);
+    // The live value is as desired, so that nothing has to be loaded now.
+    let report = world.apply(r#"{"settings": {"nf_conntrack_frag6_timeout": 90}}"#).report();
+    assert!(report.in_sync, "{report:?}");
+    assert_eq!(world.sh("cat /etc/modules-load.d/nf_conntrack.conf"), "nf_conntrack\n");
+});
+
 privileged!(a_legacy_kernel_has_the_names_of_2012, || {
     let world = World::new(Network::Private);
     world.sh(

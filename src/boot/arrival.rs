@@ -14,7 +14,7 @@ use super::systems::{ModuleLists, Stage, System};
 use super::udev::{self, Rerun};
 use crate::formats::kernel_arguments;
 use crate::kernel::catalog::Key;
-use crate::kernel::modules::CONNTRACK;
+use crate::kernel::modules::{CONNTRACK, REASSEMBLY};
 use crate::snapshot::Module;
 use crate::sysctl_d::Write;
 use crate::tree::{Place, Read, Tree};
@@ -111,6 +111,8 @@ pub(super) fn names(systems: &[&System], tree: &Tree) -> BTreeSet<String> {
 pub(super) struct Coming {
     /// When connection tracking is available.
     pub(super) arrival: Arrival,
+    /// When the reassembly of IPv6 is available, which connection tracking needs.
+    pub(super) reassembly: Arrival,
     /// The parameters of the module.
     pub(super) parameters: Vec<Parameter>,
     /// The line that prevents loading of the module at all, if there is one: the parameters have no effect then.
@@ -134,6 +136,7 @@ pub fn arrival(tree: &Tree, module: Module, system: &System) -> Arrival {
 pub(super) fn coming(tree: &Tree, module: Module, system: &System) -> Coming {
     let built_in = || Coming {
         arrival: Arrival::BuiltIn,
+        reassembly: Arrival::BuiltIn,
         parameters: parameters_on_command_line(tree),
         never: None,
         writes: Vec::new(),
@@ -146,10 +149,21 @@ pub(super) fn coming(tree: &Tree, module: Module, system: &System) -> Coming {
     let configuration = Configuration::of(tree);
     let kernels = kernels::bootable(tree);
     let under = |kernel: &Kernel| {
-        if kernel.has_conntrack_built_in() {
+        if kernel.has_built_in(CONNTRACK) {
             return built_in();
         }
-        coming_under(tree, &Modprobe { configuration: &configuration, kernel }, system)
+        let of_module =
+            |wanted| coming_under(tree, &Modprobe { configuration: &configuration, kernel, wanted }, system);
+        let conntrack = of_module(CONNTRACK);
+        let brings_reassembly = kernel.needs(CONNTRACK).is_some_and(|needed| needed.iter().any(|it| it == REASSEMBLY));
+        let reassembly = if kernel.has_built_in(REASSEMBLY) {
+            Arrival::BuiltIn
+        } else if conntrack.arrival.is_in_time() && brings_reassembly {
+            conntrack.arrival.clone()
+        } else {
+            of_module(REASSEMBLY).arrival
+        };
+        Coming { reassembly, ..conntrack }
     };
     let mut comings: Vec<Coming> = kernels.iter().map(under).collect();
     let mut doubts: Vec<Doubt> = Vec::new();
@@ -188,27 +202,28 @@ fn coming_under(tree: &Tree, modprobe: &Modprobe, system: &System) -> Coming {
         for Named { module, arguments, place, by } in named(tree, lists) {
             let arguments = Parameter::all(&arguments, &place);
             match (modprobe.load(&module, &arguments, lists.blacklist), by) {
-                (Outcome::Conntrack(parameters), By::Boot) => {
+                (Outcome::Loaded(parameters), By::Boot) => {
                     let (arrival, doubts) = (Arrival::Early(place), of_rules.collect());
+                    let reassembly = arrival.clone();
                     let udev::Arriving { writes, reruns, .. } = rules;
-                    return Coming { arrival, parameters, never: None, writes, reruns, doubts };
+                    return Coming { arrival, reassembly, parameters, never: None, writes, reruns, doubts };
                 }
-                (Outcome::Conntrack(_), By::Initrd) => doubts.push(Doubt::of_line(Reason::InitrdLoadsModule, &place)),
+                (Outcome::Loaded(_), By::Initrd) => doubts.push(Doubt::of_line(Reason::InitrdLoadsModule, &place)),
                 (Outcome::Unclear(command), _) => doubts.push(Doubt::of_line(Reason::InstallCommand, &command)),
                 (Outcome::Kept(_) | Outcome::Nothing, _) => {}
             }
         }
         // A line that prevents another module does not count: a line for this one would help.
-        if let Outcome::Kept(bar) = modprobe.load(CONNTRACK, &[], lists.blacklist) {
+        if let Outcome::Kept(bar) = modprobe.load(modprobe.wanted, &[], lists.blacklist) {
             barred = barred.or(Some(bar));
         }
     }
     let (parameters, never) = match modprobe.load_as_needed() {
-        Outcome::Conntrack(parameters) => (parameters, None),
-        Outcome::Kept(bar) => (modprobe.configuration.parameters(CONNTRACK, None), Some(bar)),
+        Outcome::Loaded(parameters) => (parameters, None),
+        Outcome::Kept(bar) => (modprobe.configuration.parameters(modprobe.wanted, None), Some(bar)),
         Outcome::Unclear(command) => {
             doubts.push(Doubt::of_line(Reason::InstallCommand, &command));
-            (modprobe.configuration.parameters(CONNTRACK, None), Some(command))
+            (modprobe.configuration.parameters(modprobe.wanted, None), Some(command))
         }
         Outcome::Nothing => {
             doubts.push(Doubt::of_file(Reason::NoModule, &modprobe.kernel.index()));
@@ -220,7 +235,8 @@ fn coming_under(tree: &Tree, modprobe: &Modprobe, system: &System) -> Coming {
         None if !rules.reruns.is_empty() => Arrival::Reapplied { reruns: rules.reruns.clone(), barred },
         _ => Arrival::Late { barred, kernel: None },
     };
-    Coming { arrival, parameters, never, writes: rules.writes, reruns: rules.reruns, doubts }
+    let reassembly = arrival.clone();
+    Coming { arrival, reassembly, parameters, never, writes: rules.writes, reruns: rules.reruns, doubts }
 }
 
 /// The stage that loads what a list names.

@@ -34,9 +34,9 @@ pub(super) struct Kernel {
 }
 
 impl Kernel {
-    /// Whether connection tracking is part of it.
-    pub(super) fn has_conntrack_built_in(&self) -> bool {
-        depmod::is_built_in(&self.builtin, modules::CONNTRACK)
+    /// Whether `module` is part of it.
+    pub(super) fn has_built_in(&self, module: &str) -> bool {
+        depmod::is_built_in(&self.builtin, module)
     }
 
     /// The file in which depmod lists its modules.
@@ -79,7 +79,7 @@ fn assumed() -> Kernel {
     Kernel {
         directory: PathBuf::new(),
         release: None,
-        dependencies: format!("{others}{}.ko: {}\n", modules::CONNTRACK, modules::NEEDED),
+        dependencies: format!("{others}{}.ko: {}\n{}.ko:\n", modules::CONNTRACK, modules::NEEDED, modules::REASSEMBLY),
         aliases: modules::ALIASES.to_owned(),
         builtin: String::new(),
     }
@@ -92,12 +92,12 @@ pub(super) fn reads(tree: &Tree, names: &BTreeSet<String>) -> Vec<Read> {
     for (directory, release) in releases(tree) {
         reads.extend(images(&directory, &release).map(Read::Presence));
     }
-    let conntrack = modules::CONNTRACK.to_owned();
+    let own = [modules::CONNTRACK, modules::REASSEMBLY];
     for (directory, _) in directories(tree) {
-        let of_files = |names: &mut dyn Iterator<Item = &String>| names.map(|name| format!("/{name}.ko")).collect();
+        let of_files = |names: &mut dyn Iterator<Item = &str>| names.map(|name| format!("/{name}.ko")).collect();
         let lines = |name: &str, words| Read::Lines { path: directory.join(name), words };
-        reads.push(lines("modules.builtin", of_files(&mut [&conntrack].into_iter())));
-        reads.push(lines(DEPENDENCIES, of_files(&mut names.iter().chain([&conntrack]))));
+        reads.push(lines("modules.builtin", of_files(&mut own.into_iter())));
+        reads.push(lines(DEPENDENCIES, of_files(&mut names.iter().map(String::as_str).chain(own))));
         let Some(dependencies) = tree.bytes(directory.join(DEPENDENCIES)) else { continue };
         let dependencies = String::from_utf8_lossy(dependencies);
         // The index of aliases is the largest: it is searched only for names that no module has.

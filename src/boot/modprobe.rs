@@ -15,7 +15,6 @@ use super::parameters::{CMDLINE, MODPROBE, Parameter};
 use super::systems::Blacklist;
 use crate::formats::kernel_arguments;
 use crate::formats::modprobe_d::{self, Command, module_name};
-use crate::kernel::modules::CONNTRACK;
 use crate::sysctl_d::fnmatch;
 use crate::tree::{Entry, Place, Tree};
 use install::Effect;
@@ -33,13 +32,13 @@ pub(super) struct Configuration {
 /// The outcome of loading one name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// No module of connection tracking.
+    /// Other modules than the wanted one.
     Nothing,
-    /// Connection tracking, with these parameters.
-    Conntrack(Vec<Parameter>),
-    /// Connection tracking would be loaded, but this line prevents it.
+    /// The wanted module, with these parameters.
+    Loaded(Vec<Parameter>),
+    /// The wanted module would be loaded, but this line prevents it.
     Kept(Place),
-    /// The command on this line decides whether connection tracking is loaded, and it cannot be read here.
+    /// The command on this line decides whether the wanted module is loaded, and it cannot be read here.
     Unclear(Place),
 }
 
@@ -145,6 +144,8 @@ pub(super) struct Modprobe<'a> {
     pub(super) configuration: &'a Configuration,
     /// The kernel.
     pub(super) kernel: &'a Kernel,
+    /// The module that matters: connection tracking, or one that it needs.
+    pub(super) wanted: &'static str,
 }
 
 impl Modprobe<'_> {
@@ -152,17 +153,16 @@ impl Modprobe<'_> {
     pub(super) fn load(&self, name: &str, arguments: &[Parameter], blacklist: Blacklist) -> Outcome {
         let outcomes = self.look_up(name).into_iter().map(|found| self.insert(&found, arguments, blacklist));
         let mut outcomes: Vec<Outcome> = outcomes.collect();
-        let is_loaded = |outcome: &Outcome| matches!(outcome, Outcome::Conntrack(_));
+        let is_loaded = |outcome: &Outcome| matches!(outcome, Outcome::Loaded(_));
         let told = outcomes.iter().position(is_loaded);
         let told = told.or_else(|| outcomes.iter().position(|outcome| *outcome != Outcome::Nothing));
         told.map_or(Outcome::Nothing, |index| outcomes.swap_remove(index))
     }
 
-    /// The outcome for connection tracking once a program needs it: the kernel asks for a module by one of many
-    /// aliases.
+    /// The outcome for the wanted module once a program needs it: the kernel asks for a module by one of many aliases.
     pub(super) fn load_as_needed(&self) -> Outcome {
-        let conntrack = Found { module: CONNTRACK.to_owned(), alias: None };
-        self.insert(&conntrack, &[], Blacklist::ForAliases)
+        let wanted = Found { module: self.wanted.to_owned(), alias: None };
+        self.insert(&wanted, &[], Blacklist::ForAliases)
     }
 
     fn look_up(&self, name: &str) -> Vec<Found> {
@@ -185,7 +185,7 @@ impl Modprobe<'_> {
     fn insert(&self, found: &Found, arguments: &[Parameter], blacklist: Blacklist) -> Outcome {
         let mut list = Vec::new();
         self.gather(&found.module, &mut BTreeSet::new(), &mut list, DEEPEST);
-        if !list.iter().any(|(module, _)| module == CONNTRACK) {
+        if !list.iter().any(|(module, _)| module == self.wanted) {
             return Outcome::Nothing;
         }
         let is_obeyed = blacklist == Blacklist::Obeyed || found.alias.is_some();
@@ -199,7 +199,7 @@ impl Modprobe<'_> {
             match play.module(&module, ignores_commands) {
                 Step::Done => {}
                 Step::End(outcome) => return outcome,
-                Step::Failed(place) if is_required || module == CONNTRACK => {
+                Step::Failed(place) if is_required || module == self.wanted => {
                     return place.map_or(Outcome::Nothing, Outcome::Kept);
                 }
                 Step::Failed(place) => {
@@ -278,7 +278,7 @@ impl Play<'_> {
             match install::effect(command, module) {
                 Effect::Loads(with) => arguments = Parameter::all(&with, place),
                 Effect::Fails => return Step::Failed(Some(place.clone())),
-                Effect::LoadsNothing if module == CONNTRACK => return Step::Failed(Some(place.clone())),
+                Effect::LoadsNothing if module == self.modprobe.wanted => return Step::Failed(Some(place.clone())),
                 Effect::LoadsNothing => {
                     self.absent.insert(module.to_owned(), Some(place.clone()));
                     return Step::Done;
@@ -293,13 +293,13 @@ impl Play<'_> {
         let needed = match self.modprobe.kernel.needs(module) {
             Some(needed) => needed,
             // Of the modules that others need, the lines are not kept.
-            None if module != CONNTRACK && !is_asked_for => Vec::new(),
+            None if module != self.modprobe.wanted && !is_asked_for => Vec::new(),
             None => return Step::Failed(None),
         };
         if let Some(place) = needed.iter().find_map(|needed| self.absent.get(needed)) {
             return Step::Failed(place.clone());
         }
-        if module != CONNTRACK {
+        if module != self.modprobe.wanted {
             return Step::Done;
         }
         let alias = self.found.alias.as_deref().filter(|_| is_asked_for);
@@ -309,7 +309,7 @@ impl Play<'_> {
         let parameters: Vec<Parameter> = parameters.into_iter().take_while(|parameter| !parameter.is_end()).collect();
         match parameters.iter().find(|parameter| parameter.is_refused()) {
             Some(refused) => Step::Failed(Some(refused.place.clone())),
-            None => Step::End(Outcome::Conntrack(parameters)),
+            None => Step::End(Outcome::Loaded(parameters)),
         }
     }
 }

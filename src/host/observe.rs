@@ -19,7 +19,7 @@ use crate::boot;
 use crate::failure::Failure;
 use crate::kernel::catalog::Key;
 use crate::kernel::release::Release;
-use crate::snapshot::{LiveKernel, LiveValue, Module, Snapshot};
+use crate::snapshot::{self, LiveKernel, LiveValue, Module, Snapshot};
 use crate::sysctl_d::paths::SYSCTL_CONF;
 use crate::tree::{Entry, Read, Tree};
 
@@ -90,10 +90,10 @@ fn machine_module(sysctls: &BTreeMap<Key, LiveValue>) -> Module {
     let is_listed = |name: &str| modules.lines().any(|line| line.split(' ').next() == Some(name));
     if is_listed("nf_conntrack") || is_listed("ip_conntrack") {
         Module::Loaded
-    } else if sysctls.is_empty() {
-        Module::Absent
-    } else {
+    } else if snapshot::has_conntrack(sysctls.keys()) {
         Module::BuiltIn
+    } else {
+        Module::Absent
     }
 }
 

@@ -4,6 +4,10 @@
 /// The module of connection tracking.
 pub const CONNTRACK: &str = "nf_conntrack";
 
+/// The module that puts fragments of IPv6 together. Connection tracking needs it, and so do rules for transparent proxies,
+/// which load it without connection tracking (`net/ipv6/netfilter/nf_conntrack_reasm.c`).
+pub const REASSEMBLY: &str = "nf_defrag_ipv6";
+
 /// The modules that connection tracking needs itself.
 pub const NEEDED: &str = "nf_defrag_ipv6.ko nf_defrag_ipv4.ko";
 

@@ -56,6 +56,8 @@ pub struct Setting {
     pub scope: Scope,
     /// Writable or not, on today's kernels.
     pub access: Access,
+    /// The module that makes the key.
+    pub module: &'static str,
     /// The first release that has the canonical name; None: the setting is not catalogued.
     pub since: Option<Release>,
     /// The last release that has it, if it is gone.

@@ -4,6 +4,7 @@
 //! `sctp_timeout_heartbeat_acked`), and a vendor may add one; the running kernel is asked for its settings, not this
 //! table. A setting that its release can be built without counts as being there.
 
+use super::modules::{CONNTRACK, REASSEMBLY};
 use super::release::Release;
 use super::setting::{Access, Scope, Setting, ValueKind};
 
@@ -67,6 +68,7 @@ const fn level(keys: Keys, max: i64, since: Release, source: &'static str, summa
         default: None,
         scope: Scope::PerNamespace,
         access: Access::ReadWrite,
+        module: CONNTRACK,
         since: Some(since),
         until: None,
         summary,
@@ -118,6 +120,11 @@ impl Setting {
         self
     }
 
+    const fn of_reassembly(mut self) -> Self {
+        self.module = REASSEMBLY;
+        self
+    }
+
     const fn until(mut self, major: u32, minor: u32) -> Self {
         self.until = Some(v(major, minor));
         self
@@ -148,9 +155,9 @@ pub const CATALOG: &[Setting] = &[
     level(own!("events"), 2, v2_6(31), DOC, "send events: 0 never, 1 always, 2 while a program listens"),
     timeout(own!("events_retry_timeout"), 15, v2_6(31), ECACHE, "longest wait before an event is sent again").until(3, 16),
     amount("entries", 1, own!("expect_max"), v2_6(23), "maximum number of expectations").global(),
-    bytes(own!("frag6_high_thresh"), FIRST, DOC, "memory for IPv6 fragments, above which they are dropped"),
-    bytes(own!("frag6_low_thresh"), FIRST, DOC, "memory for IPv6 fragments after dropping; unused since 4.17"),
-    timeout(own!("frag6_timeout"), 60, FIRST, DOC, "how long an IPv6 fragment waits for the rest"),
+    bytes(own!("frag6_high_thresh"), FIRST, DOC, "memory for IPv6 fragments, above which they are dropped").of_reassembly(),
+    bytes(own!("frag6_low_thresh"), FIRST, DOC, "memory for IPv6 fragments after dropping; unused since 4.17").of_reassembly(),
+    timeout(own!("frag6_timeout"), 60, FIRST, DOC, "how long an IPv6 fragment waits for the rest").of_reassembly(),
     timeout(old!("generic_timeout"), 600, FIRST, DOC, "idle connection of a protocol that has no tracker"),
     timeout(own!("gre_timeout"), 30, v(5, 0), DOC, "GRE: no answer seen"),
     timeout(own!("gre_timeout_stream"), 180, v(5, 0), DOC, "GRE: answered"),
@@ -200,6 +207,7 @@ pub(super) const UNCATALOGUED: &Setting = &Setting {
     default: None,
     scope: Scope::PerNamespace,
     access: Access::ReadWrite,
+    module: CONNTRACK,
     since: None,
     until: None,
     summary: "not in the catalog: a plain number",

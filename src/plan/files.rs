@@ -11,6 +11,7 @@ use super::live::not_on_this_kernel;
 use crate::boot::{self, Boot, HASHSIZE_FILE, Lost, Outlook, System};
 use crate::failure::{Failure, Kind};
 use crate::kernel::catalog::{BUCKETS, FRAG6_HIGH, FRAG6_LOW, Key, Name};
+use crate::kernel::modules::{CONNTRACK, REASSEMBLY};
 use crate::kernel::number::kernel_reading;
 use crate::kernel::sizes::FRAG6_LOW_DEFAULT;
 use crate::request::{Aim, Conflicts, Desired, FILE_HINT, ModulePolicy, Want};
@@ -84,7 +85,7 @@ impl Editor<'_> {
         self.remove(|wants, name| wants.get(name).is_some_and(|want| want.aim == Aim::Absent))?;
         let wants: Vec<&Want> = self.desired.wants.values().filter(|want| want.aim != Aim::Absent).collect();
         if wants.iter().any(|want| self.comes_too_late(want)) {
-            self.bring_module_early()?;
+            self.bring_module_early(&wants)?;
         }
         for want in thresholds_in_order(wants) {
             self.set(want)?;
@@ -175,22 +176,27 @@ impl Editor<'_> {
         let is_lost = |boot: &Boot| {
             let own = self.ours(boot.dialect, |name| *name == want.name);
             let own = own.iter().filter_map(Assignment::dotted_key).filter(|key| keys.contains(key));
-            own.chain(fresh.clone()).any(|key| !boot.arrival.reaches(&key))
+            own.chain(fresh.clone()).any(|key| !boot.reaches(&key))
         };
         self.unsatisfied(want, self.boots()).is_some() && self.boots().iter().any(is_lost)
     }
 
     /// Makes the boot load the module before the loader runs, as far as the request allows that.
-    fn bring_module_early(&mut self) -> Result<(), Failure> {
+    fn bring_module_early(&mut self, wants: &[&Want]) -> Result<(), Failure> {
         if let Some(bar) = self.boots().iter().find_map(|boot| boot.arrival.barred().cloned()) {
             return self.leave_barred(bar);
         }
         match self.desired.module {
             ModulePolicy::Load => {
-                let file = Path::new(boot::MODULE_FILE);
-                let mut document = self.document(file);
-                document.append("nf_conntrack");
-                self.put(file, &document)
+                if self.boots().iter().any(|boot| !boot.arrival.is_in_time()) {
+                    self.name_module(CONNTRACK)?;
+                }
+                // Before 4.19 connection tracking does not bring the reassembly of IPv6 with it.
+                let fragments = wants.iter().filter(|want| want.name.setting().module == REASSEMBLY);
+                if fragments.into_iter().any(|want| self.comes_too_late(want)) {
+                    self.name_module(REASSEMBLY)?;
+                }
+                Ok(())
             }
             ModulePolicy::Require => Err(Failure::new(
                 Kind::ModuleAbsent,
@@ -209,6 +215,14 @@ impl Editor<'_> {
                 Ok(())
             }
         }
+    }
+
+    /// Adds `module` to the modules that the boot loads early.
+    fn name_module(&mut self, module: &str) -> Result<(), Failure> {
+        let file = Path::new(boot::MODULE_FILE);
+        let mut document = self.document(file);
+        document.append(module);
+        self.put(file, &document)
     }
 
     /// Fails or warns, because the line at `bar` prevents early loading and no run may change that line.

@@ -14,7 +14,8 @@ pub(super) fn steps(desired: &Desired, snapshot: &Snapshot) -> Result<Vec<Step>,
         return Ok(Vec::new());
     };
     let mut steps = Vec::new();
-    if snapshot.module == Module::Absent {
+    // Another module may have made the keys of reassembly.
+    if snapshot.module == Module::Absent && wants.iter().any(|want| snapshot.live_key(&want.name).is_none()) {
         if desired.module != ModulePolicy::Load {
             return Err(Failure::new(
                 Kind::ModuleAbsent,

@@ -84,7 +84,7 @@ pub fn advice(
 
 /// Whether the live value drifts because connection tracking is not loaded.
 fn lacks_module(snapshot: &Snapshot, left: &Judgement) -> bool {
-    snapshot.module == Module::Absent && left.drifts.contains(&Verdict::LiveDrift)
+    snapshot.module == Module::Absent && left.live.is_none() && left.drifts.contains(&Verdict::LiveDrift)
 }
 
 fn apply_loads_early(desired: &Desired, left: &Judgement) -> bool {
