@@ -1,6 +1,7 @@
 //! What must hold for any bytes whatever. The fuzz targets call these, and a test on stable Rust replays the corpus.
 
 use conntrack_sysctl::kernel::catalog::Key;
+use conntrack_sysctl::kernel::release::Release;
 use conntrack_sysctl::plan::{Plan, Step, plan};
 use conntrack_sysctl::report::{Mode, Report, text};
 use conntrack_sysctl::request::{self, Conflicts, Desired, ModulePolicy};
@@ -80,7 +81,8 @@ fn machine(mut tree: Tree, salt: usize) -> Snapshot {
         (Key::new(format!("net.netfilter.nf_conntrack_{name}")), LiveValue { text: text.into(), writable: true })
     });
     let module = if salt % 3 == 0 { Module::Loaded } else { Module::BuiltIn };
-    let live = LiveKernel { sysctls: sysctls.collect(), ..LiveKernel::default() };
+    let release = Release::parse("6.12");
+    let live = LiveKernel { sysctls: sysctls.collect(), release, ..LiveKernel::default() };
     Snapshot { live: Some(live), ..Snapshot::image(tree, module) }
 }
 
@@ -98,7 +100,9 @@ fn promises(desired: &Desired, before: &Snapshot, steps: &Plan) {
     let report = Report::new(Mode::Apply, desired, before, &after, steps);
     let strict = desired.conflicts != Conflicts::Warn && desired.module != ModulePolicy::Ignore;
     for setting in &report.settings {
-        assert!(!strict || setting.verdict == Verdict::InSync, "{setting:?}");
+        // The clock of the kernel is not known, so that it may refuse a long timeout.
+        let is_unknown = setting.verdict == Verdict::Unknown && !setting.doubts.is_empty();
+        assert!(!strict || setting.verdict == Verdict::InSync || is_unknown, "{setting:?}");
     }
     let text = text::report(&report);
     assert!(!text.chars().any(|c| c.is_control() && c != '\n' && c != '\t'));

@@ -9,6 +9,7 @@ mod kernels;
 mod modprobe;
 mod parameters;
 pub mod systems;
+mod terms;
 mod tmpfiles;
 mod udev;
 mod uncertain;
@@ -18,21 +19,25 @@ mod writers;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use crate::kernel::catalog::{Access, CATALOG, FRAG6_HIGH, FRAG6_LOW, Key, MAX, Name};
+use crate::kernel::bounds::{Bounds, Takes};
+use crate::kernel::catalog::{Access, FRAG6_HIGH, FRAG6_LOW, Key, Name};
 use crate::kernel::modules::REASSEMBLY;
 use crate::kernel::number::kernel_reading;
 use crate::kernel::quirks::Quirk;
 use crate::kernel::sizes::{FRAG6_HIGH_DEFAULT, FRAG6_LOW_DEFAULT};
-use crate::snapshot::{Module, Snapshot, has_conntrack};
+use crate::snapshot::Snapshot;
 use crate::sysctl_d::{self, Dialect, Placed, Write};
 use crate::tree::Place;
 use arrival::Coming;
+use kernels::Kernel;
+use terms::Terms;
 use uncertain::Played;
 
-pub use arrival::{Arrival, MODULE_FILE, arrival};
+pub use arrival::{Arrival, MODULE_FILE};
 pub use doubt::{About, Doubt, Reason};
 pub use parameters::{CMDLINE, HASHSIZE_FILE, hashsize_line};
 pub use systems::{LoaderChoice, System, detected};
+pub use terms::running_bounds;
 pub use udev::Rerun;
 pub use unread::{Unread, UnreadCause, reads_beside, unread};
 pub use wanted::wanted;
@@ -101,6 +106,10 @@ pub struct Boot {
     pub dialect: &'static Dialect,
     /// When connection tracking is there.
     pub arrival: Arrival,
+    /// The keys of its kernel once the modules are there.
+    pub keys: BTreeSet<Key>,
+    /// The numbers that its kernel takes.
+    pub bounds: Bounds,
     /// When the reassembly of IPv6 is there.
     reassembly: Arrival,
     /// The reasons why the outlook of some settings, or of all, is in doubt.
@@ -148,54 +157,76 @@ impl Boot {
     }
 }
 
-/// The conntrack keys that the kernel of the next boot has once the module is there.
-///
-/// They are those of the live kernel. If connection tracking has made none (no module, an image), today's names are
-/// assumed: those of a kernel of 2016 or later.
+/// The next boots of `snapshot`, if it boots with `system`: one for each kernel that can boot next, first the one under
+/// which connection tracking comes latest. Kernels that make no difference share one.
 #[must_use]
-pub fn keys(snapshot: &Snapshot) -> BTreeSet<Key> {
-    let mut keys: BTreeSet<Key> = snapshot.live.iter().flat_map(|live| live.sysctls.keys().cloned()).collect();
-    if !has_conntrack(keys.iter()) {
-        keys.extend(CATALOG.iter().filter(|setting| setting.until.is_none()).map(|setting| Key::new(setting.name)));
-    }
-    // A child network namespace does not show this name of the limit, but the boot happens in the initial one.
-    if keys.contains(MAX.as_str()) {
-        keys.insert(Key::new("net.nf_conntrack_max"));
-    }
-    keys
-}
-
-/// The next boot of `snapshot`, if it boots with `system`.
-#[must_use]
-pub fn boot(snapshot: &Snapshot, system: &'static System) -> Boot {
-    play(snapshot, system, arrival::coming(&snapshot.tree, snapshot.module, system))
-}
-
-/// The next boot of `snapshot`, if it boots with `system` and connection tracking is there as `arrival` says.
-#[must_use]
-pub fn boot_arriving(snapshot: &Snapshot, system: &'static System, arrival: Arrival) -> Boot {
-    let coming = arrival::coming(&snapshot.tree, snapshot.module, system);
-    play(snapshot, system, Coming { reassembly: arrival.clone(), arrival, ..coming })
+pub fn boots(snapshot: &Snapshot, system: &'static System) -> Vec<Boot> {
+    under_each_kernel(snapshot, system, arrival::comings(&snapshot.tree, snapshot.module, system))
 }
 
 /// The same, as if connection tracking were always loaded in time.
 #[must_use]
-pub fn boot_in_time(snapshot: &Snapshot, system: &'static System) -> Boot {
-    match arrival(&snapshot.tree, snapshot.module, system) {
-        Arrival::Late { .. } | Arrival::Reapplied { .. } => boot_arriving(snapshot, system, Arrival::BuiltIn),
-        arrival => boot_arriving(snapshot, system, arrival),
+pub fn boots_in_time(snapshot: &Snapshot, system: &'static System) -> Vec<Boot> {
+    let mut comings = arrival::comings(&snapshot.tree, snapshot.module, system);
+    for arrival in comings.iter_mut().flat_map(|(_, coming)| [&mut coming.arrival, &mut coming.reassembly]) {
+        if !arrival.is_in_time() {
+            *arrival = Arrival::BuiltIn;
+        }
     }
+    under_each_kernel(snapshot, system, comings)
 }
 
-fn play(snapshot: &Snapshot, system: &'static System, coming: Coming) -> Boot {
+/// The most telling of these boots where nothing is desired: the first one, with the doubts about all of them.
+///
+/// # Panics
+///
+/// Never, because some kernel boots.
+#[must_use]
+pub fn boot(snapshot: &Snapshot, system: &'static System) -> Boot {
+    let mut boots = boots(snapshot, system).into_iter();
+    let mut first = boots.next().expect("a kernel boots");
+    for doubt in boots.flat_map(|boot| boot.doubts) {
+        if !first.doubts.contains(&doubt) {
+            first.doubts.push(doubt);
+        }
+    }
+    first
+}
+
+fn under_each_kernel(snapshot: &Snapshot, system: &'static System, comings: Vec<(Kernel, Coming)>) -> Vec<Boot> {
+    let mut ways: Vec<(Terms, Coming)> = Vec::new();
+    for (kernel, coming) in comings {
+        let terms = Terms::of(snapshot, &kernel);
+        if !ways.iter().any(|(own, its)| own.agree(&terms) && *its == coming) {
+            ways.push((terms, coming));
+        }
+    }
+    let mut boots: Vec<Boot> =
+        ways.iter().map(|(terms, coming)| play(snapshot, system, terms, coming.clone())).collect();
+    let terms = ways.iter().map(|(terms, _)| terms);
+    let doubts: Vec<Doubt> = terms.zip(&boots).filter_map(|(terms, boot)| terms.differs(boot, &boots)).collect();
+    for boot in &mut boots {
+        boot.doubts.extend(doubts.iter().cloned());
+    }
+    boots
+}
+
+fn play(snapshot: &Snapshot, system: &'static System, terms: &Terms, coming: Coming) -> Boot {
     let Coming { arrival, reassembly, parameters, never, writes: of_rules, reruns, mut doubts } = coming;
     let arrival_of = |key: &Key| if is_of_reassembly(key) { &reassembly } else { &arrival };
-    let keys = keys(snapshot);
+    let keys = &terms.keys;
     let tree = &snapshot.tree;
     let dialect = system.dialect(tree);
     let files = system.runs(tree);
     let runs: Vec<Vec<Placed>> = files.iter().map(|files| sysctl_d::assignments(tree, dialect, files)).collect();
-    let mut play = Play { snapshot, outlooks: BTreeMap::new(), recorded: HashSet::new(), doubts: Vec::new() };
+    let mut play = Play {
+        snapshot,
+        bounds: terms.bounds,
+        outlooks: BTreeMap::new(),
+        recorded: HashSet::new(),
+        perhaps: Vec::new(),
+        doubts: Vec::new(),
+    };
     for read in &runs {
         play.record_assignments(read);
     }
@@ -205,12 +236,12 @@ fn play(snapshot: &Snapshot, system: &'static System, coming: Coming) -> Boot {
             _ => play.apply_parameter(write),
         }
     }
-    if snapshot.module == Module::BuiltIn {
-        for write in parameters::sysctls(tree, &keys) {
+    if terms.is_built_in {
+        for write in parameters::sysctls(tree, keys) {
             play.apply_parameter(write);
         }
     }
-    for write in runs.iter().flat_map(|read| sysctl_d::writes(read, dialect, &keys)) {
+    for write in runs.iter().flat_map(|read| sysctl_d::writes(read, dialect, keys)) {
         match arrival_of(&write.key) {
             arrival if arrival.is_in_time() => play.apply_write(write),
             arrival => play.mark_lost(write, arrival.barred()),
@@ -223,30 +254,32 @@ fn play(snapshot: &Snapshot, system: &'static System, coming: Coming) -> Boot {
         }
     }
     for rerun in arrival.reruns() {
-        for write in rerun.writes(tree, &keys) {
+        for write in rerun.writes(tree, keys) {
             play.apply_write(write);
         }
     }
     if matches!(arrival, Arrival::Early(_)) {
         doubts.extend(play.unordered_lines(&of_rules));
-        doubts.extend(reruns.iter().filter_map(|rerun| play.unordered(rerun, &keys)));
+        doubts.extend(reruns.iter().filter_map(|rerun| play.unordered(rerun, keys)));
     }
     let timing = if matches!(arrival, Arrival::Late { .. }) { Timing::Late } else { Timing::InTime };
-    let scene = Scene { tree, keys: &keys, timing };
+    let scene = Scene { tree, keys, timing };
     let later: Vec<LaterWrite> = WRITERS.iter().flat_map(|writer| play.run(writer, &scene)).collect();
-    let Play { outlooks, doubts: of_writers, .. } = play;
+    let Play { outlooks, perhaps, doubts: of_writers, .. } = play;
+    doubts.extend(terms.doubts(&perhaps, &outlooks));
     doubts.extend(uncertain::doubts(&Played {
         snapshot,
         system,
         arrival: &arrival,
-        keys: &keys,
+        keys,
         files: &files,
         runs: &runs,
         later: &later,
         outlooks: &outlooks,
     }));
     doubts.extend(of_writers);
-    Boot { system, dialect, arrival, reassembly, doubts, later, outlooks }
+    let (keys, bounds) = (terms.keys.clone(), terms.bounds);
+    Boot { system, dialect, arrival, keys, bounds, reassembly, doubts, later, outlooks }
 }
 
 /// Whether the module of reassembly makes `key`, and not that of connection tracking.
@@ -257,9 +290,13 @@ fn is_of_reassembly(key: &Key) -> bool {
 /// A boot while it is played through.
 struct Play<'a> {
     snapshot: &'a Snapshot,
+    /// The numbers that the kernel takes.
+    bounds: Bounds,
     outlooks: BTreeMap<Name, Outlook>,
     /// Which assignments are recorded, by setting: a thousand files may assign the same one.
     recorded: HashSet<(Name, Place)>,
+    /// The writes that the kernel may refuse.
+    perhaps: Vec<(Name, Place)>,
     /// What nobody can tell of the later writers.
     doubts: Vec<Doubt>,
 }
@@ -284,6 +321,11 @@ impl Play<'_> {
     /// Writes a sysctl.
     fn apply_write(&mut self, write: Write) {
         let number = self.reading(&write).filter(|number| self.accepts(&write.key, *number));
+        let takes = number.zip(write.key.name()).map(|(number, name)| (self.bounds.take(&name, number), name));
+        let number = number.filter(|_| !matches!(takes, Some((Takes::Never, _))));
+        if let Some((Takes::Perhaps, name)) = takes {
+            self.perhaps.push((name, write.place.clone()));
+        }
         self.record(write, number);
     }
 
@@ -400,7 +442,7 @@ impl Play<'_> {
         if *name == FRAG6_LOW {
             number <= high
         } else if *name == FRAG6_HIGH {
-            let may_rise = !Quirk::Frag6HighOnlyFalls.applies_to(self.snapshot.release());
+            let may_rise = !Quirk::Frag6HighOnlyFalls.applies_to(self.bounds.release);
             number >= low && (may_rise || number <= high)
         } else {
             true

@@ -1,5 +1,6 @@
 //! Describes the kernels: their settings, how they read a number, their sizes.
 
+pub mod bounds;
 pub mod catalog;
 pub mod modules;
 mod names;

@@ -66,10 +66,10 @@ pub struct Judgement {
     pub arrival: Option<Arrival>,
 }
 
-/// The next boot under each init system that the request names.
+/// The next boots under each init system that the request names, and each kernel that makes a difference.
 #[must_use]
 pub fn boots(desired: &Desired, snapshot: &Snapshot) -> Vec<Boot> {
-    desired.loader.systems(&snapshot.tree).into_iter().map(|system| boot::boot(snapshot, system)).collect()
+    desired.loader.systems(&snapshot.tree).into_iter().flat_map(|system| boot::boots(snapshot, system)).collect()
 }
 
 /// Whether `value` satisfies `want`. (An absent line is a matter of files: any value satisfies that aim.)

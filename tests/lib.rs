@@ -15,6 +15,7 @@ mod faults;
 mod formats;
 mod fuzz_corpus;
 mod judges;
+mod kernels;
 mod live;
 mod oracle;
 mod outputs;

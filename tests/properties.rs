@@ -21,7 +21,7 @@ use conntrack_sysctl::request::{self, Conflicts, Desired, ModulePolicy};
 use conntrack_sysctl::run;
 use conntrack_sysctl::snapshot::{Module, Snapshot};
 use conntrack_sysctl::tree::{Entry, Tree};
-use conntrack_sysctl::verify::Verdict;
+use conntrack_sysctl::verify::{Reason, Verdict};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
@@ -276,7 +276,9 @@ fn a_plan_makes_it_so_and_then_there_is_nothing_to_do() {
         prop_assert_eq!(&again.steps, &Vec::<Step>::new());
         let report = Report::new(Mode::Apply, desired, before, &after, steps);
         for setting in &report.settings {
-            prop_assert!(!is_strict(desired) || setting.verdict == Verdict::InSync, "{:?}", setting);
+            // The clock of the kernel is not known, so that it may refuse a long timeout.
+            let is_unknown = setting.doubts.iter().any(|doubt| doubt.reason == Reason::UnknownClock);
+            prop_assert!(!is_strict(desired) || setting.verdict == Verdict::InSync || is_unknown, "{:?}", setting);
         }
         Ok(())
     });

@@ -4,6 +4,8 @@
 //! Everything that the loader wrote before that is lost without a message: the most common cause of "it was fine until
 //! the reboot".
 
+use std::cell::OnceCell;
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use super::doubt::{Doubt, Reason};
@@ -108,6 +110,7 @@ pub(super) fn names(systems: &[&System], tree: &Tree) -> BTreeSet<String> {
 }
 
 /// The arrival of connection tracking at a boot, with its parameters.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Coming {
     /// When connection tracking is available.
     pub(super) arrival: Arrival,
@@ -125,16 +128,48 @@ pub(super) struct Coming {
     pub(super) doubts: Vec<Doubt>,
 }
 
-/// When connection tracking is available at a boot of `system` with the files of `tree`.
-#[must_use]
-pub fn arrival(tree: &Tree, module: Module, system: &System) -> Arrival {
-    coming(tree, module, system).arrival
+/// The arrival of connection tracking at a boot of `system` with the files of `tree`, under each kernel that can boot:
+/// first the kernel under which it comes latest.
+pub(super) fn comings(tree: &Tree, module: Module, system: &System) -> Vec<(Kernel, Coming)> {
+    let kernels = kernels::bootable(tree, module);
+    let configuration = OnceCell::new();
+    let under = |kernel: Kernel| {
+        let coming = if kernel.has_built_in(CONNTRACK) {
+            built_in(tree)
+        } else {
+            of_module(tree, configuration.get_or_init(|| Configuration::of(tree)), &kernel, system)
+        };
+        (kernel, coming)
+    };
+    let mut comings: Vec<(Kernel, Coming)> = kernels.into_iter().map(under).collect();
+    comings.sort_by_key(|(_, coming)| Reverse(coming.lateness()));
+    let is_mixed = comings.iter().any(|(_, coming)| coming.lateness() < LATEST);
+    for (of, coming) in comings.iter_mut().filter(|_| is_mixed) {
+        if let Arrival::Late { kernel, .. } = &mut coming.arrival {
+            kernel.clone_from(&of.name);
+        }
+    }
+    comings
 }
 
-/// The arrival of connection tracking at a boot of `system` with the files of `tree`: of several kernels that can boot,
-/// with the one that has it latest.
-pub(super) fn coming(tree: &Tree, module: Module, system: &System) -> Coming {
-    let built_in = || Coming {
+/// The lateness of a module that comes after the loader.
+const LATEST: usize = 3;
+
+impl Coming {
+    /// How late connection tracking comes, compared with another kernel.
+    fn lateness(&self) -> usize {
+        match self.arrival {
+            Arrival::BuiltIn => 0,
+            Arrival::Early(_) => 1,
+            Arrival::Reapplied { .. } => 2,
+            Arrival::Late { .. } => LATEST,
+        }
+    }
+}
+
+/// The arrival of connection tracking with the kernel itself.
+fn built_in(tree: &Tree) -> Coming {
+    Coming {
         arrival: Arrival::BuiltIn,
         reassembly: Arrival::BuiltIn,
         parameters: parameters_on_command_line(tree),
@@ -142,51 +177,22 @@ pub(super) fn coming(tree: &Tree, module: Module, system: &System) -> Coming {
         writes: Vec::new(),
         reruns: Vec::new(),
         doubts: Vec::new(),
-    };
-    if module == Module::BuiltIn {
-        return built_in();
     }
-    let configuration = Configuration::of(tree);
-    let kernels = kernels::bootable(tree);
-    let under = |kernel: &Kernel| {
-        if kernel.has_built_in(CONNTRACK) {
-            return built_in();
-        }
-        let of_module =
-            |wanted| coming_under(tree, &Modprobe { configuration: &configuration, kernel, wanted }, system);
-        let conntrack = of_module(CONNTRACK);
-        let brings_reassembly = kernel.needs(CONNTRACK).is_some_and(|needed| needed.iter().any(|it| it == REASSEMBLY));
-        let reassembly = if kernel.has_built_in(REASSEMBLY) {
-            Arrival::BuiltIn
-        } else if conntrack.arrival.is_in_time() && brings_reassembly {
-            conntrack.arrival.clone()
-        } else {
-            of_module(REASSEMBLY).arrival
-        };
-        Coming { reassembly, ..conntrack }
+}
+
+/// The arrival of connection tracking as a module of `kernel`.
+fn of_module(tree: &Tree, configuration: &Configuration, kernel: &Kernel, system: &System) -> Coming {
+    let under = |wanted| coming_under(tree, &Modprobe { configuration, kernel, wanted }, system);
+    let conntrack = under(CONNTRACK);
+    let brings_reassembly = kernel.needs(CONNTRACK).is_some_and(|needed| needed.iter().any(|it| it == REASSEMBLY));
+    let reassembly = if kernel.has_built_in(REASSEMBLY) {
+        Arrival::BuiltIn
+    } else if conntrack.arrival.is_in_time() && brings_reassembly {
+        conntrack.arrival.clone()
+    } else {
+        under(REASSEMBLY).arrival
     };
-    let mut comings: Vec<Coming> = kernels.iter().map(under).collect();
-    let mut doubts: Vec<Doubt> = Vec::new();
-    for doubt in comings.iter_mut().flat_map(|coming| coming.doubts.drain(..)) {
-        if !doubts.contains(&doubt) {
-            doubts.push(doubt);
-        }
-    }
-    let lateness = |coming: &Coming| match coming.arrival {
-        Arrival::BuiltIn => 0,
-        Arrival::Early(_) => 1,
-        Arrival::Reapplied { .. } => 2,
-        Arrival::Late { .. } => 3,
-    };
-    let is_mixed = comings.iter().any(|coming| lateness(coming) < 3);
-    let with_kernel = comings.into_iter().zip(&kernels).map(|(mut coming, of)| {
-        if let Arrival::Late { kernel, .. } = &mut coming.arrival {
-            *kernel = of.release.clone().filter(|_| is_mixed);
-        }
-        coming
-    });
-    let latest = with_kernel.max_by_key(lateness).unwrap_or_else(built_in);
-    Coming { doubts, ..latest }
+    Coming { reassembly, ..conntrack }
 }
 
 fn coming_under(tree: &Tree, modprobe: &Modprobe, system: &System) -> Coming {

@@ -44,6 +44,10 @@ pub enum Reason {
     NoModule,
     /// A line outside sysctl.d is carried out before the loader or after it, and its value is another one.
     UnorderedLine,
+    /// One of the kernels that can boot next may not have the setting, or may refuse the value.
+    AnotherKernel,
+    /// A kernel with a fast clock refuses the timeout, and the clock of the kernel that boots next is not known.
+    UnknownClock,
 }
 
 /// One reason why the boot of some settings cannot be known.

@@ -1,7 +1,8 @@
 //! Finds the kernels that can boot next, with what depmod(8) wrote about the modules of each.
 //!
 //! These are the kernels in /lib/modules that have an image to boot, and always the newest and the running one. For a
-//! machine without any (an image that gets its kernel later), a kernel of today is assumed.
+//! machine without any (an image that gets its kernel later), a kernel of today is assumed. A hypervisor may hand a kernel
+//! over that is on no disk of the machine: it is the running one, and has connection tracking built in.
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -9,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use crate::formats::depmod;
 use crate::kernel::modules;
+use crate::kernel::release::Release;
+use crate::snapshot::Module;
 use crate::tree::{Entry, Read, Tree};
 
 /// The directories of the modules, of which one may be a link to the other.
@@ -20,23 +23,42 @@ const RUNNING: &str = "/proc/sys/kernel/osrelease";
 /// The index of the modules that each module needs.
 const DEPENDENCIES: &str = "modules.dep";
 
+/// The index of the modules that are part of the kernel.
+const BUILT_IN: &str = "modules.builtin";
+
 /// The most kernels that are examined: /boot seldom has room for more than three.
 const MOST: usize = 16;
 
 /// A kernel that can boot next.
 pub(super) struct Kernel {
     directory: PathBuf,
-    /// Its release. None: it is assumed.
-    pub(super) release: Option<String>,
+    /// The name of its release. None: it is assumed.
+    pub(super) name: Option<String>,
     dependencies: String,
     aliases: String,
     builtin: String,
+    hz: Option<i64>,
 }
 
 impl Kernel {
     /// Whether `module` is part of it.
     pub(super) fn has_built_in(&self, module: &str) -> bool {
         depmod::is_built_in(&self.builtin, module)
+    }
+
+    /// Its release, if its name shows one.
+    pub(super) fn release(&self) -> Option<Release> {
+        Release::parse(self.name.as_deref()?)
+    }
+
+    /// The ticks of its clock in a second, if its configuration lies beside it.
+    pub(super) fn hz(&self) -> Option<i64> {
+        self.hz
+    }
+
+    /// The directory of its modules, if it has one.
+    pub(super) fn directory(&self) -> Option<&Path> {
+        Some(self.directory.as_path()).filter(|path| !path.as_os_str().is_empty())
     }
 
     /// The file in which depmod lists its modules.
@@ -57,20 +79,52 @@ impl Kernel {
     }
 }
 
-/// The kernels of which one boots next, the newest first; never none.
-pub(super) fn bootable(tree: &Tree) -> Vec<Kernel> {
-    let kernels = directories(tree).into_iter().map(|(directory, release)| {
+/// The kernels of which one boots next, the newest first; never none. The running kernel has connection tracking as
+/// `module` says.
+pub(super) fn bootable(tree: &Tree, module: Module) -> Vec<Kernel> {
+    let on_disk = directories(tree).into_iter().map(|(directory, release)| {
         let text = |name| String::from_utf8_lossy(tree.bytes(directory.join(name)).unwrap_or_default()).into_owned();
         Kernel {
             directory: directory.clone(),
-            release: Some(release),
             dependencies: text(DEPENDENCIES),
             aliases: text("modules.alias"),
-            builtin: text("modules.builtin"),
+            builtin: text(BUILT_IN),
+            hz: hz_of(tree, &release),
+            name: Some(release),
         }
     });
-    let kernels: Vec<Kernel> = kernels.collect();
-    if kernels.is_empty() { vec![assumed()] } else { kernels }
+    let mut kernels: Vec<Kernel> = on_disk.collect();
+    let running = running(tree);
+    if module == Module::BuiltIn && running.is_some() {
+        if kernels.iter().all(|kernel| kernel.name != running) {
+            let hz = running.as_deref().and_then(|name| hz_of(tree, name));
+            kernels.push(Kernel { name: running.clone(), hz, ..assumed() });
+        }
+        // The kernel itself knows better than a list beside it.
+        let is_it = |kernel: &&mut Kernel| kernel.name == running;
+        kernels.iter_mut().filter(is_it).for_each(|kernel| kernel.builtin = all_built_in());
+    }
+    if kernels.is_empty() {
+        let builtin = if module == Module::BuiltIn { all_built_in() } else { String::new() };
+        kernels.push(Kernel { builtin, ..assumed() });
+    }
+    kernels
+}
+
+/// Whether the reads so far leave it open that a kernel boots next which has connection tracking as a module.
+pub(super) fn may_need_module(tree: &Tree, module: Module) -> bool {
+    module != Module::BuiltIn || bootable(tree, module).iter().any(|kernel| !kernel.has_built_in(modules::CONNTRACK))
+}
+
+/// A list of modules that are part of a kernel, with those that matter here.
+fn all_built_in() -> String {
+    OWN.map(|name| format!("{name}.ko\n")).concat()
+}
+
+/// The name of the running kernel's release.
+pub(super) fn running(tree: &Tree) -> Option<String> {
+    let text = String::from_utf8_lossy(tree.bytes(RUNNING)?).trim().to_owned();
+    (!text.is_empty()).then_some(text)
 }
 
 fn assumed() -> Kernel {
@@ -78,26 +132,59 @@ fn assumed() -> Kernel {
     let others: String = modules::BRINGS_CONNTRACK.iter().map(needs_conntrack).collect();
     Kernel {
         directory: PathBuf::new(),
-        release: None,
+        name: None,
         dependencies: format!("{others}{}.ko: {}\n{}.ko:\n", modules::CONNTRACK, modules::NEEDED, modules::REASSEMBLY),
         aliases: modules::ALIASES.to_owned(),
         builtin: String::new(),
+        hz: None,
     }
 }
 
-/// The reads that find the kernels, and what depmod wrote about the modules of these `names`.
-pub(super) fn reads(tree: &Tree, names: &BTreeSet<String>) -> Vec<Read> {
+/// The ticks of a second of the kernel of this name, by the files of its configuration.
+pub(super) fn hz_of(tree: &Tree, name: &str) -> Option<i64> {
+    let files = configurations(name).filter_map(|path| tree.bytes(path));
+    let line = |text: &[u8]| {
+        let text = String::from_utf8_lossy(text).into_owned();
+        text.lines().find_map(|line| line.strip_prefix(HZ)?.trim().parse().ok())
+    };
+    files.filter_map(line).find(|hz| *hz > 0)
+}
+
+/// The line of a kernel's configuration that says how often its clock ticks.
+const HZ: &str = "CONFIG_HZ=";
+
+/// The possible files of a kernel's configuration, as distributions name them.
+fn configurations(name: &str) -> impl Iterator<Item = PathBuf> + use<> {
+    let beside = MODULES.map(|directory| Path::new(directory).join(name).join("config"));
+    [PathBuf::from(format!("/boot/config-{name}"))].into_iter().chain(beside)
+}
+
+/// The reads that find the kernels, and which of them have connection tracking built in.
+pub(super) fn reads(tree: &Tree) -> Vec<Read> {
     let mut reads: Vec<Read> = Read::directories(&MODULES, "").collect();
     reads.push(Read::OfKernel(RUNNING.into()));
     for (directory, release) in releases(tree) {
         reads.extend(images(&directory, &release).map(Read::Presence));
     }
-    let own = [modules::CONNTRACK, modules::REASSEMBLY];
+    let words = || OWN.map(|name| format!("/{name}.ko")).to_vec();
+    let builtin = |(directory, _): (PathBuf, String)| Read::Lines { path: directory.join(BUILT_IN), words: words() };
+    reads.extend(directories(tree).into_iter().map(builtin));
+    let names: BTreeSet<String> = directories(tree).into_iter().map(|(_, name)| name).chain(running(tree)).collect();
+    let configurations = names.iter().filter(|name| hz_of(tree, name).is_none()).flat_map(|name| configurations(name));
+    reads.extend(configurations.map(|path| Read::Lines { path, words: vec![HZ.to_owned()] }));
+    reads
+}
+
+/// The modules that are looked up in any case.
+const OWN: [&str; 2] = [modules::CONNTRACK, modules::REASSEMBLY];
+
+/// The reads of what depmod wrote about the modules of these `names`.
+pub(super) fn indexes(tree: &Tree, names: &BTreeSet<String>) -> Vec<Read> {
+    let mut reads = Vec::new();
     for (directory, _) in directories(tree) {
         let of_files = |names: &mut dyn Iterator<Item = &str>| names.map(|name| format!("/{name}.ko")).collect();
         let lines = |name: &str, words| Read::Lines { path: directory.join(name), words };
-        reads.push(lines("modules.builtin", of_files(&mut own.into_iter())));
-        reads.push(lines(DEPENDENCIES, of_files(&mut names.iter().map(String::as_str).chain(own))));
+        reads.push(lines(DEPENDENCIES, of_files(&mut names.iter().map(String::as_str).chain(OWN))));
         let Some(dependencies) = tree.bytes(directory.join(DEPENDENCIES)) else { continue };
         let dependencies = String::from_utf8_lossy(dependencies);
         // The index of aliases is the largest: it is searched only for names that no module has.
@@ -112,12 +199,12 @@ pub(super) fn reads(tree: &Tree, names: &BTreeSet<String>) -> Vec<Read> {
 
 /// The directories of the kernels that can boot next, each with its release, the newest first.
 fn directories(tree: &Tree) -> Vec<(PathBuf, String)> {
-    let running = String::from_utf8_lossy(tree.bytes(RUNNING).unwrap_or_default()).trim().to_owned();
+    let running = running(tree);
     let mut releases = releases(tree);
     let newest = releases.first().map(|(_, release)| release.clone());
     releases.retain(|(directory, release)| {
         let has_image = || images(directory, release).any(|path| tree.get(path).is_some());
-        *release == running || Some(release) == newest.as_ref() || has_image()
+        Some(release) == running.as_ref() || Some(release) == newest.as_ref() || has_image()
     });
     releases
 }
@@ -156,7 +243,7 @@ mod tests {
     }
 
     fn releases_of(paths: &[(&str, Entry)]) -> Vec<Option<String>> {
-        bootable(&tree(paths)).into_iter().map(|kernel| kernel.release).collect()
+        bootable(&tree(paths), Module::Loaded).into_iter().map(|kernel| kernel.name).collect()
     }
 
     #[test]

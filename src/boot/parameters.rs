@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use crate::formats::kernel_arguments::{self, Argument};
 use crate::kernel::catalog::{BUCKETS, Key, MAX, PREFIX};
 use crate::kernel::sizes::{MOST_BUCKETS, default_expectations, limit_for_hashsize, rounded_buckets};
-use crate::snapshot::Module;
 use crate::sysctl_d::Write;
 use crate::tree::{Place, Read, Tree};
 
@@ -26,10 +25,14 @@ pub fn hashsize_line(buckets: i64) -> String {
     format!("options nf_conntrack hashsize={buckets}")
 }
 
-/// The reads that the parameters depend on. A built-in connection tracking has no options in files.
-pub(in crate::boot) fn reads(module: Module) -> Vec<Read> {
-    let directories: &[&str] = if module == Module::BuiltIn { &[] } else { &MODPROBE };
-    Read::directories(directories, ".conf").chain([Read::OfKernel(CMDLINE.into())]).collect()
+/// The read that the parameters of any kernel depend on.
+pub(in crate::boot) fn reads() -> [Read; 1] {
+    [Read::OfKernel(CMDLINE.into())]
+}
+
+/// The reads that the parameters of a module depend on.
+pub(in crate::boot) fn files() -> impl Iterator<Item = Read> {
+    Read::directories(&MODPROBE, ".conf")
 }
 
 /// One parameter of the module of connection tracking.

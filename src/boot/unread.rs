@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::keys;
 use super::systems::System;
+use super::terms::keys;
 use crate::kernel::catalog::{self, Name};
 use crate::snapshot::Snapshot;
 use crate::sysctl_d::paths::{SYSCTL_CONF, SYSCTL_D};

@@ -10,16 +10,19 @@ use crate::tree::{Read, Tree};
 /// lists nothing new.
 #[must_use]
 pub fn wanted(tree: &Tree, module: Module) -> Vec<Read> {
-    let mut reads = parameters::reads(module);
+    let mut reads = kernels::reads(tree);
+    // If connection tracking is part of the kernel, no file decides when it is available.
+    let needs_module = kernels::may_need_module(tree, module);
+    reads.extend(parameters::reads());
     for system in SYSTEMS {
         reads.extend((system.reads)(tree));
-        // If connection tracking is part of the kernel, no file decides when it is available.
-        if module != Module::BuiltIn {
+        if needs_module {
             reads.extend(arrival::reads(system, tree));
         }
     }
-    if module != Module::BuiltIn {
-        reads.extend(kernels::reads(tree, &arrival::names(&SYSTEMS, tree)));
+    if needs_module {
+        reads.extend(parameters::files());
+        reads.extend(kernels::indexes(tree, &arrival::names(&SYSTEMS, tree)));
     }
     reads.extend(writers::reads(tree));
     // The first read of a path counts, and these have only some lines of their files.

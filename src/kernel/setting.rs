@@ -31,6 +31,17 @@ pub enum Access {
     ReadOnly,
 }
 
+/// A smallest value that newer kernels have raised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Raised {
+    /// The smallest value since then.
+    pub min: i64,
+    /// The last release that is known to take less.
+    pub not_until: Release,
+    /// The first release that is known to refuse less.
+    pub from: Release,
+}
+
 /// One connection tracking sysctl.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Setting {
@@ -58,6 +69,8 @@ pub struct Setting {
     pub access: Access,
     /// The module that makes the key.
     pub module: &'static str,
+    /// A larger smallest value of newer kernels.
+    pub raised: Option<Raised>,
     /// The first release that has the canonical name; None: the setting is not catalogued.
     pub since: Option<Release>,
     /// The last release that has it, if it is gone.
@@ -73,6 +86,12 @@ impl Setting {
     #[must_use]
     pub fn is_catalogued(&self) -> bool {
         self.since.is_some()
+    }
+
+    /// Whether the mainline kernel `release` has the canonical name.
+    #[must_use]
+    pub fn is_in(&self, release: Release) -> bool {
+        self.since.is_some_and(|since| since <= release) && self.until.is_none_or(|until| release <= until)
     }
 
     /// The sysctl keys of this setting, dotted, newest first: the canonical name, then the others.

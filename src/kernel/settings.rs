@@ -6,7 +6,7 @@
 
 use super::modules::{CONNTRACK, REASSEMBLY};
 use super::release::Release;
-use super::setting::{Access, Scope, Setting, ValueKind};
+use super::setting::{Access, Raised, Scope, Setting, ValueKind};
 
 /// Most settings are described here.
 const DOC: &str = "Documentation/networking/nf_conntrack-sysctl.rst";
@@ -28,7 +28,7 @@ const fn v(major: u32, minor: u32) -> Release {
 }
 
 /// The kernel's `INT_MAX`: most settings are an `int`, whatever the machine.
-const INT_MAX: i64 = 2_147_483_647;
+pub(super) const INT_MAX: i64 = 2_147_483_647;
 
 /// A timeout is kept as an `int` of clock ticks, so this is the most seconds that fit at the slowest common clock,
 /// 100 ticks a second. A kernel with a faster clock refuses sooner.
@@ -69,6 +69,7 @@ const fn level(keys: Keys, max: i64, since: Release, source: &'static str, summa
         scope: Scope::PerNamespace,
         access: Access::ReadWrite,
         module: CONNTRACK,
+        raised: None,
         since: Some(since),
         until: None,
         summary,
@@ -120,6 +121,13 @@ impl Setting {
         self
     }
 
+    /// Makes `min` the smallest value from the release `from` on. The release `not_until` is the last one that is known to
+    /// take less.
+    const fn raised(mut self, min: i64, not_until: Release, from: Release) -> Self {
+        self.raised = Some(Raised { min, not_until, from });
+        self
+    }
+
     const fn of_reassembly(mut self) -> Self {
         self.module = REASSEMBLY;
         self
@@ -165,7 +173,7 @@ pub const CATALOG: &[Setting] = &[
     timeout(old!("icmp_timeout"), 30, FIRST, DOC, "ICMP: no reply seen"),
     timeout(own!("icmpv6_timeout"), 30, FIRST, DOC, "ICMPv6: no reply seen"),
     level(old!("log_invalid"), 255, FIRST, DOC, "log invalid packets of this protocol number; 255 all, 0 none"),
-    amount("entries", 0, MAX, FIRST, "how many connections may be tracked at once; 0 means no limit").global(),
+    amount("entries", 0, MAX, FIRST, "how many connections may be tracked at once; 0 means no limit").global().raised(1, v(6, 18), v(7, 2)),
     timeout(old!("sctp_timeout_closed"), 10, FIRST, SCTP, "SCTP: closed"),
     timeout(old!("sctp_timeout_cookie_echoed"), 3, FIRST, SCTP, "SCTP: cookie echoed, not acknowledged"),
     timeout(old!("sctp_timeout_cookie_wait"), 3, FIRST, SCTP, "SCTP: opening, no cookie echoed yet"),
@@ -208,6 +216,7 @@ pub(super) const UNCATALOGUED: &Setting = &Setting {
     scope: Scope::PerNamespace,
     access: Access::ReadWrite,
     module: CONNTRACK,
+    raised: None,
     since: None,
     until: None,
     summary: "not in the catalog: a plain number",

@@ -4,12 +4,13 @@
 //! is judged by the boot that it leads to, never by the text of a line.
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::live::not_on_this_kernel;
+use super::live::{not_on_this_kernel, out_of_bounds};
 use crate::boot::{self, Boot, HASHSIZE_FILE, Lost, Outlook, System};
 use crate::failure::{Failure, Kind};
+use crate::kernel::bounds::Takes;
 use crate::kernel::catalog::{BUCKETS, FRAG6_HIGH, FRAG6_LOW, Key, Name};
 use crate::kernel::modules::{CONNTRACK, REASSEMBLY};
 use crate::kernel::number::kernel_reading;
@@ -39,7 +40,7 @@ impl Persistent {
 
     /// The boots of the machine with these files.
     pub(super) fn boots(&self) -> &[Boot] {
-        self.boots.get_or_init(|| self.systems.iter().map(|system| boot::boot(&self.after, system)).collect())
+        self.boots.get_or_init(|| self.systems.iter().flat_map(|system| boot::boots(&self.after, system)).collect())
     }
 }
 
@@ -95,16 +96,21 @@ impl Editor<'_> {
 
     /// The boots of the machine after the edits so far.
     fn boots(&self) -> &[Boot] {
-        self.boots.get_or_init(|| self.systems.iter().map(|system| boot::boot(&self.after, system)).collect())
+        self.boots.get_or_init(|| self.systems.iter().flat_map(|system| boot::boots(&self.after, system)).collect())
     }
 
     /// The same boots, as if the module were always loaded in time. Even if `module` is `ignore`, the lines are
     /// corrected, so that they take effect once the module is loaded early.
     fn boots_in_time(&self) -> &[Boot] {
         self.boots_in_time.get_or_init(|| {
-            let boots = self.systems.iter().map(|system| boot::boot_in_time(&self.after, system));
+            let boots = self.systems.iter().flat_map(|system| boot::boots_in_time(&self.after, system));
             boots.collect()
         })
+    }
+
+    /// The keys of the kernels that can boot.
+    fn keys(&self) -> BTreeSet<Key> {
+        self.boots().iter().flat_map(|boot| boot.keys.iter().cloned()).collect()
     }
 
     /// Changes the file at `path`, and forgets the boots that were played through before.
@@ -117,9 +123,10 @@ impl Editor<'_> {
     /// The first of `boots` whose outcome for the setting is not as desired: the dialect in which it reads our file,
     /// and its outlook.
     fn unsatisfied(&self, want: &Want, boots: &[Boot]) -> Option<(&'static Dialect, Outlook)> {
-        let drifts = |boot: &&Boot| !satisfies(want, boot.outlook(&want.name).value, self.after.page_size);
-        let boot = boots.iter().find(drifts)?;
-        Some((boot.dialect, boot.outlook(&want.name)))
+        let outlooks = boots.iter().map(|boot| (boot.dialect, boot.outlook(&want.name)));
+        let drifts = outlooks.filter(|(_, outlook)| !satisfies(want, outlook.value, self.after.page_size));
+        // A kernel that does not take the setting at all comes last.
+        drifts.min_by_key(|(_, outlook)| matches!(outlook.lost, Some(Lost::NoSuchKey(_) | Lost::Refused(_))))
     }
 
     fn file(&self) -> &Path {
@@ -171,7 +178,7 @@ impl Editor<'_> {
     /// Whether a loader writes `want` before the module is loaded, so that the write is lost: under the key of a fresh
     /// line, or under the key of a line in our file.
     fn comes_too_late(&self, want: &Want) -> bool {
-        let keys = boot::keys(&self.after);
+        let keys = self.keys();
         let fresh = want.name.keys().find(|key| keys.contains(key));
         let is_lost = |boot: &Boot| {
             let own = self.ours(boot.dialect, |name| *name == want.name);
@@ -253,7 +260,9 @@ impl Editor<'_> {
         }
         let key = self.boot_key(want)?;
         while let Some((dialect, outlook)) = self.unsatisfied(want, self.boots_in_time()) {
-            if !self.correct_own_lines(want, &key, number, dialect, &outlook)? && !self.overrule(want, &outlook)? {
+            if !self.correct_own_lines(want, &key, number, dialect, &outlook)?
+                && !self.overrule(want, dialect, &outlook)?
+            {
                 break;
             }
         }
@@ -270,7 +279,7 @@ impl Editor<'_> {
         outlook: &Outlook,
     ) -> Result<bool, Failure> {
         let file = self.desired.file.clone();
-        let keys = boot::keys(&self.after);
+        let keys = self.keys();
         let own = self.ours(dialect, |name| *name == want.name);
         let is_live = |assignment: &Assignment| assignment.dotted_key().is_some_and(|key| keys.contains(&key));
         let reads_as = |assignment: &Assignment| {
@@ -311,8 +320,13 @@ impl Editor<'_> {
 
     /// Comments out an assignment of another file that wins although our line is right, warns of it, or refuses; true:
     /// the file was edited.
-    fn overrule(&mut self, want: &Want, outlook: &Outlook) -> Result<bool, Failure> {
+    fn overrule(&mut self, want: &Want, dialect: &Dialect, outlook: &Outlook) -> Result<bool, Failure> {
         let name = &want.name;
+        let is_refused = matches!(outlook.lost, Some(Lost::NoSuchKey(_) | Lost::Refused(_)));
+        if is_refused && self.holds_under_another_kernel(want, dialect) {
+            // Another kernel that can boot takes our line, so that no edit helps: the plan warns of this one.
+            return Ok(false);
+        }
         let ours = self.file().display();
         let (winner, message) = match (&outlook.winner, &outlook.lost) {
             (Some(winner), _) => {
@@ -324,7 +338,7 @@ impl Editor<'_> {
                 let message = format!("at boot `{place}` replaces the line in {ours}, but the kernel refuses it");
                 (place.clone(), message)
             }
-            _ => return Err(boot_refuses_value(want)),
+            _ => return Err(self.boot_refuses_value(want)),
         };
         let rivals = rivals(want, self.desired, &self.after, &winner);
         let message = match rivals.others() {
@@ -351,6 +365,12 @@ impl Editor<'_> {
         }
     }
 
+    /// Whether one of the kernels that can boot makes the setting as desired, with the same loader.
+    fn holds_under_another_kernel(&self, want: &Want, dialect: &Dialect) -> bool {
+        let boots = self.boots_in_time().iter().filter(|boot| boot.dialect == dialect);
+        boots.map(|boot| boot.outlook(&want.name).value).any(|value| satisfies(want, value, self.after.page_size))
+    }
+
     /// Whether `assignment` is the one at `place`, in our file, under whatever name the loader reads that file.
     fn is_own(&self, place: &Place, assignment: &Assignment) -> bool {
         place.line == assignment.line && self.is_in_our_file(place)
@@ -363,7 +383,7 @@ impl Editor<'_> {
 
     /// The newest name of the setting that the kernel of the next boot has.
     fn boot_key(&self, want: &Want) -> Result<Key, Failure> {
-        let keys = boot::keys(&self.after);
+        let keys = self.keys();
         let key = want.name.keys().find(|key| keys.contains(key));
         key.ok_or_else(|| not_on_this_kernel(want))
     }
@@ -429,6 +449,20 @@ impl Editor<'_> {
         }
     }
 
+    /// The failure of a value that the boot refuses, whichever line sets it.
+    fn boot_refuses_value(&self, want: &Want) -> Failure {
+        let name = &want.name;
+        let (Aim::Exactly(number) | Aim::AtLeast(number)) = want.aim else { unreachable!("nothing is set") };
+        let refuses = |boot: &&Boot| boot.bounds.take(name, number) == Takes::Never;
+        if let Some(boot) = self.boots_in_time().iter().find(refuses) {
+            return out_of_bounds(want, number, &boot.bounds);
+        }
+        Failure::new(Kind::OutOfRange, format!("the boot would refuse the value of `{name}`"))
+            .key(name)
+            .at(&want.pointer)
+            .hint("compare it with the settings that bound it (a low threshold must not lie above the high one)")
+    }
+
     /// Refuses our file if a boot does not read it: not every loader reads /etc/sysctl.conf.
     fn is_read(&self) -> Result<(), Failure> {
         let file = self.file();
@@ -438,15 +472,6 @@ impl Editor<'_> {
         let message = format!("`{}` is not read at boot: this machine boots with {}", file.display(), system.command);
         Err(Failure::new(Kind::BadRequest, message).at("/file").hint(FILE_HINT))
     }
-}
-
-/// The failure of a value that the boot refuses, whichever line sets it.
-fn boot_refuses_value(want: &Want) -> Failure {
-    let name = &want.name;
-    Failure::new(Kind::OutOfRange, format!("the boot would refuse the value of `{name}`"))
-        .key(name)
-        .at(&want.pointer)
-        .hint("compare it with the settings that bound it (a low threshold must not lie above the high one)")
 }
 
 /// The wants in the order in which fresh lines are written. To lower both thresholds of IPv6 reassembly, the low one goes

@@ -1,8 +1,10 @@
 //! Decides which live values are written, and in which order.
 
 use super::{Step, Target};
+use crate::boot;
 use crate::failure::{Failure, Kind};
-use crate::kernel::catalog::{self, BUCKETS, FRAG6_HIGH, FRAG6_LOW, Name, Setting};
+use crate::kernel::bounds::{Bounds, Takes};
+use crate::kernel::catalog::{self, BUCKETS, FRAG6_HIGH, FRAG6_LOW, Name, Setting, ValueKind};
 use crate::kernel::number::kernel_value;
 use crate::request::{Aim, Desired, ModulePolicy, Want};
 use crate::snapshot::{LiveKernel, Module, Snapshot};
@@ -70,6 +72,10 @@ fn step(want: &Want, snapshot: &Snapshot, live: &LiveKernel) -> Result<Option<St
         // The first step loads the module, and today's kernels have the setting under its canonical name.
         None => Target::Sysctl(name.clone().into()),
     };
+    let bounds = boot::running_bounds(snapshot);
+    if bounds.take(name, number) == Takes::Never {
+        return Err(out_of_bounds(want, number, &bounds));
+    }
     let after = kernel_value(name, number, snapshot.page_size);
     Ok(Some(Step::SetLive { target, name: name.clone(), aim: want.aim, before, write: number, after }))
 }
@@ -94,6 +100,19 @@ pub(super) fn not_on_this_kernel(want: &Want) -> Failure {
         None => "leave it out of the request for this kernel".to_owned(),
     };
     failure.key(name).at(&want.pointer).hint(hint)
+}
+
+/// The failure of a number that a kernel refuses because of its release or its clock.
+pub(super) fn out_of_bounds(want: &Want, number: i64, bounds: &Bounds) -> Failure {
+    let setting = want.name.setting();
+    let unit = setting.unit;
+    let kernel = bounds.release.map_or("this kernel".to_owned(), |release| format!("Linux {release}"));
+    let message = format!("`{}` cannot be {number}: {kernel} takes {} {unit}", want.name, bounds.range(setting));
+    let hint = match setting.kind {
+        ValueKind::Seconds => "set a shorter timeout: this one does not fit into the ticks of the clock (CONFIG_HZ)",
+        ValueKind::Integer | ValueKind::Boolean => "set a larger number: only older kernels take this one",
+    };
+    Failure::new(Kind::OutOfRange, message).key(&want.name).at(&want.pointer).hint(hint)
 }
 
 fn read_only(want: &Want, why: &str, remedy: &str) -> Failure {

@@ -46,6 +46,19 @@ impl fmt::Display for Doubt {
                 let by = detail.unwrap_or("a program");
                 write!(f, "{by} carries out {place} at boot, before the loader or after it")
             }
+            Reason::AnotherKernel => {
+                let kernel = detail.map_or("a kernel".to_owned(), |name| format!("the kernel {name}"));
+                write!(f, "{kernel} can boot next, and it may not have the setting, or refuse the value")
+            }
+            Reason::UnknownClock => {
+                let kernel =
+                    detail.map_or("the kernel that boots next".to_owned(), |name| format!("the kernel {name}"));
+                write!(
+                    f,
+                    "{kernel} may refuse the timeout on {place}: that depends on CONFIG_HZ, and no file here has its \
+                     configuration"
+                )
+            }
             Reason::UnknownInit => match detail {
                 Some(program) => write!(f, "the init system is unknown: {place} is `{program}`"),
                 None => write!(f, "the init system is unknown: {place}"),
@@ -72,6 +85,8 @@ pub fn doubt_remedy(doubt: &Doubt) -> &'static str {
         Reason::InitrdLoadsModule => "name nf_conntrack in /etc/modules-load.d/nf_conntrack.conf",
         Reason::NoModule => "install all modules of that kernel and run depmod, or remove that kernel",
         Reason::UnorderedLine => "remove that line, or let it say the same as the files of sysctl.d",
+        Reason::AnotherKernel => "remove that kernel, or leave the setting out of the request",
+        Reason::UnknownClock => "set at most 2147483 seconds, which every kernel takes",
         Reason::UnknownInit => "if it runs a loader that this program knows, name that in `loader`",
     }
 }

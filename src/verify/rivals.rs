@@ -47,8 +47,9 @@ pub fn rivals(want: &Want, desired: &Desired, snapshot: &Snapshot, winner: &Plac
 
 /// The line that wins over our file at a boot of `machine` that does not make the setting as desired.
 fn rival(want: &Want, desired: &Desired, machine: &Snapshot) -> Option<Place> {
-    desired.loader.systems(&machine.tree).into_iter().find_map(|system| {
-        let boot = boot::boot_in_time(machine, system);
+    let systems = desired.loader.systems(&machine.tree).into_iter();
+    let mut boots = systems.flat_map(|system| boot::boots_in_time(machine, system));
+    boots.find_map(|boot| {
         let outlook = boot.outlook(&want.name);
         let place = match (&outlook.winner, &outlook.lost) {
             _ if satisfies(want, outlook.value, machine.page_size) => return None,
@@ -56,7 +57,7 @@ fn rival(want: &Want, desired: &Desired, machine: &Snapshot) -> Option<Place> {
             (None, Some(Lost::Refused(place))) => place,
             (None, _) => return None,
         };
-        comes_after(place, &desired.file, &machine.tree, system, &boot).then(|| place.clone())
+        comes_after(place, &desired.file, &machine.tree, boot.system, &boot).then(|| place.clone())
     })
 }
 

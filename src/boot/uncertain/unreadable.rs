@@ -11,7 +11,6 @@ use crate::boot::systems::Stage;
 use crate::boot::udev;
 use crate::boot::writers::{self, Certainty, Evidence};
 use crate::kernel::catalog::{FRAG6_HIGH, FRAG6_LOW, Name};
-use crate::snapshot::Module;
 use crate::tree::{Entry, Obstacle, Tree, drop_ins};
 
 pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
@@ -20,7 +19,7 @@ pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
         return Vec::new();
     }
     let mut doubts = of_loader(played);
-    if played.snapshot.module != Module::BuiltIn {
+    if *played.arrival != Arrival::BuiltIn {
         doubts.extend(of_module(played));
     }
     for path in writers::files(tree) {
