@@ -134,14 +134,15 @@ impl Boot {
         if is_of_reassembly(key) { self.reassembly.reaches(key) } else { self.arrival.reaches(key) }
     }
 
-    /// Each program that decides, or may decide, some of `settings` after the loader, with the first of these.
+    /// For each program that decides, or may decide, some of `settings` after the loader: its writes to these. None of the
+    /// lists is empty.
     #[must_use]
-    pub fn later_writers(&self, settings: &[&Name]) -> Vec<LaterWrite> {
-        let first = |by: &&'static Writer| {
+    pub fn later_writers(&self, settings: &[&Name]) -> Vec<Vec<LaterWrite>> {
+        let writes = |by: &&'static Writer| -> Vec<LaterWrite> {
             let of_it = |name: &&Name| self.later.iter().find(|write| write.by == *by && write.setting == **name);
-            settings.iter().find_map(of_it).cloned()
+            settings.iter().filter_map(of_it).cloned().collect()
         };
-        WRITERS.iter().filter_map(first).collect()
+        WRITERS.iter().map(writes).filter(|writes| !writes.is_empty()).collect()
     }
 
     /// Whether a later writer makes the write at `place`.

@@ -171,7 +171,7 @@ pub fn story(name: &str, snapshot: &Snapshot) -> Result<Story, Failure> {
             .into_iter()
             .map(|unread| unread_line(unread, &name, &boot, snapshot))
             .collect(),
-        later_writers: boot.later_writers(&[&name]).into_iter().map(Warning::from).collect(),
+        later_writers: boot.later_writers(&[&name]).iter().map(|writes| Warning::later_writer(writes)).collect(),
     })
 }
 

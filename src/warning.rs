@@ -54,20 +54,41 @@ impl Warning {
         self.key = Some(key.into());
         self
     }
+
+    /// The warning about a program and all that it writes, which is never nothing.
+    #[must_use]
+    pub fn later_writer(writes: &[LaterWrite]) -> Warning {
+        let Writer { name, remedy: [of_one, of_several], .. } = writes[0].by;
+        let mut message = (*name).to_owned();
+        let parts = writes.chunk_by(|a, b| (a.certainty, &a.evidence) == (b.certainty, &b.evidence)).enumerate();
+        for (index, part) in parts {
+            let verb = match part[0].certainty {
+                Certainty::Surely => "writes",
+                Certainty::Perhaps => "may write",
+            };
+            let when = if index == 0 { " after the boot's loader" } else { "" };
+            let evidence = match &part[0].evidence {
+                Evidence::Line(place) => format!("`{place}`"),
+                Evidence::Presence(path) => format!("`{}` is there", path.display()),
+            };
+            let names: Vec<String> = part.iter().map(|write| format!("`{}`", write.setting)).collect();
+            let also = if index == 0 { " " } else { ", and " };
+            message += &format!("{also}{verb} {}{when} ({evidence})", listed(&names));
+        }
+        let is_one = writes.iter().all(|write| write.evidence == writes[0].evidence);
+        let message = format!("{message}; {}", if is_one { of_one } else { of_several });
+        let warning = Warning { by: Some((*name).to_owned()), ..Warning::new(Code::LaterWriter, message) };
+        match writes {
+            [write] => warning.key(&write.setting),
+            _ => warning,
+        }
+    }
 }
 
-impl From<LaterWrite> for Warning {
-    fn from(LaterWrite { by, setting, certainty, evidence }: LaterWrite) -> Self {
-        let verb = match certainty {
-            Certainty::Surely => "writes",
-            Certainty::Perhaps => "may write",
-        };
-        let evidence = match evidence {
-            Evidence::Line(place) => format!("`{place}`"),
-            Evidence::Presence(path) => format!("`{}` is there", path.display()),
-        };
-        let Writer { name, remedy, .. } = by;
-        let message = format!("{name} {verb} `{setting}` after the boot's loader ({evidence}); {remedy}");
-        Warning { by: Some((*name).to_owned()), ..Warning::new(Code::LaterWriter, message).key(setting) }
+/// The names with commas, and `and` before the last.
+fn listed(names: &[String]) -> String {
+    match names {
+        [before @ .., last] if !before.is_empty() => format!("{} and {last}", before.join(", ")),
+        names => names.concat(),
     }
 }

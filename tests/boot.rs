@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::support::machine::Machine;
 use conntrack_sysctl::boot::systems::{NONE, SYSTEMD, SYSVINIT, System, UNKNOWN};
-use conntrack_sysctl::boot::{Lost, boot, detected, wanted};
+use conntrack_sysctl::boot::{LaterWrite, Lost, boot, detected, wanted};
 use conntrack_sysctl::kernel::catalog::{BUCKETS, COUNT, FRAG6_HIGH, MAX, Name};
 use conntrack_sysctl::snapshot::{Module, Snapshot};
 use conntrack_sysctl::sysctl_d::paths::SYSCTL_D;
@@ -103,10 +103,14 @@ fn ufw_names_a_setting_as_no_kernel_of_today_does() {
     assert_eq!(writers(&machine, &[&MAX]), ["ufw net.netfilter.nf_conntrack_max"]);
 }
 
-/// The programs that write some of `settings` later, each with the setting that is named.
+/// The programs that write some of `settings` later, each with those that are named.
 fn writers(machine: &Snapshot, settings: &[&Name]) -> Vec<String> {
     let later = boot(machine, &SYSTEMD).later_writers(settings);
-    later.into_iter().map(|write| format!("{} {}", write.by.name, write.setting)).collect()
+    let named = |writes: &Vec<LaterWrite>| {
+        let settings: Vec<&str> = writes.iter().map(|write| write.setting.as_str()).collect();
+        format!("{} {}", writes[0].by.name, settings.join(" "))
+    };
+    later.iter().map(named).collect()
 }
 
 #[test]
@@ -122,9 +126,34 @@ fn later_writers_are_named_where_they_write_what_is_wanted() {
     let of_max = ["ufw", "tuned", "kube-proxy"].map(|name| format!("{name} {MAX}"));
     assert_eq!(writers(&machine, &[&MAX]), of_max);
     assert_eq!(writers(&machine, &[&BUCKETS, &MAX]), of_max);
-    assert_eq!(writers(&machine, &[&established, &MAX])[2], format!("kube-proxy {established}"));
+    assert_eq!(writers(&machine, &[&established, &MAX])[2], format!("kube-proxy {established} {MAX}"));
     assert_eq!(writers(&machine, &[&established]), [format!("kube-proxy {established}")]);
     assert_eq!(writers(&machine, &[&BUCKETS]), [""; 0]);
+}
+
+#[test]
+fn one_warning_names_all_that_a_program_writes() {
+    let warnings = |files: &[(&str, &str)]| -> Vec<(String, Option<String>)> {
+        let later = boot(&image(files, Module::Absent), &SYSTEMD).later_writers(&[&BUCKETS, &MAX, &FRAG6_HIGH]);
+        let warnings = later.iter().map(|writes| Warning::later_writer(writes));
+        warnings.map(|warning| (warning.message, warning.key)).collect()
+    };
+    let two = "net/netfilter/nf_conntrack_max=5\nnet/netfilter/nf_conntrack_frag6_high_thresh=9000000\n";
+    let message = format!(
+        "ufw writes `{MAX}` after the boot's loader (`/etc/ufw/sysctl.conf:1`), and writes `{FRAG6_HIGH}` \
+         (`/etc/ufw/sysctl.conf:2`); give these lines the same values, or remove them"
+    );
+    assert_eq!(warnings(&with_ufw(two)), [(message, None)]);
+    let pve = [
+        ("/usr/sbin/pve-firewall", ""),
+        ("/etc/systemd/system/multi-user.target.wants/pve-firewall.service", ""),
+        ("/etc/pve/firewall/cluster.fw", "[OPTIONS]\nenable: 1\n"),
+    ];
+    let message = &warnings(&pve)[0].0;
+    let start = format!(
+        "pve-firewall may write `{BUCKETS}` after the boot's loader (`/etc/pve/firewall/cluster.fw:2`), and writes `{MAX}`"
+    );
+    assert!(message.starts_with(&start), "{message}");
 }
 
 #[test]
@@ -170,7 +199,7 @@ fn what_more_than_files_decide_tuned_may_write() {
         let profile = format!("[sysctl]\n{MAX} = {line}\n");
         let machine = image(&with_tuned(&profile), Module::BuiltIn);
         let later = boot(&machine, &SYSTEMD).later_writers(&[&MAX]);
-        later.into_iter().map(|write| Warning::from(write).message).collect::<Vec<_>>().join("\n")
+        later.iter().map(|writes| Warning::later_writer(writes).message).collect::<Vec<_>>().join("\n")
     };
     for line in ["${limit}", ">5", "<5", "\"5\"\n 6", "5\nuname_regex = x86_64"] {
         assert!(of_tuned(line).starts_with("tuned may write"), "{line}: {}", of_tuned(line));

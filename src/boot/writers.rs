@@ -39,8 +39,8 @@ pub struct Writer {
     pub starts: fn(&Tree) -> bool,
     /// Lists its writes, in order.
     pub writes: fn(&Scene) -> Vec<Written>,
-    /// The advice to the user, as the last part of a sentence.
-    pub remedy: &'static str,
+    /// The advice to the user, as the last part of a sentence: about one line of it, and about several.
+    pub remedy: [&'static str; 2],
 }
 
 // The name stands for the row: function pointers cannot be compared.

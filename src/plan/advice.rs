@@ -30,7 +30,8 @@ pub(super) fn warnings(
             desired.wants.values().filter(|want| want.aim != Aim::Absent).map(|want| &want.name).collect();
         let later = persistent.boots().iter().flat_map(|boot| boot.later_writers(&names));
         let mut by = BTreeSet::new();
-        warnings.extend(later.filter(|write| by.insert(write.by.name)).map(Warning::from));
+        warnings
+            .extend(later.filter(|writes| by.insert(writes[0].by.name)).map(|writes| Warning::later_writer(&writes)));
     }
     warnings
 }

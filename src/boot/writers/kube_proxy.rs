@@ -39,7 +39,7 @@ pub(super) const KUBE_PROXY: Writer = Writer {
     reads,
     starts: |tree| marker(tree).is_some(),
     writes,
-    remedy: "set the limit and the timeouts in its configuration (`conntrack:`)",
+    remedy: ["set the limit and the timeouts in its configuration (`conntrack:`)"; 2],
 };
 
 fn reads(_: &Tree) -> Vec<Read> {

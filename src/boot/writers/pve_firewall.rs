@@ -33,7 +33,7 @@ pub(super) const PVE_FIREWALL: Writer = Writer {
     starts: |tree| SERVICE.starts(tree),
     reads,
     writes,
-    remedy: "set the options `nf_conntrack_max` and `nf_conntrack_tcp_timeout_established` of the host's firewall",
+    remedy: ["set the options `nf_conntrack_max` and `nf_conntrack_tcp_timeout_established` of the host's firewall"; 2],
 };
 
 fn reads(_: &Tree) -> Vec<Read> {

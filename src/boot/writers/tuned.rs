@@ -39,7 +39,10 @@ pub(super) const TUNED: Writer = Writer {
     reads,
     starts: |tree| SERVICE.starts(tree),
     writes,
-    remedy: "give that line the same value, or choose another profile",
+    remedy: [
+        "give that line the same value, or choose another profile",
+        "give these lines the same values, or choose another profile",
+    ],
 };
 
 fn reads(tree: &Tree) -> Vec<Read> {

@@ -29,7 +29,7 @@ pub(super) const UFW: Writer = Writer {
     reads,
     starts: |tree| SERVICE.starts(tree),
     writes,
-    remedy: "give that line the same value, or remove it",
+    remedy: ["give that line the same value, or remove it", "give these lines the same values, or remove them"],
 };
 
 fn reads(tree: &Tree) -> Vec<Read> {
