@@ -1,7 +1,9 @@
-//! Lets only one run at a time change a machine, by a lock in /run/lock.
+//! Lets only one run at a time change a machine, by a lock in /run/lock, or in a directory of root's if there is no
+//! /run/lock: small images have none.
 
-use std::fs::File;
+use std::fs::{DirBuilder, File};
 use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -16,6 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The machine's lock.
 const MACHINE: &str = "/run/lock/conntrack-sysctl.lock";
 
+/// The directory for the lock of a machine without /run/lock, and the lock in it.
+const OWN: [&str; 2] = ["/run/conntrack-sysctl", "/run/conntrack-sysctl/lock"];
+
 /// The lock, held until it is dropped or the process ends.
 #[derive(Debug)]
 pub struct Lock {
@@ -26,17 +31,22 @@ impl Lock {
     /// Takes the lock of the machine, or of the image at `root`.
     pub fn take(root: &Path) -> Result<Lock, Failure> {
         let is_machine = root == Path::new("/");
-        let path = if is_machine { Path::new(MACHINE) } else { root };
-        let refuse = |error: io::Error| {
-            Failure::new(failure_kind(&error), format!("the lock `{}` cannot be taken: {error}", path.display()))
-                .hint("/run/lock must exist; remove a file that another user put in place of the lock")
-        };
         let user = rustix::process::geteuid();
         // Every user may make files in /run/lock: a lock file of this user would be in root's way.
         if is_machine && !user.is_root() {
             let message = "only root can change this machine, and this run is not root's";
             return Err(Failure::new(Kind::Permission, message).hint("run as root, or check"));
         }
+        let refuse_at = |path: &Path, error: io::Error| {
+            Failure::new(failure_kind(&error), format!("the lock `{}` cannot be taken: {error}", path.display()))
+                .hint("remove a file that another user put in its place, and see that root can write below /run")
+        };
+        let path = match is_machine {
+            true if Path::new("/run/lock").is_dir() => Path::new(MACHINE),
+            true => own_directory().map_err(|error| refuse_at(Path::new(OWN[0]), error))?,
+            false => root,
+        };
+        let refuse = |error: io::Error| refuse_at(path, error);
         // Only root may open the machine's lock, so nobody else can block a run by holding it. An image is locked by its
         // own directory, so that no file is left in it. NONBLOCK: opening a FIFO planted at the lock's path would block.
         let kind = if is_machine { OFlags::CREATE | OFlags::NOFOLLOW } else { OFlags::DIRECTORY };
@@ -64,4 +74,22 @@ impl Lock {
             }
         }
     }
+}
+
+/// The lock in a directory that only root can enter, which is made if it is missing.
+fn own_directory() -> io::Result<&'static Path> {
+    let [directory, lock] = OWN.map(Path::new);
+    match DirBuilder::new()
+        .recursive(true)
+        .create("/run")
+        .and_then(|()| DirBuilder::new().mode(0o700).create(directory))
+    {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    let found = std::fs::symlink_metadata(directory)?;
+    if found.is_dir() && found.uid() == 0 && found.mode() & 0o022 == 0 {
+        return Ok(lock);
+    }
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, "others than root can write there"))
 }
