@@ -230,6 +230,14 @@ pub enum Read {
         /// The words.
         words: Vec<String>,
     },
+    /// The first line of a large file that begins with `start`; the entry is an [`Entry::File`] of that line. If there is no
+    /// such line, or no such file, there is no entry.
+    FirstLine {
+        /// The file.
+        path: PathBuf,
+        /// The beginning of the line.
+        start: &'static str,
+    },
     /// The file at this path or, if it is a directory, the files directly in it. The entry of each is an [`Entry::File`] of
     /// the lines that have one of `words` in them; all other lines are empty, so that the numbers hold. A file without
     /// such a line has no entry, nor has one that cannot be read. A link into /usr/lib is not followed: its end is a file

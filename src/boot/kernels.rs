@@ -171,7 +171,7 @@ pub(super) fn reads(tree: &Tree) -> Vec<Read> {
     reads.extend(directories(tree).into_iter().map(builtin));
     let names: BTreeSet<String> = directories(tree).into_iter().map(|(_, name)| name).chain(running(tree)).collect();
     let configurations = names.iter().filter(|name| hz_of(tree, name).is_none()).flat_map(|name| configurations(name));
-    reads.extend(configurations.map(|path| Read::Lines { path, words: vec![HZ.to_owned()] }));
+    reads.extend(configurations.map(|path| Read::FirstLine { path, start: HZ }));
     reads
 }
 

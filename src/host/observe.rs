@@ -151,6 +151,7 @@ fn found(root: &Root, read: &Read) -> Result<Vec<(PathBuf, Entry)>, Failure> {
         | Read::Presence(path)
         | Read::Target(path)
         | Read::Lines { path, .. }
+        | Read::FirstLine { path, .. }
         | Read::Mentions { path, .. }
             if root.lacks(path) =>
         {
@@ -175,6 +176,7 @@ fn found(root: &Root, read: &Read) -> Result<Vec<(PathBuf, Entry)>, Failure> {
             (path, bytes.map(Entry::File))
         }
         Read::Mentions { path, suffix, files, words } => return Ok(root.mentions(path, suffix, *files, words)),
+        Read::FirstLine { path, start } => (path, root.first_line(path, start.as_bytes()).map(Entry::File)),
         Read::Lines { path, words } => (path, root.index(path).map(|index| Entry::File(lines_with(index, words)))),
     };
     Ok(entry.into_iter().map(|entry| (path.clone(), entry)).collect())

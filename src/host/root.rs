@@ -5,7 +5,8 @@
 
 use std::cell::RefCell;
 use std::ffi::{CString, OsStr, OsString};
-use std::io::{self, Read};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
@@ -128,6 +129,24 @@ impl Root {
         is_file.then(|| bytes_of(spot.directory.as_fd(), &spot.name, LARGEST_INDEX).ok())?
     }
 
+    /// The first line of the file at `path` that begins with `start`; the file is read that far, and may be as large as an
+    /// index. None: there is no such line, or the file cannot be read.
+    pub(super) fn first_line(&self, path: &Path, start: &[u8]) -> Option<Vec<u8>> {
+        let spot = self.find(path).ok()?;
+        let stat = spot.stat.as_ref()?;
+        let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        let file = is_file.then(|| opened(spot.directory.as_fd(), &spot.name).ok())??;
+        let mut rest = BufReader::new(file.take(LARGEST_INDEX));
+        let mut line = Vec::new();
+        while rest.read_until(b'\n', &mut line).ok()? > 0 {
+            if line.starts_with(start) {
+                return Some(line);
+            }
+            line.clear();
+        }
+        None
+    }
+
     /// A handle on the directory at `path` that its entries can be listed through.
     pub fn directory(&self, path: &Path) -> io::Result<OwnedFd> {
         let resolved = self.find(path)?;
@@ -190,16 +209,22 @@ pub(super) fn read_at(directory: BorrowedFd<'_>, name: &OsStr) -> io::Result<Vec
     bytes_of(directory, name, LARGEST)
 }
 
-/// The bytes of the regular file `name`, of which there are `most` at most.
-fn bytes_of(directory: BorrowedFd<'_>, name: &OsStr, most: u64) -> io::Result<Vec<u8>> {
+/// The regular file `name`, opened for reading.
+fn opened(directory: BorrowedFd<'_>, name: &OsStr) -> io::Result<File> {
     // NONBLOCK: opening a FIFO that has just replaced the file would otherwise block for ever.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = std::fs::File::from(openat(directory, name, flags, Mode::empty())?);
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
+    let file = File::from(openat(directory, name, flags, Mode::empty())?);
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::other("it is not a regular file")),
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(most)).unwrap_or_default());
+}
+
+/// The bytes of the regular file `name`, of which there are `most` at most.
+fn bytes_of(directory: BorrowedFd<'_>, name: &OsStr, most: u64) -> io::Result<Vec<u8>> {
+    let file = opened(directory, name)?;
+    let length = file.metadata()?.len();
+    let mut bytes = Vec::with_capacity(usize::try_from(length.min(most)).unwrap_or_default());
     file.take(most + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {most} bytes")));
