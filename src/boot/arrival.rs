@@ -266,7 +266,7 @@ struct Named {
 /// The modules that `lists` name, in order.
 fn named(tree: &Tree, lists: &ModuleLists) -> Vec<Named> {
     let mut named = Vec::new();
-    for file in (lists.files)(tree) {
+    for file in lists.read(tree) {
         let text = String::from_utf8_lossy(tree.bytes(&file).unwrap_or_default()).into_owned();
         for (index, line) in text.split('\n').enumerate() {
             if let Some((module, arguments)) = (lists.module)(line) {
@@ -281,7 +281,9 @@ fn named(tree: &Tree, lists: &ModuleLists) -> Vec<Named> {
             Some(name) => (name, By::Initrd),
             None => (argument.name.as_str(), By::Boot),
         };
-        let Some(list) = argument.value.filter(|_| lists.parameters.contains(&name)) else { continue };
+        // The mask of a unit on this root says nothing about the initrd.
+        let counts = lists.parameters.contains(&name) && ((lists.is_run)(tree) || matches!(by, By::Initrd));
+        let Some(list) = argument.value.filter(|_| counts) else { continue };
         let place = Place { file: CMDLINE.into(), line: 1 };
         let modules = list.split(',').map(str::to_owned);
         named.extend(modules.map(|module| Named { module, arguments: String::new(), place: place.clone(), by }));

@@ -81,6 +81,8 @@ pub enum Stage {
 pub struct ModuleLists {
     /// Lists the reads that find the files, given the files that have been read.
     pub(super) reads: fn(&Tree) -> Vec<Read>,
+    /// Tells whether the boot runs the program that reads them.
+    pub(super) is_run: fn(&Tree) -> bool,
     /// Finds the files, in the order of reading.
     pub(super) files: fn(&Tree) -> Vec<PathBuf>,
     /// Reads the name of a module from a line, and the parameters behind it.
@@ -89,6 +91,13 @@ pub struct ModuleLists {
     pub(super) parameters: &'static [&'static str],
     /// The effect of a `blacklist` line on the program that loads them.
     pub(super) blacklist: Blacklist,
+}
+
+impl ModuleLists {
+    /// The files that the boot reads, in order.
+    pub(super) fn read(&self, tree: &Tree) -> Vec<PathBuf> {
+        if (self.is_run)(tree) { (self.files)(tree) } else { Vec::new() }
+    }
 }
 
 /// The effect of a blacklist on the program that loads modules.

@@ -30,7 +30,8 @@ pub static SYSTEMD: System = System {
 /// The lists of systemd-modules-load(8), for which a whole line is a name.
 static MODULES: ModuleLists = ModuleLists {
     reads: |_| Read::directories(&MODULES_LOAD, ".conf").collect(),
-    files: |tree| if MODULES_UNIT.is_masked(tree) { Vec::new() } else { drop_ins(tree, &MODULES_LOAD, ".conf") },
+    is_run: |tree| !MODULES_UNIT.is_masked(tree),
+    files: |tree| drop_ins(tree, &MODULES_LOAD, ".conf"),
     // Its comments begin with either sign.
     module: |line| Some((line.trim(), "")).filter(|(name, _)| !name.is_empty() && !name.starts_with(['#', ';'])),
     parameters: &["modules_load", "modules-load"],

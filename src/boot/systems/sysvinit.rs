@@ -65,6 +65,7 @@ fn is_run_first(tree: &Tree, script: &str) -> bool {
 /// The lists of the script kmod, which treats the words behind a name as parameters, and calls modprobe(8).
 static MODULES: ModuleLists = ModuleLists {
     reads: |_| Read::directories(&MODULES_LOAD, ".conf").chain(Read::files(&[MODULES_FILE])).collect(),
+    is_run: |_| true,
     files,
     // The script greps for lines that begin with something else than a comment, and `read` parts words at blanks.
     module: |line| {

@@ -96,7 +96,7 @@ fn of_module(played: &Played) -> Vec<Doubt> {
     for stage in played.system.order {
         match stage {
             Stage::Modules(lists) => {
-                let found = (lists.files)(tree).into_iter().filter_map(|path| doubt(tree, &path));
+                let found = lists.read(tree).into_iter().filter_map(|path| doubt(tree, &path));
                 // A list can only add modules, so it changes nothing once another list names this one.
                 doubts.extend(found.filter(|doubt| !is_early || doubt.reason == Reason::NotRegularFile));
             }
