@@ -9,6 +9,8 @@ mod rerun;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use memchr::memmem::Finder;
+
 use crate::formats::udev_rules::{self, Operator, Pair, Rule};
 use crate::kernel::catalog::{BUCKETS, Key};
 use crate::kernel::modules::CONNTRACK;
@@ -49,7 +51,8 @@ pub(super) fn arriving(tree: &Tree) -> Arriving {
     let files = drop_ins(tree, &RULES, ".rules");
     // Hardly any machine has a rule that does something to the module. To play all the others through would take longer
     // than the rest of the boot.
-    if !files.iter().any(|file| may_act(tree, file)) {
+    let words = ["RUN", "SYSCTL", "hashsize"].map(Finder::new);
+    if !files.iter().any(|file| may_act(tree, file, &words)) {
         return Arriving::default();
     }
     let parsed = |file: PathBuf| {
@@ -74,11 +77,13 @@ pub(super) fn arriving(tree: &Tree) -> Arriving {
 }
 
 /// Whether a rule in `file` may write something or run a program as the module arrives, whatever the rules before it do.
-fn may_act(tree: &Tree, file: &Path) -> bool {
+///
+/// Each rule that does so has one of `words` in it.
+fn may_act(tree: &Tree, file: &Path, words: &[Finder]) -> bool {
     let mut event = Event::new(Holds::Yes);
     event.changed.extend([ANY, "TAG", "TAGS", "SYMLINK"].map(str::to_owned));
     let bytes = tree.bytes(file).unwrap_or_default();
-    udev_rules::with_words(bytes, &["RUN", "SYSCTL", "hashsize"]).iter().any(|rule| {
+    udev_rules::with_words(bytes, words).iter().any(|rule| {
         let mut event = event.clone();
         if event.rule(rule) != Holds::No {
             event.carry_out(rule, &Place { file: file.to_owned(), line: rule.line });

@@ -12,20 +12,28 @@ pub fn module_of(path: &str) -> String {
     module_name(file.split(".ko").next().unwrap_or_default())
 }
 
+/// Whether the file at `path` is that of the module `name`. This allocates nothing: it is asked of each line of an index.
+fn is_of(path: &str, name: &str) -> bool {
+    let file = path.rsplit('/').next().unwrap_or_default();
+    let stem = file.split(".ko").next().unwrap_or_default();
+    let same = |(one, other): (u8, u8)| one == other || (one == b'-' && other == b'_');
+    stem.len() == name.len() && stem.bytes().zip(name.bytes()).all(same)
+}
+
 /// The modules that `name` needs, by modules.dep; depmod writes all of them, also those that are needed indirectly. None:
 /// there is no module of that name.
 #[must_use]
 pub fn needs(modules_dep: &str, name: &str) -> Option<Vec<String>> {
     modules_dep.lines().find_map(|line| {
         let (module, needed) = line.split_once(':')?;
-        (module_of(module) == name).then(|| needed.split_whitespace().map(module_of).collect())
+        is_of(module, name).then(|| needed.split_whitespace().map(module_of).collect())
     })
 }
 
 /// Whether `name` is part of the kernel image, by modules.builtin.
 #[must_use]
 pub fn is_built_in(modules_builtin: &str, name: &str) -> bool {
-    modules_builtin.lines().any(|line| module_of(line) == name)
+    modules_builtin.lines().any(|line| is_of(line, name))
 }
 
 /// The pairs of pattern and module in modules.alias.

@@ -4,7 +4,8 @@
 //! backslash at the end joins two lines. A line that begins with `#` is a comment, also between joined lines. udevd
 //! ignores a line whose pairs it cannot read, so a comment after a rule disables the whole rule.
 
-use memchr::{memchr_iter, memmem};
+use memchr::memchr_iter;
+use memchr::memmem::Finder;
 
 /// One rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,8 +74,8 @@ pub fn parse(bytes: &[u8]) -> Vec<Rule> {
 
 /// The rules of a file that have one of `words` in them. In a large file that has few of them this takes little time.
 #[must_use]
-pub fn with_words(bytes: &[u8], words: &[&str]) -> Vec<Rule> {
-    let has_words = |bytes: &[u8]| words.iter().any(|word| memmem::find(bytes, word.as_bytes()).is_some());
+pub fn with_words(bytes: &[u8], words: &[Finder]) -> Vec<Rule> {
+    let has_words = |bytes: &[u8]| words.iter().any(|word| word.find(bytes).is_some());
     let mut rules = Vec::new();
     if !has_words(bytes) {
         return rules;
@@ -202,8 +203,8 @@ mod tests {
         let mut expected = parse(text.as_bytes());
         expected.retain(wanted);
         assert_eq!(expected.iter().map(|rule| rule.line).collect::<Vec<_>>(), [2, 6, 7, 11]);
-        assert_eq!(with_words(text.as_bytes(), &["none", "RUN"]), expected);
-        assert_eq!(with_words(text.as_bytes(), &["none"]), []);
+        assert_eq!(with_words(text.as_bytes(), &["none", "RUN"].map(Finder::new)), expected);
+        assert_eq!(with_words(text.as_bytes(), &[Finder::new("none")]), []);
     }
 
     #[test]
