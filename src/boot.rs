@@ -29,7 +29,6 @@ use crate::snapshot::Snapshot;
 use crate::sysctl_d::{self, Dialect, Placed, Write};
 use crate::tree::Place;
 use arrival::Coming;
-use kernels::Kernel;
 use terms::Terms;
 use uncertain::Played;
 
@@ -158,23 +157,68 @@ impl Boot {
     }
 }
 
+/// How the modules come at the next boots with one init system, under each kernel that can boot next.
+///
+/// The files of the loader are not among those that decide this, so that a plan which edits only these need not ask again.
+#[derive(Clone, Debug)]
+pub struct Arrivals {
+    system: &'static System,
+    /// First the kernel under which connection tracking comes latest. Kernels that make no difference share one.
+    ways: Vec<(Terms, Coming)>,
+}
+
+impl Arrivals {
+    /// The arrivals at the next boots of `snapshot`, if it boots with `system`.
+    #[must_use]
+    pub fn of(snapshot: &Snapshot, system: &'static System) -> Arrivals {
+        let mut ways: Vec<(Terms, Coming)> = Vec::new();
+        for (kernel, coming) in arrival::comings(&snapshot.tree, snapshot.module, system) {
+            let terms = Terms::of(snapshot, &kernel);
+            if !ways.iter().any(|(own, its)| own.agree(&terms) && *its == coming) {
+                ways.push((terms, coming));
+            }
+        }
+        Arrivals { system, ways }
+    }
+
+    /// The same, as if connection tracking were always loaded in time.
+    #[must_use]
+    pub fn in_time(&self) -> Arrivals {
+        let mut arrivals = self.clone();
+        let comings = arrivals.ways.iter_mut().map(|(_, coming)| coming);
+        for arrival in comings.flat_map(|coming| [&mut coming.arrival, &mut coming.reassembly]) {
+            if !arrival.is_in_time() {
+                *arrival = Arrival::BuiltIn;
+            }
+        }
+        arrivals
+    }
+
+    /// The next boots of `snapshot`, one for each kernel.
+    #[must_use]
+    pub fn boots(&self, snapshot: &Snapshot) -> Vec<Boot> {
+        let played = |(terms, coming): &(Terms, Coming)| play(snapshot, self.system, terms, coming.clone());
+        let mut boots: Vec<Boot> = self.ways.iter().map(played).collect();
+        let terms = self.ways.iter().map(|(terms, _)| terms);
+        let doubts: Vec<Doubt> = terms.zip(&boots).filter_map(|(terms, boot)| terms.differs(boot, &boots)).collect();
+        for boot in &mut boots {
+            boot.doubts.extend(doubts.iter().cloned());
+        }
+        boots
+    }
+}
+
 /// The next boots of `snapshot`, if it boots with `system`: one for each kernel that can boot next, first the one under
 /// which connection tracking comes latest. Kernels that make no difference share one.
 #[must_use]
 pub fn boots(snapshot: &Snapshot, system: &'static System) -> Vec<Boot> {
-    under_each_kernel(snapshot, system, arrival::comings(&snapshot.tree, snapshot.module, system))
+    Arrivals::of(snapshot, system).boots(snapshot)
 }
 
 /// The same, as if connection tracking were always loaded in time.
 #[must_use]
 pub fn boots_in_time(snapshot: &Snapshot, system: &'static System) -> Vec<Boot> {
-    let mut comings = arrival::comings(&snapshot.tree, snapshot.module, system);
-    for arrival in comings.iter_mut().flat_map(|(_, coming)| [&mut coming.arrival, &mut coming.reassembly]) {
-        if !arrival.is_in_time() {
-            *arrival = Arrival::BuiltIn;
-        }
-    }
-    under_each_kernel(snapshot, system, comings)
+    Arrivals::of(snapshot, system).in_time().boots(snapshot)
 }
 
 /// The most telling of these boots where nothing is desired: the first one, with the doubts about all of them.
@@ -192,24 +236,6 @@ pub fn boot(snapshot: &Snapshot, system: &'static System) -> Boot {
         }
     }
     first
-}
-
-fn under_each_kernel(snapshot: &Snapshot, system: &'static System, comings: Vec<(Kernel, Coming)>) -> Vec<Boot> {
-    let mut ways: Vec<(Terms, Coming)> = Vec::new();
-    for (kernel, coming) in comings {
-        let terms = Terms::of(snapshot, &kernel);
-        if !ways.iter().any(|(own, its)| own.agree(&terms) && *its == coming) {
-            ways.push((terms, coming));
-        }
-    }
-    let mut boots: Vec<Boot> =
-        ways.iter().map(|(terms, coming)| play(snapshot, system, terms, coming.clone())).collect();
-    let terms = ways.iter().map(|(terms, _)| terms);
-    let doubts: Vec<Doubt> = terms.zip(&boots).filter_map(|(terms, boot)| terms.differs(boot, &boots)).collect();
-    for boot in &mut boots {
-        boot.doubts.extend(doubts.iter().cloned());
-    }
-    boots
 }
 
 fn play(snapshot: &Snapshot, system: &'static System, terms: &Terms, coming: Coming) -> Boot {

@@ -83,12 +83,11 @@ impl Arrival {
 /// The file in which a run names the module, if no other file does.
 pub const MODULE_FILE: &str = "/etc/modules-load.d/nf_conntrack.conf";
 
-/// The reads on which the arrival at a boot of `system` depends, besides those of the module's parameters.
+/// The reads on which the arrival at a boot of `system` depends, besides those of udev's rules and of the module's parameters.
 pub(super) fn reads(system: &System, tree: &Tree) -> Vec<Read> {
     let of_stage = |stage: &Stage| match stage {
         Stage::Modules(lists) => (lists.reads)(tree),
-        Stage::Udev => udev::reads(tree),
-        Stage::Loader(_) => Vec::new(),
+        Stage::Udev | Stage::Loader(_) => Vec::new(),
     };
     system.order.iter().flat_map(of_stage).collect()
 }
@@ -132,12 +131,12 @@ pub(super) struct Coming {
 /// first the kernel under which it comes latest.
 pub(super) fn comings(tree: &Tree, module: Module, system: &System) -> Vec<(Kernel, Coming)> {
     let kernels = kernels::bootable(tree, module);
-    let configuration = OnceCell::new();
+    let files = OnceCell::new();
     let under = |kernel: Kernel| {
         let coming = if kernel.has_built_in(CONNTRACK) {
             built_in(tree)
         } else {
-            of_module(tree, configuration.get_or_init(|| Configuration::of(tree)), &kernel, system)
+            of_module(tree, files.get_or_init(|| Files::of(tree, system)), &kernel, system)
         };
         (kernel, coming)
     };
@@ -180,9 +179,26 @@ fn built_in(tree: &Tree) -> Coming {
     }
 }
 
+/// The files that decide how a module comes, whatever the kernel.
+struct Files {
+    configuration: Configuration,
+    rules: udev::Arriving,
+}
+
+impl Files {
+    fn of(tree: &Tree, system: &System) -> Files {
+        // Rules that run before the loader find nothing to undo.
+        let after = system.order.iter().skip_while(|stage| !matches!(stage, Stage::Loader(_)));
+        let runs_rules = after.into_iter().any(|stage| matches!(stage, Stage::Udev));
+        let rules = if runs_rules { udev::arriving(tree) } else { udev::Arriving::default() };
+        Files { configuration: Configuration::of(tree), rules }
+    }
+}
+
 /// The arrival of connection tracking as a module of `kernel`.
-fn of_module(tree: &Tree, configuration: &Configuration, kernel: &Kernel, system: &System) -> Coming {
-    let under = |wanted| coming_under(tree, &Modprobe { configuration, kernel, wanted }, system);
+fn of_module(tree: &Tree, files: &Files, kernel: &Kernel, system: &System) -> Coming {
+    let Files { configuration, rules } = files;
+    let under = |wanted| coming_under(tree, &Modprobe { configuration, kernel, wanted }, rules.clone(), system);
     let conntrack = under(CONNTRACK);
     let brings_reassembly = kernel.needs(CONNTRACK).is_some_and(|needed| needed.iter().any(|it| it == REASSEMBLY));
     let reassembly = if kernel.has_built_in(REASSEMBLY) {
@@ -195,11 +211,8 @@ fn of_module(tree: &Tree, configuration: &Configuration, kernel: &Kernel, system
     Coming { reassembly, ..conntrack }
 }
 
-fn coming_under(tree: &Tree, modprobe: &Modprobe, system: &System) -> Coming {
-    let loader = system.order.iter().position(|stage| matches!(stage, Stage::Loader(_)));
-    let (before, after) = system.order.split_at(loader.unwrap_or(system.order.len()));
-    let runs_rules = after.iter().any(|stage| matches!(stage, Stage::Udev));
-    let rules = if runs_rules { udev::arriving(tree) } else { udev::Arriving::default() };
+fn coming_under(tree: &Tree, modprobe: &Modprobe, rules: udev::Arriving, system: &System) -> Coming {
+    let before = system.order.iter().take_while(|stage| !matches!(stage, Stage::Loader(_)));
     let of_rules = rules.unclear.iter().map(|place| Doubt::of_line(Reason::UdevRule, place));
     let mut doubts = Vec::new();
     let mut barred = None;

@@ -2,7 +2,7 @@
 //! later.
 
 use super::systems::SYSTEMS;
-use super::{arrival, kernels, parameters, uncertain, writers};
+use super::{arrival, kernels, parameters, udev, uncertain, writers};
 use crate::snapshot::Module;
 use crate::tree::{Read, Tree};
 
@@ -21,6 +21,7 @@ pub fn wanted(tree: &Tree, module: Module) -> Vec<Read> {
         }
     }
     if needs_module {
+        reads.extend(udev::reads(tree));
         reads.extend(parameters::files());
         reads.extend(kernels::indexes(tree, &arrival::names(&SYSTEMS, tree)));
     }

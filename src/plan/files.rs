@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::live::{not_on_this_kernel, out_of_bounds};
-use crate::boot::{self, Boot, HASHSIZE_FILE, Lost, Outlook, System};
+use crate::boot::{self, Arrivals, Boot, HASHSIZE_FILE, Lost, Outlook, System};
 use crate::failure::{Failure, Kind};
 use crate::kernel::bounds::Takes;
 use crate::kernel::catalog::{BUCKETS, FRAG6_HIGH, FRAG6_LOW, Key, Name};
@@ -50,6 +50,7 @@ pub(super) fn persistent(desired: &Desired, snapshot: &Snapshot) -> Result<Persi
         before: snapshot,
         systems: desired.loader.systems(&snapshot.tree),
         after: snapshot.clone(),
+        arrivals: OnceCell::new(),
         boots: OnceCell::new(),
         boots_in_time: OnceCell::new(),
         warnings: Vec::new(),
@@ -67,6 +68,8 @@ struct Editor<'a> {
     systems: Vec<&'static System>,
     /// The machine after the edits so far.
     after: Snapshot,
+    /// How the modules come at its boots, until the next edit of a file that is not the loader's.
+    arrivals: OnceCell<Vec<Arrivals>>,
     /// The boots of that machine, until the next edit.
     boots: OnceCell<Vec<Boot>>,
     boots_in_time: OnceCell<Vec<Boot>>,
@@ -96,15 +99,20 @@ impl Editor<'_> {
 
     /// The boots of the machine after the edits so far.
     fn boots(&self) -> &[Boot] {
-        self.boots.get_or_init(|| self.systems.iter().flat_map(|system| boot::boots(&self.after, system)).collect())
+        self.boots.get_or_init(|| self.arrivals().iter().flat_map(|arrivals| arrivals.boots(&self.after)).collect())
+    }
+
+    fn arrivals(&self) -> &[Arrivals] {
+        let of = |system: &&'static System| Arrivals::of(&self.after, system);
+        self.arrivals.get_or_init(|| self.systems.iter().map(of).collect())
     }
 
     /// The same boots, as if the module were always loaded in time. Even if `module` is `ignore`, the lines are
     /// corrected, so that they take effect once the module is loaded early.
     fn boots_in_time(&self) -> &[Boot] {
         self.boots_in_time.get_or_init(|| {
-            let boots = self.systems.iter().flat_map(|system| boot::boots_in_time(&self.after, system));
-            boots.collect()
+            let in_time = self.arrivals().iter().map(Arrivals::in_time);
+            in_time.flat_map(|arrivals| arrivals.boots(&self.after)).collect()
         })
     }
 
@@ -116,6 +124,9 @@ impl Editor<'_> {
     /// Changes the file at `path`, and forgets the boots that were played through before.
     fn write(&mut self, path: &Path, bytes: Option<&[u8]>) {
         self.after.tree.write(path, bytes);
+        if !sysctl_d::paths::is_of_loader(path) {
+            self.arrivals.take();
+        }
         self.boots.take();
         self.boots_in_time.take();
     }
