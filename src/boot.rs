@@ -8,6 +8,7 @@ mod doubt;
 mod kernels;
 mod modprobe;
 mod parameters;
+mod scripts;
 pub mod systems;
 mod terms;
 mod tmpfiles;

@@ -25,6 +25,7 @@ mod properties;
 mod reboot;
 mod refusals;
 mod requests;
+mod scripts;
 mod share;
 mod shell;
 mod show;

@@ -48,6 +48,8 @@ pub enum Reason {
     AnotherKernel,
     /// A kernel with a fast clock refuses the timeout, and the clock of the kernel that boots next is not known.
     UnknownClock,
+    /// A script, a unit or a job that the boot runs may write the setting.
+    BootScript,
 }
 
 /// One reason why the boot of some settings cannot be known.

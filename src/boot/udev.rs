@@ -17,8 +17,8 @@ use crate::kernel::modules::CONNTRACK;
 use crate::sysctl_d::{Write, fnmatch};
 use crate::tree::{Place, Read, Tree, drop_ins};
 
-use rerun::Meaning;
 pub use rerun::Rerun;
+pub(super) use rerun::{Meaning, of as meaning};
 
 /// The directories of udev(7), the strongest first.
 pub(super) const RULES: [&str; 5] = [

@@ -1,5 +1,6 @@
 //! Finds the doubts about a boot that has been played through: a file below this one for each kind.
 
+mod scripts;
 mod unordered;
 mod unreadable;
 
@@ -36,10 +37,15 @@ pub(super) struct Played<'a> {
 /// The reasons why the boot may differ from the one that was played through.
 pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
     let of_system = (played.system.doubt)(&played.snapshot.tree);
-    of_system.into_iter().chain(unreadable::doubts(played)).chain(unordered::doubts(played)).collect()
+    of_system
+        .into_iter()
+        .chain(unreadable::doubts(played))
+        .chain(unordered::doubts(played))
+        .chain(scripts::doubts(played))
+        .collect()
 }
 
 /// The reads on which the doubts depend that no other part of a boot has, given those that have been read.
 pub(super) fn reads(tree: &Tree) -> Vec<Read> {
-    super::tmpfiles::reads(tree)
+    super::tmpfiles::reads(tree).into_iter().chain(super::scripts::reads(tree)).collect()
 }

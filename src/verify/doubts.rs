@@ -59,6 +59,7 @@ impl fmt::Display for Doubt {
                      configuration"
                 )
             }
+            Reason::BootScript => write!(f, "the boot runs {place}, which may write the setting"),
             Reason::UnknownInit => match detail {
                 Some(program) => write!(f, "the init system is unknown: {place} is `{program}`"),
                 None => write!(f, "the init system is unknown: {place}"),
@@ -87,6 +88,7 @@ pub fn doubt_remedy(doubt: &Doubt) -> &'static str {
         Reason::UnorderedLine => "remove that line, or let it say the same as the files of sysctl.d",
         Reason::AnotherKernel => "remove that kernel, or leave the setting out of the request",
         Reason::UnknownClock => "set at most 2147483 seconds, which every kernel takes",
+        Reason::BootScript => "remove that line, or let it be `sysctl -w KEY=VALUE` with the same value",
         Reason::UnknownInit => "if it runs a loader that this program knows, name that in `loader`",
     }
 }

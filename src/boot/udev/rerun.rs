@@ -22,7 +22,7 @@ pub struct Rerun {
 }
 
 /// What a command means for the settings.
-pub(super) enum Meaning {
+pub(in crate::boot) enum Meaning {
     /// Nothing: it writes no sysctl.
     Nothing,
     /// A loader runs.
@@ -41,7 +41,7 @@ const SYSCTL: [&str; 4] = ["/usr/sbin/sysctl", "/sbin/sysctl", "/usr/bin/sysctl"
 const HARMLESS: [&str; 5] = ["false", "logger", "loginctl", "true", "udevadm"];
 
 /// What `command` means on a machine with the files of `tree`.
-pub(super) fn of(tree: &Tree, command: &str, rule: &Place) -> Meaning {
+pub(in crate::boot) fn of(tree: &Tree, command: &str, rule: &Place) -> Meaning {
     let program = command.split([' ', '\t']).next().unwrap_or_default();
     if !program.contains(['"', '\'', '\\', '$', '%']) && is_harmless(program) {
         return Meaning::Nothing;
@@ -159,7 +159,7 @@ impl Rerun {
     }
 
     /// The files that the command names by their paths.
-    pub(super) fn named_files(&self) -> Vec<PathBuf> {
+    pub(in crate::boot) fn named_files(&self) -> Vec<PathBuf> {
         self.files.iter().flatten().filter(|file| file.is_absolute()).cloned().collect()
     }
 

@@ -1,0 +1,279 @@
+//! Finds the lines of scripts and units that a boot runs and that may write sysctls, wherever administrators put them.
+//!
+//! Only the lines with certain words in them are read, and of the units only those of the administrator: a package that
+//! writes such settings has a row in `writers`. A script that such a line runs by its path is looked through as well, but not
+//! a third one behind that.
+
+mod command;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::systems::{SYSTEMD, System};
+use crate::tree::{Entry, Picked, Place, Read, Tree};
+
+pub(super) use command::{Effect, effects};
+
+/// The words of which a line that may write has one.
+const WORDS: &[&str] = &["conntrack", "net/netfilter", "net.netfilter", "sysctl"];
+
+/// The same, and the words of lines that run a script of the administrator.
+const WORDS_AND_SCRIPTS: &[&str] = &[
+    "conntrack",
+    "net/netfilter",
+    "net.netfilter",
+    "sysctl",
+    "/usr/local/",
+    "/etc/",
+    "/opt/",
+    "/root/",
+    "/home/",
+    "/srv/",
+];
+
+/// Where scripts of the administrator stand.
+const LOCAL: &[&str] = &["/usr/local/", "/etc/", "/opt/", "/root/", "/home/", "/srv/"];
+
+/// The most scripts that are looked through because a line runs them.
+const MOST_SCRIPTS: usize = 32;
+
+/// The most units of which it is asked whether they are enabled.
+const MOST_UNITS: usize = 64;
+
+/// How a file is run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A shell or another interpreter runs the whole file.
+    Script,
+    /// OpenRC runs the whole file.
+    ScriptOfOpenrc,
+    /// Scripts run by their lines `up`, `post-up` and the like (interfaces(5)).
+    Interfaces,
+    /// Each line is a job (crontab(5)).
+    Jobs,
+}
+
+/// One place at which a boot finds commands.
+struct Source {
+    path: &'static str,
+    suffix: &'static str,
+    kind: Kind,
+}
+
+const fn of(kind: Kind, path: &'static str) -> Source {
+    Source { path, suffix: "", kind }
+}
+
+/// Every place but the units.
+const SOURCES: &[Source] = &[
+    of(Kind::Script, "/etc/rc.local"),
+    of(Kind::Script, "/etc/rc.d/rc.local"),
+    of(Kind::Script, "/etc/network/if-pre-up.d"),
+    of(Kind::Script, "/etc/network/if-up.d"),
+    of(Kind::Script, "/etc/networkd-dispatcher/carrier.d"),
+    of(Kind::Script, "/etc/networkd-dispatcher/configured.d"),
+    of(Kind::Script, "/etc/networkd-dispatcher/configuring.d"),
+    of(Kind::Script, "/etc/networkd-dispatcher/degraded.d"),
+    of(Kind::Script, "/etc/networkd-dispatcher/no-carrier.d"),
+    of(Kind::Script, "/etc/networkd-dispatcher/off.d"),
+    of(Kind::Script, "/etc/networkd-dispatcher/routable.d"),
+    of(Kind::Script, "/etc/NetworkManager/dispatcher.d"),
+    of(Kind::Script, "/etc/NetworkManager/dispatcher.d/no-wait.d"),
+    of(Kind::Script, "/etc/NetworkManager/dispatcher.d/pre-up.d"),
+    of(Kind::Script, "/etc/ppp/ip-up.d"),
+    of(Kind::Script, "/etc/ufw/before.init"),
+    of(Kind::Script, "/etc/ufw/after.init"),
+    of(Kind::Script, "/var/lib/cloud/scripts/per-boot"),
+    Source { path: "/etc/local.d", suffix: ".start", kind: Kind::ScriptOfOpenrc },
+    of(Kind::Interfaces, "/etc/network/interfaces"),
+    of(Kind::Interfaces, "/etc/network/interfaces.d"),
+    of(Kind::Jobs, "/etc/crontab"),
+    of(Kind::Jobs, "/etc/cron.d"),
+    of(Kind::Jobs, "/var/spool/cron/crontabs/root"),
+    of(Kind::Jobs, "/var/spool/cron/root"),
+];
+
+/// Where systemd has the administrator's units.
+const UNITS: [&str; 2] = ["/etc/systemd/system", "/usr/local/lib/systemd/system"];
+
+/// The units that another row knows.
+const KNOWN_UNITS: [&str; 2] = ["systemd-sysctl.service", "systemd-modules-load.service"];
+
+/// A line that a boot runs.
+pub(super) struct Line {
+    /// Its place.
+    pub(super) place: Place,
+    /// The command, without what stands before it in a crontab or a unit.
+    pub(super) command: String,
+}
+
+impl Source {
+    fn read(&self) -> Read {
+        let (files, words) = match self.kind {
+            Kind::Script | Kind::ScriptOfOpenrc => (Picked::Executable, WORDS_AND_SCRIPTS),
+            Kind::Interfaces | Kind::Jobs => (Picked::All, WORDS_AND_SCRIPTS),
+        };
+        Read::Mentions { path: self.path.into(), suffix: self.suffix, files, words }
+    }
+
+    /// The commands in its files.
+    fn lines(&self, tree: &Tree) -> Vec<Line> {
+        let directory = Path::new(self.path);
+        let own = tree.get(directory).map(|_| directory);
+        let inside = tree.in_directory(directory).map(|(path, _)| path);
+        let files = own.into_iter().chain(inside.filter(|path| path.to_string_lossy().ends_with(self.suffix)));
+        let command = |line: &str| match self.kind {
+            Kind::Script | Kind::ScriptOfOpenrc => Some(line.to_owned()),
+            Kind::Interfaces => {
+                let (option, command) = line.split_once([' ', '\t'])?;
+                ["up", "pre-up", "post-up"].contains(&option).then(|| command.to_owned())
+            }
+            // The times of a job stand before its command.
+            Kind::Jobs => {
+                let is_at_boot = line.starts_with('@');
+                let times = if is_at_boot { 1 } else { 5 };
+                // The scripts of the other jobs are not looked through.
+                let counts = is_at_boot || WORDS.iter().any(|word| line.contains(word));
+                counts.then(|| line.split_whitespace().skip(times).collect::<Vec<_>>().join(" "))
+            }
+        };
+        files.flat_map(|file| lines_of(tree, file, command)).collect()
+    }
+}
+
+/// The commands in the lines of `file`.
+fn lines_of(tree: &Tree, file: &Path, command: impl Fn(&str) -> Option<String>) -> Vec<Line> {
+    let text = String::from_utf8_lossy(tree.bytes(file).unwrap_or_default()).into_owned();
+    let of_line = |(index, line): (usize, &str)| {
+        let line = line.trim();
+        let command = command(line).filter(|_| !line.is_empty() && !line.starts_with('#'))?;
+        Some(Line { place: Place { file: file.to_owned(), line: index + 1 }, command })
+    };
+    text.split('\n').enumerate().filter_map(of_line).collect()
+}
+
+/// The reads on which the lines depend, given those that have been read.
+pub(super) fn reads(tree: &Tree) -> Vec<Read> {
+    let mut reads: Vec<Read> = SOURCES.iter().map(Source::read).collect();
+    let mentions = |path: PathBuf, suffix| Read::Mentions { path, suffix, files: Picked::All, words: UNIT_WORDS };
+    reads.extend(UNITS.map(|path| mentions(path.into(), ".service")));
+    reads.extend(drop_in_directories(tree).map(|path| mentions(path.to_owned(), ".conf")));
+    for unit in units(tree).into_iter().filter(|unit| !unit_lines(tree, unit).is_empty()).take(MOST_UNITS) {
+        reads.extend(links(tree, &unit).map(Read::Presence));
+    }
+    let lines: Vec<Line> = direct_lines(tree);
+    reads.extend(named_scripts(&lines).into_iter().map(|path| Read::Mentions {
+        path,
+        suffix: "",
+        files: Picked::All,
+        words: WORDS,
+    }));
+    let effects = lines.iter().chain(&followed(tree, &lines)).flat_map(|line| effects(tree, line)).collect::<Vec<_>>();
+    for effect in effects {
+        if let Effect::Loads(rerun) = effect {
+            reads.extend(rerun.named_files().into_iter().map(Read::File));
+        }
+    }
+    reads
+}
+
+/// The words of the lines of a unit that may run something.
+const UNIT_WORDS: &[&str] = &["Exec", "conntrack", "net/netfilter", "net.netfilter", "sysctl"];
+
+/// The lines that a boot of `system` runs.
+pub(super) fn lines(tree: &Tree, system: &System) -> Vec<Line> {
+    let is_systemd = *system == SYSTEMD;
+    let runs = |source: &&Source| !(is_systemd && source.kind == Kind::ScriptOfOpenrc);
+    let mut lines: Vec<Line> = SOURCES.iter().filter(runs).flat_map(|source| source.lines(tree)).collect();
+    if is_systemd {
+        lines.extend(lines_of_units(tree));
+    }
+    let followed = followed(tree, &lines);
+    lines.extend(followed);
+    lines
+}
+
+/// All lines that any system runs, without those of scripts that they run.
+fn direct_lines(tree: &Tree) -> Vec<Line> {
+    let of_sources = SOURCES.iter().flat_map(|source| source.lines(tree));
+    of_sources.chain(lines_of_units(tree)).collect()
+}
+
+/// The lines of the scripts that `lines` run by their paths.
+fn followed(tree: &Tree, lines: &[Line]) -> Vec<Line> {
+    let scripts = named_scripts(lines);
+    scripts.iter().flat_map(|script| lines_of(tree, script, |line| Some(line.to_owned()))).collect()
+}
+
+/// The scripts of the administrator that `lines` name by their paths.
+fn named_scripts(lines: &[Line]) -> BTreeSet<PathBuf> {
+    let words = lines.iter().flat_map(|line| line.command.split([' ', '\t', ';', '&', '|', '"', '\'', '(', ')', '`']));
+    let is_script = |word: &&str| {
+        let is_local = LOCAL.iter().any(|directory| word.starts_with(directory));
+        is_local && !word.ends_with(".conf") && !word.contains(['$', '*', '?', '[', '=', '%'])
+    };
+    words
+        .map(|word| word.trim_start_matches(['-', '@', ':', '+', '!']))
+        .filter(is_script)
+        .map(PathBuf::from)
+        .take(MOST_SCRIPTS)
+        .collect()
+}
+
+/// The administrator's units.
+fn units(tree: &Tree) -> Vec<PathBuf> {
+    let files = UNITS.iter().flat_map(|directory| tree.in_directory(Path::new(directory)));
+    let is_unit = |path: &&Path| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        name.ends_with(".service") && !KNOWN_UNITS.contains(&name)
+    };
+    files.map(|(path, _)| path).filter(is_unit).map(Path::to_owned).collect()
+}
+
+/// The directories with drop-ins of units.
+fn drop_in_directories(tree: &Tree) -> impl Iterator<Item = &Path> {
+    directories(tree, ".service.d").filter(|path| {
+        let name = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".d")).unwrap_or_default();
+        !KNOWN_UNITS.contains(&name)
+    })
+}
+
+/// The directories beside the units whose names end in `suffix`.
+fn directories<'a>(tree: &'a Tree, suffix: &'static str) -> impl Iterator<Item = &'a Path> {
+    let entries = UNITS.iter().flat_map(|directory| tree.in_directory(Path::new(directory)));
+    let directories = entries.filter(|(_, entry)| **entry == Entry::Directory).map(|(path, _)| path);
+    directories.filter(move |path| path.to_string_lossy().ends_with(suffix))
+}
+
+/// The links of which one has the boot start a unit, or a timer or the like that starts the unit.
+fn links<'a>(tree: &'a Tree, unit: &Path) -> impl Iterator<Item = PathBuf> + use<'a> {
+    let name = unit.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    directories(tree, ".wants").chain(directories(tree, ".requires")).flat_map(move |directory| {
+        ["service", "timer", "path", "socket"].map(|suffix| directory.join(format!("{name}.{suffix}")))
+    })
+}
+
+/// The commands of the units that a boot starts, and of all drop-ins.
+fn lines_of_units(tree: &Tree) -> Vec<Line> {
+    // Of a template there may be any instance.
+    let is_started = |unit: &&PathBuf| {
+        unit.to_string_lossy().ends_with("@.service") || links(tree, unit).any(|link| tree.get(link).is_some())
+    };
+    let units = units(tree);
+    let of_units = units.iter().filter(is_started).flat_map(|unit| unit_lines(tree, unit));
+    let drop_ins = drop_in_directories(tree).flat_map(|directory| tree.in_directory(directory));
+    let of_drop_ins = drop_ins.flat_map(|(path, _)| unit_lines(tree, path));
+    of_units.chain(of_drop_ins).collect()
+}
+
+/// The lines of a unit that run something, or go on with a line that does.
+fn unit_lines(tree: &Tree, unit: &Path) -> Vec<Line> {
+    let command = |line: &str| {
+        let assigned = line.split_once('=').filter(|(name, _)| name.trim().chars().all(|c| c.is_ascii_alphanumeric()));
+        match assigned {
+            Some((name, value)) => name.starts_with("Exec").then(|| value.trim().to_owned()),
+            None => Some(line.to_owned()),
+        }
+    };
+    lines_of(tree, unit, command).into_iter().filter(|line| !line.command.starts_with([';', '['])).collect()
+}

@@ -1,0 +1,196 @@
+//! Reads a command line as far as it writes sysctls: plain commands for what they write, any other for the settings that it
+//! names.
+
+use super::Line;
+use crate::boot::udev::{Meaning, Rerun, meaning};
+use crate::kernel::catalog::{BUCKETS, CATALOG, COUNT, Key, MAX, Name, PREFIX};
+use crate::tree::{Place, Tree};
+
+/// What a line does about settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::boot) enum Effect {
+    /// It writes this text.
+    Writes(Name, String),
+    /// It runs a loader.
+    Loads(Rerun),
+    /// It names the setting, and nobody can tell what for.
+    Names(Name),
+    /// It may write any setting.
+    Anything,
+}
+
+/// Where the parameter of the module is that sets the number of buckets.
+const HASHSIZE: &str = "/sys/module/nf_conntrack/parameters/hashsize";
+
+/// What is taken out of a command before it is read: redirections that change nothing.
+const QUIET: [&str; 6] = ["2>&1", "&>/dev/null", "2>/dev/null", "2> /dev/null", "> /dev/null", ">/dev/null"];
+
+/// What a line does.
+pub(in crate::boot) fn effects(tree: &Tree, line: &Line) -> Vec<Effect> {
+    let text = QUIET.iter().fold(line.command.clone(), |text, redirection| text.replace(redirection, ""));
+    let commands = commands(&text);
+    commands.iter().flat_map(|command| plain(tree, command, &line.place).unwrap_or_else(|| named(command))).collect()
+}
+
+/// The commands of a line, parted where no quotation marks are.
+fn commands(text: &str) -> Vec<String> {
+    let mut commands = vec![String::new()];
+    let mut quote = None;
+    for c in text.chars() {
+        match (c, quote) {
+            (c, Some(open)) if c == open => quote = None,
+            ('"' | '\'', None) => quote = Some(c),
+            (';' | '&' | '|', None) => {
+                commands.push(String::new());
+                continue;
+            }
+            ('#', None) if commands.last().is_some_and(|command| command.ends_with([' ', '\t'])) => break,
+            _ => {}
+        }
+        commands.last_mut().expect("there is one").push(c);
+    }
+    commands
+}
+
+/// The first place of a character that is not in quotation marks.
+fn unquoted(text: &str, wanted: char) -> Option<usize> {
+    let mut quote = None;
+    text.char_indices().find_map(|(at, c)| {
+        match (c, quote) {
+            (c, Some(open)) if c == open => quote = None,
+            ('"' | '\'', None) => quote = Some(c),
+            (c, None) if c == wanted => return Some(at),
+            _ => {}
+        }
+        None
+    })
+}
+
+/// What a plain command does. None: it is none.
+fn plain(tree: &Tree, command: &str, place: &Place) -> Option<Vec<Effect>> {
+    let (command, target) = match unquoted(command, '>') {
+        Some(at) => (&command[..at], Some(words(&command[at + 1..])?)),
+        None => (command, None),
+    };
+    let words = words(command)?;
+    let is = |word: &String, program: &str| {
+        word.trim_start_matches(['-', '@', ':', '+', '!']).rsplit('/').next() == Some(program)
+    };
+    if let [.., shell, option, script] = &words[..] {
+        if option == "-c" && ["sh", "bash", "dash"].iter().any(|program| is(shell, program)) && target.is_none() {
+            return Some(effects(tree, &Line { place: place.clone(), command: script.clone() }));
+        }
+    }
+    let arguments = |program: &str| words.iter().position(|word| is(word, program)).map(|at| &words[at + 1..]);
+    match target.as_deref() {
+        Some([path]) => {
+            let text: Vec<&String> = arguments("echo")?.iter().filter(|word| *word != "-n").collect();
+            let [text] = text[..] else { return None };
+            Some(written(&key(path)?, text))
+        }
+        Some(_) => None,
+        None if arguments("sysctl").is_some() => sysctl(tree, arguments("sysctl")?, place),
+        None => words.first().is_some_and(|word| is(word, "cat")).then(Vec::new),
+    }
+}
+
+/// What `sysctl` does with these arguments.
+fn sysctl(tree: &Tree, arguments: &[String], place: &Place) -> Option<Vec<Effect>> {
+    let is_load = |word: &String| {
+        ["-p", "--load", "--system", "-f", "-r", "--pattern"].contains(&word.as_str()) || word.starts_with("--load=")
+    };
+    if arguments.iter().any(is_load) {
+        return match meaning(tree, &format!("/usr/sbin/sysctl {}", arguments.join(" ")), place) {
+            Meaning::Loader(rerun) => Some(vec![Effect::Loads(rerun)]),
+            Meaning::Nothing => Some(Vec::new()),
+            Meaning::Unclear => Some(vec![Effect::Anything]),
+        };
+    }
+    let plain = ["-w", "--write", "-q", "--quiet", "-e", "--ignore", "-n", "--values", "-a", "--all"];
+    let mut effects = Vec::new();
+    for argument in arguments.iter().filter(|word| !plain.contains(&word.as_str())) {
+        match argument.split_once('=') {
+            _ if argument.starts_with('-') || argument.contains(['*', '?', '[']) => return None,
+            Some((key, text)) => effects.extend(written(&Key::at(key.trim()), text.trim())),
+            // It prints the value.
+            None => {}
+        }
+    }
+    Some(effects)
+}
+
+/// The key whose file is at `path`. None: it is no plain path of one.
+fn key(path: &str) -> Option<Key> {
+    if path == HASHSIZE { Some(BUCKETS.into()) } else { path.strip_prefix("/proc/sys/").map(Key::at) }
+}
+
+fn written(key: &Key, text: &str) -> Vec<Effect> {
+    key.name().into_iter().map(|name| Effect::Writes(name, text.to_owned())).collect()
+}
+
+/// The words of a command without their quotation marks. None: only a shell can read it.
+fn words(command: &str) -> Option<Vec<String>> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quote = None;
+    for c in command.chars() {
+        match (c, quote) {
+            (c, Some(open)) if c == open => quote = None,
+            ('"' | '\'', None) => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (' ' | '\t', None) => words.extend(word.take()),
+            ('$' | '`' | '\\', open) if open != Some('\'') => return None,
+            ('*' | '?' | '{' | '}' | '<' | '>' | '(' | ')' | '~', None) => return None,
+            (c, _) => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    quote.is_none().then_some(words)
+}
+
+/// The settings that a command names.
+fn named(command: &str) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    // Which file it reads may depend on a variable.
+    let has_word = |words: &[&str]| command.split_whitespace().any(|word| words.contains(&word));
+    if command.contains("sysctl ") && has_word(&["-p", "--load", "--system"]) {
+        effects.push(Effect::Anything);
+    }
+    if command.contains("hashsize") && command.contains("conntrack") {
+        effects.extend([Effect::Names(BUCKETS), Effect::Names(MAX)]);
+    }
+    let is_of_path = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '/' | '-');
+    let mut rest = command;
+    while let Some(start) = rest.find(is_of_path) {
+        let end = rest[start..].find(|c| !is_of_path(c)).map_or(rest.len(), |end| start + end);
+        effects.extend(of_word(&rest[start..end], rest[end..].chars().next()));
+        rest = &rest[end..];
+    }
+    effects
+}
+
+/// The setting that a word names, if a character stands behind it that ends it or goes on with it.
+fn of_word(word: &str, behind: Option<char>) -> Option<Effect> {
+    let dotted = word.trim_start_matches("/proc/sys/").replace('/', ".");
+    let dotted = dotted.trim_matches(['.', '-']);
+    let is_open = behind.is_some_and(|c| matches!(c, '$' | '*' | '?' | '[' | '{'));
+    let is_part = |whole: &str| {
+        whole.starts_with(dotted) && dotted.contains("netfilter") || dotted.starts_with(whole.trim_end_matches('_'))
+    };
+    let is_directory = ["net.netfilter", "net.ipv4.netfilter"].contains(&dotted);
+    if is_directory
+        || (is_open && [PREFIX, "net.ipv4.netfilter.ip_conntrack_", "net.nf_conntrack_"].iter().any(|it| is_part(it)))
+    {
+        return Some(Effect::Anything);
+    }
+    // A bare name may be that of a module, so the catalog decides.
+    let is_bare_name = |name: &Name| {
+        let last = |key: &str| key.rsplit('.').next().map(str::to_owned);
+        name.keys().any(|key| last(key.as_str()).as_deref() == Some(dotted))
+    };
+    let of_catalog = || CATALOG.iter().filter_map(|setting| Name::of_key(setting.name)).find(is_bare_name);
+    let name = Name::of_key(dotted).or_else(of_catalog).filter(|name| *name != COUNT)?;
+    Some(Effect::Names(name))
+}

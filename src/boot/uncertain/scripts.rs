@@ -1,0 +1,37 @@
+//! Finds the lines of scripts and units that a boot runs and that may give a setting another value.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Played;
+use crate::boot::doubt::{About, Doubt, Reason};
+use crate::boot::scripts::{self, Effect, Line};
+use crate::kernel::catalog::Name;
+
+pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
+    let lines = scripts::lines(&played.snapshot.tree, played.system);
+    lines.iter().filter_map(|line| doubt(played, line)).collect()
+}
+
+fn doubt(played: &Played, line: &Line) -> Option<Doubt> {
+    let tree = &played.snapshot.tree;
+    let differs = |name: Name, text: &[u8]| {
+        let number = played.number(&name, text)?;
+        played.differs(&name, number).then_some(name)
+    };
+    let mut names = BTreeSet::new();
+    let doubt = Doubt::of_line(Reason::BootScript, &line.place);
+    for effect in scripts::effects(tree, line) {
+        match effect {
+            Effect::Anything => return Some(doubt),
+            Effect::Names(name) => names.extend([name]),
+            Effect::Writes(name, text) => names.extend(differs(name, text.as_bytes())),
+            Effect::Loads(rerun) => {
+                let writes = rerun.writes(tree, played.keys).into_iter();
+                let last: BTreeMap<Name, Vec<u8>> =
+                    writes.filter_map(|write| Some((write.key.name()?, write.text))).collect();
+                names.extend(last.into_iter().filter_map(|(name, text)| differs(name, &text)));
+            }
+        }
+    }
+    (!names.is_empty()).then(|| doubt.about(About::Only(names)))
+}

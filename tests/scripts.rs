@@ -1,0 +1,271 @@
+//! The lines of scripts, units and jobs that a boot runs: which settings they leave in doubt, and which lines are plain.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::Run;
+use crate::support::machine::Machine;
+use conntrack_sysctl::boot::systems::{SYSTEMD, SYSVINIT, System};
+use conntrack_sysctl::boot::{About, Doubt, Reason, boot};
+use conntrack_sysctl::kernel::catalog::PREFIX;
+use conntrack_sysctl::tree::Entry;
+use conntrack_sysctl::verify::Verdict;
+
+/// A machine on which the loader sets the limit to 65536, and some others.
+fn machine() -> Machine {
+    let lines = "net.netfilter.nf_conntrack_max = 65536\nnet.netfilter.nf_conntrack_udp_timeout = 33\n\
+        net.netfilter.nf_conntrack_buckets = 16384\n";
+    Machine::modern()
+        .max(65536)
+        .buckets(16384)
+        .live("udp_timeout", 33)
+        .file("/etc/modules-load.d/a.conf", "nf_conntrack\n")
+        .file("/etc/sysctl.d/90-conntrack.conf", lines)
+}
+
+/// What is in doubt at a boot of `machine`, each with the place: the short names of the settings, or `anything`.
+fn in_doubt_under(machine: &Machine, system: &'static System) -> Vec<String> {
+    let doubts = boot(machine, system).doubts;
+    let told = |doubt: &Doubt| {
+        let about: Vec<&str> = match &doubt.about {
+            About::Only(names) => {
+                names.iter().map(|name| name.as_str().strip_prefix(PREFIX).expect("it is ours")).collect()
+            }
+            _ => vec!["anything"],
+        };
+        let file = doubt.file.as_ref().expect("it has a file").display();
+        format!("{file}:{} {}", doubt.line.expect("it has a line"), about.join(" "))
+    };
+    doubts.iter().filter(|doubt| doubt.reason == Reason::BootScript).map(told).collect()
+}
+
+fn in_doubt(machine: &Machine) -> Vec<String> {
+    in_doubt_under(machine, &SYSTEMD)
+}
+
+/// What the line leaves in doubt that rc.local has.
+fn of_line(line: &str) -> String {
+    let machine = machine()
+        .file("/etc/rc.local", &format!("#!/bin/sh\n{line}\n"))
+        .file("/etc/sysctl.conf", "net.netfilter.nf_conntrack_max = 5\n")
+        .file("/etc/same.conf", "net.netfilter.nf_conntrack_max = 5\nnet.netfilter.nf_conntrack_max = 65536\n");
+    in_doubt(&machine).into_iter().map(|told| told.replace("/etc/rc.local:2 ", "")).collect::<Vec<_>>().join("; ")
+}
+
+#[test]
+fn a_line_that_may_write_another_value_leaves_a_doubt() {
+    let cases = [
+        ("sysctl -w net.netfilter.nf_conntrack_max=5", "max"),
+        ("/sbin/sysctl -q net/netfilter/nf_conntrack_max=5 net.netfilter.nf_conntrack_udp_timeout=33", "max"),
+        ("sysctl -w net.nf_conntrack_max=5 >/dev/null 2>&1 || true", "max"),
+        ("echo 5 > /proc/sys/net/netfilter/nf_conntrack_max", "max"),
+        ("echo -n \"5\" >/proc/sys/net/ipv4/netfilter/ip_conntrack_max", "max"),
+        ("echo 32768 > /sys/module/nf_conntrack/parameters/hashsize", "buckets"),
+        ("modprobe nf_conntrack hashsize=32768", "buckets max"),
+        ("sysctl -w net.netfilter.nf_conntrack_max=$MAX", "max"),
+        ("[ -e /x ] && echo $MAX > /proc/sys/net/netfilter/nf_conntrack_max", "max"),
+        ("echo 65536 | tee /proc/sys/net/netfilter/nf_conntrack_max", "max"),
+        ("sysctl -w net.netfilter.nf_conntrack_udp_timeout=33; sysctl -w net.netfilter.nf_conntrack_max=5", "max"),
+        ("for f in /proc/sys/net/netfilter/nf_conntrack_udp*; do echo 5 > $f; done", "anything"),
+        ("echo 5 > /proc/sys/net/netfilter/$KEY", "anything"),
+        ("cd /proc/sys/net/netfilter", "anything"),
+        ("sysctl -w 'net.netfilter.nf_conntrack_*=5'", "anything"),
+        ("sysctl -p", "max"),
+        ("sysctl -q --system", "max"),
+        ("sysctl -p $FILE", "anything"),
+        ("sh -c 'sysctl -w net.netfilter.nf_conntrack_max=5'", "max"),
+        ("net.netfilter.nf_conntrack_max = 5", "max"),
+        ("set_value nf_conntrack_max 5", "max"),
+        // The same values, and what writes none.
+        ("sysctl -w net.netfilter.nf_conntrack_max=65536", ""),
+        ("sysctl -w net.netfilter.nf_conntrack_max=0x10000 >/dev/null # our limit", ""),
+        ("echo 65536 > /proc/sys/net/netfilter/nf_conntrack_max", ""),
+        ("echo 16000 > /sys/module/nf_conntrack/parameters/hashsize", ""),
+        (
+            "sh -c \"sysctl -w net.netfilter.nf_conntrack_max=65536; echo 33 > /proc/sys/net/netfilter/nf_conntrack_udp_timeout\"",
+            "",
+        ),
+        ("sysctl -p /etc/same.conf", ""),
+        ("sysctl -n net.netfilter.nf_conntrack_max", ""),
+        ("cat /proc/sys/net/netfilter/nf_conntrack_count /proc/sys/net/netfilter/nf_conntrack_max", ""),
+        ("sysctl -w net.ipv4.ip_forward=1", ""),
+        ("echo 1 > /proc/sys/net/ipv4/conf/$DEV/rp_filter", ""),
+        ("modprobe nf_conntrack_ftp; modprobe -a nf_conntrack nf_nat", ""),
+        ("iptables -A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT", ""),
+        ("conntrack -F; wc -l /proc/net/nf_conntrack", ""),
+        ("# sysctl -w net.netfilter.nf_conntrack_max=5", ""),
+        ("x=$(cat /proc/sys/net/netfilter/nf_conntrack_count)", ""),
+    ];
+    for (line, expected) in cases {
+        assert_eq!(of_line(line), expected, "{line}");
+    }
+}
+
+const LINE: &str = "sysctl -w net.netfilter.nf_conntrack_max=5\n";
+
+#[test]
+fn every_place_of_an_administrator_s_commands_is_known() {
+    for path in [
+        "/etc/rc.local",
+        "/etc/rc.d/rc.local",
+        "/etc/network/if-up.d/tune",
+        "/etc/network/if-pre-up.d/tune",
+        "/etc/networkd-dispatcher/routable.d/50-tune",
+        "/etc/NetworkManager/dispatcher.d/50-tune",
+        "/etc/NetworkManager/dispatcher.d/pre-up.d/50-tune",
+        "/etc/ppp/ip-up.d/tune",
+        "/etc/ufw/after.init",
+        "/var/lib/cloud/scripts/per-boot/tune",
+    ] {
+        assert_eq!(in_doubt(&machine().file(path, LINE)), [format!("{path}:1 max")]);
+    }
+    let local = machine().file("/etc/local.d/tune.start", LINE).file("/etc/local.d/README", LINE);
+    assert_eq!(in_doubt_under(&local, &SYSVINIT), ["/etc/local.d/tune.start:1 max"]);
+    assert_eq!(in_doubt(&local), [""; 0]);
+    let jobs = format!("MAILTO=root\n@reboot root {LINE}0 * * * * root {LINE}");
+    assert_eq!(
+        in_doubt(&machine().file("/etc/cron.d/tune", &jobs)),
+        ["/etc/cron.d/tune:2 max", "/etc/cron.d/tune:3 max"]
+    );
+    let own = format!("@reboot {LINE}");
+    assert_eq!(
+        in_doubt(&machine().file("/var/spool/cron/crontabs/root", &own)),
+        ["/var/spool/cron/crontabs/root:1 max"]
+    );
+    let interfaces = format!("iface eth0 inet dhcp\n    post-up {LINE}    down {LINE}");
+    assert_eq!(in_doubt(&machine().file("/etc/network/interfaces", &interfaces)), ["/etc/network/interfaces:2 max"]);
+}
+
+#[test]
+fn a_script_that_a_line_runs_is_looked_through() {
+    let with =
+        |path: &str, line: &str| machine().file(path, line).file("/usr/local/sbin/tune", &format!("#!/bin/sh\n{LINE}"));
+    let expected = ["/usr/local/sbin/tune:2 max"];
+    assert_eq!(
+        in_doubt(&with("/etc/rc.local", "test -x /usr/local/sbin/tune && /usr/local/sbin/tune --all\n")),
+        expected
+    );
+    assert_eq!(in_doubt(&with("/etc/crontab", "@reboot root /usr/local/sbin/tune\n")), expected);
+    assert_eq!(in_doubt(&with("/etc/network/interfaces", "  up \"/usr/local/sbin/tune\" || true\n")), expected);
+    assert_eq!(in_doubt(&with("/etc/crontab", "0 4 * * * root /usr/local/sbin/tune\n")), [""; 0]);
+}
+
+const UNIT: &str = "/etc/systemd/system/tune.service";
+
+/// A machine with a unit of the administrator, and what enables it.
+fn with_unit(text: &str, link: Option<&str>) -> Machine {
+    let wants = ["multi-user.target.wants", "timers.target.wants", "docker.service.requires"];
+    let directories = wants.map(|name| (format!("/etc/systemd/system/{name}"), Entry::Directory));
+    let machine = directories.into_iter().fold(machine(), |machine, (path, entry)| machine.entry(path, entry));
+    let machine = machine.file(UNIT, text);
+    match link {
+        Some(link) => machine.entry(format!("/etc/systemd/system/{link}"), Entry::Program),
+        None => machine,
+    }
+}
+
+#[test]
+fn a_unit_counts_where_it_is_enabled() {
+    let unit = format!("[Unit]\nDescription=net.netfilter.nf_conntrack_max\n[Service]\nExecStart=-/sbin/{LINE}");
+    let expected = [format!("{UNIT}:4 max")];
+    assert_eq!(in_doubt(&with_unit(&unit, None)), [""; 0]);
+    for link in [
+        "multi-user.target.wants/tune.service",
+        "timers.target.wants/tune.timer",
+        "docker.service.requires/tune.service",
+    ] {
+        let machine = with_unit(&unit, Some(link));
+        assert_eq!(in_doubt(&machine), expected, "{link}");
+        assert_eq!(in_doubt_under(&machine, &SYSVINIT), [""; 0]);
+    }
+    let enabled = Some("multi-user.target.wants/tune.service");
+    assert_eq!(
+        in_doubt(&with_unit("ExecStart=/sbin/sysctl -w net.netfilter.nf_conntrack_max=65536\n", enabled)),
+        [""; 0]
+    );
+    let continued = "ExecStart=/bin/sh -c \\\n  'sysctl -w net.netfilter.nf_conntrack_max=5'\n";
+    assert_eq!(in_doubt(&with_unit(continued, enabled)), [format!("{UNIT}:2 max")]);
+    let script = with_unit("ExecStart=/bin/bash /opt/fw.sh start\n", enabled).file("/opt/fw.sh", LINE);
+    assert_eq!(in_doubt(&script), ["/opt/fw.sh:1 max"]);
+}
+
+#[test]
+fn a_drop_in_of_any_unit_counts() {
+    let directory = "/etc/systemd/system/nftables.service.d";
+    let machine = machine().entry(directory, Entry::Directory);
+    let with = machine.file(format!("{directory}/tune.conf"), &format!("[Service]\nExecStartPost=/sbin/{LINE}"));
+    assert_eq!(in_doubt(&with), [format!("{directory}/tune.conf:2 max")]);
+}
+
+/// A root on disk that boots with systemd and holds the limit.
+fn root() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let files = [
+        ("usr/lib/systemd/systemd-sysctl", ""),
+        ("etc/modules-load.d/a.conf", "nf_conntrack\n"),
+        ("etc/sysctl.d/90-conntrack.conf", "net.netfilter.nf_conntrack_max = 65536\n"),
+    ];
+    for (path, text) in files {
+        write(directory.path(), path, text, 0o644);
+    }
+    directory
+}
+
+fn write(root: &Path, path: &str, text: &str, mode: u32) {
+    let path = root.join(path);
+    fs::create_dir_all(path.parent().expect("it is no root")).expect("a directory can be made");
+    fs::write(&path, text).expect("a file can be written");
+    fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("its mode can be set");
+}
+
+/// The verdict of a check on the limit, with the places of the doubts.
+fn checked(root: &Path) -> (Verdict, BTreeSet<String>) {
+    let request = r#"{"settings": {"nf_conntrack_max": 65536}}"#;
+    let (report, _) = Run::new(&["check"]).root(root).input(request).report();
+    let doubts = report.settings[0].doubts.iter().filter_map(conntrack_sysctl::report::DoubtReport::place);
+    (report.settings[0].verdict, doubts.collect())
+}
+
+#[test]
+fn only_what_can_be_executed_and_is_no_link_into_a_package_counts() {
+    let root = root();
+    let root = root.path();
+    write(root, "etc/rc.local", LINE, 0o644);
+    write(root, "etc/network/if-up.d/tune", LINE, 0o644);
+    write(root, "usr/lib/systemd/system/vendor.service", &format!("ExecStart=/sbin/{LINE}"), 0o644);
+    write(root, "etc/systemd/system/own.service", &format!("[Service]\nExecStart=/sbin/{LINE}"), 0o644);
+    let wants = root.join("etc/systemd/system/multi-user.target.wants");
+    fs::create_dir_all(&wants).expect("a directory can be made");
+    let link = |target: &str, name: &str| symlink(target, wants.join(name)).expect("a link can be made");
+    link("/usr/lib/systemd/system/vendor.service", "vendor.service");
+    symlink("/usr/lib/systemd/system/vendor.service", root.join("etc/systemd/system/alias.service")).expect("a link");
+    assert_eq!(checked(root), (Verdict::InSync, BTreeSet::new()));
+    link("/etc/systemd/system/own.service", "own.service");
+    let own = "/etc/systemd/system/own.service:2".to_owned();
+    assert_eq!(checked(root), (Verdict::Unknown, BTreeSet::from([own.clone()])));
+    write(root, "etc/rc.local", &format!("#!/bin/sh\n\n/opt/a/tune.sh\n{LINE}"), 0o755);
+    write(root, "opt/a/tune.sh", "#!/bin/sh\nsysctl -p /opt/a/sysctl.conf\n", 0o755);
+    write(root, "opt/a/sysctl.conf", "net.netfilter.nf_conntrack_max=6\n", 0o644);
+    let expected = BTreeSet::from([own, "/etc/rc.local:4".to_owned(), "/opt/a/tune.sh:2".to_owned()]);
+    assert_eq!(checked(root), (Verdict::Unknown, expected));
+}
+
+#[test]
+fn a_fifo_a_loop_and_a_large_file_hold_nobody_up() {
+    let root = root();
+    let root = root.path();
+    for directory in ["etc/network/if-up.d", "etc/cron.d", "etc/systemd/system", "usr/lib/tmpfiles.d"] {
+        let directory = root.join(directory);
+        fs::create_dir_all(&directory).expect("a directory can be made");
+        let made = Command::new("mkfifo").arg(directory.join("a.service")).arg(directory.join("a.conf")).status();
+        assert!(made.expect("mkfifo starts").success());
+        symlink("loop.service", directory.join("loop.service")).expect("a link can be made");
+        let huge = fs::File::create(directory.join("huge.service")).expect("a file can be made");
+        huge.set_len(1 << 40).expect("it can have a hole");
+    }
+    symlink("rc.local", root.join("etc/rc.local")).expect("a link can be made");
+    assert_eq!(checked(root).0, Verdict::InSync);
+}
