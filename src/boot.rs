@@ -291,8 +291,11 @@ fn play(snapshot: &Snapshot, system: &'static System, terms: &Terms, coming: Com
         doubts.extend(reruns.iter().filter_map(|rerun| play.unordered(rerun, keys)));
     }
     let timing = if matches!(arrival, Arrival::Late { .. }) { Timing::Late } else { Timing::InTime };
-    let scene = Scene { tree, keys, timing };
-    let later: Vec<LaterWrite> = WRITERS.iter().flat_map(|writer| play.run(writer, &scene)).collect();
+    let mut later = Vec::new();
+    for writer in WRITERS {
+        let values = play.values();
+        later.extend(play.run(writer, &Scene { tree, keys, timing, values: &values }));
+    }
     let Play { outlooks, perhaps, doubts: of_writers, .. } = play;
     doubts.extend(terms.doubts(&perhaps, &outlooks));
     doubts.extend(uncertain::doubts(&Played {
@@ -366,6 +369,11 @@ impl Play<'_> {
     /// The number that the kernel takes from a written text.
     fn reading(&self, write: &Write) -> Option<i64> {
         kernel_reading(&write.text, &write.key.name()?, self.snapshot.page_size)
+    }
+
+    /// The values so far.
+    fn values(&self) -> BTreeMap<Name, i64> {
+        self.outlooks.iter().filter_map(|(name, outlook)| Some((name.clone(), outlook.value?))).collect()
     }
 
     /// Lets a later writer write, and lists what decides then, or may decide.

@@ -12,3 +12,4 @@ pub mod shell;
 pub mod tmpfiles;
 pub mod udev_rules;
 pub mod unit;
+pub mod yaml;

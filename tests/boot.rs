@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use crate::support::machine::Machine;
 use conntrack_sysctl::boot::systems::{NONE, SYSTEMD, SYSVINIT, System, UNKNOWN};
-use conntrack_sysctl::boot::{LaterWrite, Lost, boot, detected, wanted};
-use conntrack_sysctl::kernel::catalog::{BUCKETS, COUNT, FRAG6_HIGH, MAX, Name};
+use conntrack_sysctl::boot::{Certainty, LaterWrite, Lost, boot, detected, wanted};
+use conntrack_sysctl::kernel::catalog::{BUCKETS, COUNT, FRAG6_HIGH, Key, MAX, Name};
 use conntrack_sysctl::snapshot::{Module, Snapshot};
 use conntrack_sysctl::sysctl_d::paths::SYSCTL_D;
 use conntrack_sysctl::tree::{Entry, Place, Read, Tree};
@@ -308,4 +308,59 @@ fn which_program_reads_the_files() {
         let tree: Tree = entries.iter().map(|(path, entry)| ((*path).into(), entry.clone())).collect();
         assert_eq!(detected(&tree), *expected, "{entries:?}");
     }
+}
+
+/// A node of a cluster that kubeadm has made, with this configuration of kube-proxy, on which the loader writes some values.
+fn node(configuration: &str, cpus: Option<&str>) -> Machine {
+    let pod = "/var/lib/kubelet/pods/0f5e/volumes/kubernetes.io~configmap/kube-proxy/..2026_01_01";
+    let parents = ["/var/lib/kubelet", "/var/lib/kubelet/pods/0f5e", pod];
+    let machine =
+        parents.iter().fold(Machine::modern().max(65536), |machine, path| machine.entry(*path, Entry::Directory));
+    let machine = machine
+        .file("/etc/modules-load.d/a.conf", "nf_conntrack\n")
+        .file("/etc/sysctl.d/a.conf", &format!("{MAX} = 65536\n{ESTABLISHED} = 28800\n"))
+        .file(format!("{pod}/config.conf"), configuration);
+    let keys = [ESTABLISHED, CLOSE_WAIT, "net.netfilter.nf_conntrack_udp_timeout"].map(Key::new);
+    let machine = keys.into_iter().fold(machine, |machine, key| machine.key(key, 1)).buckets(16384);
+    match cpus {
+        Some(cpus) => machine.file("/sys/devices/system/cpu/online", cpus),
+        None => machine,
+    }
+}
+
+const ESTABLISHED: &str = "net.netfilter.nf_conntrack_tcp_timeout_established";
+const CLOSE_WAIT: &str = "net.netfilter.nf_conntrack_tcp_timeout_close_wait";
+
+#[test]
+fn the_numbers_of_kube_proxy_are_computed_where_its_configuration_is_on_disk() {
+    let told = |configuration: &str, cpus: Option<&str>| {
+        let machine = node(configuration, cpus);
+        let boot = boot(&machine, &SYSTEMD);
+        let value = |name: &Name| boot.outlook(name).value;
+        let name = |key: &str| Name::of_key(key).expect("it is a setting");
+        let perhaps = boot.later_writers(&[&MAX]).iter().any(|writes| writes[0].certainty == Certainty::Perhaps);
+        (value(&MAX), perhaps, value(&name(ESTABLISHED)), value(&name(CLOSE_WAIT)))
+    };
+    let of = |options: &str| format!("apiVersion: kubeproxy.config.k8s.io/v1alpha1\nconntrack:\n{options}mode: \"\"\n");
+    let nulls = of(
+        "  maxPerCore: null\n  min: null\n  tcpCloseWaitTimeout: null\n  tcpEstablishedTimeout: null\n  udpTimeout: 0s\n",
+    );
+    assert_eq!(told(&nulls, Some("0-3\n")), (Some(131_072), false, Some(86_400), Some(3600)));
+    assert_eq!(told(&nulls, Some("0-3,8-11\n")), (Some(262_144), false, Some(86_400), Some(3600)));
+    assert_eq!(told("mode: \"\"\n", Some("0\n")), (Some(131_072), false, Some(86_400), Some(3600)));
+    // It leaves the limit alone, and the timeouts that are 0 or right already.
+    let none = of("  maxPerCore: 0\n  tcpEstablishedTimeout: 8h0m0s\n  tcpCloseWaitTimeout: 0s\n");
+    assert_eq!(told(&none, Some("0-3\n")), (Some(65_536), false, Some(28_800), None));
+    // Whether it lowers the limit, and how far it raises it, depends on its release.
+    let low = of("  maxPerCore: 100\n  min: 0\n");
+    assert!(told(&low, Some("0-3\n")).1);
+    assert!(told(&of("  maxPerCore: 1000000\n"), Some("0-3\n")).1);
+    // Of an image nobody knows the CPUs; the timeouts need none.
+    assert_eq!(told(&nulls, None), (Some(65_536), true, Some(86_400), Some(3600)));
+    // A configuration in another form is as none.
+    assert_eq!(told("conntrack: {maxPerCore: 0}\n", Some("0-3\n")), (Some(65_536), true, Some(28_800), None));
+    assert_eq!(told(&of("  tcpEstablishedTimeout: soon\n"), Some("0-3\n")), (Some(65_536), true, Some(28_800), None));
+    let buckets = boot(&node(&nulls, Some("0-3\n")), &SYSTEMD).later_writers(&[&BUCKETS, &MAX]);
+    let certainties: Vec<Certainty> = buckets[0].iter().map(|write| write.certainty).collect();
+    assert_eq!(certainties, [Certainty::Perhaps, Certainty::Surely]);
 }

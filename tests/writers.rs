@@ -1,7 +1,7 @@
 //! Judges the programs that write later by these programs: ufw's script and tuned's plugin, from their packages.
 
 use std::cell::Cell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -44,7 +44,7 @@ fn writes(name: &str, files: &[File]) -> Option<Vec<(String, String)>> {
     let tree: Tree = entries.collect();
     let keys: BTreeSet<Key> = KEYS.map(Key::new).into();
     let row = WRITERS.iter().find(|writer| writer.name == name).expect("there is such a row");
-    let written = (row.writes)(&Scene { tree: &tree, keys: &keys, timing: Timing::InTime });
+    let written = (row.writes)(&Scene { tree: &tree, keys: &keys, timing: Timing::InTime, values: &BTreeMap::new() });
     let pair = |written: Written| match written {
         Written::Surely(write) => Some((write.key.to_string(), String::from_utf8_lossy(&write.text).into_owned())),
         Written::Perhaps { .. } | Written::Unknown(_) => None,

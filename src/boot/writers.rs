@@ -12,7 +12,7 @@ mod tuned;
 mod ufw;
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -61,6 +61,8 @@ pub struct Scene<'a> {
     pub keys: &'a BTreeSet<Key>,
     /// Whether connection tracking was there for the loader.
     pub timing: Timing,
+    /// The values that the boot has written so far.
+    pub values: &'a BTreeMap<Name, i64>,
 }
 
 /// Whether connection tracking is there when the loader writes.

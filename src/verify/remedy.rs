@@ -16,9 +16,14 @@ pub enum Remedy {
     MaskFile,
     /// Change or remove the line: it stands in a file of another program, which no drop-in can mask.
     AgreeWithProgram,
+    /// Change the configuration of a program in the cluster: the line stands in a copy of it.
+    ChangeCluster,
     /// Allow the module that this line bars.
     AllowModule(Place),
 }
+
+/// Where kubelet has its copies of the configuration in a cluster.
+const VOLUMES: &str = "/var/lib/kubelet/pods";
 
 /// The remedy for a line of another file that wins, if apply does not overrule it.
 pub(super) fn remedy(tree: &Tree, winner: &Place, name: &Name) -> Remedy {
@@ -26,6 +31,7 @@ pub(super) fn remedy(tree: &Tree, winner: &Place, name: &Name) -> Remedy {
     match commentable(tree, winner, name) {
         Some(_) => Remedy::ChangeLine,
         None if is_drop_in => Remedy::MaskFile,
+        None if winner.file.starts_with(VOLUMES) => Remedy::ChangeCluster,
         None => Remedy::AgreeWithProgram,
     }
 }
@@ -37,6 +43,7 @@ impl fmt::Display for Remedy {
                 "remove that line, or set `conflicts` to comment_out, or choose a `file` that is read later"
             }
             Remedy::AgreeWithProgram => "give that line the same value, or remove it",
+            Remedy::ChangeCluster => "set the same value in that ConfigMap of the cluster",
             Remedy::MaskFile => {
                 "choose a `file` that is read later, or mask that file by one of the same name in /etc/sysctl.d"
             }

@@ -116,6 +116,7 @@ impl fmt::Display for Rivals {
             (lines(&Remedy::ChangeLine), "remove", ""),
             (lines(&Remedy::MaskFile), "mask the file of", " by one of the same name in /etc/sysctl.d"),
             (lines(&Remedy::AgreeWithProgram), "give", " the same value"),
+            (lines(&Remedy::ChangeCluster), "give", " the same value in that ConfigMap of the cluster"),
         ];
         let parts = parts.iter().filter(|(lines, ..)| !lines.is_empty());
         let parts: Vec<String> =
