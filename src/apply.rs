@@ -8,10 +8,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, Kind};
-use crate::host::{Kernel, Root, failure_kind, keep_copy, open_for_undo, put_back, replace};
+use crate::host::{Kernel, Root, failure_kind, initrd_made, keep_copy, make_initrd, open_for_undo, put_back, replace};
 use crate::plan::{Plan, Step, Target};
 use crate::request::Aim;
-use crate::tree::Entry;
+use crate::tree::{Entry, Moment};
 
 /// The outcome of a plan.
 #[derive(Debug)]
@@ -37,6 +37,7 @@ enum Done {
     Live { target: Target, before: i64 },
     Copy { copy: PathBuf, bytes: Vec<u8> },
     File(Replacement),
+    Initrd { path: PathBuf, command: Vec<String>, before: Option<Moment> },
 }
 
 /// A file that was replaced, or may have been.
@@ -71,8 +72,11 @@ impl Applied {
             return Outcome::RolledBack(failure);
         }
         let module_goes = self.done.iter().any(|done| matches!(done, Done::Module));
-        let remains: Vec<String> =
-            self.done.into_iter().rev().filter_map(|done| undo(done, root, kernel, module_goes).err()).collect();
+        // An initrd is made of the files, so that these go back first.
+        let is_initrd = |done: &Done| matches!(done, Done::Initrd { .. });
+        let (initrds, others): (Vec<Done>, Vec<Done>) = self.done.into_iter().rev().partition(is_initrd);
+        let undone = others.into_iter().chain(initrds);
+        let remains: Vec<String> = undone.filter_map(|done| undo(done, root, kernel, module_goes).err()).collect();
         failure.rolled_back = Some(remains.is_empty());
         if remains.is_empty() {
             return Outcome::RolledBack(failure);
@@ -105,6 +109,25 @@ impl Applied {
             Step::ReplaceFile { path, before, after } => {
                 self.replace_file(path, before.as_deref(), after.as_deref(), root)
             }
+            Step::MakeInitrd { path, command } => self.make_initrd(path, command, root),
+        }
+    }
+
+    fn make_initrd(&mut self, path: &Path, command: &[String], root: &Root) -> Result<(), Failure> {
+        let before = initrd_made(root, path);
+        // Recorded first: a program that fails may have written to the initrd.
+        self.done.push(Done::Initrd { path: path.to_owned(), command: command.to_vec(), before });
+        let shown = command.join(" ");
+        let refuse = |message: String| {
+            Err(Failure::new(Kind::WriteFailed, message)
+                .hint(format!("run `{shown}` by hand, or set `initrd` to keep")))
+        };
+        match make_initrd(command) {
+            Err(error) => refuse(format!("`{shown}` did not make the initrd: {error}")),
+            Ok(()) if initrd_made(root, path) <= before => {
+                refuse(format!("`{shown}` reported success, but `{}` is as old as before", path.display()))
+            }
+            Ok(()) => Ok(()),
         }
     }
 
@@ -195,6 +218,12 @@ fn undo(done: Done, root: &Root, kernel: &mut dyn Kernel, module_goes: bool) -> 
         Done::Copy { copy, bytes } => replace(root, &copy, Some(&bytes), None, &mut Vec::new())
             .map_err(|error| format!("`{}` was created and is still there ({error})", copy.display())),
         Done::File(replacement) => undo_file(&replacement, root),
+        // It never changed, so that it still fits the files, which are as they were.
+        Done::Initrd { path, before, .. } if initrd_made(root, &path) == before => Ok(()),
+        Done::Initrd { path, command, .. } => make_initrd(&command).map_err(|error| {
+            let command = command.join(" ");
+            format!("`{}` may have copies of files that are undone; run `{command}` ({error})", path.display())
+        }),
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod arrival;
 mod doubt;
+mod initrd;
 mod kernels;
 mod modprobe;
 mod parameters;
@@ -35,6 +36,7 @@ use uncertain::Played;
 
 pub use arrival::{Arrival, MODULE_FILE};
 pub use doubt::{About, Doubt, Reason};
+pub use initrd::{Stale, stale};
 pub use parameters::{CMDLINE, HASHSIZE_FILE, hashsize_line};
 pub use systems::{LoaderChoice, System, detected};
 pub use terms::running_bounds;

@@ -1,6 +1,7 @@
 //! The only room that touches the machine: it observes the machine and makes the changes of a plan.
 
 mod index;
+mod initrd;
 mod kernel;
 mod lock;
 mod mentions;
@@ -14,6 +15,7 @@ use std::path::Path;
 
 use crate::failure::{Failure, Kind};
 
+pub use initrd::{initrd_made, make_initrd};
 pub use kernel::{Kernel, MachineKernel};
 pub use lock::Lock;
 pub use observe::{observe, observe_around};

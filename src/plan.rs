@@ -5,6 +5,7 @@
 
 mod advice;
 mod files;
+mod initrd;
 mod live;
 mod uncertain;
 
@@ -16,6 +17,7 @@ use crate::kernel::catalog::{Key, Name};
 use crate::request::{Aim, Desired};
 use crate::snapshot::{LiveValue, Module, Snapshot};
 use crate::tree::Tree;
+use crate::verify::boots;
 use crate::warning::Warning;
 
 /// The file that a live step writes to.
@@ -63,12 +65,20 @@ pub enum Step {
         /// Its bytes after; None: there is no file.
         after: Option<Vec<u8>>,
     },
+    /// Makes an initrd anew.
+    MakeInitrd {
+        /// The initrd.
+        path: PathBuf,
+        /// The program, by its path, and its arguments.
+        command: Vec<String>,
+    },
 }
 
 /// The work of a run, in this order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// The changes: the module first, then the live values, which the kernel can refuse, then the files.
+    /// The changes: the module first, then the live values, which the kernel can refuse, then the files, then the initrds,
+    /// which have copies of these.
     pub steps: Vec<Step>,
     /// Facts that the user should know although nothing fails.
     pub warnings: Vec<Warning>,
@@ -89,9 +99,18 @@ pub fn plan(desired: &Desired, snapshot: &Snapshot) -> Result<Plan, Failure> {
     let mut plan = Plan { steps, warnings: persistent.warnings.clone() };
     let after = plan.predict(snapshot);
     plan.warnings.extend(advice::warnings(desired, snapshot, &after, &persistent));
-    if desired.persist {
-        plan.warnings.extend(uncertain::warnings(desired, &after, persistent.boots())?);
+    if !desired.persist {
+        return Ok(plan);
     }
+    let initrds = initrd::steps(desired, &after, persistent.boots());
+    let uncertain = if initrds.is_empty() {
+        uncertain::warnings(desired, &after, persistent.boots())
+    } else {
+        plan.steps.extend(initrds);
+        let after = plan.predict(snapshot);
+        uncertain::warnings(desired, &after, &boots(desired, &after))
+    };
+    plan.warnings.extend(uncertain?);
     Ok(plan)
 }
 
@@ -107,6 +126,7 @@ impl Plan {
                 // Nothing reads a copy.
                 Step::KeepCopy { .. } => {}
                 Step::ReplaceFile { path, after: bytes, .. } => after.tree.write(path, bytes.as_deref()),
+                Step::MakeInitrd { path, .. } => after.tree.plan_change(path),
             }
         }
         after

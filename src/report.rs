@@ -192,6 +192,14 @@ pub enum Change {
         /// The action on the file.
         action: FileAction,
     },
+    /// An initrd was made anew.
+    Initrd {
+        /// The initrd.
+        #[serde(serialize_with = "lossy")]
+        path: PathBuf,
+        /// The command that made it.
+        command: String,
+    },
 }
 
 /// The action on a file.
@@ -378,6 +386,7 @@ fn change(step: &Step, found: &Snapshot) -> Option<Change> {
             };
             Change::File { path: path.clone(), action }
         }
+        Step::MakeInitrd { path, command } => Change::Initrd { path: path.clone(), command: command.join(" ") },
     })
 }
 
@@ -391,7 +400,7 @@ fn diffs(plan: &Plan, found: &Snapshot) -> Vec<Diff> {
     let mut diffs = Vec::new();
     for step in &plan.steps {
         match step {
-            Step::KeepCopy { .. } => {}
+            Step::KeepCopy { .. } | Step::MakeInitrd { .. } => {}
             Step::LoadModule => live.after += "module nf_conntrack\n",
             Step::SetLive { target, name, before, after, .. } => {
                 let shown = match target {

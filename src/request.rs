@@ -52,6 +52,8 @@ pub struct Request {
     pub loader: LoaderChoice,
     /// The action if the next boot cannot be known.
     pub uncertain: Uncertain,
+    /// The action if an initrd is older than a file of which it holds a copy, and a setting rests on that.
+    pub initrd: Initrd,
     /// Whether the old content of a changed file is kept beside it, as `NAME.TIME~`. TIME is in milliseconds since 1970.
     pub backup: bool,
 }
@@ -70,13 +72,14 @@ impl Default for Request {
             module: ModulePolicy::Load,
             loader: LoaderChoice::Auto,
             uncertain: Uncertain::Warn,
+            initrd: Initrd::Keep,
             backup: false,
         }
     }
 }
 
 /// The fields of [`Request`]. The failure of a misspelt field names the nearest. A test compares them with the schema.
-pub const FIELDS: [&str; 12] = [
+pub const FIELDS: [&str; 13] = [
     "settings",
     "at_least",
     "state",
@@ -88,6 +91,7 @@ pub const FIELDS: [&str; 12] = [
     "module",
     "loader",
     "uncertain",
+    "initrd",
     "backup",
 ];
 
@@ -135,6 +139,16 @@ pub enum Uncertain {
     Fail,
 }
 
+/// The action if an initrd is older than a file of which it holds a copy, and a setting rests on that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Initrd {
+    /// Leave it alone. The next boot of such a setting cannot be known.
+    Keep,
+    /// Make it anew with the machine's own program, after the files are written.
+    Rebuild,
+}
+
 /// The aim of a request for one setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Aim {
@@ -178,6 +192,8 @@ pub struct Desired {
     pub loader: LoaderChoice,
     /// The action if the next boot cannot be known.
     pub uncertain: Uncertain,
+    /// The action if an initrd is older than a file of which it holds a copy.
+    pub initrd: Initrd,
     /// Whether the old content of a changed file is kept beside it.
     pub backup: bool,
 }
@@ -261,6 +277,7 @@ pub fn desired(request: &Request) -> Result<Desired, Failure> {
         module: request.module,
         loader: request.loader.clone(),
         uncertain: request.uncertain,
+        initrd: request.initrd,
         backup: request.backup,
     })
 }

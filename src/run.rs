@@ -56,11 +56,15 @@ fn changed(desired: &Desired, path: &Path) -> Result<Report, Failure> {
     }
     let _lock = Lock::take(path)?;
     // Another run may have changed the machine while this one waited.
-    let before = host::observe(&root)?;
+    let mut before = host::observe(&root)?;
     host::sweep(&root, &before.leftovers).map_err(|error| {
         Failure::new(host::failure_kind(&error), format!("files of a killed run cannot be removed: {error}"))
             .hint("remove the files `.*.conntrack-sysctl.*.tmp` in /etc by hand")
     })?;
+    if !before.leftovers.is_empty() {
+        // The sweep changed the directories, of which the moments count.
+        before = host::observe(&root)?;
+    }
     let plan = match plan(desired, &before) {
         Ok(plan) if !plan.steps.is_empty() => plan,
         nothing => return Ok(predicted(Mode::Apply, desired, &before, nothing)),

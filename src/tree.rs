@@ -108,10 +108,18 @@ impl Entry {
     }
 }
 
+/// The moment of the last change of a file, in nanoseconds since 1970.
+pub type Moment = u128;
+
+/// The moment of every change that a plan makes: after all that was observed.
+const PLANNED: Moment = Moment::MAX;
+
 /// The files of a machine that a boot reads, by absolute path inside the root.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tree {
     entries: BTreeMap<PathBuf, Entry>,
+    /// When files and directories were changed last, as far as a [`Read::Moments`] asked for it.
+    moments: BTreeMap<PathBuf, Moment>,
 }
 
 impl Tree {
@@ -149,9 +157,32 @@ impl Tree {
         match bytes {
             // The link ends outside the directories that a boot reads, so its target has no entry.
             Some(_) if real != path && !self.entries.contains_key(&real) => {}
-            Some(bytes) => self.insert(real, Entry::File(bytes.to_vec())),
-            None => self.remove(real),
+            Some(bytes) => self.insert(&real, Entry::File(bytes.to_vec())),
+            None => self.remove(&real),
         }
+        self.plan_change(real.parent().unwrap_or(&real));
+        self.plan_change(&real);
+    }
+
+    /// When the file at `path` was changed last, if a [`Read::Moments`] asked for it.
+    #[must_use]
+    pub fn changed(&self, path: impl AsRef<Path>) -> Option<Moment> {
+        self.moments.get(path.as_ref()).copied()
+    }
+
+    /// The paths whose moments are known, with these, in the order of the paths.
+    pub fn moments(&self) -> impl Iterator<Item = (&Path, Moment)> {
+        self.moments.iter().map(|(path, moment)| (path.as_path(), *moment))
+    }
+
+    /// Records when the file at `path` was changed last.
+    pub fn record_moment(&mut self, path: impl Into<PathBuf>, moment: Moment) {
+        self.moments.insert(path.into(), moment);
+    }
+
+    /// Records that a plan changes the file at `path`.
+    pub fn plan_change(&mut self, path: &Path) {
+        self.record_moment(path, PLANNED);
     }
 
     /// Puts `entry` at `path`.
@@ -175,7 +206,7 @@ impl Tree {
     pub fn parted_from_run(self) -> (Tree, Tree) {
         let is_in_run =
             |path: &Path| path.starts_with("/run") && !path.to_string_lossy().starts_with("/run/credentials/@");
-        let (mut lasting, mut fleeting) = (Tree::default(), Tree::default());
+        let (mut lasting, mut fleeting) = (Tree { moments: self.moments, ..Tree::default() }, Tree::default());
         for (path, entry) in self.entries {
             match &entry {
                 Entry::Link { target, bytes } if !is_in_run(&path) && is_in_run(target) && !bytes.is_empty() => {
@@ -220,6 +251,9 @@ pub enum Read {
     Presence(PathBuf),
     /// The end of the links at this path; the entry is an [`Entry::Link`] without bytes.
     Target(PathBuf),
+    /// When the file at this path was changed last; of a directory, also when each file directly in it was. This makes no
+    /// entry: see [`Tree::changed`].
+    Moments(PathBuf),
     /// A file that the running kernel provides. An image has no such file.
     OfKernel(PathBuf),
     /// The lines of a large index that have one of `words` in them, both with `_` for `-`; the entry is an
@@ -320,7 +354,7 @@ pub fn line_where(tree: &Tree, file: &Path, holds: impl Fn(&str) -> bool) -> Opt
 
 impl FromIterator<(PathBuf, Entry)> for Tree {
     fn from_iter<I: IntoIterator<Item = (PathBuf, Entry)>>(entries: I) -> Self {
-        Tree { entries: entries.into_iter().collect() }
+        Tree { entries: entries.into_iter().collect(), ..Tree::default() }
     }
 }
 

@@ -91,7 +91,11 @@ pub fn judge(want: &Want, desired: &Desired, snapshot: &Snapshot, boots: &[Boot]
     let satisfied = |value| satisfies(want, value, snapshot.page_size);
     let (boot, outlook) = telling_boot(want, boots, satisfied);
     let live = snapshot.live_value(&want.name);
-    let doubts = if desired.persist { doubts_about(want, desired, boot) } else { Vec::new() };
+    let mut doubts = if desired.persist { doubts_about(want, desired, boot) } else { Vec::new() };
+    if want.aim != Aim::Absent && !satisfied(outlook.value) {
+        // The files do not make it as desired, whatever the initrd does before.
+        doubts.retain(|doubt| doubt.reason != Reason::StaleInitrd);
+    }
     let drifts = if want.aim == Aim::Absent {
         assigns(desired, snapshot, want).then_some(Verdict::BootDrift).into_iter().collect()
     } else if is_missing(snapshot, &want.name) {
@@ -133,6 +137,8 @@ fn telling_boot<'a>(
 /// The doubts of `boot` that matter for `want`. That a line is absent is a matter of our file alone.
 fn doubts_about(want: &Want, desired: &Desired, boot: Option<&Boot>) -> Vec<Doubt> {
     let matters = |doubt: &&Doubt| match want.aim {
+        // The initrd may still have the line.
+        Aim::Absent if doubt.reason == Reason::StaleInitrd => doubt.concerns(&want.name),
         Aim::Absent => doubt.file.as_ref() == Some(&desired.file),
         _ => doubt.concerns(&want.name),
     };

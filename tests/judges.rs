@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use crate::support::{copy_tree, describe};
 use case::{Case, Judge};
@@ -54,6 +55,27 @@ pub(crate) fn machine(case: &Case, image: Option<&Image>, root: &Path) {
             None => fs::write(&path, ""),
         };
         made.unwrap_or_else(|error| panic!("{}: {}: {error}", case.name, landmark.path));
+    }
+    if let Ok(text) = fs::read_to_string(case.directory.join("moments")) {
+        set_moments(root, &text);
+    }
+}
+
+/// Lets the files and directories of `root` be changed last when `text` says, in lines `PATH SECONDS`; all others at 0.
+fn set_moments(root: &Path, text: &str) {
+    let mut below = vec![root.to_owned()];
+    while let Some(path) = below.pop() {
+        if !path.is_symlink() && path.is_dir() {
+            below.extend(fs::read_dir(&path).expect("it can be read").map(|item| item.expect("it can be read").path()));
+        }
+        let inside = Path::new("/").join(path.strip_prefix(root).expect("it is below the root"));
+        let of_it = text.lines().filter_map(|line| line.split_once(' ')).find(|(name, _)| Path::new(name) == inside);
+        let seconds: u64 = of_it.map_or(0, |(_, seconds)| seconds.parse().expect("it is a number"));
+        if !path.is_symlink() {
+            let moment = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+            let file = fs::File::open(&path).expect("it can be opened");
+            file.set_modified(moment).expect("its moment can be set");
+        }
     }
 }
 

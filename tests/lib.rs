@@ -14,6 +14,7 @@ mod examples;
 mod faults;
 mod formats;
 mod fuzz_corpus;
+mod initrd;
 mod judges;
 mod kernels;
 mod live;

@@ -40,6 +40,8 @@ pub enum Reason {
     UdevRule,
     /// Only the initrd may load the module, if there is systemd in it.
     InitrdLoadsModule,
+    /// The initrd is older than a file of which it holds a copy, and nothing undoes what only the copy says.
+    StaleInitrd,
     /// A kernel that can boot next does not have the module.
     NoModule,
     /// A line outside sysctl.d is carried out before the loader or after it, and its value is another one.
@@ -63,6 +65,8 @@ pub struct Doubt {
     pub line: Option<usize>,
     /// A detail for the words of the reason: the operating system's message, or the name of a program.
     pub detail: Option<String>,
+    /// The remedy, if the reason alone does not tell it.
+    pub remedy: Option<String>,
     /// The settings that the doubt is about.
     pub about: About,
 }
@@ -82,7 +86,7 @@ impl Doubt {
     /// A doubt about every setting, without a file.
     #[must_use]
     pub fn new(reason: Reason) -> Doubt {
-        Doubt { reason, file: None, line: None, detail: None, about: About::Everything }
+        Doubt { reason, file: None, line: None, detail: None, remedy: None, about: About::Everything }
     }
 
     /// A doubt about every setting, because of the file at `path`.

@@ -198,7 +198,7 @@ pub(super) fn indexes(tree: &Tree, names: &BTreeSet<String>) -> Vec<Read> {
 }
 
 /// The directories of the kernels that can boot next, each with its release, the newest first.
-fn directories(tree: &Tree) -> Vec<(PathBuf, String)> {
+pub(super) fn directories(tree: &Tree) -> Vec<(PathBuf, String)> {
     let running = running(tree);
     let mut releases = releases(tree);
     let newest = releases.first().map(|(_, release)| release.clone());

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::formats::kernel_arguments::{self, Argument};
-use crate::kernel::catalog::{BUCKETS, Key, MAX, PREFIX};
+use crate::kernel::catalog::{BUCKETS, Key, MAX, Name, PREFIX};
 use crate::kernel::sizes::{MOST_BUCKETS, default_expectations, limit_for_hashsize, rounded_buckets};
 use crate::sysctl_d::Write;
 use crate::tree::{Place, Read, Tree};
@@ -118,6 +118,12 @@ pub(in crate::boot) fn sysctls(tree: &Tree, keys: &BTreeSet<Key>) -> Vec<Write> 
         keys.contains(&key).then_some(Write { key, text, place: parameter.place })
     });
     writes.collect()
+}
+
+/// The settings that parameters of connection tracking can set.
+pub(in crate::boot) fn of_options() -> BTreeSet<Name> {
+    let others = ["expect_max", "acct", "timestamp", "helper"].map(|last| Key::new(format!("{PREFIX}{last}")).name());
+    others.into_iter().flatten().chain([BUCKETS, MAX]).collect()
 }
 
 /// The settings that the parameters of connection tracking set, as writes. `hashsize` sets the limit and the expectations

@@ -1,6 +1,7 @@
 //! Finds the doubts about a boot that has been played through: a file below this one for each kind.
 
 mod scripts;
+mod stale_initrd;
 mod unordered;
 mod unreadable;
 
@@ -16,6 +17,10 @@ use crate::kernel::catalog::{Key, Name};
 use crate::snapshot::Snapshot;
 use crate::sysctl_d::Placed;
 use crate::tree::{Read, Tree};
+
+/// A row for each kind.
+const KINDS: &[fn(&Played) -> Vec<Doubt>] =
+    &[unreadable::doubts, unordered::doubts, scripts::doubts, stale_initrd::doubts];
 
 /// A boot that has been played through, as far as its files could be read.
 pub(super) struct Played<'a> {
@@ -37,12 +42,7 @@ pub(super) struct Played<'a> {
 /// The reasons why the boot may differ from the one that was played through.
 pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
     let of_system = (played.system.doubt)(&played.snapshot.tree);
-    of_system
-        .into_iter()
-        .chain(unreadable::doubts(played))
-        .chain(unordered::doubts(played))
-        .chain(scripts::doubts(played))
-        .collect()
+    of_system.into_iter().chain(KINDS.iter().flat_map(|doubts| doubts(played))).collect()
 }
 
 /// The reads on which the doubts depend that no other part of a boot has, given those that have been read.

@@ -2,7 +2,7 @@
 //! later.
 
 use super::systems::SYSTEMS;
-use super::{arrival, kernels, parameters, udev, uncertain, writers};
+use super::{arrival, initrd, kernels, parameters, udev, uncertain, writers};
 use crate::snapshot::Module;
 use crate::tree::{Read, Tree};
 
@@ -25,6 +25,7 @@ pub fn wanted(tree: &Tree, module: Module) -> Vec<Read> {
         reads.extend(parameters::files());
         reads.extend(kernels::indexes(tree, &arrival::names(&SYSTEMS, tree)));
     }
+    reads.extend(initrd::reads(tree));
     reads.extend(writers::reads(tree));
     // The first read of a path counts, and these have only some lines of their files.
     reads.extend(uncertain::reads(tree));

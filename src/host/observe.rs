@@ -130,6 +130,13 @@ fn tree(root: &Root, module: Module, further: &[Read]) -> Result<Tree, Failure> 
             return Ok(tree);
         }
         for read in reads {
+            if let Read::Moments(path) = &read {
+                let moments = if is_second_name(root, path) { Vec::new() } else { root.moments(path) };
+                for (path, moment) in moments {
+                    tree.record_moment(path, moment);
+                }
+                continue;
+            }
             let is_index = matches!(read, Read::Lines { .. });
             for (path, entry) in found(root, &read)? {
                 // The first read of a path counts, because a file may name any path, that of a program too. Of an index,
@@ -171,6 +178,7 @@ fn found(root: &Root, read: &Read) -> Result<Vec<(PathBuf, Entry)>, Failure> {
             let end = root.find(path).ok().filter(|resolved| resolved.stat.is_some());
             (path, end.map(|resolved| Entry::Link { target: resolved.path, bytes: Vec::new() }))
         }
+        Read::Moments(_) => return Ok(Vec::new()),
         Read::OfKernel(path) => {
             let bytes = if root.is_machine() { std::fs::read(path).ok() } else { None };
             (path, bytes.map(Entry::File))

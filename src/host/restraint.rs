@@ -24,16 +24,17 @@ pub fn confine_to_reading() {
 
 /// Bars the process from changing anything but what `plan` changes in `root`.
 ///
-/// A plan that loads the module is left alone: modprobe runs what an administrator wrote into modprobe.d, which may be
-/// anything.
+/// A plan that runs a program is left alone: modprobe runs what an administrator wrote into modprobe.d, and a program that
+/// makes initrds runs its own hooks, which may be anything.
 pub fn confine_to_plan(plan: &Plan, root: &Root) {
-    if plan.steps.contains(&Step::LoadModule) {
+    let runs_a_program = |step: &Step| matches!(step, Step::LoadModule | Step::MakeInitrd { .. });
+    if plan.steps.iter().any(runs_a_program) {
         return;
     }
     let mut writable: Vec<PathBuf> = Vec::new();
     for step in &plan.steps {
         match step {
-            Step::LoadModule => {}
+            Step::LoadModule | Step::MakeInitrd { .. } => {}
             Step::SetLive { target: Target::Sysctl(_), .. } => writable.push("/proc/sys/net".into()),
             Step::SetLive { target: Target::Hashsize, .. } => writable.push(super::kernel::HASHSIZE.into()),
             Step::KeepCopy { path, .. } | Step::ReplaceFile { path, .. } => {
@@ -64,8 +65,8 @@ fn only_write_below(writable: &[PathBuf]) {
     let _ = restrict();
 }
 
-/// From here on SIGTERM, SIGINT and SIGHUP are ignored until the run has finished, which takes milliseconds. (SIGKILL leaves
-/// each file old or new.)
+/// From here on SIGTERM, SIGINT and SIGHUP are ignored until the run has finished, which takes milliseconds unless it makes
+/// an initrd. (SIGKILL leaves each file old or new.)
 pub fn defer_termination_signals() -> io::Result<()> {
     for signal in [SIGTERM, SIGINT, SIGHUP] {
         signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;

@@ -16,7 +16,7 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, opena
 use rustix::io::Errno;
 
 use super::walk::{Memory, Resolved, Walk, names};
-use crate::tree::{Entry, LARGEST, Obstacle};
+use crate::tree::{Entry, LARGEST, Moment, Obstacle};
 
 /// The most bytes that an index of modules may have to be searched: those of a distribution have some 1.2 MiB.
 const LARGEST_INDEX: u64 = 16 << 20;
@@ -119,6 +119,29 @@ impl Root {
             }
         }
         Ok(entries)
+    }
+
+    /// When the file at `path` was changed last; of a directory, also when each file directly in it was. Of a link, the file
+    /// at its end counts. A file that cannot be reached is left out.
+    pub(super) fn moments(&self, path: &Path) -> Vec<(PathBuf, Moment)> {
+        let Some(moment) = self.moment(path) else { return Vec::new() };
+        let mut moments = vec![(path.to_owned(), moment)];
+        let listed = self.directory(path).and_then(|directory| Ok(Dir::read_from(&directory)?));
+        for item in listed.into_iter().flatten().flatten() {
+            let name = OsString::from_vec(item.file_name().to_bytes().to_vec());
+            if name != "." && name != ".." {
+                let path = path.join(name);
+                moments.extend(self.moment(&path).map(|moment| (path, moment)));
+            }
+        }
+        moments
+    }
+
+    fn moment(&self, path: &Path) -> Option<Moment> {
+        let stat = self.find(path).ok()?.stat?;
+        // A file from before 1970 was changed before all others.
+        let seconds = Moment::try_from(stat.st_mtime).unwrap_or_default();
+        Some(seconds * 1_000_000_000 + Moment::from(stat.st_mtime_nsec))
     }
 
     /// The bytes of the index at `path`, which may be larger than other files. None: it cannot be read.

@@ -58,6 +58,11 @@ fn changes(report: &Report) -> Map<String, Value> {
                 let diff: String = diffs.map(|diff| printable_lines(&unified(diff))).collect();
                 changes.insert(printable(&path).into_owned(), json!({"diff": diff}));
             }
+            Change::Initrd { path, command } => {
+                let path = path.to_string_lossy();
+                changes
+                    .insert(printable(&path).into_owned(), json!({"new": format!("made by {}", printable(command))}));
+            }
         }
     }
     changes

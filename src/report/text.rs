@@ -103,6 +103,7 @@ fn change(change: &Change) -> String {
             };
             format!("{} {action}", printable(&path.to_string_lossy()))
         }
+        Change::Initrd { path, .. } => format!("{} made anew", printable(&path.to_string_lossy())),
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use super::remedy::{Remedy, bar_text};
-use super::{Doubt, Judgement, Rivals, Verdict, doubt_remedy, rivals};
+use super::{Doubt, Judgement, Reason, Rivals, Verdict, doubt_remedy, rivals};
 use crate::boot::{Arrival, Lost, MODULE_FILE, Outlook};
 use crate::failure::Failure;
 use crate::kernel::catalog::{Access, Name};
@@ -75,6 +75,7 @@ pub fn advice(
                 Advice::Conflict(winner, rivals)
             }
         }
+        Verdict::Unknown if applied.is_ok_and(|applied| applied.verdict == Verdict::InSync) => Advice::Apply,
         Verdict::Unknown => Advice::Clear(left.doubts.first()?.clone()),
         Verdict::NotOnThisKernel => Advice::LeaveOut,
         Verdict::NotHere => Advice::RunInInitialNamespace,
@@ -96,7 +97,9 @@ fn apply_loads_early(desired: &Desired, left: &Judgement) -> bool {
 /// Compares the live value of a setting with that of the next boot, without any request.
 #[must_use]
 pub fn comparison(name: &Name, live: Option<i64>, outlook: &Outlook) -> (Verdict, Option<Advice>) {
-    if let Some(doubt) = outlook.doubts.first() {
+    // That no file holds the value is true whatever the initrd does.
+    let matters = |doubt: &&Doubt| doubt.reason != Reason::StaleInitrd || outlook.value.is_some();
+    if let Some(doubt) = outlook.doubts.iter().find(matters) {
         return (Verdict::Unknown, Some(Advice::Clear(doubt.clone())));
     }
     match (&outlook.lost, outlook.value) {

@@ -39,6 +39,13 @@ impl fmt::Display for Doubt {
             Reason::InitrdLoadsModule => {
                 write!(f, "{place} has only the initrd load the module, and only an initrd with systemd does that")
             }
+            Reason::StaleInitrd => {
+                let changed = detail.unwrap_or("a file");
+                write!(
+                    f,
+                    "{place} was made before `{changed}` changed: a line that only its copies have still takes effect"
+                )
+            }
             Reason::NoModule => {
                 write!(f, "a kernel that may boot next has no module nf_conntrack: {place} does not list it")
             }
@@ -70,8 +77,9 @@ impl fmt::Display for Doubt {
 
 /// The remedy for a doubt, as the last part of a sentence.
 #[must_use]
-pub fn doubt_remedy(doubt: &Doubt) -> &'static str {
+pub fn doubt_remedy(doubt: &Doubt) -> &str {
     match doubt.reason {
+        Reason::StaleInitrd => doubt.remedy.as_deref().unwrap_or("make the initrd anew"),
         Reason::UnreadableFile => "run as root, and look at that file",
         Reason::FileTooLarge => "divide it into files of at most 1 MiB, or remove the lines that assign nothing",
         Reason::NotRegularFile => "put a regular file in its place, or remove it",

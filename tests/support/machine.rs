@@ -111,6 +111,12 @@ impl Machine {
         self
     }
 
+    /// When the file at `path` was changed last.
+    pub(crate) fn changed(mut self, path: &str, moment: u128) -> Machine {
+        self.snapshot.tree.record_moment(path, moment);
+        self
+    }
+
     pub(crate) fn snapshot(self) -> Snapshot {
         self.snapshot
     }

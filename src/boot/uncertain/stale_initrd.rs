@@ -1,0 +1,38 @@
+//! Finds the settings whose outcome an old initrd may change: those that no line of the loader decides.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::Played;
+use crate::boot::Outlook;
+use crate::boot::doubt::{About, Doubt, Reason};
+use crate::boot::initrd::{self, Effect, Stale};
+use crate::boot::parameters::{CMDLINE, MODPROBE, of_options};
+use crate::kernel::catalog::Name;
+
+pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
+    let stale = initrd::stale(&played.snapshot.tree, played.system);
+    let Some(first) = stale.first() else { return Vec::new() };
+    // One doubt for all initrds, because one copy is enough to decide.
+    let commands: Vec<String> = stale.iter().map(|stale| stale.command.join(" ")).collect();
+    let doubt = Doubt::of_file(Reason::StaleInitrd, &first.initrd).detail(first.changed.display().to_string());
+    let remedy = format!("make it anew by `{}`, or set `initrd` to rebuild", commands.join(" && "));
+    vec![Doubt { remedy: Some(remedy), ..doubt }.about(about(first, played))]
+}
+
+/// The settings that a copy may decide. A line that the loader or a later writer obeys is written after the copies.
+fn about(stale: &Stale, played: &Played) -> About {
+    let decided = played.outlooks.iter().filter(|(_, outlook)| is_written_later(outlook)).map(|(name, _)| name.clone());
+    let decided: BTreeSet<Name> = decided.collect();
+    match stale.effect {
+        Effect::Sysctls => About::AllBut(decided),
+        Effect::Options => About::Only(of_options().into_iter().filter(|name| !decided.contains(name)).collect()),
+    }
+}
+
+/// Whether a line decides that is written once the root is there: neither an option of the module nor a default.
+fn is_written_later(outlook: &Outlook) -> bool {
+    let is_option =
+        |file: &Path| file == Path::new(CMDLINE) || MODPROBE.iter().any(|directory| file.starts_with(directory));
+    outlook.winner.as_ref().is_some_and(|winner| !is_option(&winner.file))
+}
