@@ -55,6 +55,13 @@ pub enum Lost {
         /// The line that keeps the module from being loaded early, if one does.
         barred: Option<Place>,
     },
+    /// A later line names the key without a value, so that the loader does not write it.
+    Excluded {
+        /// Where the assignment stands.
+        place: Place,
+        /// Where the line without a value stands.
+        by: Place,
+    },
     /// The kernel does not have the key: it is a name of older kernels.
     NoSuchKey(Place),
     /// The kernel refuses the value, or has the setting read-only.
@@ -66,7 +73,10 @@ impl Lost {
     #[must_use]
     pub fn place(&self) -> &Place {
         match self {
-            Lost::ModuleLate { place, .. } | Lost::NoSuchKey(place) | Lost::Refused(place) => place,
+            Lost::ModuleLate { place, .. }
+            | Lost::Excluded { place, .. }
+            | Lost::NoSuchKey(place)
+            | Lost::Refused(place) => place,
         }
     }
 }
@@ -258,7 +268,7 @@ fn play(snapshot: &Snapshot, system: &'static System, terms: &Terms, coming: Com
         doubts: Vec::new(),
     };
     for read in &runs {
-        play.record_assignments(read);
+        play.record_assignments(read, dialect, keys);
     }
     for write in parameters::writes(&parameters, snapshot.page_size) {
         match &never {
@@ -340,13 +350,21 @@ impl Play<'_> {
     }
 
     /// Records every assignment that names a setting, as lost until a write shows that it is not.
-    fn record_assignments(&mut self, read: &[Placed]) {
+    fn record_assignments(&mut self, read: &[Placed], dialect: &Dialect, keys: &BTreeSet<Key>) {
+        let excluded = sysctl_d::excluded(read, dialect);
         for placed in read.iter().filter(|placed| placed.assignment.value.is_some()) {
             if let Some(name) = placed.assignment.name() {
                 self.recorded.insert((name.clone(), placed.place.clone()));
                 let outlook = self.outlook(name);
                 outlook.assignments.push(placed.place.clone());
-                outlook.lost = Some(Lost::NoSuchKey(placed.place.clone()));
+                let place = placed.place.clone();
+                let is_key = || placed.assignment.dotted_key().is_some_and(|key| keys.contains(&key));
+                match excluded.get(&placed.place).filter(|_| is_key()) {
+                    Some(by) => outlook.lost = Some(Lost::Excluded { place, by: (*by).clone() }),
+                    // A line with a key of older kernels changes nothing about the line with today's key.
+                    None if matches!(outlook.lost, Some(Lost::Excluded { .. })) => {}
+                    None => outlook.lost = Some(Lost::NoSuchKey(place)),
+                }
             }
         }
     }

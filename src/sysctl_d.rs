@@ -13,7 +13,7 @@ pub mod procps;
 pub mod systemd;
 mod writes;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -112,6 +112,25 @@ fn may_concern_us(text: &[u8]) -> bool {
 #[must_use]
 pub fn writes(assignments: &[Placed], dialect: &Dialect, keys: &BTreeSet<Key>) -> Vec<Write> {
     writes::writes(assignments, dialect, keys)
+}
+
+/// The assignments of one run that a program drops because a later line names the key without a value, by their places, each
+/// with the place of that line.
+#[must_use]
+pub fn excluded<'a>(read: &'a [Placed], dialect: &Dialect) -> BTreeMap<&'a Place, &'a Place> {
+    if read.iter().all(|placed| placed.assignment.value.is_some()) {
+        return BTreeMap::new();
+    }
+    let kept = (dialect.kept)(read);
+    let (assigned, excluded): (Vec<&Placed>, Vec<&Placed>) =
+        kept.into_iter().partition(|placed| placed.assignment.value.is_some());
+    let written: BTreeSet<&[u8]> = assigned.iter().map(|placed| placed.assignment.path.as_slice()).collect();
+    let exclusions: BTreeMap<&[u8], &Place> =
+        excluded.iter().map(|placed| (placed.assignment.path.as_slice(), &placed.place)).collect();
+    let dropped = read
+        .iter()
+        .filter(|placed| placed.assignment.value.is_some() && !written.contains(placed.assignment.path.as_slice()));
+    dropped.filter_map(|placed| Some((&placed.place, *exclusions.get(placed.assignment.path.as_slice())?))).collect()
 }
 
 /// The assignment of the setting `name` at `line` of a file of these bytes, in the first dialect that has one there.

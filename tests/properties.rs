@@ -248,9 +248,9 @@ fn is_legal(failure: &Failure, Case { desired, before, .. }: &Case) -> bool {
     });
     let lines: Vec<(&Path, &str)> = lines.collect();
     let is_glob = |line: &str| line.contains('*');
-    let mut winners = lines.iter().filter(|(path, line)| {
-        *path != desired.file && (is_glob(line) || line.contains(&format!("conntrack_{name} ")))
-    });
+    // systemd does not write a key that a later line names without a value.
+    let is_about_it = |line: &str| line.contains(&format!("conntrack_{name} ")) || line == format!("-{PREFIX}{name}");
+    let mut winners = lines.iter().filter(|(path, line)| *path != desired.file && (is_glob(line) || is_about_it(line)));
     match failure.kind {
         Kind::Conflict => match desired.conflicts {
             Conflicts::Fail => winners.next().is_some(),
@@ -258,11 +258,8 @@ fn is_legal(failure: &Failure, Case { desired, before, .. }: &Case) -> bool {
             Conflicts::Warn => false,
         },
         Kind::ModuleAbsent => desired.module == ModulePolicy::Require && before.module == Module::Loaded,
-        // The two thresholds bound each other. A line `-KEY` without a value takes the key out of systemd's list.
-        Kind::OutOfRange => {
-            let exclusion = format!("-{PREFIX}{name}");
-            name.starts_with("frag6") || lines.iter().any(|(_, line)| *line == exclusion)
-        }
+        // The two thresholds bound each other.
+        Kind::OutOfRange => name.starts_with("frag6"),
         _ => false,
     }
 }

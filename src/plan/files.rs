@@ -305,7 +305,10 @@ impl Editor<'_> {
         let is_named = |key: &Key| own.iter().any(|assignment| assignment.dotted_key().as_ref() == Some(key));
         let unnamed = want.name.keys().find(|key| keys.contains(key) && !is_named(key));
         let mut document = self.document(&file);
-        if let Some(assignment) = wrong.filter(|assignment| !right(assignment)) {
+        if let Some(exclusion) = self.own_exclusion(want, dialect, outlook) {
+            // It keeps the key from globs, as every line that names the key does.
+            document.comment_out(&exclusion, "");
+        } else if let Some(assignment) = wrong.filter(|assignment| !right(assignment)) {
             document.set_value(assignment, &number.to_string());
         } else if let Some(legacy) = own.iter().rfind(|assignment| !is_live(assignment)) {
             // No note: the new line, with today's name, is inserted right after this commented one.
@@ -329,6 +332,14 @@ impl Editor<'_> {
         Ok(changes)
     }
 
+    /// The line of our file that names the key without a value, if it is the reason why the loader does not write the key.
+    fn own_exclusion(&self, want: &Want, dialect: &Dialect, outlook: &Outlook) -> Option<Assignment> {
+        let Some(Lost::Excluded { by, .. }) = &outlook.lost else { return None };
+        let read = sysctl_d::parse(self.after.tree.bytes(self.file())?, dialect).into_iter();
+        let mut of_it = read.filter(|it| it.value.is_none() && it.name().as_ref() == Some(&want.name));
+        of_it.find(|exclusion| self.is_own(by, exclusion))
+    }
+
     /// Comments out an assignment of another file that wins although our line is right, warns of it, or refuses; true:
     /// the file was edited.
     fn overrule(&mut self, want: &Want, dialect: &Dialect, outlook: &Outlook) -> Result<bool, Failure> {
@@ -348,6 +359,10 @@ impl Editor<'_> {
             (None, Some(Lost::Refused(place))) if !self.is_in_our_file(place) => {
                 let message = format!("at boot `{place}` replaces the line in {ours}, but the kernel refuses it");
                 (place.clone(), message)
+            }
+            (None, Some(Lost::Excluded { place, by })) => {
+                let message = format!("at boot `{by}` names the key without a value, so that `{place}` is not written");
+                (by.clone(), message)
             }
             _ => return Err(self.boot_refuses_value(want)),
         };

@@ -103,7 +103,8 @@ pub fn comparison(name: &Name, live: Option<i64>, outlook: &Outlook) -> (Verdict
         return (Verdict::Unknown, Some(Advice::Clear(doubt.clone())));
     }
     match (&outlook.lost, outlook.value) {
-        (Some(lost @ (Lost::ModuleLate { .. } | Lost::Refused(_))), _) | (Some(lost @ Lost::NoSuchKey(_)), None) => {
+        (Some(lost @ (Lost::ModuleLate { .. } | Lost::Refused(_))), _)
+        | (Some(lost @ (Lost::NoSuchKey(_) | Lost::Excluded { .. })), None) => {
             (Verdict::LostAtBoot, Some(Advice::Lost(lost.clone())))
         }
         (_, Some(boot)) if live.is_some_and(|live| live != boot) => (Verdict::BootDrift, Some(Advice::BootMakes(boot))),
@@ -125,7 +126,7 @@ impl fmt::Display for Advice {
             Advice::ApplyOverrules(winner) => write!(f, "`{winner}` wins at boot; apply overrules it"),
             Advice::LostUntilApplied(lost) => {
                 let applying = match lost {
-                    Lost::ModuleLate { barred: Some(_), .. } => "",
+                    Lost::ModuleLate { barred: Some(_), .. } | Lost::Excluded { .. } => "",
                     Lost::ModuleLate { barred: None, .. } => " (apply does, unless `module` is ignore)",
                     Lost::NoSuchKey(_) => "; apply writes today's name",
                     Lost::Refused(_) => "; apply corrects it",
@@ -138,6 +139,12 @@ impl fmt::Display for Advice {
             }
             Advice::Lost(Lost::ModuleLate { place, barred: None }) => {
                 write!(f, "`{place}` is read before the module is loaded; name nf_conntrack in {MODULE_FILE}")
+            }
+            Advice::Lost(Lost::Excluded { place, by }) => {
+                write!(
+                    f,
+                    "`{by}` names the key without a value, so that the boot does not write `{place}`; remove that line"
+                )
             }
             Advice::Lost(Lost::NoSuchKey(place)) => write!(f, "`{place}` uses a name that this kernel does not have"),
             Advice::Lost(Lost::Refused(place)) => write!(f, "`{place}` has a value that the kernel refuses"),
