@@ -20,6 +20,7 @@ mod kernels;
 mod live;
 mod oracle;
 mod outputs;
+mod packaging;
 mod parts;
 mod plan;
 mod properties;
