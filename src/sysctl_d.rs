@@ -23,11 +23,11 @@ use crate::tree::{Place, Tree};
 pub use dialect::Dialect;
 pub use document::Document;
 pub use glob::fnmatch;
-pub use procps::{PROCPS, PROCPS_3};
+pub use procps::{PROCPS, PROCPS_3, PROCPS_4_0_5};
 pub use systemd::SYSTEMD;
 
 /// Every dialect.
-pub static DIALECTS: [&Dialect; 3] = [&SYSTEMD, &PROCPS, &PROCPS_3];
+pub static DIALECTS: [&Dialect; 4] = [&SYSTEMD, &PROCPS, &PROCPS_3, &PROCPS_4_0_5];
 
 /// One assignment, as a program reads it from a line.
 #[derive(Clone, Debug, PartialEq, Eq)]

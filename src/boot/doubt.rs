@@ -34,6 +34,8 @@ pub enum Reason {
     NoInit,
     /// The machine boots with an init system that this program does not know.
     UnknownInit,
+    /// The version of the loader is not known, and its versions read a line differently.
+    UnknownVersion,
     /// A command runs in place of loading the module, and its effect cannot be known here.
     InstallCommand,
     /// A udev rule runs as the module is loaded, and its effect cannot be known here.

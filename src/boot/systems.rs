@@ -50,6 +50,8 @@ pub struct System {
     pub(super) detect: fn(&Tree) -> Option<Sign>,
     /// Tells which version of the loader a machine has, by how it reads sysctl files.
     pub(super) dialect: fn(&Tree) -> &'static Dialect,
+    /// Lists the other dialects that its loader may speak, if its version cannot be told.
+    pub(super) others: fn(&Tree) -> &'static [&'static Dialect],
     /// The stages of a boot.
     pub(super) order: &'static [Stage],
     /// Looks for a reason why a boot of the system is not as its stages say.
@@ -134,8 +136,13 @@ impl System {
     /// The files that each run of the loader reads, in order.
     #[must_use]
     pub fn runs(&self, tree: &Tree) -> Vec<Vec<PathBuf>> {
+        self.runs_in(self.dialect(tree), tree)
+    }
+
+    /// The same, if the loader speaks `dialect`.
+    pub(super) fn runs_in(&self, dialect: &Dialect, tree: &Tree) -> Vec<Vec<PathBuf>> {
         let files = |stage: &Stage| match stage {
-            Stage::Loader(files) => files(self.dialect(tree), tree),
+            Stage::Loader(files) => files(dialect, tree),
             Stage::Modules(_) | Stage::Udev => Vec::new(),
         };
         self.order.iter().flat_map(files).collect()

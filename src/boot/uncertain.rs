@@ -4,6 +4,7 @@ mod scripts;
 mod stale_initrd;
 mod unordered;
 mod unreadable;
+mod version;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -20,7 +21,7 @@ use crate::tree::{Read, Tree};
 
 /// A row for each kind.
 const KINDS: &[fn(&Played) -> Vec<Doubt>] =
-    &[unreadable::doubts, unordered::doubts, scripts::doubts, stale_initrd::doubts];
+    &[unreadable::doubts, unordered::doubts, scripts::doubts, stale_initrd::doubts, version::doubts];
 
 /// A boot that has been played through, as far as its files could be read.
 pub(super) struct Played<'a> {

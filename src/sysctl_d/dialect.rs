@@ -25,6 +25,9 @@ pub struct Dialect {
     pub(super) kept: fn(&[Placed]) -> Vec<&Placed>,
     /// Finds the keys that a glob stands for.
     pub(super) globs: for<'a> fn(&KernelKeys<'a>, &[u8]) -> Vec<Expansion<'a>>,
+    /// Whether a line that only excludes, with this path, keeps a glob from writing to a path that it stands for. A line that
+    /// names the path itself does so in every dialect.
+    pub(super) excludes: fn(&[u8], &[u8]) -> bool,
     /// Whether the program writes to such a path below `/proc/sys`, if the kernel has it.
     pub(super) may_write: fn(&[u8]) -> bool,
 }

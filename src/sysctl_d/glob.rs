@@ -70,7 +70,12 @@ pub(super) fn matches(pattern: &[u8], name: &[u8]) -> bool {
 /// Whether `pattern` matches the whole of `text` as `fnmatch` does without flags: a star matches a `/` and a dot too.
 #[must_use]
 pub fn fnmatch(pattern: &str, text: &str) -> bool {
-    tokens_match(&tokens(pattern.as_bytes()), text.as_bytes())
+    matches_across(pattern.as_bytes(), text.as_bytes())
+}
+
+/// The same, of bytes.
+pub(super) fn matches_across(pattern: &[u8], text: &[u8]) -> bool {
+    tokens_match(&tokens(pattern), text)
 }
 
 fn tokens_match(tokens: &[Token], name: &[u8]) -> bool {

@@ -11,7 +11,7 @@ use super::paths::{SYSCTL_CONF, SYSCTL_D};
 use super::{Assignment, glob};
 use crate::tree::{Entry, Obstacle, Read, Tree, first_of_each_name};
 
-/// procps 4.
+/// procps 4, up to 4.0.4.
 pub static PROCPS: Dialect = Dialect {
     name: "procps",
     command: "sysctl --system",
@@ -19,27 +19,56 @@ pub static PROCPS: Dialect = Dialect {
     read,
     kept: |assignments| assignments.iter().collect(),
     globs,
+    excludes: |_, _| false,
     may_write: |_| true,
 };
+
+/// procps 4.0.5 and later, of which a line `-PATTERN` excludes by fnmatch(3): a star crosses slashes (`settinglist_findpath`).
+pub static PROCPS_4_0_5: Dialect = Dialect { name: "procps-4.0.5", excludes: glob::matches_across, ..PROCPS };
 
 /// procps 3, which has no globs (seen in real boots of Debian 11).
 pub static PROCPS_3: Dialect = Dialect { name: "procps-3", globs: |_, _| Vec::new(), ..PROCPS };
 
-/// The library of procps 3; procps 4 has libproc2 instead.
-const LIBRARIES_3: [&str; 6] = [
-    "/lib/x86_64-linux-gnu/libprocps.so.8",
-    "/lib/aarch64-linux-gnu/libprocps.so.8",
-    "/usr/lib64/libprocps.so.8",
-    "/lib/x86_64-linux-gnu/libprocps.so.7",
-    "/lib/aarch64-linux-gnu/libprocps.so.7",
-    "/usr/lib64/libprocps.so.7",
+/// The library of each dialect.
+const LIBRARIES: [(&str, &Dialect); 4] = [
+    ("libprocps.so.8", &PROCPS_3),
+    ("libprocps.so.7", &PROCPS_3),
+    ("libproc2.so.0", &PROCPS),
+    ("libproc2.so.1", &PROCPS_4_0_5),
 ];
 
-/// The dialect of the procps that `tree` has.
+/// The directories of libraries, as distributions have them.
+const DIRECTORIES: [&str; 10] = [
+    "/lib/x86_64-linux-gnu",
+    "/lib/aarch64-linux-gnu",
+    "/lib/arm-linux-gnueabihf",
+    "/lib/i386-linux-gnu",
+    "/lib/powerpc64le-linux-gnu",
+    "/lib/riscv64-linux-gnu",
+    "/lib/s390x-linux-gnu",
+    "/lib/loongarch64-linux-gnu",
+    "/usr/lib64",
+    "/usr/lib",
+];
+
+/// The dialect of the procps that `tree` has, if one of its libraries tells it.
+fn known(tree: &Tree) -> Option<&'static Dialect> {
+    let is_there =
+        |library: &str| DIRECTORIES.iter().any(|directory| tree.get(Path::new(directory).join(library)).is_some());
+    LIBRARIES.iter().find(|(library, _)| is_there(library)).map(|(_, dialect)| *dialect)
+}
+
+/// The dialect of the procps that `tree` has; the most usual one if nothing tells it.
 #[must_use]
 pub fn installed(tree: &Tree) -> &'static Dialect {
-    let is_3 = LIBRARIES_3.iter().any(|library| tree.get(library).is_some());
-    if is_3 { &PROCPS_3 } else { &PROCPS }
+    known(tree).unwrap_or(&PROCPS)
+}
+
+/// The dialects that the procps of `tree` may have besides [`installed`].
+#[must_use]
+pub fn others(tree: &Tree) -> &'static [&'static Dialect] {
+    static NEWER: [&Dialect; 1] = [&PROCPS_4_0_5];
+    if known(tree).is_some() { &[] } else { &NEWER }
 }
 
 const SYNTAX: Syntax = Syntax { line, too_long: None, is_blank, comments: b"#;", path };
@@ -48,10 +77,12 @@ fn read(bytes: &[u8]) -> Vec<Assignment> {
     lines::assignments(bytes, &SYNTAX)
 }
 
-/// The reads that show the files that procps opens, and its version.
-pub fn reads() -> impl Iterator<Item = Read> {
+/// The reads that show the files that procps opens, and its version, given the files that have been read.
+pub fn reads(tree: &Tree) -> impl Iterator<Item = Read> {
     let files = Read::directories(&SYSCTL_D, ".conf").chain(Read::files(&[SYSCTL_CONF]));
-    files.chain(Read::presences(&LIBRARIES_3))
+    let directories = DIRECTORIES.iter().map(Path::new).filter(|directory| tree.get(directory).is_some());
+    let libraries = directories.flat_map(|directory| LIBRARIES.map(|(name, _)| Read::Presence(directory.join(name))));
+    files.chain(Read::presences(&DIRECTORIES)).chain(libraries)
 }
 
 /// The drop-ins, hidden ones too, and /etc/sysctl.conf last.

@@ -21,6 +21,7 @@ pub static SYSTEMD: Dialect = Dialect {
     read,
     kept: last_of_each_key,
     globs,
+    excludes: |_, _| false,
     may_write: stays_below,
 };
 

@@ -30,6 +30,10 @@ impl fmt::Display for Doubt {
                 write!(f, "the loader reads {place} last, and only the machine can decrypt it")
             }
             Reason::NoInit => f.write_str("there is no init system here, so nothing reads the files at boot"),
+            Reason::UnknownVersion => {
+                let loader = detail.unwrap_or("the loader");
+                write!(f, "not every version of `{loader}` writes {place} alike, and the version here is not known")
+            }
             Reason::InstallCommand => {
                 write!(f, "the command on {place} runs in place of loading the module, and its effect is not known")
             }
@@ -87,6 +91,7 @@ pub fn doubt_remedy(doubt: &Doubt) -> &str {
         Reason::UnitChanged => "remove that line, and write what you need in files of sysctl.d and modules-load.d",
         Reason::EncryptedCredential => "write its lines in a file of sysctl.d, and remove it",
         Reason::NoInit => "name in `loader` how the machine will boot, or set `persist` to false",
+        Reason::UnknownVersion => "name the key itself in a line of its own, without a pattern",
         Reason::InstallCommand => {
             "remove that line, or let it run `/sbin/modprobe --ignore-install nf_conntrack` and nothing else"
         }

@@ -23,6 +23,7 @@ pub static SYSTEMD: System = System {
     reads,
     detect,
     dialect: |_| &sysctl_d::SYSTEMD,
+    others: |_| &[],
     order: &[Stage::Modules(&MODULES), Stage::Loader(once_unless_masked), Stage::Udev],
     doubt,
 };

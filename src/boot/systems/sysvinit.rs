@@ -18,6 +18,7 @@ pub static SYSVINIT: System = System {
     reads,
     detect,
     dialect: procps::installed,
+    others: procps::others,
     order: &[Stage::Modules(&MODULES), Stage::Loader(once)],
     doubt: |_| None,
 };
@@ -36,7 +37,7 @@ fn reads(tree: &Tree) -> Vec<Read> {
     // On most machines the name of the init program tells enough.
     let scripts = SCRIPTS.iter().filter(|_| may_be_it(tree));
     let links = scripts.flat_map(|script| Read::directories(&FIRST, script));
-    links.chain([Read::Target(INIT.into())]).chain(procps::reads()).collect()
+    links.chain([Read::Target(INIT.into())]).chain(procps::reads(tree)).collect()
 }
 
 /// The sign is an init program of the right name, with both scripts among those that run first. The name alone is no

@@ -1,0 +1,49 @@
+//! Finds the settings that another version of the loader would write differently, if the version cannot be told.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Played;
+use crate::boot::arrival::Arrival;
+use crate::boot::doubt::{About, Doubt, Reason};
+use crate::kernel::catalog::Name;
+use crate::sysctl_d::{self, Dialect, Placed, Write};
+use crate::tree::Place;
+
+pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
+    let tree = &played.snapshot.tree;
+    let others = (played.system.others)(tree);
+    // Every write before the module is loaded is lost, whoever makes it.
+    if others.is_empty() || matches!(played.arrival, Arrival::Late { .. }) {
+        return Vec::new();
+    }
+    let assumed = last_writes(played.system.dialect(tree), played.runs, played);
+    let differing = |other: &&Dialect| {
+        let files = played.system.runs_in(other, tree);
+        let runs: Vec<_> = files.iter().map(|files| sysctl_d::assignments(tree, other, files)).collect();
+        doubt(&assumed, &last_writes(other, &runs, played), other)
+    };
+    others.iter().filter_map(|other| differing(other)).collect()
+}
+
+/// The last write to each key of a setting.
+type LastWrites = BTreeMap<Name, BTreeMap<Vec<u8>, (Vec<u8>, Place)>>;
+
+fn last_writes(dialect: &Dialect, runs: &[Vec<Placed>], played: &Played) -> LastWrites {
+    let mut last = LastWrites::new();
+    for Write { key, text, place } in runs.iter().flat_map(|read| sysctl_d::writes(read, dialect, played.keys)) {
+        if let Some(name) = key.name() {
+            last.entry(name).or_default().insert(key.as_str().into(), (text, place));
+        }
+    }
+    last
+}
+
+/// The doubt about the settings of which the writes differ, with a line that one of the two writes.
+fn doubt(assumed: &LastWrites, otherwise: &LastWrites, other: &Dialect) -> Option<Doubt> {
+    let names: BTreeSet<Name> = assumed.keys().chain(otherwise.keys()).cloned().collect();
+    let names: BTreeSet<Name> = names.into_iter().filter(|name| assumed.get(name) != otherwise.get(name)).collect();
+    let first = names.first()?;
+    let writes = [assumed, otherwise].into_iter().filter_map(|writes| writes.get(first)).flat_map(BTreeMap::values);
+    let place = writes.map(|(_, place)| place).next()?;
+    Some(Doubt::of_line(Reason::UnknownVersion, place).detail(other.command).about(About::Only(names.clone())))
+}
