@@ -97,12 +97,20 @@ const MOST_NAMES: usize = 256;
 
 /// The names that the lists of all `systems` have looked up in the indexes of a kernel.
 pub(super) fn names(systems: &[&System], tree: &Tree) -> BTreeSet<String> {
-    let configuration = Configuration::of(tree);
+    let kernels = kernels::bootable(tree, Module::Absent);
+    let mut configuration = Configuration::of(tree, None);
+    kernels
+        .iter()
+        .filter_map(Kernel::directory)
+        .for_each(|directory| configuration.add_soft_dependencies(tree, directory));
     let lists = systems.iter().flat_map(|system| system.order).filter_map(|stage| match stage {
         Stage::Modules(lists) => Some(*lists),
         Stage::Loader(_) | Stage::Udev => None,
     });
-    let named = lists.flat_map(|lists| named(tree, lists)).flat_map(|named| configuration.names(&named.module));
+    let listed = lists.flat_map(|lists| named(tree, lists));
+    // The modules that connection tracking needs may have soft dependencies too.
+    let needed = kernels.iter().filter_map(|kernel| kernel.needs(CONNTRACK)).flatten();
+    let named = listed.map(|named| named.module).chain(needed).flat_map(|name| configuration.names(&name));
     // A word that cannot be the name of a file is not a module.
     let names: BTreeSet<String> = named.filter(|name| !name.is_empty() && !name.contains(['/', '\n'])).collect();
     names.into_iter().take(MOST_NAMES).collect()
@@ -131,12 +139,14 @@ pub(super) struct Coming {
 /// first the kernel under which it comes latest.
 pub(super) fn comings(tree: &Tree, module: Module, system: &System) -> Vec<(Kernel, Coming)> {
     let kernels = kernels::bootable(tree, module);
-    let files = OnceCell::new();
+    let rules = OnceCell::new();
     let under = |kernel: Kernel| {
         let coming = if kernel.has_built_in(CONNTRACK) {
             built_in(tree)
         } else {
-            of_module(tree, files.get_or_init(|| Files::of(tree, system)), &kernel, system)
+            let configuration = Configuration::of(tree, kernel.directory());
+            let modprobe = Modprobe { configuration: &configuration, kernel: &kernel, wanted: CONNTRACK };
+            of_module(tree, &modprobe, rules.get_or_init(|| rules_after_loader(tree, system)), system)
         };
         (kernel, coming)
     };
@@ -179,26 +189,16 @@ fn built_in(tree: &Tree) -> Coming {
     }
 }
 
-/// The files that decide how a module comes, whatever the kernel.
-struct Files {
-    configuration: Configuration,
-    rules: udev::Arriving,
+/// What udev's rules do as the module comes. Those that run before the loader find nothing to undo.
+fn rules_after_loader(tree: &Tree, system: &System) -> udev::Arriving {
+    let mut after = system.order.iter().skip_while(|stage| !matches!(stage, Stage::Loader(_)));
+    if after.any(|stage| matches!(stage, Stage::Udev)) { udev::arriving(tree) } else { udev::Arriving::default() }
 }
 
-impl Files {
-    fn of(tree: &Tree, system: &System) -> Files {
-        // Rules that run before the loader find nothing to undo.
-        let after = system.order.iter().skip_while(|stage| !matches!(stage, Stage::Loader(_)));
-        let runs_rules = after.into_iter().any(|stage| matches!(stage, Stage::Udev));
-        let rules = if runs_rules { udev::arriving(tree) } else { udev::Arriving::default() };
-        Files { configuration: Configuration::of(tree), rules }
-    }
-}
-
-/// The arrival of connection tracking as a module of `kernel`.
-fn of_module(tree: &Tree, files: &Files, kernel: &Kernel, system: &System) -> Coming {
-    let Files { configuration, rules } = files;
-    let under = |wanted| coming_under(tree, &Modprobe { configuration, kernel, wanted }, rules.clone(), system);
+/// The arrival of connection tracking as a module.
+fn of_module(tree: &Tree, modprobe: &Modprobe, rules: &udev::Arriving, system: &System) -> Coming {
+    let kernel = modprobe.kernel;
+    let under = |wanted| coming_under(tree, &Modprobe { wanted, ..*modprobe }, rules.clone(), system);
     let conntrack = under(CONNTRACK);
     let brings_reassembly = kernel.needs(CONNTRACK).is_some_and(|needed| needed.iter().any(|it| it == REASSEMBLY));
     let reassembly = if kernel.has_built_in(REASSEMBLY) {

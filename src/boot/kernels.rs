@@ -23,6 +23,9 @@ const RUNNING: &str = "/proc/sys/kernel/osrelease";
 /// The index of the modules that each module needs.
 const DEPENDENCIES: &str = "modules.dep";
 
+/// The soft dependencies of modules, as lines of modprobe.d.
+pub(super) const SOFT_DEPENDENCIES: &str = "modules.softdep";
+
 /// The index of the modules that are part of the kernel.
 const BUILT_IN: &str = "modules.builtin";
 
@@ -184,6 +187,7 @@ pub(super) fn indexes(tree: &Tree, names: &BTreeSet<String>) -> Vec<Read> {
     for (directory, _) in directories(tree) {
         let of_files = |names: &mut dyn Iterator<Item = &str>| names.map(|name| format!("/{name}.ko")).collect();
         let lines = |name: &str, words| Read::Lines { path: directory.join(name), words };
+        reads.push(Read::Candidate(directory.join(SOFT_DEPENDENCIES)));
         reads.push(lines(DEPENDENCIES, of_files(&mut names.iter().map(String::as_str).chain(OWN))));
         let Some(dependencies) = tree.bytes(directory.join(DEPENDENCIES)) else { continue };
         let dependencies = String::from_utf8_lossy(dependencies);

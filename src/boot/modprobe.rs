@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use super::kernels::Kernel;
+use super::kernels::{Kernel, SOFT_DEPENDENCIES};
 use super::parameters::{CMDLINE, MODPROBE, Parameter};
 use super::systems::Blacklist;
 use crate::formats::kernel_arguments;
@@ -22,7 +22,7 @@ use install::Effect;
 /// The depth to which soft dependencies are followed; kmod has no limit.
 const DEEPEST: usize = 32;
 
-/// The configuration of modprobe on a machine, which does not depend on the kernel that boots.
+/// The configuration of modprobe on a machine, for one kernel.
 pub(super) struct Configuration {
     commands: Vec<(Place, Command)>,
     /// The modules that the kernel itself refuses to load, and the name of the line that says so.
@@ -42,9 +42,13 @@ pub(super) enum Outcome {
     Unclear(Place),
 }
 
-/// The files of modprobe.d(5) in the order of reading. A directory or a link that leads nowhere hides nothing.
-pub(super) fn files(tree: &Tree) -> Vec<PathBuf> {
+/// The files of modprobe.d(5) in the order of reading. A directory or a link that leads nowhere hides nothing. The soft
+/// dependencies that depmod found in the modules of a kernel have their place among them, by their name.
+fn files(tree: &Tree, kernel: Option<&Path>) -> Vec<PathBuf> {
     let mut by_name = BTreeMap::new();
+    if let Some(path) = kernel.map(|directory| directory.join(SOFT_DEPENDENCIES)) {
+        by_name.insert(SOFT_DEPENDENCIES.as_bytes().to_owned(), path);
+    }
     for directory in MODPROBE {
         for (path, entry) in tree.in_directory(Path::new(directory)) {
             let Some(name) = path.file_name().map(OsStr::as_encoded_bytes) else { continue };
@@ -58,23 +62,32 @@ pub(super) fn files(tree: &Tree) -> Vec<PathBuf> {
 }
 
 impl Configuration {
-    /// The configuration in the files of `tree`, and on the kernel command line, which comes last.
-    pub(super) fn of(tree: &Tree) -> Configuration {
-        let mut commands = Vec::new();
-        for file in files(tree) {
-            let lines = modprobe_d::parse(tree.bytes(&file).unwrap_or_default());
-            commands
-                .extend(lines.into_iter().map(|line| (Place { file: file.clone(), line: line.line }, line.command)));
-        }
+    /// The configuration in the files of `tree`, for the kernel with this directory of modules, and on the kernel command
+    /// line, which comes last.
+    pub(super) fn of(tree: &Tree, kernel: Option<&Path>) -> Configuration {
+        let mut configuration = Configuration { commands: Vec::new(), refused: Vec::new() };
+        files(tree, kernel).iter().for_each(|file| configuration.add(tree, file));
         let text = String::from_utf8_lossy(tree.bytes(CMDLINE).unwrap_or_default());
         let on_command_line = modprobe_d::command_line(&text).into_iter();
-        commands.extend(on_command_line.map(|command| (command_line(), command)));
+        configuration.commands.extend(on_command_line.map(|command| (command_line(), command)));
         let mut arguments = kernel_arguments::parse(&text).into_iter();
         // The kernel keeps the last list (`module_blacklist` in kernel/module/main.c), and compares names as they are
         // written.
         let list = arguments.rfind(|argument| argument.name.replace('-', "_") == "module_blacklist");
         let list = list.and_then(|argument| argument.value).unwrap_or_default();
-        Configuration { commands, refused: list.split(',').map(str::to_owned).collect() }
+        configuration.refused = list.split(',').map(str::to_owned).collect();
+        configuration
+    }
+
+    fn add(&mut self, tree: &Tree, file: &Path) {
+        let lines = modprobe_d::parse(tree.bytes(file).unwrap_or_default()).into_iter();
+        let place = |line| Place { file: file.to_owned(), line };
+        self.commands.extend(lines.map(|line| (place(line.line), line.command)));
+    }
+
+    /// Adds the soft dependencies in the directory of a kernel, to find all names that some kernel looks up.
+    pub(super) fn add_soft_dependencies(&mut self, tree: &Tree, directory: &Path) {
+        self.add(tree, &directory.join(SOFT_DEPENDENCIES));
     }
 
     /// All names that loading `name` may look up, itself included.
