@@ -31,6 +31,7 @@ use crate::snapshot::Snapshot;
 use crate::sysctl_d::{self, Dialect, Placed, Write};
 use crate::tree::Place;
 use arrival::Coming;
+use kernels::Kernel;
 use terms::Terms;
 use uncertain::Played;
 
@@ -66,6 +67,8 @@ pub enum Lost {
     NoSuchKey(Place),
     /// The kernel refuses the value, or has the setting read-only.
     Refused(Place),
+    /// The setting is one number for the whole machine, and the assignment stands in a container.
+    OfMachine(Place),
 }
 
 impl Lost {
@@ -76,7 +79,8 @@ impl Lost {
             Lost::ModuleLate { place, .. }
             | Lost::Excluded { place, .. }
             | Lost::NoSuchKey(place)
-            | Lost::Refused(place) => place,
+            | Lost::Refused(place)
+            | Lost::OfMachine(place) => place,
         }
     }
 }
@@ -132,6 +136,17 @@ pub struct Boot {
 }
 
 impl Boot {
+    /// The same as far as it can be told: files that nothing reads tell nothing of the value.
+    #[must_use]
+    pub fn told(&self, name: &Name) -> Outlook {
+        let outlook = self.outlook(name);
+        if outlook.doubts.iter().any(|doubt| doubt.reason.leaves_files_unread()) {
+            Outlook { value: None, winner: None, lost: None, ..outlook }
+        } else {
+            outlook
+        }
+    }
+
     /// What the boot makes of the setting `name`.
     #[must_use]
     pub fn outlook(&self, name: &Name) -> Outlook {
@@ -185,7 +200,7 @@ impl Arrivals {
     #[must_use]
     pub fn of(snapshot: &Snapshot, system: &'static System) -> Arrivals {
         let mut ways: Vec<(Terms, Coming)> = Vec::new();
-        for (kernel, coming) in arrival::comings(&snapshot.tree, snapshot.module, system) {
+        for (kernel, coming) in comings(snapshot, system) {
             let terms = Terms::of(snapshot, &kernel);
             if !ways.iter().any(|(own, its)| own.agree(&terms) && *its == coming) {
                 ways.push((terms, coming));
@@ -251,6 +266,15 @@ pub fn boot(snapshot: &Snapshot, system: &'static System) -> Boot {
     first
 }
 
+/// The arrival of connection tracking at these boots.
+fn comings(snapshot: &Snapshot, system: &System) -> Vec<(Kernel, Coming)> {
+    let Snapshot { tree, module, .. } = snapshot;
+    match snapshot.container() {
+        Some(_) => vec![(kernels::of_container(tree, *module), arrival::outside(*module))],
+        None => arrival::comings(tree, *module, system),
+    }
+}
+
 fn play(snapshot: &Snapshot, system: &'static System, terms: &Terms, coming: Coming) -> Boot {
     let Coming { arrival, reassembly, parameters, never, writes: of_rules, reruns, mut doubts } = coming;
     let arrival_of = |key: &Key| if is_of_reassembly(key) { &reassembly } else { &arrival };
@@ -276,7 +300,8 @@ fn play(snapshot: &Snapshot, system: &'static System, terms: &Terms, coming: Com
             _ => play.apply_parameter(write),
         }
     }
-    if terms.is_built_in {
+    // These hold for the network of the machine.
+    if terms.is_built_in && snapshot.container().is_none() {
         for write in parameters::sysctls(tree, keys) {
             play.apply_parameter(write);
         }
@@ -437,8 +462,10 @@ impl Play<'_> {
     }
 
     fn record(&mut self, write: Write, number: Option<i64>) {
+        let is_outside = write.key.name().is_some_and(|name| self.snapshot.is_outside_container(&name));
         let Some(outlook) = self.listed(&write) else { return };
         match number {
+            _ if is_outside => outlook.lost = Some(Lost::OfMachine(write.place)),
             Some(number) => {
                 outlook.value = Some(number);
                 outlook.winner = Some(write.place);

@@ -1,5 +1,7 @@
 //! The only room that touches the machine: it observes the machine and makes the changes of a plan.
 
+mod container;
+mod enter;
 mod index;
 mod initrd;
 mod kernel;
@@ -15,6 +17,7 @@ use std::path::Path;
 
 use crate::failure::{Failure, Kind};
 
+pub use enter::enter;
 pub use initrd::{initrd_made, make_initrd};
 pub use kernel::{Kernel, MachineKernel};
 pub use lock::Lock;

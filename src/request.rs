@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::boot::LoaderChoice;
@@ -36,8 +36,10 @@ pub struct Request {
     pub at_least: BTreeMap<String, WireValue>,
     /// `present`: the settings have these values. `absent`: `file` assigns none of these settings; live is untouched.
     pub state: State,
-    /// Whether the live kernel is managed. If not, the report still shows its values.
-    pub live: bool,
+    /// Whether the live kernel is managed. If not, the report still shows its values. With `--root`, only a request that says
+    /// true manages it.
+    #[schemars(with = "bool")]
+    pub live: Live,
     /// Whether the next boot is managed, by `file`. If not, the report still shows its values.
     pub persist: bool,
     /// The file for our lines, which the boot must read: `/etc/sysctl.conf`, or a `*.conf` directly in `/etc/sysctl.d`.
@@ -64,7 +66,7 @@ impl Default for Request {
             settings: BTreeMap::new(),
             at_least: BTreeMap::new(),
             state: State::Present,
-            live: true,
+            live: Live::Usual,
             persist: true,
             file: DEFAULT_FILE.into(),
             conflicts: Conflicts::Fail,
@@ -94,6 +96,30 @@ pub const FIELDS: [&str; 13] = [
     "initrd",
     "backup",
 ];
+
+/// Whether the live kernel is managed. In JSON it is true or false.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "bool", into = "bool")]
+pub enum Live {
+    /// The request does not say: it is managed, unless the run names the root of an image.
+    Usual,
+    /// It is managed. If the run names another root, that is the root of the machine that runs now.
+    Managed,
+    /// It is left alone.
+    LeftAlone,
+}
+
+impl From<bool> for Live {
+    fn from(is_managed: bool) -> Live {
+        if is_managed { Live::Managed } else { Live::LeftAlone }
+    }
+}
+
+impl From<Live> for bool {
+    fn from(live: Live) -> bool {
+        live != Live::LeftAlone
+    }
+}
 
 /// Whether the file assigns the settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -178,6 +204,8 @@ pub struct Desired {
     pub wants: BTreeMap<Name, Want>,
     /// Whether the live kernel is managed.
     pub live: bool,
+    /// Whether another root that the run names is that of the machine that runs now, whose live kernel is managed.
+    pub enters_root: bool,
     /// Whether the next boot is managed.
     pub persist: bool,
     /// The file for our lines.
@@ -257,7 +285,7 @@ pub fn desired(request: &Request) -> Result<Desired, Failure> {
             .at("/settings")
             .hint(r#"a minimal request is {"settings": {"nf_conntrack_max": 98000}}"#));
     }
-    if !request.live && !request.persist {
+    if request.live == Live::LeftAlone && !request.persist {
         return Err(Failure::new(Kind::BadRequest, "`live` and `persist` are both false, so nothing would be managed")
             .at("/live")
             .hint("leave out one of the two; use check to observe only"));
@@ -269,7 +297,8 @@ pub fn desired(request: &Request) -> Result<Desired, Failure> {
     }
     Ok(Desired {
         wants,
-        live: request.live && request.state == State::Present,
+        live: request.live != Live::LeftAlone && request.state == State::Present,
+        enters_root: request.live == Live::Managed && request.state == State::Present,
         persist: request.persist,
         file: persistent_file(&request.file)?,
         conflicts: request.conflicts,

@@ -17,7 +17,7 @@ use crate::verify::{boots, judge};
 /// The report of a check of `desired` on the machine at `root`. Nothing is opened for writing.
 #[must_use]
 pub fn check(desired: &Desired, root: &Path) -> Report {
-    match look(root) {
+    match entered(desired, root).and_then(look) {
         Ok(before) => predicted(Mode::Check, desired, &before, plan(desired, &before)),
         Err(failure) => Report::refused(Mode::Check, failure),
     }
@@ -38,10 +38,19 @@ pub fn look_around(root: &Path) -> Result<Snapshot, Failure> {
 /// The report of an apply of `desired` to the machine at `root`.
 #[must_use]
 pub fn apply(desired: &Desired, root: &Path) -> Report {
-    match changed(desired, root) {
+    match entered(desired, root).and_then(|root| changed(desired, root)) {
         Ok(report) => report,
         Err(failure) => Report::refused(Mode::Apply, failure),
     }
+}
+
+/// The root of the run. If it is that of the machine that runs now, seen from a container, the process enters it.
+fn entered<'a>(desired: &Desired, root: &'a Path) -> Result<&'a Path, Failure> {
+    if desired.enters_root && root != Path::new("/") {
+        host::enter(root)?;
+        return Ok(Path::new("/"));
+    }
+    Ok(root)
 }
 
 fn changed(desired: &Desired, path: &Path) -> Result<Report, Failure> {

@@ -146,7 +146,7 @@ pub fn story(name: &str, snapshot: &Snapshot) -> Result<Story, Failure> {
     let name = known(name, snapshot)?;
     let setting = name.setting();
     let boot = boot::boot(snapshot, boot::detected(&snapshot.tree));
-    let outlook = boot.outlook(&name);
+    let outlook = boot.told(&name);
     let role = |place: &Place| {
         if outlook.winner.as_ref() == Some(place) {
             Role::Wins
@@ -209,8 +209,12 @@ fn text_at(place: &Place, tree: &Tree) -> String {
 
 fn overview(name: &Name, snapshot: &Snapshot, boot: &Boot) -> Overview {
     let live = snapshot.live_value(name);
-    let outlook = boot.outlook(name);
-    let (verdict, advice) = comparison(name, live, &outlook);
+    let outlook = boot.told(name);
+    let (verdict, advice) = if snapshot.is_outside_container(name) {
+        (Verdict::NotHere, Some(Advice::RunInInitialNamespace))
+    } else {
+        comparison(name, live, &outlook)
+    };
     Overview {
         name: name.clone(),
         live,

@@ -1,12 +1,16 @@
 //! Defines a machine as data: everything that a run observes, and nothing that it decides.
 
+mod container;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::kernel::catalog::{BUCKETS, Key, MAX, Name};
+use crate::kernel::catalog::{BUCKETS, Key, MAX, Name, Scope};
 use crate::kernel::modules::CONNTRACK;
 use crate::kernel::release::Release;
 use crate::tree::Tree;
+
+pub use container::{Container, Network};
 
 /// One sysctl of the running kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,8 +43,12 @@ pub struct LiveKernel {
     pub sysctls: BTreeMap<Key, LiveValue>,
     /// Its release. None: its name does not show the release.
     pub release: Option<Release>,
-    /// Whether `/proc/sys` is mounted read-only, as in most containers.
+    /// Whether `/proc/sys/net` is mounted read-only, as in most containers.
     pub read_only: bool,
+    /// Whether the network belongs to a user namespace outside that of this run. Root here is not root there.
+    pub is_foreign: bool,
+    /// The container that this run is in.
+    pub container: Option<Container>,
     /// Whether it has the module parameter `hashsize`, the other way to set the number of buckets.
     pub has_hashsize: bool,
 }
@@ -128,5 +136,19 @@ impl Snapshot {
     #[must_use]
     pub fn in_child_namespace(&self) -> bool {
         self.live.as_ref().is_some_and(LiveKernel::in_child_namespace)
+    }
+
+    /// The container that this run is in.
+    #[must_use]
+    pub fn container(&self) -> Option<&Container> {
+        self.live.as_ref()?.container.as_ref()
+    }
+
+    /// Whether the setting `name` is one number for the whole machine, and this run is in a container with a network of
+    /// its own: no file of the container sets it.
+    #[must_use]
+    pub fn is_outside_container(&self, name: &Name) -> bool {
+        let is_own = |container: &Container| container.network == Network::Own;
+        name.setting().scope == Scope::Global && self.container().is_some_and(is_own)
     }
 }

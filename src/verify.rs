@@ -104,8 +104,8 @@ pub fn judge(want: &Want, desired: &Desired, snapshot: &Snapshot, boots: &[Boot]
         let live_drifts = desired.live && snapshot.live.is_some() && !satisfied(live);
         let boot_drifts = desired.persist && doubts.is_empty() && !satisfied(outlook.value);
         let of_live = live_drifts.then(|| live_verdict(snapshot, &want.name));
-        let of_boot = boot_drifts.then(|| boot_verdict(desired, snapshot, &outlook));
-        of_live.into_iter().chain(of_boot).collect()
+        let of_boot = boot_drifts.then(|| boot_verdict(desired, snapshot, &want.name, &outlook));
+        of_live.into_iter().chain(of_boot.filter(|of_boot| Some(*of_boot) != of_live)).collect()
     };
     let without_drift = if doubts.is_empty() { Verdict::InSync } else { Verdict::Unknown };
     Judgement {
@@ -125,7 +125,7 @@ fn telling_boot<'a>(
     boots: &'a [Boot],
     satisfied: impl Fn(Option<i64>) -> bool,
 ) -> (Option<&'a Boot>, Outlook) {
-    let outlooks = boots.iter().map(|boot| (boot, boot.outlook(&want.name)));
+    let outlooks = boots.iter().map(|boot| (boot, boot.told(&want.name)));
     let telling = outlooks.min_by_key(|(_, outlook)| match outlook.doubts.is_empty() {
         true if !satisfied(outlook.value) => 0,
         false => 1,
@@ -171,9 +171,10 @@ fn live_verdict(snapshot: &Snapshot, name: &Name) -> Verdict {
     if is_out_of_reach(snapshot, name) { Verdict::NotHere } else { Verdict::LiveDrift }
 }
 
-fn boot_verdict(desired: &Desired, snapshot: &Snapshot, outlook: &Outlook) -> Verdict {
+fn boot_verdict(desired: &Desired, snapshot: &Snapshot, name: &Name, outlook: &Outlook) -> Verdict {
     let is_ours = |file| snapshot.tree.real(file) == snapshot.tree.real(&desired.file);
     match &outlook.winner {
+        _ if snapshot.is_outside_container(name) => Verdict::NotHere,
         _ if outlook.lost.is_some() => Verdict::LostAtBoot,
         Some(winner) if !is_ours(&winner.file) => Verdict::Shadowed,
         _ => Verdict::BootDrift,

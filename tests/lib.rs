@@ -7,6 +7,7 @@ mod support;
 
 mod boot;
 mod catalog;
+mod containers;
 mod diagnosis;
 mod docs;
 mod dsc;

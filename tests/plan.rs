@@ -100,7 +100,7 @@ fn a_setting_that_cannot_be_written_is_refused_with_the_reason() {
     for (name, machine, reason) in [
         ("acct", old, "it is read-only on this kernel"),
         ("max", child, "it is one number for the whole machine, and this is a network namespace within it"),
-        ("buckets", machine.read_only_proc_sys(), "/proc/sys is mounted read-only here"),
+        ("buckets", machine.read_only_proc_sys(), "/proc/sys/net is mounted read-only here"),
     ] {
         let failure = refusal(&format!(r#"{{"settings": {{"nf_conntrack_{name}": 1}}}}"#), &machine);
         assert_eq!(failure.kind, Kind::ReadOnly);

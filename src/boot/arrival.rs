@@ -28,6 +28,8 @@ pub enum Arrival {
     BuiltIn,
     /// Before the loader: this line names the module, or one that needs it.
     Early(Place),
+    /// Before the container starts, if the machine loads the module: the container cannot.
+    Outside,
     /// After the loader, but a udev rule runs the loader again when the module is loaded.
     Reapplied {
         /// The loaders that rules run then, in order; never none.
@@ -49,7 +51,7 @@ impl Arrival {
     #[must_use]
     pub fn barred(&self) -> Option<&Place> {
         match self {
-            Arrival::BuiltIn | Arrival::Early(_) => None,
+            Arrival::BuiltIn | Arrival::Early(_) | Arrival::Outside => None,
             Arrival::Reapplied { barred, .. } | Arrival::Late { barred, .. } => barred.as_ref(),
         }
     }
@@ -58,7 +60,7 @@ impl Arrival {
     #[must_use]
     pub fn reaches(&self, key: &Key) -> bool {
         match self {
-            Arrival::BuiltIn | Arrival::Early(_) => true,
+            Arrival::BuiltIn | Arrival::Early(_) | Arrival::Outside => true,
             Arrival::Late { .. } => false,
             Arrival::Reapplied { reruns, .. } => reruns.iter().any(|rerun| rerun.reads_all() && rerun.covers(key)),
         }
@@ -67,7 +69,7 @@ impl Arrival {
     /// Whether the module is there before the loader.
     #[must_use]
     pub fn is_in_time(&self) -> bool {
-        matches!(self, Arrival::BuiltIn | Arrival::Early(_))
+        matches!(self, Arrival::BuiltIn | Arrival::Early(_) | Arrival::Outside)
     }
 
     /// The loaders that run as the module comes.
@@ -75,7 +77,7 @@ impl Arrival {
     pub fn reruns(&self) -> &[Rerun] {
         match self {
             Arrival::Reapplied { reruns, .. } => reruns,
-            Arrival::BuiltIn | Arrival::Early(_) | Arrival::Late { .. } => &[],
+            Arrival::BuiltIn | Arrival::Early(_) | Arrival::Outside | Arrival::Late { .. } => &[],
         }
     }
 }
@@ -161,6 +163,21 @@ pub(super) fn comings(tree: &Tree, module: Module, system: &System) -> Vec<(Kern
     comings
 }
 
+/// The arrival of connection tracking at the start of a container. Neither its files nor the kernel command line decide
+/// about the module, whose options hold for the whole machine.
+pub(super) fn outside(module: Module) -> Coming {
+    let arrival = if module == Module::BuiltIn { Arrival::BuiltIn } else { Arrival::Outside };
+    Coming {
+        reassembly: arrival.clone(),
+        arrival,
+        parameters: Vec::new(),
+        never: None,
+        writes: Vec::new(),
+        reruns: Vec::new(),
+        doubts: Vec::new(),
+    }
+}
+
 /// The lateness of a module that comes after the loader.
 const LATEST: usize = 3;
 
@@ -169,7 +186,7 @@ impl Coming {
     fn lateness(&self) -> usize {
         match self.arrival {
             Arrival::BuiltIn => 0,
-            Arrival::Early(_) => 1,
+            Arrival::Early(_) | Arrival::Outside => 1,
             Arrival::Reapplied { .. } => 2,
             Arrival::Late { .. } => LATEST,
         }

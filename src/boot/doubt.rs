@@ -32,6 +32,14 @@ pub enum Reason {
     EncryptedCredential,
     /// There is no init system, so nothing reads the files.
     NoInit,
+    /// This is a container in the machine's own network, and the machine does not read the files of the container.
+    MachineNetwork,
+    /// This is a container whose first program reads no sysctl files.
+    ContainerWithoutInit,
+    /// This is a container that may not write its sysctls, so that its loader does not run.
+    SysctlsReadOnly,
+    /// This is a container, and only the machine can load the module before it starts.
+    ModuleOfMachine,
     /// The machine boots with an init system that this program does not know.
     UnknownInit,
     /// The version of the loader is not known, and its versions read a line differently.
@@ -54,6 +62,14 @@ pub enum Reason {
     UnknownClock,
     /// A script, a unit or a job that the boot runs may write the setting.
     BootScript,
+}
+
+impl Reason {
+    /// Whether nothing would write what the files say, so that a boot played through tells nothing of a value.
+    #[must_use]
+    pub fn leaves_files_unread(self) -> bool {
+        matches!(self, Reason::MachineNetwork | Reason::ContainerWithoutInit | Reason::SysctlsReadOnly)
+    }
 }
 
 /// One reason why the boot of some settings cannot be known.

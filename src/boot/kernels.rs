@@ -114,6 +114,12 @@ pub(super) fn bootable(tree: &Tree, module: Module) -> Vec<Kernel> {
     kernels
 }
 
+/// The kernel of a container: the running one, about which the container's files say nothing.
+pub(super) fn of_container(tree: &Tree, module: Module) -> Kernel {
+    let builtin = if module == Module::BuiltIn { all_built_in() } else { String::new() };
+    Kernel { name: running(tree), builtin, ..assumed() }
+}
+
 /// Whether the reads so far leave it open that a kernel boots next which has connection tracking as a module.
 pub(super) fn may_need_module(tree: &Tree, module: Module) -> bool {
     module != Module::BuiltIn || bootable(tree, module).iter().any(|kernel| !kernel.has_built_in(modules::CONNTRACK))

@@ -24,7 +24,7 @@ pub use sysvinit::SYSVINIT;
 pub use unknown::{NONE, UNKNOWN};
 
 /// The first program of a boot.
-const INIT: &str = "/sbin/init";
+pub(super) const INIT: &str = "/sbin/init";
 
 /// The directories of modules-load.d(5), the strongest first.
 const MODULES_LOAD: [&str; 5] = [

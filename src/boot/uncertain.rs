@@ -1,5 +1,6 @@
 //! Finds the doubts about a boot that has been played through: a file below this one for each kind.
 
+mod container;
 mod scripts;
 mod stale_initrd;
 mod unordered;
@@ -42,8 +43,12 @@ pub(super) struct Played<'a> {
 
 /// The reasons why the boot may differ from the one that was played through.
 pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
+    let of_container = container::doubts(played);
+    if of_container.iter().any(|doubt| doubt.reason.leaves_files_unread()) {
+        return of_container;
+    }
     let of_system = (played.system.doubt)(&played.snapshot.tree);
-    of_system.into_iter().chain(KINDS.iter().flat_map(|doubts| doubts(played))).collect()
+    of_container.into_iter().chain(of_system).chain(KINDS.iter().flat_map(|doubts| doubts(played))).collect()
 }
 
 /// The reads on which the doubts depend that no other part of a boot has, given those that have been read.

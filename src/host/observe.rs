@@ -10,6 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::StatVfsMountFlags;
 
+use super::container;
 use super::failure_kind;
 use super::index::lines_with;
 use super::kernel::{HASHSIZE, read_sysctl};
@@ -59,8 +60,10 @@ fn live() -> LiveKernel {
     LiveKernel {
         sysctls: sysctls(),
         release: release(),
-        read_only: rustix::fs::statvfs("/proc/sys").is_ok_and(|fs| fs.f_flag.contains(StatVfsMountFlags::RDONLY)),
+        read_only: rustix::fs::statvfs("/proc/sys/net").is_ok_and(|fs| fs.f_flag.contains(StatVfsMountFlags::RDONLY)),
         has_hashsize: Path::new(HASHSIZE).exists(),
+        is_foreign: container::is_foreign(),
+        container: container::container(),
     }
 }
 

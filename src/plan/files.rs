@@ -7,7 +7,7 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::live::{not_on_this_kernel, out_of_bounds};
+use super::live::{not_on_this_kernel, out_of_bounds, out_of_reach};
 use crate::boot::{self, Arrivals, Boot, HASHSIZE_FILE, Lost, Outlook, System};
 use crate::failure::{Failure, Kind};
 use crate::kernel::bounds::Takes;
@@ -258,6 +258,9 @@ impl Editor<'_> {
     /// Edits until the boot gives the setting its desired value, or nothing is left to edit.
     fn set(&mut self, want: &Want) -> Result<(), Failure> {
         let (Aim::Exactly(number) | Aim::AtLeast(number)) = want.aim else { return Ok(()) };
+        if self.after.is_outside_container(&want.name) {
+            return Err(out_of_reach(want, &self.after));
+        }
         if self.unsatisfied(want, self.boots_in_time()).is_none() {
             return Ok(());
         }

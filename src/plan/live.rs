@@ -26,6 +26,10 @@ pub(super) fn steps(desired: &Desired, snapshot: &Snapshot) -> Result<Vec<Step>,
             .at("/module")
             .hint("set `module` to load, or `live` to false to prepare the next boot only"));
         }
+        if snapshot.container().is_some_and(|container| !container.loads_modules) {
+            let message = "connection tracking is not loaded, and this container cannot load it";
+            return Err(Failure::new(Kind::ModuleAbsent, message).hint("run `modprobe nf_conntrack` on the machine"));
+        }
         steps.push(Step::LoadModule);
     }
     for want in wants {
@@ -46,27 +50,19 @@ fn step(want: &Want, snapshot: &Snapshot, live: &LiveKernel) -> Result<Option<St
     }
     let (Aim::Exactly(number) | Aim::AtLeast(number)) = want.aim else { return Ok(None) };
     let target = match live.sysctl(name) {
-        Some(_) if live.read_only => {
-            return Err(read_only(
-                want,
-                "/proc/sys is mounted read-only here",
-                "run on the machine itself, not in a container or a confined unit",
-            ));
+        Some(_) if live.is_foreign => return Err(foreign(want)),
+        Some(_) if live.read_only && !is_out_of_reach(snapshot, name) => {
+            let remedy = match &live.container {
+                Some(_) => "set it where the container is made (`podman run --sysctl KEY=VALUE`)",
+                None => "run on the machine itself, not in a confined unit, or set `live` to false",
+            };
+            return Err(read_only(want, "/proc/sys/net is mounted read-only here", remedy));
         }
-        Some(_) if is_out_of_reach(snapshot, name) => {
-            return Err(read_only(
-                want,
-                "it is one number for the whole machine, and this is a network namespace within it",
-                "run in the initial network namespace of the machine",
-            ));
-        }
+        Some(_) if is_out_of_reach(snapshot, name) => return Err(out_of_reach(want, snapshot)),
         Some(_) if *name == BUCKETS && live.buckets_need_hashsize() => Target::Hashsize,
         Some((_, sysctl)) if !sysctl.writable => {
-            return Err(read_only(
-                want,
-                "it is read-only on this kernel",
-                "leave it out of the request for this kernel",
-            ));
+            let remedy = "leave it out of the request for this kernel, or set `live` to false";
+            return Err(read_only(want, "it is read-only on this kernel", remedy));
         }
         Some((key, _)) => Target::Sysctl(key.clone()),
         // The first step loads the module, and today's kernels have the setting under its canonical name.
@@ -115,11 +111,32 @@ pub(super) fn out_of_bounds(want: &Want, number: i64, bounds: &Bounds) -> Failur
     Failure::new(Kind::OutOfRange, message).key(&want.name).at(&want.pointer).hint(hint)
 }
 
+/// The failure of a setting that is one number for the whole machine, in a network namespace or a container.
+pub(super) fn out_of_reach(want: &Want, snapshot: &Snapshot) -> Failure {
+    let why = "it is one number for the whole machine, and this is";
+    if snapshot.container().is_some() {
+        // No file in a container sets it either.
+        read_only(want, &format!("{why} a container on it"), "set it on the machine")
+    } else {
+        let remedy = "run in the initial network namespace of the machine, or set `live` to false";
+        read_only(want, &format!("{why} a network namespace within it"), remedy)
+    }
+}
+
+/// The failure of a setting whose network belongs to a user namespace outside.
+fn foreign(want: &Want) -> Failure {
+    let why = "root is root of a user namespace here, and the network belongs to one outside";
+    Failure::new(Kind::Permission, format!("`{}` cannot be written: {why}", want.name))
+        .key(&want.name)
+        .at(&want.pointer)
+        .hint("run as root of the machine, or in a container with a network of its own")
+}
+
 fn read_only(want: &Want, why: &str, remedy: &str) -> Failure {
     Failure::new(Kind::ReadOnly, format!("`{}` cannot be written: {why}", want.name))
         .key(&want.name)
         .at(&want.pointer)
-        .hint(format!("{remedy}, or set `live` to false"))
+        .hint(remedy)
 }
 
 /// Puts the two thresholds of IPv6 reassembly into an order that the kernel accepts. It refuses a low threshold above the

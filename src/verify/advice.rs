@@ -103,7 +103,7 @@ pub fn comparison(name: &Name, live: Option<i64>, outlook: &Outlook) -> (Verdict
         return (Verdict::Unknown, Some(Advice::Clear(doubt.clone())));
     }
     match (&outlook.lost, outlook.value) {
-        (Some(lost @ (Lost::ModuleLate { .. } | Lost::Refused(_))), _)
+        (Some(lost @ (Lost::ModuleLate { .. } | Lost::Refused(_) | Lost::OfMachine(_))), _)
         | (Some(lost @ (Lost::NoSuchKey(_) | Lost::Excluded { .. })), None) => {
             (Verdict::LostAtBoot, Some(Advice::Lost(lost.clone())))
         }
@@ -126,7 +126,7 @@ impl fmt::Display for Advice {
             Advice::ApplyOverrules(winner) => write!(f, "`{winner}` wins at boot; apply overrules it"),
             Advice::LostUntilApplied(lost) => {
                 let applying = match lost {
-                    Lost::ModuleLate { barred: Some(_), .. } | Lost::Excluded { .. } => "",
+                    Lost::ModuleLate { barred: Some(_), .. } | Lost::Excluded { .. } | Lost::OfMachine(_) => "",
                     Lost::ModuleLate { barred: None, .. } => " (apply does, unless `module` is ignore)",
                     Lost::NoSuchKey(_) => "; apply writes today's name",
                     Lost::Refused(_) => "; apply corrects it",
@@ -147,6 +147,9 @@ impl fmt::Display for Advice {
                 )
             }
             Advice::Lost(Lost::NoSuchKey(place)) => write!(f, "`{place}` uses a name that this kernel does not have"),
+            Advice::Lost(Lost::OfMachine(place)) => {
+                write!(f, "`{place}` sets a number of the whole machine, which no file of a container sets")
+            }
             Advice::Lost(Lost::Refused(place)) => write!(f, "`{place}` has a value that the kernel refuses"),
             Advice::Conflict(winner, rivals) => match rivals.others() {
                 Some(others) => write!(f, "`{winner}` wins at boot, and without it {others}; {rivals}"),
@@ -180,6 +183,7 @@ pub fn arrival_text(arrival: &Arrival) -> String {
     match arrival {
         Arrival::BuiltIn => "built into the kernel".to_owned(),
         Arrival::Early(place) => format!("loaded early at boot by {place}"),
+        Arrival::Outside => "loaded by the machine outside this container".to_owned(),
         Arrival::Reapplied { reruns, .. } => {
             let rules = reruns.iter().map(|rerun| rerun.rule.to_string()).collect::<Vec<_>>().join(", ");
             format!("loaded late at boot; {rules} then runs the loader again")

@@ -34,6 +34,28 @@ impl fmt::Display for Doubt {
                 let loader = detail.unwrap_or("the loader");
                 write!(f, "not every version of `{loader}` writes {place} alike, and the version here is not known")
             }
+            Reason::MachineNetwork => {
+                let container = detail.unwrap_or("a container");
+                write!(f, "this is {container} in the network of the machine, which does not read the files in here")
+            }
+            Reason::ContainerWithoutInit => {
+                let container = detail.unwrap_or("a container");
+                write!(f, "this is {container}, and nothing in it reads the files at its next start")
+            }
+            Reason::SysctlsReadOnly => {
+                let container = detail.unwrap_or("a container");
+                write!(
+                    f,
+                    "this is {container} with /proc/sys/net read-only, so that nothing in it can write the values"
+                )
+            }
+            Reason::ModuleOfMachine => {
+                let container = detail.unwrap_or("a container");
+                write!(
+                    f,
+                    "this is {container}, and its values are lost unless the machine loads nf_conntrack before it starts"
+                )
+            }
             Reason::InstallCommand => {
                 write!(f, "the command on {place} runs in place of loading the module, and its effect is not known")
             }
@@ -92,6 +114,14 @@ pub fn doubt_remedy(doubt: &Doubt) -> &str {
         Reason::EncryptedCredential => "write its lines in a file of sysctl.d, and remove it",
         Reason::NoInit => "name in `loader` how the machine will boot, or set `persist` to false",
         Reason::UnknownVersion => "name the key itself in a line of its own, without a pattern",
+        Reason::MachineNetwork => {
+            "mount the machine's root and name it in `--root` with `live` true, or set `persist` to false"
+        }
+        Reason::ContainerWithoutInit => {
+            "set it where the container is made (`podman run --sysctl KEY=VALUE`), and set `persist` to false"
+        }
+        Reason::SysctlsReadOnly => "set it where the container is made, or let the container write /proc/sys/net",
+        Reason::ModuleOfMachine => "name nf_conntrack in /etc/modules-load.d of the machine, which cannot be seen here",
         Reason::InstallCommand => {
             "remove that line, or let it run `/sbin/modprobe --ignore-install nf_conntrack` and nothing else"
         }

@@ -125,6 +125,7 @@ impl Told {
             Arrival::BuiltIn => ("built-in", None),
             Arrival::Early(place) => ("early", Some(place)),
             Arrival::Reapplied { reruns, .. } => ("again", reruns.into_iter().next().map(|rerun| rerun.rule)),
+            Arrival::Outside => ("outside", None),
             Arrival::Late { barred, .. } => ("late", barred),
         };
         (word.to_owned(), place.map(|place| place.to_string()))

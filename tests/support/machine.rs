@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use conntrack_sysctl::kernel::catalog::{BUCKETS, COUNT, Key, MAX, PREFIX};
 use conntrack_sysctl::kernel::release::Release;
-use conntrack_sysctl::snapshot::{LiveKernel, LiveValue, Module, Snapshot};
+use conntrack_sysctl::snapshot::{Container, LiveKernel, LiveValue, Module, Snapshot};
 use conntrack_sysctl::tree::{Entry, Tree};
 
 /// A snapshot under construction. It can be used as one at any time.
@@ -86,7 +86,19 @@ impl Machine {
         self
     }
 
-    /// `/proc/sys` is mounted read-only, as in a container.
+    /// The run is in this container. Its network shows who owns the settings of the machine.
+    pub(crate) fn container(mut self, container: Container) -> Machine {
+        self.running().container = Some(container);
+        self
+    }
+
+    /// The network belongs to a user namespace outside.
+    pub(crate) fn foreign(mut self) -> Machine {
+        self.running().is_foreign = true;
+        self
+    }
+
+    /// `/proc/sys/net` is mounted read-only, as in a container.
     pub(crate) fn read_only_proc_sys(mut self) -> Machine {
         self.running().read_only = true;
         self

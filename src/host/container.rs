@@ -1,0 +1,118 @@
+//! Looks for the signs of a container around this run: an engine's files, the first program, and the owners of the network
+//! and its sysctls.
+//!
+//! No single sign is enough. The root of a virtual machine may come from an image with an engine's file in it; a chroot has
+//! another root than the first program; a container may show the processes of the machine. A machine without signs costs
+//! three looks.
+
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags, accessat};
+
+use crate::snapshot::{Container, Network};
+
+/// The name of the process 2 of a machine, a thread of the kernel. A PID namespace within the machine has another process
+/// of this number, or none.
+const SECOND_OF_A_MACHINE: &str = "kthreadd";
+
+/// A sysctl that only the initial network namespace has (`net_core_table` in the kernel's `net/core/sysctl_net_core.c`).
+const OF_THE_MACHINE_S_NETWORK: &str = "/proc/sys/net/core/netdev_budget";
+
+/// A sysctl that every network namespace has.
+const OF_EVERY_NETWORK: &str = "/proc/sys/net/core/somaxconn";
+
+/// CAP_SYS_MODULE (linux/capability.h).
+const LOADS_MODULES: u32 = 16;
+
+/// The files by which a container is known, each with its engine if the file does not name it. Those of systemd's
+/// Container Interface hold a name; podman, buildah and CRI-O make the third, Kubernetes mounts the last.
+const SIGNS: [(&str, Option<&str>); 5] = [
+    ("/run/systemd/container", None),
+    ("/run/host/container-manager", None),
+    ("/run/.containerenv", Some("podman")),
+    ("/.dockerenv", Some("docker")),
+    ("/dev/termination-log", Some("Kubernetes")),
+];
+
+/// The container that this run is in, if it is in one.
+pub(super) fn container() -> Option<Container> {
+    let sees_machine = first_line("/proc/2/comm").is_ok_and(|name| name == SECOND_OF_A_MACHINE);
+    let same = |path: &str, own: &str| Some(identity(path).ok()? == identity(own).ok()?);
+    let shares_root = same("/proc/1/root/", "/");
+    // A chroot has another root, in the same tree of mounts.
+    let is_chroot = || shares_root == Some(false) && same("/proc/1/ns/mnt", "/proc/self/ns/mnt") == Some(true);
+    if (sees_machine && shares_root == Some(true)) || is_chroot() || is_wsl() {
+        return None;
+    }
+    let first = first_line("/proc/1/comm").ok().filter(|_| !sees_machine);
+    let engine = match (&first, shares_root) {
+        // Nothing tells whether this is the machine itself. Only signs in /run count, which is empty when a machine boots.
+        (None, None) => engine(|sign| sign.starts_with("/run/")),
+        _ => engine(|_| true),
+    };
+    (first.is_some() || engine.is_some()).then(|| Container {
+        engine,
+        first_program: first.filter(|_| shares_root != Some(false)),
+        network: if Path::new(OF_THE_MACHINE_S_NETWORK).exists() { Network::Machine } else { Network::Own },
+        loads_modules: loads_modules(),
+    })
+}
+
+/// Whether the network belongs to a user namespace outside that of this run: its root is not the user 0 here, and the
+/// kernel refuses a write. (Kernels before 4.8 show no owner, but the second question is enough for those.)
+pub(super) fn is_foreign() -> bool {
+    let is_roots = std::fs::metadata(OF_EVERY_NETWORK).is_ok_and(|file| file.uid() == 0);
+    let refused = || accessat(CWD, OF_EVERY_NETWORK, Access::WRITE_OK, AtFlags::EACCESS);
+    !is_roots && refused() == Err(rustix::io::Errno::ACCESS)
+}
+
+/// The engine that one of the signs names for which `counts` is true.
+fn engine(counts: impl Fn(&str) -> bool) -> Option<String> {
+    let found = SIGNS.iter().filter(|(path, _)| counts(path)).find_map(|(path, engine)| match engine {
+        Some(engine) => Path::new(path).exists().then(|| (*engine).to_owned()),
+        None => first_line(path).ok().filter(|name| !name.is_empty()),
+    });
+    found.or_else(of_first_program)
+}
+
+/// The engine in the environment of the first program (systemd's Container Interface).
+fn of_first_program() -> Option<String> {
+    let environment = std::fs::read("/proc/1/environ").ok()?;
+    let words = environment.split(|byte| *byte == 0);
+    let name = words.filter_map(|word| word.strip_prefix(b"container=")).find(|name| !name.is_empty())?;
+    Some(String::from_utf8_lossy(name).into_owned())
+}
+
+/// Windows' virtual machine of Linux runs each distribution in a PID namespace, with a network that is the machine's.
+fn is_wsl() -> bool {
+    first_line("/proc/sys/kernel/osrelease").is_ok_and(|release| release.contains("WSL"))
+}
+
+/// Whether a process with the rights of this one can load a module, and finds those of the running kernel.
+fn loads_modules() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let rights = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let rights = rights.and_then(|rights| u64::from_str_radix(rights.trim(), 16).ok()).unwrap_or_default();
+    // In a user namespace these are rights over that namespace.
+    let is_whole =
+        std::fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| map.trim_end().ends_with("4294967295"));
+    let release = first_line("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let modules = ["/lib/modules", "/usr/lib/modules"].map(|directory| Path::new(directory).join(&release));
+    rights >> LOADS_MODULES & 1 == 1 && is_whole && modules.iter().any(|path| path.join("modules.dep").exists())
+}
+
+fn identity(path: &str) -> io::Result<(u64, u64)> {
+    std::fs::metadata(path).map(|file| (file.dev(), file.ino()))
+}
+
+/// The first line of a small file. NONBLOCK: opening a FIFO would block.
+fn first_line(path: &str) -> io::Result<String> {
+    const MOST: u64 = 256;
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = std::fs::File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    let mut bytes = Vec::new();
+    file.take(MOST).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).lines().next().unwrap_or_default().trim().to_owned())
+}
