@@ -38,7 +38,11 @@ const SIGNS: [(&str, Option<&str>); 5] = [
 
 /// The container that this run is in, if it is in one.
 pub(super) fn container() -> Option<Container> {
-    let sees_machine = first_line("/proc/2/comm").is_ok_and(|name| name == SECOND_OF_A_MACHINE);
+    let sees_machine = match first_line("/proc/2/comm") {
+        Ok(name) => name == SECOND_OF_A_MACHINE,
+        // Any other error says nothing of the process.
+        Err(error) => error.kind() != io::ErrorKind::NotFound,
+    };
     let same = |path: &str, own: &str| Some(identity(path).ok()? == identity(own).ok()?);
     let shares_root = same("/proc/1/root/", "/");
     // A chroot has another root, in the same tree of mounts.

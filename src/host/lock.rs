@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
+use rustix::io::Errno;
 
 use super::failure_kind;
 use crate::failure::{Failure, Kind};
@@ -41,17 +42,21 @@ impl Lock {
             Failure::new(failure_kind(&error), format!("the lock `{}` cannot be taken: {error}", path.display()))
                 .hint("remove a file that another user put in its place, and see that root can write below /run")
         };
-        let path = match is_machine {
-            true if Path::new("/run/lock").is_dir() => Path::new(MACHINE),
-            true => own_directory().map_err(|error| refuse_at(Path::new(OWN[0]), error))?,
-            false => root,
-        };
-        let refuse = |error: io::Error| refuse_at(path, error);
         // Only root may open the machine's lock, so nobody else can block a run by holding it. An image is locked by its
         // own directory, so that no file is left in it. NONBLOCK: opening a FIFO planted at the lock's path would block.
         let kind = if is_machine { OFlags::CREATE | OFlags::NOFOLLOW } else { OFlags::DIRECTORY };
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | kind;
-        let file = rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR).map_err(|errno| refuse(errno.into()))?;
+        let open = |path: &Path| rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR);
+        let path = if is_machine { Path::new(MACHINE) } else { root };
+        let (path, opened) = match open(path) {
+            Err(Errno::NOENT) if is_machine => {
+                let own = own_directory().map_err(|error| refuse_at(Path::new(OWN[0]), error))?;
+                (own, open(own))
+            }
+            opened => (path, opened),
+        };
+        let refuse = |error: io::Error| refuse_at(path, error);
+        let file = opened.map_err(|errno| refuse(errno.into()))?;
         // The owner of the lock file could open and hold it, so it must be ours.
         let owner = rustix::fs::fstat(&file).map_err(|errno| refuse(errno.into()))?.st_uid;
         if is_machine && owner != user.as_raw() {
@@ -62,14 +67,14 @@ impl Lock {
         loop {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => return Ok(Lock { _file: file.into() }),
-                Err(rustix::io::Errno::WOULDBLOCK) if start.elapsed() < PATIENCE => {
+                Err(Errno::WOULDBLOCK) if start.elapsed() < PATIENCE => {
                     std::thread::sleep(Duration::from_millis(5));
                 }
-                Err(rustix::io::Errno::WOULDBLOCK) => {
+                Err(Errno::WOULDBLOCK) => {
                     let message = format!("another run has held `{}` for {} s", path.display(), PATIENCE.as_secs());
                     return Err(Failure::new(Kind::Busy, message).hint("see who holds it with `fuser`, and run again"));
                 }
-                Err(rustix::io::Errno::INTR) => {}
+                Err(Errno::INTR) => {}
                 Err(errno) => return Err(refuse(errno.into())),
             }
         }
