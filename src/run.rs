@@ -25,14 +25,19 @@ pub fn check(desired: &Desired, root: &Path) -> Report {
 
 /// Observes the machine at `root` for a run that changes nothing. The process first gives up the right to write.
 pub fn look(root: &Path) -> Result<Snapshot, Failure> {
-    restraint::confine_to_reading();
-    host::open_root(root).and_then(|root| host::observe(&root))
+    host::observe(&opened(root)?)
 }
 
 /// The same, with the files beside those that a boot reads.
 pub fn look_around(root: &Path) -> Result<Snapshot, Failure> {
+    host::observe_around(&opened(root)?)
+}
+
+/// The root at `path`, opened before the process gives up the right to write.
+fn opened(path: &Path) -> Result<Root, Failure> {
+    let root = host::open_root(path)?;
     restraint::confine_to_reading();
-    host::open_root(root).and_then(|root| host::observe_around(&root))
+    Ok(root)
 }
 
 /// The report of an apply of `desired` to the machine at `root`.

@@ -92,6 +92,16 @@ fn files_that_nothing_reads_promise_nothing() {
 }
 
 #[test]
+fn a_request_may_leave_the_files_of_a_container_alone_or_refuse() {
+    let request = |field: &str| CLOSE_WAIT.replacen('{', &format!("{{{field}, "), 1);
+    for machine in [within("sleep"), within("systemd"), settled().container(container("sleep", Network::Machine))] {
+        let live = checked(&request(r#""persist": false"#), &machine);
+        assert!(live.in_sync && live.warnings.is_empty(), "{live:?}");
+        assert_eq!(refusal(&request(r#""uncertain": "fail""#), &machine).kind, Kind::BootUnknown);
+    }
+}
+
+#[test]
 fn a_loader_that_the_request_names_does_not_run_in_a_container_without_init() {
     for loader in ["systemd", "procps", "both"] {
         let request =
@@ -159,27 +169,37 @@ fn root_of_a_user_namespace_is_told_so() {
     assert!(failure.message.contains("root of a user namespace"), "{failure}");
 }
 
-/// A script that runs the shell script `$1` in a PID namespace, as containers have, with the first program of this name.
-fn contained(program: &str, script: &str) -> String {
-    format!("ln -sf /bin/sh /mnt/{program}; unshare --pid --fork --mount-proc /mnt/{program} -c '{script}; true'")
-}
-
 fn reasons(report: &Report) -> Vec<Reason> {
     report.settings[0].doubts.iter().map(|doubt| doubt.reason).collect()
 }
 
-privileged!(a_pid_namespace_is_a_container_and_a_chroot_is_none, || {
+privileged!(a_sandbox_and_a_chroot_are_no_containers, || {
     let world = World::new(Net::Private);
-    let run = |script: &str| world.try_sh(script, CLOSE_WAIT).report();
-    assert!(run("exec $BIN apply").in_sync, "a network namespace alone is no container");
-    assert_eq!(reasons(&run(&contained("nginx", "$BIN apply"))), [Reason::ContainerWithoutInit]);
-    // A root of an image, in which an engine has left its sign.
-    world.sh("mkdir /mnt/root && mount --rbind / /mnt/root");
-    assert!(run("chroot /mnt/root $BIN apply").in_sync, "a chroot is no container");
-    let chroot = format!("{}; exit", contained("nginx", "chroot /mnt/root $BIN apply"));
-    assert!(run(&chroot).in_sync, "nor is one that an installer makes in a PID namespace");
-    world.sh("touch /run/.containerenv");
-    let report = run(&contained("nginx", "$BIN apply"));
+    // The machine's root may hold the file of an engine, of whose image it was made: this one holds none.
+    world.sh("for root in /mnt/root /mnt/root/inner; do
+             mkdir $root; cd $root; mkdir -p etc/modules-load.d run/lock run/systemd/system usr proc mnt
+             ln -s usr/lib usr/lib64 usr/bin usr/sbin .; ln -s /bin/sh mnt/nginx; cp $BIN mnt
+             echo nf_conntrack > etc/modules-load.d/a.conf
+             mount --rbind /proc proc; mount --rbind /usr usr
+         done");
+    let within = |unshare: &str| {
+        let script = format!(
+            "exec chroot /mnt/root unshare --propagation unchanged --fork {unshare} --mount-proc /mnt/nginx -c '/mnt/conntrack-sysctl apply; true'"
+        );
+        world.try_sh(&script, CLOSE_WAIT).report()
+    };
+    assert!(world.try_sh("exec chroot /mnt/root mnt/conntrack-sysctl apply", CLOSE_WAIT).report().in_sync);
+    assert!(within("--pid").in_sync, "a PID namespace alone may be a sandbox, as installers and packagers make one");
+    for namespaces in ["--pid --ipc", "--pid --uts"] {
+        assert_eq!(reasons(&within(namespaces)), [Reason::ContainerWithoutInit], "{namespaces}");
+    }
+    // Another root than that of the first program, in the same tree of mounts.
+    let script = "exec chroot /mnt/root unshare --propagation unchanged --fork --pid --ipc --mount-proc /mnt/nginx -c '
+        mount --bind /proc /inner/proc; chroot /inner /mnt/conntrack-sysctl apply; true'";
+    assert!(world.try_sh(script, CLOSE_WAIT).report().in_sync, "a chroot in a container is none");
+    world.sh("touch /mnt/root/run/.containerenv");
+    let report = within("--pid");
+    assert_eq!(reasons(&report), [Reason::ContainerWithoutInit]);
     assert!(report.settings[0].doubts[0].message.contains("a container of podman (first program `nginx`)"));
 });
 

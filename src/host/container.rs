@@ -56,7 +56,9 @@ pub(super) fn container() -> Option<Container> {
         (None, None) => engine(|sign| sign.starts_with("/run/")),
         _ => engine(|_| true),
     };
-    (first.is_some() || engine.is_some()).then(|| Container {
+    // A PID namespace alone may be a sandbox on the machine, with the machine's files.
+    let is_one = engine.is_some() || (first.is_some() && has_own_namespaces());
+    is_one.then(|| Container {
         engine,
         first_program: first.filter(|_| shares_root != Some(false)),
         network: if Path::new(OF_THE_MACHINE_S_NETWORK).exists() { Network::Machine } else { Network::Own },
@@ -87,6 +89,13 @@ fn of_first_program() -> Option<String> {
     let words = environment.split(|byte| *byte == 0);
     let name = words.filter_map(|word| word.strip_prefix(b"container=")).find(|name| !name.is_empty())?;
     Some(String::from_utf8_lossy(name).into_owned())
+}
+
+/// Whether this run has another IPC or UTS namespace than the machine: engines make both. The numbers of the first ones are
+/// part of the kernel's interface (`include/linux/proc_ns.h`, `PROC_IPC_INIT_INO`, `PROC_UTS_INIT_INO`).
+fn has_own_namespaces() -> bool {
+    let first = [("/proc/self/ns/ipc", 0xEFFF_FFFF), ("/proc/self/ns/uts", 0xEFFF_FFFE)];
+    first.iter().any(|(path, number)| std::fs::metadata(path).is_ok_and(|file| file.ino() != *number))
 }
 
 /// Windows' virtual machine of Linux runs each distribution in a PID namespace, with a network that is the machine's.

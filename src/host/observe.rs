@@ -39,7 +39,7 @@ pub fn observe_around(root: &Root) -> Result<Snapshot, Failure> {
 
 fn observe_with(root: &Root, further: &[Read]) -> Result<Snapshot, Failure> {
     let root = &root.remembering();
-    let live = root.is_machine().then(live);
+    let live = root.is_machine().then(|| live(root));
     let module = match &live {
         Some(live) => machine_module(&live.sysctls),
         None => image_module(root),
@@ -56,14 +56,14 @@ fn observe_with(root: &Root, further: &[Read]) -> Result<Snapshot, Failure> {
     })
 }
 
-fn live() -> LiveKernel {
+fn live(root: &Root) -> LiveKernel {
     LiveKernel {
         sysctls: sysctls(),
         release: release(),
         read_only: rustix::fs::statvfs("/proc/sys/net").is_ok_and(|fs| fs.f_flag.contains(StatVfsMountFlags::RDONLY)),
         has_hashsize: Path::new(HASHSIZE).exists(),
         is_foreign: container::is_foreign(),
-        container: container::container(),
+        container: root.container().cloned(),
     }
 }
 

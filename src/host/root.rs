@@ -15,7 +15,9 @@ use std::rc::Rc;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, openat, openat2, readlinkat, statat};
 use rustix::io::Errno;
 
+use super::container;
 use super::walk::{Memory, Resolved, Walk, names};
+use crate::snapshot::Container;
 use crate::tree::{Entry, LARGEST, Moment, Obstacle};
 
 /// The most bytes that an index of modules may have to be searched: those of a distribution have some 1.2 MiB.
@@ -26,6 +28,9 @@ const LARGEST_INDEX: u64 = 16 << 20;
 pub struct Root {
     handle: Rc<OwnedFd>,
     path: PathBuf,
+    /// The container that this process is in, if this is the machine's own root. A process that has given up rights no
+    /// longer sees all of its signs.
+    container: Option<Container>,
     /// The directories that the reads before this one have met, while a machine is observed.
     memory: Option<RefCell<Memory>>,
 }
@@ -35,7 +40,11 @@ impl Root {
     pub fn open(path: &Path) -> io::Result<Root> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let handle = rustix::fs::open(path, flags, Mode::empty())?;
-        Ok(Root { handle: Rc::new(handle), path: path.to_owned(), memory: None })
+        let mut root = Root { handle: Rc::new(handle), path: path.to_owned(), container: None, memory: None };
+        if root.is_machine() {
+            root.container = container::container();
+        }
+        Ok(root)
     }
 
     /// The same root for the reads of one observation: each directory is walked to once.
@@ -44,7 +53,17 @@ impl Root {
     #[must_use]
     pub(super) fn remembering(&self) -> Root {
         let memory = Memory::new(Walk::from(&self.handle));
-        Root { handle: self.handle.clone(), path: self.path.clone(), memory: Some(RefCell::new(memory)) }
+        Root {
+            handle: self.handle.clone(),
+            path: self.path.clone(),
+            container: self.container.clone(),
+            memory: Some(RefCell::new(memory)),
+        }
+    }
+
+    /// The container that the process was in as the root was opened.
+    pub(super) fn container(&self) -> Option<&Container> {
+        self.container.as_ref()
     }
 
     /// Whether it is the machine's own root.
