@@ -8,6 +8,7 @@ pub mod depmod;
 pub mod kernel_arguments;
 pub mod modprobe_d;
 pub mod mounts;
+pub mod ostree;
 pub mod shell;
 pub mod tmpfiles;
 pub mod udev_rules;

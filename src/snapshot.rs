@@ -85,6 +85,20 @@ pub enum Module {
     Absent,
 }
 
+/// The files of another root that the next boot may use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OtherRoot {
+    /// The directory of the root.
+    pub path: PathBuf,
+    /// Its files. If /etc is merged at the reboot, they have the defaults of its /etc. None: they cannot be read.
+    pub files: Option<Tree>,
+    /// The defaults of /etc in the present root, if /etc is merged at the reboot: a file that differs from its default is
+    /// carried over.
+    pub defaults: Option<Tree>,
+    /// Whether the kernels of the root have connection tracking built in.
+    pub module: Module,
+}
+
 /// The state of a machine, as a run observed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
@@ -94,6 +108,8 @@ pub struct Snapshot {
     pub tree: Tree,
     /// What stands in /run now, and what links there. /run is empty at the next boot, so that nothing of it counts.
     pub fleeting: Tree,
+    /// The other roots of which the next boot may use one, as deployments of ostree are.
+    pub other_roots: Vec<OtherRoot>,
     /// Whether the running kernel has connection tracking, and how. Under `--root`: whether the kernels of the image have
     /// it built in.
     pub module: Module,
@@ -111,7 +127,16 @@ impl Snapshot {
     #[must_use]
     pub fn image(tree: Tree, module: Module) -> Self {
         let (tree, fleeting) = tree.parted_from_run();
-        Snapshot { live: None, tree, fleeting, module, leftovers: Vec::new(), time: 0, page_size: 4096 }
+        Snapshot {
+            live: None,
+            tree,
+            fleeting,
+            other_roots: Vec::new(),
+            module,
+            leftovers: Vec::new(),
+            time: 0,
+            page_size: 4096,
+        }
     }
 
     /// The live sysctl of the setting `name`, under the newest of its keys that this kernel has.

@@ -79,6 +79,8 @@ pub enum Obstacle {
     NotRegular,
     /// The file has more bytes than a run reads.
     TooLarge,
+    /// Something is mounted over the file.
+    MountedOver,
     /// The operating system refuses to read the file.
     Refused(
         /// Its message.
@@ -91,6 +93,7 @@ impl fmt::Display for Obstacle {
         match self {
             Obstacle::NotRegular => f.write_str("it is not a regular file"),
             Obstacle::TooLarge => write!(f, "it is larger than {LARGEST} bytes"),
+            Obstacle::MountedOver => f.write_str("something is mounted over it"),
             Obstacle::Refused(message) => f.write_str(message),
         }
     }
@@ -236,8 +239,15 @@ impl Tree {
 /// A read that fills a part of a [`Tree`]. A path without a file gets no entry.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Read {
-    /// The files directly in a directory.
+    /// The files directly in a directory. If a link leads to the directory, it gets an [`Entry::Link`] without bytes.
     Directory {
+        /// The directory.
+        path: PathBuf,
+        /// The end of the names that are read.
+        suffix: &'static str,
+    },
+    /// The same, but if the directory cannot be listed, it counts as empty.
+    IfListed {
         /// The directory.
         path: PathBuf,
         /// The end of the names that are read.
@@ -254,6 +264,9 @@ pub enum Read {
     /// When the file at this path was changed last; of a directory, also when each file directly in it was. This makes no
     /// entry: see [`Tree::changed`].
     Moments(PathBuf),
+    /// Whether the directory at this path is the one at `/etc`: the entry is [`Entry::Program`]. If it is another one, the
+    /// entry is [`Entry::Directory`].
+    IsEtc(PathBuf),
     /// A file that the running kernel provides. An image has no such file.
     OfKernel(PathBuf),
     /// The lines of a large index that have one of `words` in them, both with `_` for `-`; the entry is an
@@ -298,6 +311,25 @@ pub enum Picked {
 }
 
 impl Read {
+    /// The same read at another path.
+    #[must_use]
+    pub fn map_path(mut self, map: impl FnOnce(PathBuf) -> PathBuf) -> Read {
+        let (Read::File(path)
+        | Read::Candidate(path)
+        | Read::Presence(path)
+        | Read::Target(path)
+        | Read::IsEtc(path)
+        | Read::Moments(path)
+        | Read::OfKernel(path)
+        | Read::Directory { path, .. }
+        | Read::IfListed { path, .. }
+        | Read::Mentions { path, .. }
+        | Read::FirstLine { path, .. }
+        | Read::Lines { path, .. }) = &mut self;
+        *path = map(std::mem::take(path));
+        self
+    }
+
     /// The files with this suffix in each of `directories`.
     pub fn directories(directories: &[&str], suffix: &'static str) -> impl Iterator<Item = Read> {
         directories.iter().map(move |path| Read::Directory { path: path.into(), suffix })

@@ -159,7 +159,7 @@ privileged!(the_examples_that_need_root, || {
                 // Connection tracking comes early at boot, so that the answer is the same on every machine.
                 world.sh("mkdir -p /etc/modules-load.d && echo nf_conntrack > /etc/modules-load.d/firewall.conf");
                 let script = example.script(of, Path::new("/mnt/conntrack-sysctl"), &directory().join("examples"));
-                let ended = world.try_sh(&script, "");
+                let ended = world.try_sh(&format!("cd /mnt/home\n{script}"), "");
                 assert!(!ended.stdout.is_empty(), "{}: {}", example.function, ended.stderr);
                 golden(&example.kept(), &ended.stdout);
             }

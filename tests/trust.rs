@@ -149,7 +149,10 @@ privileged!(another_writer_in_between_is_not_overwritten, || {
 
 privileged!(an_immutable_file, || {
     let world = World::new(Network::Private);
-    world.sh(&format!("mount -t tmpfs none /etc/sysctl.d; echo '# old' > {FILE}; chattr +i {FILE}"));
+    // The flag is one of the file system below, and not of a layer over it.
+    world.sh("mkdir /mnt/disk/files/d && mount --bind /mnt/disk/files/d /etc/sysctl.d");
+    world.sh("echo /disk /etc/sysctl.d ext4 x-initrd.mount > /etc/fstab");
+    world.sh(&format!("echo '# old' > {FILE}; chattr +i {FILE}"));
     let failure = world.apply(&request(240)).report().failure.expect("it is refused");
     world.sh(&format!("chattr -i {FILE}"));
     assert_eq!((failure.kind, failure.rolled_back), (Kind::Permission, Some(true)), "{failure:?}");

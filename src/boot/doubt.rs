@@ -62,6 +62,18 @@ pub enum Reason {
     UnknownClock,
     /// A script, a unit or a job that the boot runs may write the setting.
     BootScript,
+    /// A file is on a file system that the boot may mount after the file is read.
+    MountedLater,
+    /// Something is mounted over a file or directory, and the boot may read what lies below.
+    MountedOver,
+    /// Changes to files are kept in memory, so that the next boot does not have them.
+    InMemory,
+    /// The next boot may use another root, such as a deployment of ostree, and a setting comes out otherwise there.
+    OtherRoot,
+    /// The next boot may use another root, whose files cannot be read here.
+    OtherRootUnknown,
+    /// An extension of systemd is merged into the files, and the boot reads them before that.
+    ExtensionMerged,
 }
 
 impl Reason {

@@ -1,6 +1,8 @@
 //! Finds the doubts about a boot that has been played through: a file below this one for each kind.
 
 mod container;
+mod mounted;
+mod other_root;
 mod scripts;
 mod stale_initrd;
 mod unordered;
@@ -15,14 +17,22 @@ use super::arrival::Arrival;
 use super::doubt::Doubt;
 use super::systems::System;
 use super::writers::LaterWrite;
+use super::{mounts, next_root, tmpfiles};
 use crate::kernel::catalog::{Key, Name};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Module, Snapshot};
 use crate::sysctl_d::Placed;
 use crate::tree::{Read, Tree};
 
 /// A row for each kind.
-const KINDS: &[fn(&Played) -> Vec<Doubt>] =
-    &[unreadable::doubts, unordered::doubts, scripts::doubts, stale_initrd::doubts, version::doubts];
+const KINDS: &[fn(&Played) -> Vec<Doubt>] = &[
+    unreadable::doubts,
+    unordered::doubts,
+    scripts::doubts,
+    stale_initrd::doubts,
+    version::doubts,
+    mounted::doubts,
+    other_root::doubts,
+];
 
 /// A boot that has been played through, as far as its files could be read.
 pub(super) struct Played<'a> {
@@ -41,6 +51,19 @@ pub(super) struct Played<'a> {
     pub(super) outlooks: &'a BTreeMap<Name, Outlook>,
 }
 
+impl Played<'_> {
+    /// The machine with the files of `tree` and connection tracking as in `module`, as if all were on its root, and as if no
+    /// other root or kernel were ready. Such a boot asks for no further one.
+    fn with_files(&self, mut tree: Tree, module: Module) -> Snapshot {
+        for read in mounts::reads() {
+            if let Read::OfKernel(path) | Read::File(path) = read {
+                tree.remove(path);
+            }
+        }
+        Snapshot { tree, module, other_roots: Vec::new(), ..self.snapshot.clone() }
+    }
+}
+
 /// The reasons why the boot may differ from the one that was played through.
 pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
     let of_container = container::doubts(played);
@@ -53,5 +76,6 @@ pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
 
 /// The reads on which the doubts depend that no other part of a boot has, given those that have been read.
 pub(super) fn reads(tree: &Tree) -> Vec<Read> {
-    super::tmpfiles::reads(tree).into_iter().chain(super::scripts::reads(tree)).collect()
+    let of_roots = mounts::reads().into_iter().chain(next_root::reads(tree));
+    of_roots.chain(tmpfiles::reads(tree)).chain(super::scripts::reads(tree)).collect()
 }

@@ -5,6 +5,12 @@ use std::path::{Path, PathBuf};
 /// One mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mount {
+    /// Its number.
+    pub id: u32,
+    /// The number of the mount that its mount point is on.
+    pub parent: u32,
+    /// The device of the file system, as two numbers.
+    pub device: String,
     /// The directory or file of the file system that is mounted: `/` for all of it, another path for a bind mount.
     pub root: PathBuf,
     /// The mount point.
@@ -25,20 +31,44 @@ impl Mount {
     }
 }
 
-/// The mounts of a mountinfo file, in the order in which they were made. A line that is not understood is left out.
+/// One line of fstab: a mount that a boot makes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Planned {
+    /// The mount point.
+    pub point: PathBuf,
+    /// The options.
+    pub options: Vec<String>,
+}
+
+impl Planned {
+    /// Whether the line has the option `name`, which has no value.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.options.iter().any(|option| option == name)
+    }
+}
+
+/// The mounts of a mountinfo file whose points `picks` selects, in the order in which they were made. A line that is not
+/// understood is left out.
 #[must_use]
-pub fn mountinfo(bytes: &[u8]) -> Vec<Mount> {
-    String::from_utf8_lossy(bytes).lines().filter_map(mountinfo_line).collect()
+pub fn mountinfo(bytes: &[u8], picks: impl Fn(&Path) -> bool) -> Vec<Mount> {
+    // A host of containers has thousands of mounts, of which a caller needs a few.
+    let is_picked = |line: &&str| line.split(' ').nth(4).is_some_and(|point| picks(Path::new(point)));
+    String::from_utf8_lossy(bytes).lines().filter(is_picked).filter_map(mountinfo_line).collect()
 }
 
 /// `36 35 98:0 /root /point rw,noatime master:1 - ext3 /dev/root rw,errors=continue`
 fn mountinfo_line(line: &str) -> Option<Mount> {
     let (before, behind) = line.split_once(" - ")?;
-    let mut fields = before.split(' ').skip(3);
-    let (root, point, options) = (fields.next()?, fields.next()?, fields.next()?);
+    let mut fields = before.split(' ');
+    let (id, parent) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    let (device, root, point, options) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
     let mut file_system = behind.split(' ');
     let (kind, source, more) = (file_system.next()?, file_system.next()?, file_system.next().unwrap_or_default());
     Some(Mount {
+        id,
+        parent,
+        device: device.to_owned(),
         root: unescaped(root).into(),
         point: unescaped(point).into(),
         kind: kind.to_owned(),
@@ -49,21 +79,16 @@ fn mountinfo_line(line: &str) -> Option<Mount> {
 
 /// The mounts of an fstab file, in order. Swap and lines without a mount point are left out.
 #[must_use]
-pub fn fstab(bytes: &[u8]) -> Vec<Mount> {
+pub fn fstab(bytes: &[u8]) -> Vec<Planned> {
     String::from_utf8_lossy(bytes).lines().filter_map(fstab_line).collect()
 }
 
-fn fstab_line(line: &str) -> Option<Mount> {
+fn fstab_line(line: &str) -> Option<Planned> {
     let mut fields = line.split([' ', '\t']).filter(|field| !field.is_empty());
-    let source = fields.next().filter(|source| !source.starts_with('#'))?;
-    let (point, kind, options) = (unescaped(fields.next()?), fields.next()?, fields.next().unwrap_or("defaults"));
-    point.starts_with('/').then(|| Mount {
-        root: "/".into(),
-        point: point.into(),
-        kind: kind.to_owned(),
-        source: unescaped(source),
-        options: options.split(',').map(unescaped).collect(),
-    })
+    fields.next().filter(|source| !source.starts_with('#'))?;
+    let (point, _, options) = (unescaped(fields.next()?), fields.next()?, fields.next().unwrap_or("defaults"));
+    let options = options.split(',').map(unescaped).collect();
+    point.starts_with('/').then(|| Planned { point: point.into(), options })
 }
 
 /// The mount on which `path` lies: of those whose mount point begins the path the longest, of equal ones the last.
@@ -100,8 +125,9 @@ mod tests {
         let text = b"25 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw,errors=remount-ro\n\
             40 25 0:35 / /etc\\040x rw - overlay none rw,lowerdir=/etc,upperdir=/run/u,workdir=/run/w\n\
             41 25 254:1 /srv/f /etc/sysctl.d/9.conf rw - ext4 /dev/vda1 rw\nnonsense\n";
-        let mounts = mountinfo(text);
+        let mounts = mountinfo(text, |_| true);
         assert_eq!(mounts.len(), 3);
+        assert_eq!((mounts[1].id, mounts[1].parent, &*mounts[1].device), (40, 25, "0:35"));
         assert_eq!((&*mounts[1].point, mounts[1].option("upperdir")), (Path::new("/etc x"), Some("/run/u")));
         let of = |path: &str| mount_of(&mounts, Path::new(path)).map(|mount| mount.root.clone());
         assert_eq!(of("/etc/sysctl.d/9.conf"), Some("/srv/f".into()));
@@ -112,7 +138,7 @@ mod tests {
     fn an_fstab_is_read() {
         let text = b"# comment\nUUID=1 / ext4 defaults 0 1\n/dev/b\t/srv\text4\nUUID=2 none swap sw 0 0\nbroken\n";
         let mounts = fstab(text);
-        let points: Vec<&Path> = mounts.iter().map(|mount| &*mount.point).collect();
+        let points: Vec<&Path> = mounts.iter().map(|line| &*line.point).collect();
         assert_eq!(points, [Path::new("/"), Path::new("/srv")]);
         assert_eq!(mounts[0].options, ["defaults"]);
     }

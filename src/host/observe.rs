@@ -16,11 +16,11 @@ use super::index::lines_with;
 use super::kernel::{HASHSIZE, read_sysctl};
 use super::replace::is_staged;
 use super::root::Root;
-use crate::boot;
+use crate::boot::{self, Etc, Waiting};
 use crate::failure::Failure;
 use crate::kernel::catalog::Key;
 use crate::kernel::release::Release;
-use crate::snapshot::{self, LiveKernel, LiveValue, Module, Snapshot};
+use crate::snapshot::{self, LiveKernel, LiveValue, Module, OtherRoot, Snapshot};
 use crate::sysctl_d::paths::SYSCTL_CONF;
 use crate::tree::{Entry, Read, Tree};
 
@@ -44,8 +44,11 @@ fn observe_with(root: &Root, further: &[Read]) -> Result<Snapshot, Failure> {
         Some(live) => machine_module(&live.sysctls),
         None => image_module(root),
     };
-    let (tree, fleeting) = tree(root, module, further)?.parted_from_run();
+    let tree = tree(&Files { root, etc: ETC }, module, further)?;
+    let other_roots = other_roots(root, &tree, module);
+    let (tree, fleeting) = tree.parted_from_run();
     Ok(Snapshot {
+        other_roots,
         module,
         live,
         leftovers: leftovers(root, &tree),
@@ -121,8 +124,61 @@ fn release() -> Option<Release> {
     Release::parse(&std::fs::read_to_string("/proc/sys/kernel/osrelease").ok()?)
 }
 
+/// The files below a root, with the directory that stands for its /etc.
+struct Files<'a> {
+    root: &'a Root,
+    etc: &'static str,
+}
+
+const ETC: &str = "/etc";
+
+/// The directory in which a deployment of ostree has the defaults of its /etc.
+const DEFAULTS: &str = "/usr/etc";
+
+impl Files<'_> {
+    /// The entries at the paths that `read` names.
+    fn found(&self, read: &Read) -> Result<Vec<(PathBuf, Entry)>, Failure> {
+        let found = found(self.root, &read.clone().map_path(|path| moved(&path, ETC, self.etc)))?;
+        Ok(found.into_iter().map(|(path, entry)| self.named(&path, entry)).collect())
+    }
+
+    /// The path by which a boot calls the file at `path`, and its entry, with the same of the end of its links.
+    fn named(&self, path: &Path, entry: Entry) -> (PathBuf, Entry) {
+        let entry = match entry {
+            Entry::Link { target, bytes } => Entry::Link { target: moved(&target, self.etc, ETC), bytes },
+            entry => entry,
+        };
+        (moved(path, self.etc, ETC), entry)
+    }
+}
+
+/// `path`, with the directory `to` in the place of `from`.
+fn moved(path: &Path, from: &str, to: &str) -> PathBuf {
+    path.strip_prefix(from).map_or_else(|_| path.to_owned(), |below| Path::new(to).join(below))
+}
+
+/// The other roots that the next boot may use.
+fn other_roots(root: &Root, tree: &Tree, module: Module) -> Vec<OtherRoot> {
+    boot::waiting(tree).into_iter().map(|waiting| other_root(root, waiting, module)).collect()
+}
+
+fn other_root(root: &Root, waiting: Waiting, module: Module) -> OtherRoot {
+    let Waiting { path, etc } = waiting;
+    let unread = OtherRoot { path: path.clone(), files: None, defaults: None, module };
+    let Some(other) = root.directory_outside(&path).and_then(|path| Root::open(&path).ok()) else { return unread };
+    let (etc, defaults) = match etc {
+        Etc::Own => (ETC, None),
+        Etc::Merged => (DEFAULTS, Some(tree(&Files { root, etc: DEFAULTS }, module, &[]))),
+    };
+    let module = image_module(&other);
+    match (tree(&Files { root: &other, etc }, module, &[]), defaults.transpose()) {
+        (Ok(files), Ok(defaults)) => OtherRoot { path, files: Some(files), defaults, module },
+        _ => unread,
+    }
+}
+
 /// The persistent files that a boot reads.
-fn tree(root: &Root, module: Module, further: &[Read]) -> Result<Tree, Failure> {
+fn tree(files: &Files, module: Module, further: &[Read]) -> Result<Tree, Failure> {
     let mut tree = Tree::default();
     let mut done = HashSet::new();
     loop {
@@ -134,6 +190,7 @@ fn tree(root: &Root, module: Module, further: &[Read]) -> Result<Tree, Failure> 
         }
         for read in reads {
             if let Read::Moments(path) = &read {
+                let root = files.root;
                 let moments = if is_second_name(root, path) { Vec::new() } else { root.moments(path) };
                 for (path, moment) in moments {
                     tree.record_moment(path, moment);
@@ -141,7 +198,7 @@ fn tree(root: &Root, module: Module, further: &[Read]) -> Result<Tree, Failure> 
                 continue;
             }
             let is_index = matches!(read, Read::Lines { .. });
-            for (path, entry) in found(root, &read)? {
+            for (path, entry) in files.found(&read)? {
                 // The first read of a path counts, because a file may name any path, that of a program too. Of an index,
                 // a later read knows more words than the one before.
                 if is_index || tree.get(&path).is_none() {
@@ -172,7 +229,15 @@ fn found(root: &Root, read: &Read) -> Result<Vec<(PathBuf, Entry)>, Failure> {
         }
         Read::Directory { path, suffix } => {
             let picks = |name: &OsStr| name.as_bytes().ends_with(suffix.as_bytes());
-            return root.entries(path, picks).map_err(|error| unreadable(path, &error));
+            let (real, mut entries) = root.listing(path, picks).map_err(|error| unreadable(path, &error))?;
+            if real != *path {
+                entries.push((path.clone(), Entry::Link { target: real, bytes: Vec::new() }));
+            }
+            return Ok(entries);
+        }
+        Read::IfListed { path, suffix } => {
+            let read = Read::Directory { path: path.clone(), suffix };
+            return Ok(found(root, &read).unwrap_or_default());
         }
         Read::File(path) => (path, root.entry(path)),
         Read::Candidate(path) => (path, if root.exists(path) { root.entry(path) } else { None }),
@@ -182,6 +247,11 @@ fn found(root: &Root, read: &Read) -> Result<Vec<(PathBuf, Entry)>, Failure> {
             (path, end.map(|resolved| Entry::Link { target: resolved.path, bytes: Vec::new() }))
         }
         Read::Moments(_) => return Ok(Vec::new()),
+        Read::IsEtc(path) => {
+            let number = |path: &Path| root.find(path).ok()?.stat.map(|stat| (stat.st_dev, stat.st_ino));
+            let is_etc = |it| if Some(it) == number(Path::new(ETC)) { Entry::Program } else { Entry::Directory };
+            (path, number(path).map(is_etc))
+        }
         Read::OfKernel(path) => {
             let bytes = if root.is_machine() { std::fs::read(path).ok() } else { None };
             (path, bytes.map(Entry::File))

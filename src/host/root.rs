@@ -115,9 +115,14 @@ impl Root {
 
     /// The entries directly in the directory at `path` whose names `picks` selects.
     pub fn entries(&self, path: &Path, picks: impl Fn(&OsStr) -> bool) -> io::Result<Vec<(PathBuf, Entry)>> {
-        let directory = match self.directory(path) {
-            Ok(directory) => directory,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        self.listing(path, picks).map(|(_, entries)| entries)
+    }
+
+    /// The same, and before them the path of the directory without links.
+    pub fn listing(&self, path: &Path, picks: impl Fn(&OsStr) -> bool) -> io::Result<(PathBuf, Vec<(PathBuf, Entry)>)> {
+        let (real, directory) = match self.resolved_directory(path) {
+            Ok(found) => found,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((path.to_owned(), Vec::new())),
             Err(error) => return Err(error),
         };
         let mut entries = Vec::new();
@@ -137,7 +142,7 @@ impl Root {
                 Err(error) => entries.push((path, Entry::Unreadable(Obstacle::Refused(error.to_string())))),
             }
         }
-        Ok(entries)
+        Ok((real, entries))
     }
 
     /// When the file at `path` was changed last; of a directory, also when each file directly in it was. Of a link, the file
@@ -191,9 +196,14 @@ impl Root {
 
     /// A handle on the directory at `path` that its entries can be listed through.
     pub fn directory(&self, path: &Path) -> io::Result<OwnedFd> {
+        self.resolved_directory(path).map(|(_, directory)| directory)
+    }
+
+    fn resolved_directory(&self, path: &Path) -> io::Result<(PathBuf, OwnedFd)> {
         let resolved = self.find(path)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        Ok(openat(&resolved.directory, &resolved.name, flags, Mode::empty())?)
+        let directory = openat(&resolved.directory, &resolved.name, flags, Mode::empty())?;
+        Ok((resolved.path, directory))
     }
 
     /// The directory at `path` as the rest of the machine names it, if there is one.

@@ -93,6 +93,25 @@ impl fmt::Display for Doubt {
                 )
             }
             Reason::BootScript => write!(f, "the boot runs {place}, which may write the setting"),
+            Reason::MountedLater => {
+                let point = detail.unwrap_or("a file system");
+                write!(f, "the boot may read {place} before `{point}` is mounted, on which it lies")
+            }
+            Reason::MountedOver => {
+                write!(f, "something is mounted over {place} now, and the boot may read what lies below")
+            }
+            Reason::InMemory => {
+                write!(f, "changes to files below {place} are kept in memory, and the next boot does not have them")
+            }
+            Reason::ExtensionMerged => {
+                write!(f, "an extension is merged into {place} now, and the boot reads the files before that")
+            }
+            Reason::OtherRoot => {
+                write!(f, "the next boot may use the files in {place}, and the setting comes out otherwise there")
+            }
+            Reason::OtherRootUnknown => {
+                write!(f, "the next boot may use another root, whose files cannot be read here: see {place}")
+            }
             Reason::UnknownInit => match detail {
                 Some(program) => write!(f, "the init system is unknown: {place} is `{program}`"),
                 None => write!(f, "the init system is unknown: {place}"),
@@ -132,6 +151,17 @@ pub fn doubt_remedy(doubt: &Doubt) -> &str {
         Reason::AnotherKernel => "remove that kernel, or leave the setting out of the request",
         Reason::UnknownClock => "set at most 2147483 seconds, which every kernel takes",
         Reason::BootScript => "remove that line, or let it be `sysctl -w KEY=VALUE` with the same value",
+        Reason::MountedLater => {
+            "put a copy of the file in the place of the link, or mount that file system in the initrd (`x-initrd.mount` in \
+             /etc/fstab)"
+        }
+        Reason::MountedOver => "unmount it, and write what you need in the files below",
+        Reason::InMemory => "write the files where the next boot takes them from: in the image or its lower layer",
+        Reason::ExtensionMerged => {
+            "write what you need in files of the system itself, and check while no extension is merged"
+        }
+        Reason::OtherRoot => "reboot into it, and apply again",
+        Reason::OtherRootUnknown => "reboot, and check again",
         Reason::UnknownInit => "if it runs a loader that this program knows, name that in `loader`",
     }
 }

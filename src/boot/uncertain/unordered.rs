@@ -61,7 +61,7 @@ impl Played<'_> {
     }
 
     /// The settings of which a boot of `other` makes something else.
-    fn differing(&self, other: &Snapshot) -> BTreeSet<Name> {
+    pub(super) fn differing(&self, other: &Snapshot) -> BTreeSet<Name> {
         let boot = crate::boot::boot(other, self.system);
         let value = |name: &Name| self.outlooks.get(name).and_then(|outlook| outlook.value);
         let names = self.outlooks.keys().chain(boot.assigned());

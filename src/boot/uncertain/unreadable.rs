@@ -34,6 +34,7 @@ fn doubt(tree: &Tree, path: &Path) -> Option<Doubt> {
     Some(match obstacle {
         Obstacle::NotRegular => Doubt::of_file(Reason::NotRegularFile, path),
         Obstacle::TooLarge => Doubt::of_file(Reason::FileTooLarge, path),
+        Obstacle::MountedOver => Doubt::of_file(Reason::MountedOver, path),
         Obstacle::Refused(message) => Doubt::of_file(Reason::UnreadableFile, path).detail(message),
     })
 }
