@@ -125,6 +125,19 @@ fn what_cannot_be_read_is_said() {
     assert_eq!(doubts(&unread, Vec::new()), unknown);
 }
 
+#[test]
+fn a_kernel_of_kexec_may_lack_the_words_of_this_one() {
+    let early = |words: &str, loaded: &str| {
+        let machine = Machine::modern().max(65536).live("acct", 1).file(DROP_IN, &acct(1));
+        machine.file("/proc/cmdline", words).file("/sys/kernel/kexec_loaded", loaded)
+    };
+    let none = |machine: Machine| doubts(&machine, Vec::new());
+    assert_eq!(none(early("ro modules_load=nf_conntrack\n", "1\n")), [Reason::KexecLoaded]);
+    assert_eq!(none(early("ro modules_load=nf_conntrack\n", "0\n")), []);
+    let named = early("ro modules_load=nf_conntrack\n", "1\n").file(EARLY, "nf_conntrack\n");
+    assert_eq!(none(named), []);
+}
+
 /// A root with the machine's programs and a disk of its own, in which a script can lay out deployments.
 const ENTER: &str = r#"
 set -e

@@ -1,6 +1,7 @@
 //! Finds the doubts about a boot that has been played through: a file below this one for each kind.
 
 mod container;
+mod kexec;
 mod mounted;
 mod other_root;
 mod scripts;
@@ -32,6 +33,7 @@ const KINDS: &[fn(&Played) -> Vec<Doubt>] = &[
     version::doubts,
     mounted::doubts,
     other_root::doubts,
+    kexec::doubts,
 ];
 
 /// A boot that has been played through, as far as its files could be read.
@@ -60,6 +62,7 @@ impl Played<'_> {
                 tree.remove(path);
             }
         }
+        tree.remove(kexec::LOADED);
         Snapshot { tree, module, other_roots: Vec::new(), ..self.snapshot.clone() }
     }
 }
@@ -77,5 +80,6 @@ pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
 /// The reads on which the doubts depend that no other part of a boot has, given those that have been read.
 pub(super) fn reads(tree: &Tree) -> Vec<Read> {
     let of_roots = mounts::reads().into_iter().chain(next_root::reads(tree));
-    of_roots.chain(tmpfiles::reads(tree)).chain(super::scripts::reads(tree)).collect()
+    let of_lines = tmpfiles::reads(tree).into_iter().chain(super::scripts::reads(tree));
+    of_roots.chain(kexec::reads(tree)).chain(of_lines).collect()
 }

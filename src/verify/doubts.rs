@@ -103,6 +103,9 @@ impl fmt::Display for Doubt {
             Reason::InMemory => {
                 write!(f, "changes to files below {place} are kept in memory, and the next boot does not have them")
             }
+            Reason::KexecLoaded => {
+                write!(f, "kexec has the next kernel ready, which may lack the words of {place} that decide now")
+            }
             Reason::ExtensionMerged => {
                 write!(f, "an extension is merged into {place} now, and the boot reads the files before that")
             }
@@ -162,6 +165,7 @@ pub fn doubt_remedy(doubt: &Doubt) -> &str {
         }
         Reason::OtherRoot => "reboot into it, and apply again",
         Reason::OtherRootUnknown => "reboot, and check again",
+        Reason::KexecLoaded => "write in files what the command line says, or run `kexec --unload`",
         Reason::UnknownInit => "if it runs a loader that this program knows, name that in `loader`",
     }
 }
