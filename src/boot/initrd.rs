@@ -94,27 +94,26 @@ pub(super) fn reads(tree: &Tree) -> Vec<Read> {
 pub fn stale(tree: &Tree, system: &System) -> Vec<Stale> {
     let Some(maker) = maker(tree) else { return Vec::new() };
     let Some(copies) = (maker.copies)(tree, system) else { return Vec::new() };
-    let Some((changed, moment)) = last_change(tree, &copies) else { return Vec::new() };
     let of_kernel = |(modules, release): (PathBuf, String)| {
         let mut found = (maker.initrds)(tree, &modules, &release).into_iter();
         let (initrd, made) = found.find_map(|path| Some((path.clone(), tree.changed(&path)?)))?;
+        let changed = changed_after(made, tree, &copies)?;
         let command = (maker.command)(tree, &initrd, &modules);
-        (moment > made).then(|| Stale { initrd, changed: changed.clone(), command, effect: copies.effect })
+        Some(Stale { initrd, changed, command, effect: copies.effect })
     };
     kernels::directories(tree).into_iter().filter_map(of_kernel).collect()
 }
 
-/// The file or directory among those copied that was changed last, and when. Of a directory, its own moment shows that a
-/// file was removed.
-fn last_change(tree: &Tree, copies: &Copies) -> Option<(PathBuf, Moment)> {
+/// The file among those copied that was changed last, if that was after `made`. A file that was removed shows only in its
+/// directory.
+fn changed_after(made: Moment, tree: &Tree, copies: &Copies) -> Option<PathBuf> {
     let is_drop_in = |path: &Path| path.extension().is_some_and(|extension| extension == "conf");
     let is_copied = |path: &Path| {
         let directory = path.parent().filter(|_| is_drop_in(path));
         copies.paths.iter().map(Path::new).any(|copied| path == copied || directory == Some(copied))
     };
-    let changes = tree.moments().filter(|(path, _)| is_copied(path));
-    // Of equal moments the last counts, which is a file rather than its directory.
-    changes.max_by_key(|(_, moment)| *moment).map(|(path, moment)| (path.to_owned(), moment))
+    let changes = tree.moments().filter(|(path, moment)| *moment > made && is_copied(path));
+    changes.max_by_key(|(path, moment)| (is_drop_in(path), *moment)).map(|(path, _)| path.to_owned())
 }
 
 /// Whether a list of modules in `words` names connection tracking, or a module that brings it.

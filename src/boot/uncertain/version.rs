@@ -22,7 +22,7 @@ pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
         let runs: Vec<_> = files.iter().map(|files| sysctl_d::assignments(tree, other, files)).collect();
         doubt(&assumed, &last_writes(other, &runs, played), other)
     };
-    others.iter().filter_map(|other| differing(other)).collect()
+    others.iter().filter_map(differing).collect()
 }
 
 /// The last write to each key of a setting.
