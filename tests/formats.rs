@@ -1,5 +1,7 @@
 //! Judges the readers of other programs' files by these programs: sh(1) and modprobe(8).
 
+mod modprobe;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;

@@ -3,7 +3,7 @@
 //! `ORACLE_TREES` is how many trees each of the tests makes (300), `ORACLE_SEED` the seed of the first one; the others
 //! count on from there, so that a single tree can be made again. A tree that shows a difference is made smaller first.
 
-mod random;
+pub(crate) mod random;
 
 use std::env;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -55,7 +55,7 @@ fn check(loader: &Loader, name: &str, root: Root) {
     }
 }
 
-fn number(variable: &str) -> Option<u64> {
+pub(crate) fn number(variable: &str) -> Option<u64> {
     env::var(variable).ok().map(|text| text.parse().unwrap_or_else(|error| panic!("{variable}: {error}")))
 }
 

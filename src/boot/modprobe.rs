@@ -144,8 +144,9 @@ fn command_line() -> Place {
     Place { file: CMDLINE.into(), line: 1 }
 }
 
-/// A module, and the pattern or name by which it was found, if that is not its own.
-#[derive(Clone)]
+/// A module, and the pattern or name by which it was found, if that is not its own. kmod takes a module under two names for
+/// two modules.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Found {
     module: String,
     alias: Option<String>,
@@ -197,69 +198,89 @@ impl Modprobe<'_> {
 
     fn insert(&self, found: &Found, arguments: &[Parameter], blacklist: Blacklist) -> Outcome {
         let mut list = Vec::new();
-        self.gather(&found.module, &mut BTreeSet::new(), &mut list, DEEPEST);
-        if !list.iter().any(|(module, _)| module == self.wanted) {
-            return Outcome::Nothing;
-        }
+        self.gather(found, &mut BTreeSet::new(), &mut list, DEEPEST);
         let is_obeyed = blacklist == Blacklist::Obeyed || found.alias.is_some();
-        if let Some(place) = self.configuration.blacklisted(&found.module).filter(|_| is_obeyed) {
+        let bar = self.configuration.blacklisted(&found.module).filter(|_| is_obeyed);
+        if !list.iter().any(|(it, _)| it.module == self.wanted) {
+            // A command may load any module.
+            let command = list.iter().filter(|_| bar.is_none()).find_map(|(it, ignores)| self.unclear(it, *ignores));
+            return command.map_or(Outcome::Nothing, |place| Outcome::Unclear(place.clone()));
+        }
+        if let Some(place) = bar {
             return Outcome::Kept(place.clone());
         }
         let mut play = Play { modprobe: self, found, arguments, absent: BTreeMap::new() };
-        let required: Vec<String> = self.kernel.needs(&found.module).unwrap_or_default();
-        for (module, ignores_commands) in list {
-            let is_required = module == found.module || required.contains(&module);
-            match play.module(&module, ignores_commands) {
+        let needed: Vec<String> = self.kernel.needs(&found.module).unwrap_or_default();
+        let mut outcome = Outcome::Nothing;
+        for (it, ignores_commands) in list {
+            let is_required = it == *found || (it.alias.is_none() && needed.contains(&it.module));
+            match play.module(&it, ignores_commands) {
                 Step::Done => {}
                 Step::End(outcome) => return outcome,
-                Step::Failed(place) if is_required || module == self.wanted => {
-                    return place.map_or(Outcome::Nothing, Outcome::Kept);
-                }
                 Step::Failed(place) => {
-                    play.absent.insert(module, place);
+                    if is_required || it.module == self.wanted {
+                        outcome = place.clone().map_or(Outcome::Nothing, Outcome::Kept);
+                    }
+                    if is_required {
+                        return outcome;
+                    }
+                    play.absent.insert(it.module, place);
                 }
             }
         }
-        Outcome::Nothing
+        outcome
     }
 
-    /// Gathers the modules that loading `module` loads, in order, each with whether its `install` command is ignored.
-    fn gather(&self, module: &str, seen: &mut BTreeSet<String>, list: &mut Vec<(String, bool)>, depth: usize) {
-        if depth == 0 || !seen.insert(module.to_owned()) {
+    /// The command in place of a module whose effect is not known.
+    fn unclear(&self, found: &Found, ignores_commands: bool) -> Option<&Place> {
+        let (place, command) = self.configuration.install(&found.module).filter(|_| !ignores_commands)?;
+        (self.effect(command, &found.module) == Effect::Unclear).then_some(place)
+    }
+
+    /// The effect of an `install` command on `module`. A command that loads the module finds it by its name.
+    fn effect(&self, command: &str, module: &str) -> Effect {
+        match install::effect(command, module) {
+            Effect::Loads { .. } if self.look_up(module).iter().any(|found| found.alias.is_some()) => Effect::Unclear,
+            effect => effect,
+        }
+    }
+
+    /// Gathers the modules that loading `found` loads, in order, each with whether its `install` command is ignored.
+    fn gather(&self, found: &Found, seen: &mut BTreeSet<Found>, list: &mut Vec<(Found, bool)>, depth: usize) {
+        if depth == 0 || !seen.insert(found.clone()) {
             return;
         }
-        for needed in self.kernel.needs(module).unwrap_or_default() {
-            self.gather_with_soft_dependencies(&needed, seen, list, depth);
+        for needed in self.kernel.needs(&found.module).unwrap_or_default() {
+            self.gather_with_soft_dependencies(&Found { module: needed, alias: None }, seen, list, depth);
         }
-        self.gather_with_soft_dependencies(module, seen, list, depth);
+        self.gather_with_soft_dependencies(found, seen, list, depth);
     }
 
     fn gather_with_soft_dependencies(
         &self,
-        name: &str,
-        seen: &mut BTreeSet<String>,
-        list: &mut Vec<(String, bool)>,
+        found: &Found,
+        seen: &mut BTreeSet<Found>,
+        list: &mut Vec<(Found, bool)>,
         depth: usize,
     ) {
-        let (before, after) = self.soft_dependencies(name);
-        for module in &before {
-            self.gather(module, seen, list, depth - 1);
+        let (before, after) = self.soft_dependencies(&found.module);
+        for it in &before {
+            self.gather(it, seen, list, depth - 1);
         }
         // kmod ignores the command of a module that has soft dependencies.
-        list.push((name.to_owned(), !before.is_empty() || !after.is_empty()));
-        for module in &after {
-            self.gather(module, seen, list, depth - 1);
+        list.push((found.clone(), !before.is_empty() || !after.is_empty()));
+        for it in &after {
+            self.gather(it, seen, list, depth - 1);
         }
     }
 
     /// The modules that are loaded before and after `name`, by the first line about it.
-    fn soft_dependencies(&self, name: &str) -> (Vec<String>, Vec<String>) {
+    fn soft_dependencies(&self, name: &str) -> (Vec<Found>, Vec<Found>) {
         let first = self.configuration.commands.iter().find_map(|(_, command)| match command {
             Command::Softdep { module, before, after } if fnmatch(module, name) => Some((before, after)),
             _ => None,
         });
-        let modules =
-            |names: &Vec<String>| names.iter().flat_map(|name| self.look_up(name)).map(|found| found.module).collect();
+        let modules = |names: &Vec<String>| names.iter().flat_map(|name| self.look_up(name)).collect();
         first.map(|(before, after)| (modules(before), modules(after))).unwrap_or_default()
     }
 }
@@ -284,12 +305,19 @@ enum Step {
 }
 
 impl Play<'_> {
-    fn module(&mut self, module: &str, ignores_commands: bool) -> Step {
+    fn module(&mut self, found: &Found, ignores_commands: bool) -> Step {
+        let module = found.module.as_str();
         let configuration = self.modprobe.configuration;
-        let mut arguments = Vec::new();
+        let is_asked_for = found == self.found;
+        let mut parameters = configuration.parameters(module, found.alias.as_deref());
+        parameters.extend(self.arguments.iter().filter(|_| is_asked_for).cloned());
         if let Some((place, command)) = configuration.install(module).filter(|_| !ignores_commands) {
-            match install::effect(command, module) {
-                Effect::Loads(with) => arguments = Parameter::all(&with, place),
+            match self.modprobe.effect(command, module) {
+                Effect::Loads { with, passes_on } => {
+                    let passed = parameters.into_iter().filter(|_| passes_on);
+                    let own = configuration.parameters(module, None);
+                    parameters = own.into_iter().chain(Parameter::all(&with, place)).chain(passed).collect();
+                }
                 Effect::Fails => return Step::Failed(Some(place.clone())),
                 Effect::LoadsNothing if module == self.modprobe.wanted => return Step::Failed(Some(place.clone())),
                 Effect::LoadsNothing => {
@@ -302,7 +330,6 @@ impl Play<'_> {
         if configuration.refused.iter().any(|refused| refused == module) {
             return Step::Failed(Some(command_line()));
         }
-        let is_asked_for = module == self.found.module;
         let needed = match self.modprobe.kernel.needs(module) {
             Some(needed) => needed,
             // Of the modules that others need, the lines are not kept.
@@ -315,10 +342,6 @@ impl Play<'_> {
         if module != self.modprobe.wanted {
             return Step::Done;
         }
-        let alias = self.found.alias.as_deref().filter(|_| is_asked_for);
-        let mut parameters = configuration.parameters(module, alias);
-        parameters.extend(self.arguments.iter().filter(|_| is_asked_for).cloned());
-        parameters.extend(arguments);
         let parameters: Vec<Parameter> = parameters.into_iter().take_while(|parameter| !parameter.is_end()).collect();
         match parameters.iter().find(|parameter| parameter.is_refused()) {
             Some(refused) => Step::Failed(Some(refused.place.clone())),

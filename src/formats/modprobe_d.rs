@@ -186,7 +186,7 @@ fn remainder(rest: &str) -> Option<String> {
 fn soft_dependencies(text: &str) -> (Vec<String>, Vec<String>) {
     let (mut before, mut after) = (Vec::new(), Vec::new());
     let mut into: Option<&mut Vec<String>> = None;
-    for word in text.split([' ', '\t']).filter(|word| !word.is_empty()) {
+    for word in soft_dependency_words(text) {
         match (word, into.as_mut()) {
             ("pre:", _) => into = Some(&mut before),
             ("post:", _) => into = Some(&mut after),
@@ -195,6 +195,16 @@ fn soft_dependencies(text: &str) -> (Vec<String>, Vec<String>) {
         }
     }
     (before, after)
+}
+
+/// The words of a `softdep` line. Every blank of C parts them, a carriage return too. If the text begins with a single
+/// blank, kmod takes that blank for a part of the first word, which then is not `pre:` or `post:`.
+fn soft_dependency_words(text: &str) -> impl Iterator<Item = &str> {
+    let rest = text.trim_start_matches(is_c_blank);
+    let start = if text.len() - rest.len() == 1 { 0 } else { text.len() - rest.len() };
+    let first = rest.find(is_c_blank).map_or(text.len(), |end| text.len() - rest.len() + end);
+    let others = text[first..].split(is_c_blank).filter(|word| !word.is_empty());
+    std::iter::once(&text[start..first]).chain(others)
 }
 
 #[cfg(test)]
@@ -226,8 +236,18 @@ mod tests {
 
     #[test]
     fn soft_dependencies_stand_behind_their_words() {
-        let parsed = parse(b"softdep nft_ct x pre: nf-conntrack a post: b\n");
+        let parsed = parse(b"softdep nft_ct x pre: nf-conntrack a post: b\r\n");
         let (before, after) = (vec!["nf_conntrack".into(), "a".into()], vec!["b".into()]);
         assert_eq!(parsed, [Line { line: 1, command: Command::Softdep { module: "nft_ct".into(), before, after } }]);
+    }
+
+    #[test]
+    fn a_second_blank_before_the_word_spoils_it() {
+        for (text, before) in
+            [("pre: a", vec!["a"]), (" pre: a", vec![]), ("  pre: a", vec!["a"]), (" x pre: a", vec!["a"])]
+        {
+            let before: Vec<String> = before.into_iter().map(str::to_owned).collect();
+            assert_eq!(soft_dependencies(text), (before, vec![]), "{text:?}");
+        }
     }
 }

@@ -10,18 +10,24 @@ pub(super) enum Effect {
     LoadsNothing,
     /// The command does nothing, and fails.
     Fails,
-    /// The command loads the module, with these arguments after the ones of `options` lines.
-    Loads(String),
+    /// The command loads the module by its own name.
+    Loads {
+        /// The arguments after the ones of `options` lines.
+        with: String,
+        /// Whether the arguments follow that the module was asked for with.
+        passes_on: bool,
+    },
     /// The effect is unknown without running the command.
     Unclear,
 }
 
-/// The variable for the options, which the command gets anyway.
+/// The variable for the options and arguments with which the module was asked for.
 const OPTIONS: &str = "$CMDLINE_OPTS";
 
 /// The effect of `command` on `module`.
 pub(super) fn effect(command: &str, module: &str) -> Effect {
-    let command = command.replace(OPTIONS, "");
+    let trimmed = command.trim_end();
+    let (command, passes_on) = trimmed.strip_suffix(OPTIONS).map_or((trimmed, false), |before| (before, true));
     let words: Vec<&str> = command.split_ascii_whitespace().take_while(|word| !word.starts_with('#')).collect();
     let is_plain = |word: &&str| word.chars().all(|c| c.is_ascii_alphanumeric() || "/_-.,=:+".contains(c));
     let Some((program, arguments)) = words.split_first().filter(|_| words.iter().all(is_plain)) else {
@@ -31,20 +37,20 @@ pub(super) fn effect(command: &str, module: &str) -> Effect {
         (":" | "true" | "/bin/true" | "/usr/bin/true", _) | ("exit", [] | ["0"]) => Effect::LoadsNothing,
         ("false" | "/bin/false" | "/usr/bin/false", _) => Effect::Fails,
         ("exit", [status]) if status.parse::<u8>().is_ok() => Effect::Fails,
-        ("modprobe" | "/sbin/modprobe" | "/usr/sbin/modprobe", _) => loaded(arguments, module),
+        ("modprobe" | "/sbin/modprobe" | "/usr/sbin/modprobe", _) => loaded(arguments, module, passes_on),
         _ => Effect::Unclear,
     }
 }
 
 /// The effect of modprobe(8) with these arguments.
-fn loaded(arguments: &[&str], module: &str) -> Effect {
+fn loaded(arguments: &[&str], module: &str, passes_on: bool) -> Effect {
     let is_option = |argument: &&&str| argument.starts_with('-');
     let (options, rest): (Vec<&str>, Vec<&str>) = arguments.iter().partition(|argument| is_option(argument));
     let ignores_commands = options.iter().any(|option| ["-i", "--ignore-install"].contains(option));
     let is_known = |option: &&str| ["-i", "--ignore-install", "-q", "--quiet", "-v", "--verbose"].contains(option);
     match rest.split_first() {
         Some((name, with)) if name.replace('-', "_") == module && ignores_commands && options.iter().all(is_known) => {
-            Effect::Loads(with.join(" "))
+            Effect::Loads { with: with.join(" "), passes_on }
         }
         _ => Effect::Unclear,
     }
@@ -63,13 +69,14 @@ mod tests {
         for command in ["/bin/false", "/usr/bin/false now", "exit 1", " false"] {
             assert_eq!(effect(command), Effect::Fails, "{command}");
         }
-        let loads = |text: &str| Effect::Loads(text.to_owned());
-        assert_eq!(effect("/sbin/modprobe --ignore-install nf_conntrack $CMDLINE_OPTS"), loads(""));
-        assert_eq!(effect("modprobe -q -i nf-conntrack hashsize=5 acct=1"), loads("hashsize=5 acct=1"));
+        let loads = |text: &str, passes_on| Effect::Loads { with: text.to_owned(), passes_on };
+        assert_eq!(effect("/sbin/modprobe --ignore-install nf_conntrack $CMDLINE_OPTS"), loads("", true));
+        assert_eq!(effect("modprobe -q -i nf-conntrack hashsize=5 acct=1"), loads("hashsize=5 acct=1", false));
         for command in [
             "modprobe nf_conntrack",
             "modprobe -i nf_conntrack && sysctl -p",
             "modprobe -i nf_nat",
+            "modprobe -i nf_conntrack $CMDLINE_OPTS hashsize=5",
             "/bin/sh -c 'exit 0'",
             "exit $?",
             "exit 300",
