@@ -53,7 +53,7 @@ pub(super) fn container() -> Option<Container> {
     let first = first_line("/proc/1/comm").ok().filter(|_| !sees_machine);
     let engine = match (&first, shares_root) {
         // Nothing tells whether this is the machine itself. Only signs in /run count, which is empty when a machine boots.
-        (None, None) => engine(|sign| sign.starts_with("/run/")),
+        (None, None) if !has_own_namespaces() => engine(|sign| sign.starts_with("/run/")),
         _ => engine(|_| true),
     };
     // A PID namespace alone may be a sandbox on the machine, with the machine's files.
