@@ -152,7 +152,7 @@ const RUN_BY: &[(&str, &str, &str)] = &[
     ("docs/ci.md", "sh", "tests/ansible/pipeline"),
     ("docs/ci.md", "yaml", "tests/ansible/pipeline"),
     ("docs/containers.md", "json", "tests/docs.rs"),
-    ("docs/containers.md", "yaml", "tests/containers.rs"),
+    ("docs/containers.md", "yaml", "tests/containers/run"),
     ("docs/dsc.md", "json", "tests/dsc/protocol"),
     ("docs/dsc.md", "sh", "tests/dsc/protocol"),
     ("docs/dsc.md", "yaml", "tests/dsc/protocol"),
