@@ -34,27 +34,11 @@ impl fmt::Display for Doubt {
                 let loader = detail.unwrap_or("the loader");
                 write!(f, "not every version of `{loader}` writes {place} alike, and the version here is not known")
             }
-            Reason::MachineNetwork => {
-                let container = detail.unwrap_or("a container");
-                write!(f, "this is {container} in the network of the machine, which does not read the files in here")
-            }
-            Reason::ContainerWithoutInit => {
-                let container = detail.unwrap_or("a container");
-                write!(f, "this is {container}, and nothing in it reads the files at its next start")
-            }
-            Reason::SysctlsReadOnly => {
-                let container = detail.unwrap_or("a container");
-                write!(
-                    f,
-                    "this is {container} with /proc/sys/net read-only, so that nothing in it can write the values"
-                )
-            }
-            Reason::ModuleOfMachine => {
-                let container = detail.unwrap_or("a container");
-                write!(
-                    f,
-                    "this is {container}, and its values are lost unless the machine loads nf_conntrack before it starts"
-                )
+            Reason::MachineNetwork
+            | Reason::ContainerWithoutInit
+            | Reason::SysctlsReadOnly
+            | Reason::ModuleOfMachine => {
+                write!(f, "this is {}{}", detail.unwrap_or("a container"), of_container(self.reason))
             }
             Reason::InstallCommand => {
                 write!(f, "the command on {place} runs in place of loading the module, and its effect is not known")
@@ -120,6 +104,16 @@ impl fmt::Display for Doubt {
                 None => write!(f, "the init system is unknown: {place}"),
             },
         }
+    }
+}
+
+/// What follows the name of a container in the sentence for `reason`.
+fn of_container(reason: Reason) -> &'static str {
+    match reason {
+        Reason::MachineNetwork => " in the network of the machine, which does not read the files in here",
+        Reason::ContainerWithoutInit => ", and nothing in it reads the files at its next start",
+        Reason::SysctlsReadOnly => " with /proc/sys/net read-only, so that nothing in it can write the values",
+        _ => ", and its values are lost unless the machine loads nf_conntrack before it starts",
     }
 }
 
