@@ -24,10 +24,10 @@ pub use dialect::Dialect;
 pub use document::Document;
 pub use glob::fnmatch;
 pub use procps::{PROCPS, PROCPS_3, PROCPS_4_0_5};
-pub use systemd::SYSTEMD;
+pub use systemd::{SYSTEMD, SYSTEMD_262};
 
 /// Every dialect.
-pub static DIALECTS: [&Dialect; 4] = [&SYSTEMD, &PROCPS, &PROCPS_3, &PROCPS_4_0_5];
+pub static DIALECTS: [&Dialect; 5] = [&SYSTEMD, &SYSTEMD_262, &PROCPS, &PROCPS_3, &PROCPS_4_0_5];
 
 /// One assignment, as a program reads it from a line.
 #[derive(Clone, Debug, PartialEq, Eq)]

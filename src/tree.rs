@@ -64,6 +64,8 @@ pub enum Entry {
     Null,
     /// A symbolic link that leads nowhere.
     Dangling,
+    /// A symbolic link that the system cannot follow: it goes in circles, its name is too long, or it leads through a file.
+    Endless,
     /// A directory, or a link to one.
     Directory,
     /// A file of which only the existence matters: the program of a loader.
@@ -106,7 +108,7 @@ impl Entry {
         match self {
             Entry::File(bytes) | Entry::Link { bytes, .. } => Some(bytes),
             Entry::Null => Some(&[]),
-            Entry::Dangling | Entry::Directory | Entry::Program | Entry::Unreadable(_) => None,
+            Entry::Dangling | Entry::Endless | Entry::Directory | Entry::Program | Entry::Unreadable(_) => None,
         }
     }
 }
@@ -359,15 +361,27 @@ pub fn drop_ins_and_hidden(tree: &Tree, directories: &[&str], suffix: &str) -> V
     first_of_each_name(tree, directories, |name| name.ends_with(suffix.as_bytes()))
 }
 
+/// The same as [`drop_ins`], but a link that the system cannot follow hides nothing.
+#[must_use]
+pub fn drop_ins_that_resolve(tree: &Tree, directories: &[&str], suffix: &str) -> Vec<PathBuf> {
+    first_of_each(tree, directories, |name, entry| {
+        name.ends_with(suffix.as_bytes()) && !name.starts_with(b".") && *entry != Entry::Endless
+    })
+}
+
 /// The files of `directories`, the strongest first, whose names `counts` picks, in the order of the names.
 ///
 /// Of equal names, the one in the strongest directory hides the others, whatever it is: an empty file, a directory, a
 /// link that leads nowhere. Sources: systemd's `src/basic/conf-files.c`; `PreloadSystem` in procps' `src/sysctl.c`.
 pub fn first_of_each_name(tree: &Tree, directories: &[&str], counts: impl Fn(&[u8]) -> bool) -> Vec<PathBuf> {
+    first_of_each(tree, directories, |name, _| counts(name))
+}
+
+fn first_of_each(tree: &Tree, directories: &[&str], counts: impl Fn(&[u8], &Entry) -> bool) -> Vec<PathBuf> {
     let mut by_name: BTreeMap<&OsStr, &Path> = BTreeMap::new();
     for directory in directories {
-        for (path, _) in tree.in_directory(Path::new(directory)) {
-            if let Some(name) = path.file_name().filter(|name| counts(name.as_encoded_bytes())) {
+        for (path, entry) in tree.in_directory(Path::new(directory)) {
+            if let Some(name) = path.file_name().filter(|name| counts(name.as_encoded_bytes(), entry)) {
                 by_name.entry(name).or_insert(path);
             }
         }

@@ -52,7 +52,7 @@ fn files(tree: &Tree, kernel: Option<&Path>) -> Vec<PathBuf> {
     for directory in MODPROBE {
         for (path, entry) in tree.in_directory(Path::new(directory)) {
             let Some(name) = path.file_name().map(OsStr::as_encoded_bytes) else { continue };
-            let is_read = !matches!(entry, Entry::Directory | Entry::Dangling);
+            let is_read = !matches!(entry, Entry::Directory | Entry::Dangling | Entry::Endless);
             if is_read && name.ends_with(b".conf") && !name.starts_with(b".") {
                 by_name.entry(name.to_owned()).or_insert_with(|| path.to_owned());
             }

@@ -94,6 +94,7 @@ impl Root {
                 // may mask a file by a link to /dev/null and have no /dev.
                 self.link(path).map(|target| if target == b"/dev/null" { Entry::Null } else { Entry::Dangling })
             }
+            Err(error) if leads_nowhere(&error) && self.link(path).is_some() => Some(Entry::Endless),
             Err(error) => Some(Entry::Unreadable(obstacle(&error))),
         }
     }
@@ -247,6 +248,12 @@ fn entry_of(directory: BorrowedFd<'_>, name: &OsStr, stat: &Stat) -> Entry {
         },
         _ => Entry::Unreadable(Obstacle::NotRegular),
     }
+}
+
+/// Whether the system fails with this error to follow a link, for another reason than a missing file.
+fn leads_nowhere(error: &io::Error) -> bool {
+    let codes = [Errno::LOOP, Errno::NAMETOOLONG, Errno::NOTDIR].map(Errno::raw_os_error);
+    error.raw_os_error().is_some_and(|code| codes.contains(&code))
 }
 
 fn obstacle(error: &io::Error) -> Obstacle {

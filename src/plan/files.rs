@@ -471,6 +471,7 @@ impl Editor<'_> {
             }
             Some(Entry::Null) => refuse(Kind::BadRequest, "it is masked by a link to /dev/null"),
             Some(Entry::Dangling) => refuse(Kind::BadRequest, "it is a link that leads nowhere"),
+            Some(Entry::Endless) => refuse(Kind::BadRequest, "it is a link that cannot be followed"),
             Some(Entry::Directory) => refuse(Kind::BadRequest, "it is a directory"),
             Some(Entry::Program) => refuse(Kind::BadRequest, "it is a program"),
             Some(Entry::Unreadable(why)) => refuse(Kind::Permission, &why.to_string())

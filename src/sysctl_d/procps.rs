@@ -101,7 +101,7 @@ fn opened(tree: &Tree) -> Vec<PathBuf> {
 fn opened_for(tree: &Tree, path: &Path) -> Vec<PathBuf> {
     let mut opened = Vec::new();
     for path in expanded(tree, path) {
-        let opens = !matches!(tree.get(&path), None | Some(Entry::Dangling));
+        let opens = !matches!(tree.get(&path), None | Some(Entry::Dangling | Entry::Endless));
         opened.push(path);
         if !opens {
             break;

@@ -4,16 +4,16 @@
 //! (`path_simplify`) and `src/basic/conf-files.c`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::dialect::Dialect;
 use super::kernel_keys::{Expansion, KernelKeys};
 use super::lines::{self, Line, Syntax, separated, simplified, trim};
 use super::paths::{CREDENTIALS, SYSCTL_D};
 use super::{Assignment, Placed, glob};
-use crate::tree::{Entry, Read, Tree, drop_ins};
+use crate::tree::{Entry, Read, Tree, drop_ins, drop_ins_that_resolve};
 
-/// `systemd-sysctl`.
+/// `systemd-sysctl`, up to systemd 257 at least.
 pub static SYSTEMD: Dialect = Dialect {
     name: "systemd",
     command: "systemd-sysctl",
@@ -25,6 +25,58 @@ pub static SYSTEMD: Dialect = Dialect {
     may_write: stays_below,
 };
 
+/// The first version that reads files as [`SYSTEMD_262`] does, and the last one that is known to read them as [`SYSTEMD`].
+const VERSIONS: [u32; 2] = [262, 257];
+
+/// `systemd-sysctl` of systemd 262: a link that cannot be followed hides nothing, and `;` begins no comment.
+pub static SYSTEMD_262: Dialect = Dialect {
+    name: "systemd-262",
+    files: |tree| with_credential(tree, drop_ins_that_resolve(tree, &SYSCTL_D, ".conf")),
+    read: |bytes| lines::assignments(bytes, &Syntax { comments: b"#", ..SYNTAX }),
+    ..SYSTEMD
+};
+
+/// The directories of systemd's own library, whose name has the version.
+const LIBRARIES: [&str; 9] = [
+    "/usr/lib/systemd",
+    "/usr/lib64/systemd",
+    "/usr/lib/x86_64-linux-gnu/systemd",
+    "/usr/lib/aarch64-linux-gnu/systemd",
+    "/usr/lib/arm-linux-gnueabihf/systemd",
+    "/usr/lib/i386-linux-gnu/systemd",
+    "/usr/lib/powerpc64le-linux-gnu/systemd",
+    "/usr/lib/riscv64-linux-gnu/systemd",
+    "/usr/lib/s390x-linux-gnu/systemd",
+];
+
+/// The version of systemd, by the name of its library: `libsystemd-shared-257.so`, `libsystemd-shared-262.1-1.so`.
+fn version(tree: &Tree) -> Option<u32> {
+    let libraries = LIBRARIES.iter().flat_map(|directory| tree.in_directory(Path::new(directory)));
+    let mut names = libraries.filter_map(|(path, _)| path.file_name()?.to_str()?.strip_prefix("libsystemd-shared-"));
+    names.find_map(|name| name.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok())
+}
+
+/// Whether the versions read the files of `tree` differently. A line with `;` has no effect in either.
+fn versions_differ(tree: &Tree) -> bool {
+    let entries = SYSCTL_D.iter().flat_map(|directory| tree.in_directory(Path::new(directory)));
+    entries.into_iter().any(|(_, entry)| *entry == Entry::Endless)
+}
+
+/// The dialect of the systemd that `tree` has, as far as it makes a difference there.
+#[must_use]
+pub fn installed(tree: &Tree) -> &'static Dialect {
+    let is_new = || version(tree).is_some_and(|version| version >= VERSIONS[0]);
+    if versions_differ(tree) && is_new() { &SYSTEMD_262 } else { &SYSTEMD }
+}
+
+/// The dialects that the systemd of `tree` may have besides [`installed`].
+#[must_use]
+pub fn others(tree: &Tree) -> &'static [&'static Dialect] {
+    static NEWER: [&Dialect; 1] = [&SYSTEMD_262];
+    let is_known = || version(tree).is_some_and(|version| version >= VERSIONS[0] || version <= VERSIONS[1]);
+    if versions_differ(tree) && !is_known() { &NEWER } else { &[] }
+}
+
 /// The limit of a line is systemd's `LONG_LINE_MAX`.
 const SYNTAX: Syntax = Syntax { line, too_long: Some(1024 * 1024), is_blank, comments: b"#;", path };
 
@@ -32,16 +84,21 @@ fn read(bytes: &[u8]) -> Vec<Assignment> {
     lines::assignments(bytes, &SYNTAX)
 }
 
-/// The reads that show the files that systemd-sysctl opens.
-pub fn reads() -> impl Iterator<Item = Read> {
-    Read::directories(&SYSCTL_D, ".conf").chain(Read::files(&CREDENTIALS))
+/// The reads that show the files that systemd-sysctl opens and, where it makes a difference, its version.
+pub fn reads(tree: &Tree) -> impl Iterator<Item = Read> {
+    let libraries = Read::directories(&LIBRARIES, ".so").filter(|_| versions_differ(tree));
+    Read::directories(&SYSCTL_D, ".conf").chain(Read::files(&CREDENTIALS)).chain(libraries)
+}
+
+fn opened(tree: &Tree) -> Vec<PathBuf> {
+    with_credential(tree, drop_ins(tree, &SYSCTL_D, ".conf"))
 }
 
 /// The drop-ins, and a credential last.
-fn opened(tree: &Tree) -> Vec<PathBuf> {
+fn with_credential(tree: &Tree, drop_ins: Vec<PathBuf>) -> Vec<PathBuf> {
     let is_there = |entry: &Entry| entry.bytes().is_some() || matches!(entry, Entry::Unreadable(_));
     let credential = CREDENTIALS.iter().find(|path| tree.get(path).is_some_and(is_there));
-    drop_ins(tree, &SYSCTL_D, ".conf").into_iter().chain(credential.map(PathBuf::from)).collect()
+    drop_ins.into_iter().chain(credential.map(PathBuf::from)).collect()
 }
 
 /// A line feed, a carriage return and a NUL each end a line, and so does a run of them in which none comes twice and

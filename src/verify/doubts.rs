@@ -129,7 +129,9 @@ pub fn doubt_remedy(doubt: &Doubt) -> &str {
         Reason::UnitChanged => "remove that line, and write what you need in files of sysctl.d and modules-load.d",
         Reason::EncryptedCredential => "write its lines in a file of sysctl.d, and remove it",
         Reason::NoInit => "name in `loader` how the machine will boot, or set `persist` to false",
-        Reason::UnknownVersion => "name the key itself in a line of its own, without a pattern",
+        Reason::UnknownVersion => {
+            doubt.remedy.as_deref().unwrap_or("name the key itself in a line of its own, without a pattern")
+        }
         Reason::MachineNetwork => {
             "mount the machine's root and name it in `--root` with `live` true, or set `persist` to false"
         }

@@ -38,6 +38,9 @@ fn entry(root: &Path, path: &Path) -> Option<Entry> {
     if end == Path::new("/dev/null") {
         return Some(Entry::Null);
     }
+    if inside(root, &end).is_symlink() {
+        return Some(Entry::Endless);
+    }
     let Ok(metadata) = fs::symlink_metadata(inside(root, &end)) else { return Some(Entry::Dangling) };
     if metadata.is_dir() {
         return Some(Entry::Directory);

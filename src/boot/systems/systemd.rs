@@ -22,8 +22,8 @@ pub static SYSTEMD: System = System {
     command: sysctl_d::SYSTEMD.command,
     reads,
     detect,
-    dialect: |_| &sysctl_d::SYSTEMD,
-    others: |_| &[],
+    dialect: sysctl_d::systemd::installed,
+    others: sysctl_d::systemd::others,
     order: &[Stage::Modules(&MODULES), Stage::Loader(once_unless_masked), Stage::Udev],
     doubt,
 };
@@ -73,10 +73,10 @@ fn doubt(tree: &Tree) -> Option<Doubt> {
     LOADER_UNIT.doubt(tree).or_else(|| MODULES_UNIT.doubt(tree)).or(credential)
 }
 
-fn reads(_: &Tree) -> Vec<Read> {
+fn reads(tree: &Tree) -> Vec<Read> {
     let signs = Read::presences(&[RUNS]).chain(Read::presences(&LOADER)).chain([Read::Target(INIT.into())]);
     let units = LOADER_UNIT.reads().chain(MODULES_UNIT.reads());
-    signs.chain(sysctl_d::systemd::reads()).chain(units).chain(Read::presences(&ENCRYPTED_CREDENTIALS)).collect()
+    signs.chain(sysctl_d::systemd::reads(tree)).chain(units).chain(Read::presences(&ENCRYPTED_CREDENTIALS)).collect()
 }
 
 /// A running systemd is the strongest sign, and the init program the next. If there is neither (the file system of a

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Played;
 use crate::boot::arrival::Arrival;
 use crate::boot::doubt::{About, Doubt, Reason};
+use crate::boot::systems::SYSTEMD;
 use crate::kernel::catalog::Name;
 use crate::sysctl_d::{self, Dialect, Placed, Write};
 use crate::tree::Place;
@@ -20,7 +21,10 @@ pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
     let differing = |other: &&Dialect| {
         let files = played.system.runs_in(other, tree);
         let runs: Vec<_> = files.iter().map(|files| sysctl_d::assignments(tree, other, files)).collect();
-        doubt(&assumed, &last_writes(other, &runs, played), other)
+        let doubt = doubt(&assumed, &last_writes(other, &runs, played), other)?;
+        let of_link = "remove the link of that name that cannot be followed, or let it lead to /dev/null";
+        let remedy = (*played.system == SYSTEMD).then(|| of_link.to_owned());
+        Some(Doubt { remedy, ..doubt })
     };
     others.iter().filter_map(differing).collect()
 }
@@ -38,12 +42,15 @@ fn last_writes(dialect: &Dialect, runs: &[Vec<Placed>], played: &Played) -> Last
     last
 }
 
-/// The doubt about the settings of which the writes differ, with a line that one of the two writes.
+/// The doubt about the settings of which the writes differ, with a line that only one of the two writes.
 fn doubt(assumed: &LastWrites, otherwise: &LastWrites, other: &Dialect) -> Option<Doubt> {
     let names: BTreeSet<Name> = assumed.keys().chain(otherwise.keys()).cloned().collect();
     let names: BTreeSet<Name> = names.into_iter().filter(|name| assumed.get(name) != otherwise.get(name)).collect();
     let first = names.first()?;
-    let writes = [assumed, otherwise].into_iter().filter_map(|writes| writes.get(first)).flat_map(BTreeMap::values);
-    let place = writes.map(|(_, place)| place).next()?;
+    let places = |writes: &LastWrites| -> Vec<Place> {
+        writes.get(first).into_iter().flat_map(BTreeMap::values).map(|(_, place)| place.clone()).collect()
+    };
+    let (ours, theirs) = (places(assumed), places(otherwise));
+    let place = theirs.iter().find(|place| !ours.contains(place)).or(ours.first())?;
     Some(Doubt::of_line(Reason::UnknownVersion, place).detail(other.command).about(About::Only(names.clone())))
 }
