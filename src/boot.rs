@@ -40,6 +40,7 @@ use uncertain::Played;
 pub use arrival::{Arrival, MODULE_FILE};
 pub use doubt::{About, Doubt, Reason};
 pub use initrd::{Stale, stale};
+pub use mounts::has_extension;
 pub use next_root::{Etc, Waiting, waiting};
 pub use parameters::{CMDLINE, HASHSIZE_FILE, hashsize_line};
 pub use systems::{LoaderChoice, System, detected};

@@ -2,6 +2,7 @@
 
 mod container;
 mod enter;
+mod extension;
 mod index;
 mod initrd;
 mod kernel;

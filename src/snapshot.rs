@@ -2,7 +2,7 @@
 
 mod container;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::kernel::catalog::{BUCKETS, Key, MAX, Name, Scope};
@@ -108,6 +108,8 @@ pub struct Snapshot {
     pub tree: Tree,
     /// What stands in /run now, and what links there. /run is empty at the next boot, so that nothing of it counts.
     pub fleeting: Tree,
+    /// The files of /usr that come from an extension of systemd, which is merged now.
+    pub of_extensions: BTreeSet<PathBuf>,
     /// The other roots of which the next boot may use one, as deployments of ostree are.
     pub other_roots: Vec<OtherRoot>,
     /// Whether the running kernel has connection tracking, and how. Under `--root`: whether the kernels of the image have
@@ -131,6 +133,7 @@ impl Snapshot {
             live: None,
             tree,
             fleeting,
+            of_extensions: BTreeSet::new(),
             other_roots: Vec::new(),
             module,
             leftovers: Vec::new(),

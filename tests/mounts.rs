@@ -8,7 +8,7 @@ use crate::support::world::{Network, World, privileged};
 use conntrack_sysctl::plan::plan;
 use conntrack_sysctl::report::{Mode, Report};
 use conntrack_sysctl::request;
-use conntrack_sysctl::snapshot::Snapshot;
+use conntrack_sysctl::snapshot::{self, Snapshot};
 use conntrack_sysctl::tree::Entry;
 use conntrack_sysctl::verify::{Reason, Verdict};
 
@@ -105,12 +105,29 @@ fn files_in_memory_are_not_there_at_the_next_boot() {
     assert_eq!(doubts(&machine(root)), [(Reason::InMemory, "/".to_owned())]);
 }
 
+#[test]
+fn the_root_of_a_container_is_a_matter_of_its_engine() {
+    let root = "26 1 0:40 / / rw - overlay overlay rw,lowerdir=/a,upperdir=/var/lib/containers/b/diff\n";
+    assert_eq!(doubts(&machine(root)), [(Reason::InMemory, "/".to_owned())]);
+    let container = snapshot::Container {
+        engine: Some("podman".to_owned()),
+        first_program: Some("systemd".to_owned()),
+        network: snapshot::Network::Own,
+        loads_modules: false,
+    };
+    let reasons: Vec<Reason> =
+        doubts(&machine(root).container(container)).into_iter().map(|(reason, _)| reason).collect();
+    assert!(!reasons.contains(&Reason::InMemory), "{reasons:?}");
+}
+
 const REQUEST: &str = r#"{"settings": {"nf_conntrack_tcp_timeout_close_wait": 240}}"#;
 
 privileged!(real_mounts, || {
     let prepare = "mkdir -p /etc/modules-load.d && echo nf_conntrack > /etc/modules-load.d/a.conf";
     let line = "echo net.netfilter.nf_conntrack_tcp_timeout_close_wait = 240";
     let file = "/etc/sysctl.d/90-conntrack.conf";
+    // systemd-sysext mounts extensions in this way.
+    let sysext = "mount -t overlay sysext -o lowerdir=/mnt/x/usr:/usr /usr";
     let cases = [
         ("a plain file", format!("{line} > {file}"), None),
         ("a directory as a mount of itself", "mount --bind /etc/sysctl.d /etc/sysctl.d".to_owned(), None),
@@ -128,6 +145,16 @@ privileged!(real_mounts, || {
             "a directory over that of the drop-ins",
             format!("mkdir /mnt/srv/d && mount --bind /mnt/srv/d /etc/sysctl.d && {line} > {file}"),
             Some(Reason::MountedOver),
+        ),
+        (
+            "an extension without settings",
+            format!("mkdir -p /mnt/x/usr/bin && {line} > /usr/lib/sysctl.d/50-a.conf && {sysext}"),
+            None,
+        ),
+        (
+            "an extension with a drop-in",
+            format!("mkdir -p /mnt/x/usr/lib/sysctl.d && {line} > /mnt/x/usr/lib/sysctl.d/99-a.conf && {sysext}"),
+            Some(Reason::ExtensionMerged),
         ),
         (
             "a layer in memory",

@@ -18,9 +18,6 @@ const FSTAB: &str = "/etc/fstab";
 /// The file that exists if the machine was booted from a deployment of ostree.
 pub(super) const OSTREE_BOOTED: &str = "/run/ostree-booted";
 
-/// The files that only a container has. The root of a container is an overlay that has nothing to do with a boot.
-const CONTAINER: [&str; 3] = ["/run/.containerenv", "/.dockerenv", "/run/systemd/container"];
-
 /// The directories below which a distribution has files at the mount points too: whatever lies below a mount there is
 /// not known. Elsewhere a mount point is empty.
 const FILLED: [&str; 4] = ["/etc", "/usr/lib", LOCAL, "/lib"];
@@ -55,9 +52,14 @@ pub(super) struct Mounts {
 
 /// The reads that show the mounts.
 pub(super) fn reads() -> Vec<Read> {
-    let signs = CONTAINER.iter().copied().chain([OSTREE_BOOTED]);
-    let signs = signs.map(|path| Read::Presence(path.into()));
-    signs.chain([Read::OfKernel(MOUNTINFO.into()), Read::File(FSTAB.into())]).collect()
+    vec![Read::Presence(OSTREE_BOOTED.into()), Read::OfKernel(MOUNTINFO.into()), Read::File(FSTAB.into())]
+}
+
+/// Whether extensions of systemd are merged into /usr now.
+#[must_use]
+pub fn has_extension(tree: &Tree) -> bool {
+    let mounts = mounts::mountinfo(tree.bytes(MOUNTINFO).unwrap_or_default(), |point| point == Path::new("/usr"));
+    mounts.last().is_some_and(|mount| mount.kind == "overlay" && mount.source == "sysext")
 }
 
 impl Mounts {
@@ -67,7 +69,6 @@ impl Mounts {
             mounts: mounts::mountinfo(bytes(MOUNTINFO), may_have_settings),
             planned: mounts::fstab(bytes(FSTAB)),
             is_ostree: tree.get(OSTREE_BOOTED).is_some(),
-            is_container: CONTAINER.iter().any(|path| tree.get(path).is_some()),
         };
         let to_come = observed.planned.iter().filter(|line| !line.has("noauto"));
         let of_line = |line: &Planned| if is_in_initrd(line) { Standing::Early } else { late(&line.point) };
@@ -101,7 +102,6 @@ struct Observed {
     mounts: Vec<Mount>,
     planned: Vec<Planned>,
     is_ostree: bool,
-    is_container: bool,
 }
 
 impl Observed {
@@ -146,8 +146,7 @@ impl Observed {
     fn is_memory(&self, mount: &Mount, upper: &Path) -> bool {
         let holder = mount_of(&self.mounts, upper);
         let is_hidden = holder.is_none_or(|holder| holder.id == mount.id);
-        upper.starts_with("/run")
-            || if is_hidden { !self.is_container } else { holder.is_some_and(|holder| is_volatile(&holder.kind)) }
+        is_hidden || upper.starts_with("/run") || holder.is_some_and(|holder| is_volatile(&holder.kind))
     }
 }
 
@@ -253,7 +252,6 @@ mod tests {
             ),
             (DISK.to_owned() + "30 25 254:1 /etc /etc ro - ext4 /dev/vda1 rw", "", &[]),
             (DISK.to_owned(), "/dev/vdb /etc/sysctl.d ext4 x-initrd.mount 0 0", &[]),
-            ("25 1 0:30 / / rw - overlay overlay rw,upperdir=/var/lib/docker/1/diff".to_owned(), "", &["/.dockerenv"]),
         ];
         for (mountinfo, fstab, signs) in machines {
             let mounts = mounts(&mountinfo, fstab, signs);

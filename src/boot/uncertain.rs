@@ -63,7 +63,7 @@ impl Played<'_> {
             }
         }
         tree.remove(kexec::LOADED);
-        Snapshot { tree, module, other_roots: Vec::new(), ..self.snapshot.clone() }
+        Snapshot { tree, module, other_roots: Vec::new(), of_extensions: BTreeSet::new(), ..self.snapshot.clone() }
     }
 }
 

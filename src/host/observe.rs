@@ -11,11 +11,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rustix::fs::StatVfsMountFlags;
 
 use super::container;
-use super::failure_kind;
 use super::index::lines_with;
 use super::kernel::{HASHSIZE, read_sysctl};
 use super::replace::is_staged;
 use super::root::Root;
+use super::{extension, failure_kind};
 use crate::boot::{self, Etc, Waiting};
 use crate::failure::Failure;
 use crate::kernel::catalog::Key;
@@ -46,9 +46,11 @@ fn observe_with(root: &Root, further: &[Read]) -> Result<Snapshot, Failure> {
     };
     let tree = tree(&Files { root, etc: ETC }, module, further)?;
     let other_roots = other_roots(root, &tree, module);
+    let of_extensions = extension::files(root, &tree);
     let (tree, fleeting) = tree.parted_from_run();
     Ok(Snapshot {
         other_roots,
+        of_extensions,
         module,
         live,
         leftovers: leftovers(root, &tree),

@@ -91,7 +91,7 @@ impl fmt::Display for Doubt {
                 write!(f, "kexec has the next kernel ready, which may lack the words of {place} that decide now")
             }
             Reason::ExtensionMerged => {
-                write!(f, "an extension is merged into {place} now, and the boot reads the files before that")
+                write!(f, "{place} shows an extension that is merged now, and the boot reads the files before that")
             }
             Reason::OtherRoot => {
                 write!(f, "the next boot may use the files in {place}, and the setting comes out otherwise there")

@@ -15,15 +15,19 @@ use crate::tree::{Entry, Obstacle, Read, Tree};
 pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
     let tree = &played.snapshot.tree;
     let mounts = Mounts::of(tree);
+    let mut doubts = of_extensions(played);
     if mounts.are_early_for(tree) {
-        return Vec::new();
+        return doubts;
     }
     let early = reads_before_mounts(played);
     let mut whole: BTreeMap<PathBuf, Doubt> = BTreeMap::new();
     let mut late: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
     let mut covered = Vec::new();
+    // The engine of a container gives it a root that has nothing to do with a boot.
+    let is_of_engine = |point: &Path| point == Path::new("/") && played.snapshot.container().is_some();
     for directory in directories(&early) {
-        if let Some((point, reason)) = replaced(mounts.standing(tree.real(directory))) {
+        let replaced = replaced(mounts.standing(tree.real(directory)));
+        if let Some((point, reason)) = replaced.filter(|(point, _)| !is_of_engine(point)) {
             whole.entry(point.clone()).or_insert_with(|| Doubt::of_file(reason, &point));
         }
     }
@@ -37,7 +41,7 @@ pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
             Standing::Early | Standing::Over(_) | Standing::InMemory(_) | Standing::Merged(_) => {}
         }
     }
-    let mut doubts: Vec<Doubt> = whole.into_values().collect();
+    doubts.extend(whole.into_values());
     doubts.extend(of_late(played, &late));
     doubts.extend(of_covered(played, &covered));
     doubts
@@ -111,6 +115,19 @@ fn of_late(played: &Played, late: &BTreeMap<PathBuf, Vec<PathBuf>>) -> Vec<Doubt
         (!names.is_empty()).then(|| doubt.about(About::Only(names)))
     };
     late.iter().filter_map(of_mount).collect()
+}
+
+/// The doubt about the files that come from an extension: the boot is played through without them.
+fn of_extensions(played: &Played) -> Vec<Doubt> {
+    let Snapshot { tree, of_extensions, module, .. } = played.snapshot;
+    let Some(first) = of_extensions.first() else { return Vec::new() };
+    let mut without = tree.clone();
+    for path in of_extensions {
+        without.remove(path);
+    }
+    let names = played.differing(&played.with_files(without, *module));
+    let doubt = Doubt::of_file(Reason::ExtensionMerged, first);
+    (!names.is_empty()).then(|| doubt.about(About::Only(names))).into_iter().collect()
 }
 
 /// The doubts about files over which something is mounted: what lies below is a file that cannot be read.
