@@ -97,6 +97,9 @@ fn a_line_that_may_write_another_value_leaves_a_doubt() {
         ("iptables -A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT", ""),
         ("conntrack -F; wc -l /proc/net/nf_conntrack", ""),
         ("# sysctl -w net.netfilter.nf_conntrack_max=5", ""),
+        ("cat /proc/sys/net/netfilter/nf_conntrack_max > /run/max.prom", ""),
+        ("sysctl -n net.netfilter.nf_conntrack_max >> /var/log/max", ""),
+        ("/bin/cat /proc/sys/net/netfilter/nf_conntrack_max | logger", ""),
         ("x=$(cat /proc/sys/net/netfilter/nf_conntrack_count)", ""),
     ];
     for (line, expected) in cases {
@@ -151,6 +154,29 @@ fn a_script_that_a_line_runs_is_looked_through() {
     assert_eq!(in_doubt(&with("/etc/crontab", "@reboot root /usr/local/sbin/tune\n")), expected);
     assert_eq!(in_doubt(&with("/etc/network/interfaces", "  up \"/usr/local/sbin/tune\" || true\n")), expected);
     assert_eq!(in_doubt(&with("/etc/crontab", "0 4 * * * root /usr/local/sbin/tune\n")), [""; 0]);
+}
+
+#[test]
+fn a_rule_of_udev_for_another_event_counts() {
+    let of = |rule: &str| in_doubt(&machine().file("/etc/udev/rules.d/70-net.rules", &format!("# net\n{rule}\n")));
+    let expected = ["/etc/udev/rules.d/70-net.rules:2 max"];
+    for rule in [
+        "ACTION==\"add\", SUBSYSTEM==\"net\", SYSCTL{net/netfilter/nf_conntrack_max}=\"5\"",
+        "SUBSYSTEM==\"net\", RUN+=\"/usr/sbin/sysctl -w net.netfilter.nf_conntrack_max=5\"",
+        "SUBSYSTEM==\"net\", RUN+=\"/bin/sh -c 'echo $env{MAX} > /proc/sys/net/netfilter/nf_conntrack_max'\"",
+    ] {
+        assert_eq!(of(rule), expected, "{rule}");
+    }
+    let buckets = "SUBSYSTEM==\"net\", ATTR{[module/nf_conntrack]parameters/hashsize}=\"32768\"";
+    assert_eq!(of(buckets), ["/etc/udev/rules.d/70-net.rules:2 buckets"]);
+    for rule in [
+        "SUBSYSTEM==\"net\", SYSCTL{net/netfilter/nf_conntrack_max}=\"65536\"",
+        "ACTION==\"remove\", SUBSYSTEM==\"net\", SYSCTL{net/netfilter/nf_conntrack_max}=\"5\"",
+        "SUBSYSTEM==\"net\", RUN+=\"/usr/sbin/modprobe nf_conntrack_ftp\"",
+        "SUBSYSTEM==\"module\", KERNEL==\"nf_conntrack_ftp\", RUN+=\"/usr/lib/systemd/systemd-sysctl --prefix=/net/netfilter\"",
+    ] {
+        assert_eq!(of(rule), [""; 0], "{rule}");
+    }
 }
 
 const UNIT: &str = "/etc/systemd/system/tune.service";

@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::systems::{SYSTEMD, System};
+use super::udev;
 use crate::tree::{Entry, Picked, Place, Read, Tree};
 
 pub(super) use command::{Effect, effects};
@@ -187,6 +188,8 @@ pub(super) fn lines(tree: &Tree, system: &System) -> Vec<Line> {
     let mut lines: Vec<Line> = SOURCES.iter().filter(runs).flat_map(|source| source.lines(tree)).collect();
     if is_systemd {
         lines.extend(lines_of_units(tree));
+        let of_rules = udev::commands_elsewhere(tree).into_iter();
+        lines.extend(of_rules.map(|(place, command)| Line { place, command }));
     }
     let followed = followed(tree, &lines);
     lines.extend(followed);

@@ -92,6 +92,51 @@ fn may_act(tree: &Tree, file: &Path, words: &[Finder]) -> bool {
     })
 }
 
+/// The commands, and the writes as commands, of rules for other events, such as that of a network device, that have a word
+/// of ours in them; each with its rule.
+pub(super) fn commands_elsewhere(tree: &Tree) -> Vec<(Place, String)> {
+    let words = [Finder::new("conntrack")];
+    let mut event = Event::new(Holds::Yes);
+    event.changed.extend([ANY, "TAG", "TAGS", "SYMLINK"].map(str::to_owned));
+    let mut commands = Vec::new();
+    for file in drop_ins(tree, &RULES, ".rules") {
+        let rules = udev_rules::with_words(tree.bytes(&file).unwrap_or_default(), &words);
+        for rule in rules.iter().filter(|rule| event.rule(rule) == Holds::No && may_be_at_boot(rule)) {
+            let place = Place { file: file.clone(), line: rule.line };
+            let assigned = rule.pairs.iter().filter(|pair| !is_match(pair));
+            commands.extend(assigned.filter_map(command).map(|command| (place.clone(), command)));
+        }
+    }
+    commands
+}
+
+/// Whether a rule is about an event that a boot has.
+fn may_be_at_boot(rule: &Rule) -> bool {
+    let is_one = |pair: &Pair| {
+        let has = |action| pair.value.split('|').any(|pattern| fnmatch(pattern, action));
+        pair.operator == Operator::Differs || ["add", "bind", "change", "move", "online"].into_iter().any(has)
+    };
+    rule.pairs.iter().filter(|pair| pair.key == "ACTION").all(is_one)
+}
+
+/// The command that an assignment runs, or that does the same.
+fn command(pair: &Pair) -> Option<String> {
+    let attribute = pair.attribute.as_deref().unwrap_or_default();
+    match pair.key.as_str() {
+        "RUN" if attribute != "builtin" && pair.value.contains("conntrack") => Some(pair.value.clone()),
+        "SYSCTL" => Some(format!("sysctl -w {attribute}={}", pair.value)),
+        "ATTR" if attribute.contains("nf_conntrack") => {
+            let path = attribute.replacen('[', "", 1).replacen(']', "/", 1);
+            Some(format!("echo {} > /sys/{path}", pair.value))
+        }
+        _ => None,
+    }
+}
+
+fn is_match(pair: &Pair) -> bool {
+    matches!(pair.operator, Operator::Matches | Operator::Differs)
+}
+
 fn understood(tree: &Tree, event: &Event) -> Arriving {
     let mut arriving = Arriving::default();
     for write in &event.writes {

@@ -69,13 +69,10 @@ fn unquoted(text: &str, wanted: char) -> Option<usize> {
 /// What a plain command does. None: it is none.
 fn plain(tree: &Tree, command: &str, place: &Place) -> Option<Vec<Effect>> {
     let (command, target) = match unquoted(command, '>') {
-        Some(at) => (&command[..at], Some(words(&command[at + 1..])?)),
+        Some(at) => (&command[..at], Some(words(command[at..].trim_start_matches('>'))?)),
         None => (command, None),
     };
     let words = words(command)?;
-    let is = |word: &String, program: &str| {
-        word.trim_start_matches(['-', '@', ':', '+', '!']).rsplit('/').next() == Some(program)
-    };
     if let [.., shell, option, script] = &words[..] {
         if option == "-c" && ["sh", "bash", "dash"].iter().any(|program| is(shell, program)) && target.is_none() {
             return Some(effects(tree, &Line { place: place.clone(), command: script.clone() }));
@@ -83,15 +80,29 @@ fn plain(tree: &Tree, command: &str, place: &Place) -> Option<Vec<Effect>> {
     }
     let arguments = |program: &str| words.iter().position(|word| is(word, program)).map(|at| &words[at + 1..]);
     match target.as_deref() {
+        // The output of a program goes into some other file.
+        Some([path]) if key(path).is_none() && !path.contains("conntrack") => reading(tree, &words, place),
         Some([path]) => {
             let text: Vec<&String> = arguments("echo")?.iter().filter(|word| *word != "-n").collect();
             let [text] = text[..] else { return None };
             Some(written(&key(path)?, text))
         }
         Some(_) => None,
-        None if arguments("sysctl").is_some() => sysctl(tree, arguments("sysctl")?, place),
-        None => words.first().is_some_and(|word| is(word, "cat")).then(Vec::new),
+        None => reading(tree, &words, place),
     }
+}
+
+/// What `sysctl` and `cat` do, the programs that print values.
+fn reading(tree: &Tree, words: &[String], place: &Place) -> Option<Vec<Effect>> {
+    match words.iter().position(|word| is(word, "sysctl")) {
+        Some(at) => sysctl(tree, &words[at + 1..], place),
+        None => words.iter().any(|word| is(word, "cat")).then(Vec::new),
+    }
+}
+
+/// Whether a word runs the program of this name.
+fn is(word: &str, program: &str) -> bool {
+    word.trim_start_matches(['-', '@', ':', '+', '!']).rsplit('/').next() == Some(program)
 }
 
 /// What `sysctl` does with these arguments.
