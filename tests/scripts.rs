@@ -1,13 +1,18 @@
 //! The lines of scripts, units and jobs that a boot runs: which settings they leave in doubt, and which lines are plain.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
 
 use crate::support::Run;
 use crate::support::machine::Machine;
+use crate::support::world::{inside, privileged};
 use conntrack_sysctl::boot::systems::{SYSTEMD, SYSVINIT, System};
 use conntrack_sysctl::boot::{About, Doubt, Reason, boot};
 use conntrack_sysctl::kernel::catalog::PREFIX;
@@ -294,4 +299,58 @@ fn a_fifo_a_loop_and_a_large_file_hold_nobody_up() {
     }
     symlink("rc.local", root.join("etc/rc.local")).expect("a link can be made");
     assert_eq!(checked(root).0, Verdict::InSync);
+}
+
+privileged!(a_line_that_a_shell_changes_a_setting_with_leaves_a_doubt, || {
+    inside("scripts::a_line_that_a_shell_changes_a_setting_with_leaves_a_doubt", judge);
+});
+
+/// Lines of words that meet in every order, as a shell of the world runs them.
+fn judge() {
+    const WORDS: [&str; 26] = [
+        "sysctl -w net.netfilter.nf_conntrack_udp_timeout=5 ",
+        "/sbin/sysctl -q -e net/netfilter/nf_conntrack_udp_timeout=5 ",
+        "sysctl -w \"net.netfilter.nf_conntrack_udp_timeout=33\" ",
+        "echo 5 > /proc/sys/net/netfilter/nf_conntrack_udp_timeout ",
+        "echo -n 33 >/proc/sys/net/netfilter/nf_conntrack_udp_timeout ",
+        "echo 5 | tee /proc/sys/net/netfilter/nf_conntrack_udp_timeout ",
+        "cat /proc/sys/net/netfilter/nf_conntrack_udp_timeout ",
+        "cd /proc/sys/net/netfilter; echo 5 > nf_conntrack_udp_timeout ",
+        "sysctl ",
+        "sysctl -w ",
+        "echo ",
+        "sh -c '",
+        "'",
+        "\"",
+        "5 ",
+        "0x21 ",
+        "> ",
+        ">> ",
+        ">/dev/null ",
+        "2>&1 ",
+        "; ",
+        "&& ",
+        "|| ",
+        "| ",
+        "# ",
+        "net.netfilter.nf_conntrack_udp_timeout=6 ",
+    ];
+    let key = "/proc/sys/net/netfilter/nf_conntrack_udp_timeout";
+    let home = std::env::var("HOME").expect("a world has a home");
+    let lines = proptest::collection::vec(proptest::sample::select(&WORDS[..]), 0..5).prop_map(|words| words.concat());
+    let changed = Cell::new(0);
+    let mut runner = TestRunner::new(Config { cases: 1500, failure_persistence: None, ..Config::default() });
+    runner
+        .run(&lines, |line| {
+            fs::write(key, "33\n").expect("the key can be written");
+            let ended = Command::new("sh").args(["-c", &line]).current_dir(&home).stdin(Stdio::null()).output();
+            ended.expect("sh starts");
+            let is_changed = fs::read_to_string(key).expect("the key can be read").trim() != "33";
+            changed.set(changed.get() + u32::from(is_changed));
+            let told = in_doubt(&machine().file("/etc/rc.local", &format!("#!/bin/sh\n{line}\n")));
+            prop_assert!(!is_changed || !told.is_empty(), "{}", line);
+            Ok(())
+        })
+        .unwrap_or_else(|error| panic!("{error}"));
+    assert!(changed.get() > 30, "only {} lines changed the setting", changed.get());
 }

@@ -22,6 +22,9 @@ pub(in crate::boot) enum Effect {
 /// Where the parameter of the module is that sets the number of buckets.
 const HASHSIZE: &str = "/sys/module/nf_conntrack/parameters/hashsize";
 
+/// Words before a program that leave alone what it does: of a shell, and the user of a job.
+const BEFORE: [&str; 9] = ["!", "do", "else", "exec", "if", "root", "sudo", "then", "while"];
+
 /// What is taken out of a command before it is read: redirections that change nothing.
 const QUIET: [&str; 6] = ["2>&1", "&>/dev/null", "2>/dev/null", "2> /dev/null", "> /dev/null", ">/dev/null"];
 
@@ -73,31 +76,29 @@ fn plain(tree: &Tree, command: &str, place: &Place) -> Option<Vec<Effect>> {
         None => (command, None),
     };
     let words = words(command)?;
-    if let [.., shell, option, script] = &words[..] {
-        if option == "-c" && ["sh", "bash", "dash"].iter().any(|program| is(shell, program)) && target.is_none() {
+    let before = words.iter().take_while(|word| BEFORE.contains(&word.as_str())).count();
+    let (program, arguments) = words[before..].split_first()?;
+    if let [option, script] = arguments {
+        if option == "-c" && ["sh", "bash", "dash"].iter().any(|shell| is(program, shell)) && target.is_none() {
             return Some(effects(tree, &Line { place: place.clone(), command: script.clone() }));
         }
     }
-    let arguments = |program: &str| words.iter().position(|word| is(word, program)).map(|at| &words[at + 1..]);
     match target.as_deref() {
         // The output of a program goes into some other file.
-        Some([path]) if key(path).is_none() && !path.contains("conntrack") => reading(tree, &words, place),
-        Some([path]) => {
-            let text: Vec<&String> = arguments("echo")?.iter().filter(|word| *word != "-n").collect();
+        Some([path]) if key(path).is_none() && !path.contains("conntrack") => printing(tree, program, arguments, place),
+        Some([path]) if is(program, "echo") => {
+            let text: Vec<&String> = arguments.iter().filter(|word| *word != "-n").collect();
             let [text] = text[..] else { return None };
             Some(written(&key(path)?, text))
         }
         Some(_) => None,
-        None => reading(tree, &words, place),
+        None => printing(tree, program, arguments, place),
     }
 }
 
 /// What `sysctl` and `cat` do, the programs that print values.
-fn reading(tree: &Tree, words: &[String], place: &Place) -> Option<Vec<Effect>> {
-    match words.iter().position(|word| is(word, "sysctl")) {
-        Some(at) => sysctl(tree, &words[at + 1..], place),
-        None => words.iter().any(|word| is(word, "cat")).then(Vec::new),
-    }
+fn printing(tree: &Tree, program: &str, arguments: &[String], place: &Place) -> Option<Vec<Effect>> {
+    if is(program, "sysctl") { sysctl(tree, arguments, place) } else { is(program, "cat").then(Vec::new) }
 }
 
 /// Whether a word runs the program of this name.
