@@ -3,10 +3,12 @@
 //! A [`Tree`] holds what `host::observe` found under the directories that a boot reads. It knows nothing of sysctl
 //! syntax or of loaders: those are [`crate::sysctl_d`] and [`crate::boot`].
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::ops::Bound;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Serialize, Serializer};
@@ -122,7 +124,8 @@ const PLANNED: Moment = Moment::MAX;
 /// The files of a machine that a boot reads, by absolute path inside the root.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tree {
-    entries: BTreeMap<PathBuf, Entry>,
+    /// The entries, by their paths as [`spelled`] has them: these are compared byte by byte, and not part by part.
+    entries: BTreeMap<OsString, Entry>,
     /// When files and directories were changed last, as far as a [`Read::Moments`] asked for it.
     moments: BTreeMap<PathBuf, Moment>,
 }
@@ -131,7 +134,13 @@ impl Tree {
     /// The entry at `path`, if there is one.
     #[must_use]
     pub fn get(&self, path: impl AsRef<Path>) -> Option<&Entry> {
-        self.entries.get(path.as_ref())
+        self.entries.get(&*spelled(path.as_ref()))
+    }
+
+    /// The text that a reader of `path` gets; empty if there is none. Bytes that are not UTF-8 become U+FFFD.
+    #[must_use]
+    pub fn text(&self, path: impl AsRef<Path>) -> Cow<'_, str> {
+        as_text(self.bytes(path).unwrap_or_default())
     }
 
     /// The bytes that a reader of `path` gets.
@@ -161,7 +170,7 @@ impl Tree {
         }
         match bytes {
             // The link ends outside the directories that a boot reads, so its target has no entry.
-            Some(_) if real != path && !self.entries.contains_key(&real) => {}
+            Some(_) if real != path && self.get(&real).is_none() => {}
             Some(bytes) => self.insert(&real, Entry::File(bytes.to_vec())),
             None => self.remove(&real),
         }
@@ -192,17 +201,18 @@ impl Tree {
 
     /// Puts `entry` at `path`.
     pub fn insert(&mut self, path: impl Into<PathBuf>, entry: Entry) {
-        self.entries.insert(path.into(), entry);
+        let path = path.into();
+        self.entries.insert(spelled(&path).into_owned(), entry);
     }
 
     /// Removes the entry at `path`.
     pub fn remove(&mut self, path: impl AsRef<Path>) {
-        self.entries.remove(path.as_ref());
+        self.entries.remove(&*spelled(path.as_ref()));
     }
 
     /// All entries, in the order of the paths.
     pub fn iter(&self) -> impl Iterator<Item = (&Path, &Entry)> {
-        self.entries.iter().map(|(path, entry)| (path.as_path(), entry))
+        self.entries.iter().map(|(path, entry)| (Path::new(path), entry))
     }
 
     /// Parts what the next boot finds from what stands in /run now, which is empty then. A link that leads there leads
@@ -213,6 +223,7 @@ impl Tree {
             |path: &Path| path.starts_with("/run") && !path.to_string_lossy().starts_with("/run/credentials/@");
         let (mut lasting, mut fleeting) = (Tree { moments: self.moments, ..Tree::default() }, Tree::default());
         for (path, entry) in self.entries {
+            let path = PathBuf::from(path);
             match &entry {
                 Entry::Link { target, bytes } if !is_in_run(&path) && is_in_run(target) && !bytes.is_empty() => {
                     lasting.insert(path.clone(), Entry::Dangling);
@@ -228,14 +239,35 @@ impl Tree {
 
     /// The entries directly in `directory`, in the order of the names.
     pub fn in_directory<'a>(&'a self, directory: &'a Path) -> impl Iterator<Item = (&'a Path, &'a Entry)> {
-        // Paths are ordered part by part, so that all paths below a directory are adjacent.
-        let after = (Bound::Excluded(directory), Bound::Unbounded);
-        self.entries
-            .range::<Path, _>(after)
-            .map(|(path, entry)| (path.as_path(), entry))
-            .take_while(move |(path, _)| path.starts_with(directory))
-            .filter(move |(path, _)| path.parent() == Some(directory))
+        // All paths that begin with the directory and a slash are adjacent.
+        let mut start = spelled(directory).into_owned();
+        if start != "/" {
+            start.push("/");
+        }
+        let after = (Bound::Excluded(start.as_os_str()), Bound::Unbounded);
+        let below = self.entries.range::<OsStr, _>(after);
+        let within =
+            below.map_while(move |(path, entry)| Some((path, path.as_bytes().strip_prefix(start.as_bytes())?, entry)));
+        let direct = within.filter(|(_, rest, _)| !rest.contains(&b'/'));
+        direct.map(|(path, _, entry)| (Path::new(path), entry))
     }
+}
+
+/// The one spelling of a path: without empty parts, without `.`, and without a slash at its end.
+fn spelled(path: &Path) -> Cow<'_, OsStr> {
+    let bytes = path.as_os_str().as_bytes();
+    let is_odd = |pair: &[u8]| pair[0] == b'/' && matches!(pair[1], b'/' | b'.');
+    if bytes.windows(2).any(is_odd) || bytes.ends_with(b"/") {
+        Cow::Owned(path.components().collect::<PathBuf>().into_os_string())
+    } else {
+        Cow::Borrowed(path.as_os_str())
+    }
+}
+
+/// The text of `bytes`, with U+FFFD for what is not UTF-8. Most files are UTF-8, which is found out faster than repaired.
+#[must_use]
+pub fn as_text(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 /// A read that fills a part of a [`Tree`]. A path without a file gets no entry.
@@ -400,13 +432,31 @@ pub fn line_where(tree: &Tree, file: &Path, holds: impl Fn(&str) -> bool) -> Opt
 
 impl FromIterator<(PathBuf, Entry)> for Tree {
     fn from_iter<I: IntoIterator<Item = (PathBuf, Entry)>>(entries: I) -> Self {
-        Tree { entries: entries.into_iter().collect(), ..Tree::default() }
+        let mut tree = Tree::default();
+        for (path, entry) in entries {
+            tree.insert(path, entry);
+        }
+        tree
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_has_one_spelling() {
+        let paths = ["/etc/a/b", "/etc/a.d/c", "/etc/a-d", "/etc/a", "/etc/ab", "/x"];
+        let tree: Tree = paths.into_iter().map(|path| (path.into(), Entry::Program)).collect();
+        for path in ["/etc/a.d/c", "/etc//a.d/c", "/etc/./a.d/c", "//etc/a.d/c/", "/etc/a.d/c/."] {
+            assert!(tree.get(path).is_some(), "{path}");
+        }
+        let listed =
+            |directory| tree.in_directory(Path::new(directory)).map(|(path, _)| path.to_owned()).collect::<Vec<_>>();
+        assert_eq!(listed("/etc/a/"), [Path::new("/etc/a/b")]);
+        assert_eq!(listed("/etc"), ["/etc/a", "/etc/a-d", "/etc/ab"].map(PathBuf::from));
+        assert_eq!(listed("/"), [Path::new("/x")]);
+    }
 
     #[test]
     fn what_is_written_shows_through_its_own_links() {

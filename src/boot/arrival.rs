@@ -297,7 +297,7 @@ struct Named {
 fn named(tree: &Tree, lists: &ModuleLists) -> Vec<Named> {
     let mut named = Vec::new();
     for file in lists.read(tree) {
-        let text = String::from_utf8_lossy(tree.bytes(&file).unwrap_or_default()).into_owned();
+        let text = tree.text(&file).into_owned();
         for (index, line) in text.split('\n').enumerate() {
             if let Some((module, arguments)) = (lists.module)(line) {
                 let place = Place { file: file.clone(), line: index + 1 };
@@ -305,7 +305,7 @@ fn named(tree: &Tree, lists: &ModuleLists) -> Vec<Named> {
             }
         }
     }
-    let text = String::from_utf8_lossy(tree.bytes(CMDLINE).unwrap_or_default());
+    let text = tree.text(CMDLINE);
     for argument in kernel_arguments::parse(&text) {
         let (name, by) = match argument.name.strip_prefix("rd.") {
             Some(name) => (name, By::Initrd),

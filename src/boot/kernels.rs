@@ -86,7 +86,7 @@ impl Kernel {
 /// `module` says.
 pub(super) fn bootable(tree: &Tree, module: Module) -> Vec<Kernel> {
     let on_disk = directories(tree).into_iter().map(|(directory, release)| {
-        let text = |name| String::from_utf8_lossy(tree.bytes(directory.join(name)).unwrap_or_default()).into_owned();
+        let text = |name| tree.text(directory.join(name)).into_owned();
         Kernel {
             directory: directory.clone(),
             dependencies: text(DEPENDENCIES),

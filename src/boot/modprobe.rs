@@ -67,7 +67,7 @@ impl Configuration {
     pub(super) fn of(tree: &Tree, kernel: Option<&Path>) -> Configuration {
         let mut configuration = Configuration { commands: Vec::new(), refused: Vec::new() };
         files(tree, kernel).iter().for_each(|file| configuration.add(tree, file));
-        let text = String::from_utf8_lossy(tree.bytes(CMDLINE).unwrap_or_default());
+        let text = tree.text(CMDLINE);
         let on_command_line = modprobe_d::command_line(&text).into_iter();
         configuration.commands.extend(on_command_line.map(|command| (command_line(), command)));
         let mut arguments = kernel_arguments::parse(&text).into_iter();

@@ -80,7 +80,7 @@ pub fn waiting(tree: &Tree) -> Vec<Waiting> {
 pub(super) fn unknown(tree: &Tree, fleeting: &Tree) -> Option<PathBuf> {
     let is_there = |path: &&str| tree.get(path).is_some();
     let is_ostree = is_there(&OSTREE_BOOTED);
-    let arguments = kernel_arguments::parse(&String::from_utf8_lossy(tree.bytes(CMDLINE).unwrap_or_default()));
+    let arguments = kernel_arguments::parse(&tree.text(CMDLINE));
     let unread_staged = || {
         let is_read = |bytes| ostree::staged(bytes).is_some();
         fleeting.get(STAGED[0]).is_some_and(|entry| !entry.bytes().is_some_and(is_read)) && !is_there(&STAGED[1])

@@ -170,7 +170,7 @@ pub(in crate::boot) fn writes(parameters: &[Parameter], page_size: u64) -> Vec<W
 
 /// The parameters of the kernel command line; those behind `--` are arguments of init.
 fn command_line(tree: &Tree) -> Vec<Parameter> {
-    let text = String::from_utf8_lossy(tree.bytes(CMDLINE).unwrap_or_default());
+    let text = tree.text(CMDLINE);
     let place = Place { file: CMDLINE.into(), line: 1 };
     Parameter::all(&text, &place).into_iter().take_while(|parameter| !parameter.is_end()).collect()
 }

@@ -144,7 +144,7 @@ impl Source {
 
 /// The commands in the lines of `file`.
 fn lines_of(tree: &Tree, file: &Path, command: impl Fn(&str) -> Option<String>) -> Vec<Line> {
-    let text = String::from_utf8_lossy(tree.bytes(file).unwrap_or_default()).into_owned();
+    let text = tree.text(file).into_owned();
     let of_line = |(index, line): (usize, &str)| {
         let line = line.trim();
         let command = command(line).filter(|_| !line.is_empty() && !line.starts_with('#'))?;

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use memchr::memmem::Finder;
 use rustix::fs::{AtFlags, Dir, FileType, statat};
 
 use super::root::{Root, read_at};
@@ -78,18 +79,18 @@ fn entry(directory: BorrowedFd<'_>, name: &OsStr, files: Picked, words: &[&str])
 
 /// `text` with all lines empty but those that have one of `words` in them. None: there is no such line.
 fn lines_with(text: &[u8], words: &[&str]) -> Option<Vec<u8>> {
-    let text = String::from_utf8_lossy(text);
-    let has_one = |text: &str| words.iter().any(|word| text.contains(word));
-    if !has_one(&text) {
+    let words: Vec<Finder> = words.iter().map(|word| Finder::new(word.as_bytes())).collect();
+    let has_one = |text: &[u8]| words.iter().any(|word| word.find(text).is_some());
+    if !has_one(text) {
         return None;
     }
     let mut kept = Vec::new();
-    for line in text.split_inclusive('\n') {
-        let line = if has_one(line) { line } else { "\n" };
+    for line in text.split_inclusive(|byte| *byte == b'\n') {
+        let line = if has_one(line) { line } else { b"\n" };
         if kept.len() + line.len() > MOST {
             break;
         }
-        kept.extend_from_slice(line.as_bytes());
+        kept.extend_from_slice(line);
     }
     Some(kept)
 }

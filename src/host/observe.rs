@@ -260,7 +260,7 @@ fn found(root: &Root, read: &Read) -> Result<Vec<(PathBuf, Entry)>, Failure> {
         }
         Read::Mentions { path, suffix, files, words } => return Ok(root.mentions(path, suffix, *files, words)),
         Read::FirstLine { path, start } => (path, root.first_line(path, start.as_bytes()).map(Entry::File)),
-        Read::Lines { path, words } => (path, root.index(path).map(|index| Entry::File(lines_with(index, words)))),
+        Read::Lines { path, words } => (path, root.index(path).map(|index| Entry::File(lines_with(&index, words)))),
     };
     Ok(entry.into_iter().map(|entry| (path.clone(), entry)).collect())
 }

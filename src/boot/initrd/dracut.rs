@@ -87,7 +87,7 @@ fn last_value(bytes: &[u8], name: &str) -> Option<String> {
 /// Its own choice of a place, and the names that Debian, SUSE and Arch give it.
 fn initrds(tree: &Tree, modules: &Path, release: &str) -> Vec<PathBuf> {
     let mut paths = Vec::new();
-    let id = String::from_utf8_lossy(tree.bytes(MACHINE_ID).unwrap_or_default()).trim().to_owned();
+    let id = tree.text(MACHINE_ID).trim().to_owned();
     for directory in ["/efi", "/boot", "/boot/efi"] {
         paths.extend(["Default", &id].map(|id| Path::new(directory).join(id).join(release).join("initrd")));
     }

@@ -33,7 +33,7 @@ const OF_PACKAGES: &str = "/usr/share/initramfs-tools/modules.d";
 fn loads_conntrack(tree: &Tree) -> bool {
     let of_packages = tree.in_directory(Path::new(OF_PACKAGES)).map(|(path, _)| path);
     [Path::new(MODULES)].into_iter().chain(of_packages).any(|path| {
-        let text = String::from_utf8_lossy(tree.bytes(path).unwrap_or_default()).into_owned();
+        let text = tree.text(path).into_owned();
         brings_conntrack(text.lines().filter_map(|line| line.split_whitespace().next()))
     })
 }

@@ -31,7 +31,7 @@ const DROP_INS: [&str; 1] = ["/etc/mkinitcpio.conf.d"];
 const NAME: &str = "pkgbase";
 
 fn name(tree: &Tree, modules: &Path) -> String {
-    let name = String::from_utf8_lossy(tree.bytes(modules.join(NAME)).unwrap_or_default()).trim().to_owned();
+    let name = tree.text(modules.join(NAME)).trim().to_owned();
     if name.is_empty() { "linux".to_owned() } else { name }
 }
 
@@ -40,7 +40,7 @@ fn name(tree: &Tree, modules: &Path) -> String {
 fn loads_conntrack(tree: &Tree) -> bool {
     let files = [PathBuf::from(CONFIGURATION)].into_iter().chain(drop_ins(tree, &DROP_INS, ".conf"));
     files.into_iter().any(|file| {
-        let text = String::from_utf8_lossy(tree.bytes(file).unwrap_or_default()).into_owned();
+        let text = tree.text(file).into_owned();
         let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default());
         brings_conntrack(lines.flat_map(|line| line.split(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-')))))
     })

@@ -51,7 +51,7 @@ impl Unit {
             _ => false,
         };
         let name = Path::new(self.file).file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let words = String::from_utf8_lossy(tree.bytes(CMDLINE).unwrap_or_default());
+        let words = tree.text(CMDLINE);
         by_a_file || words.split_whitespace().any(|word| word.strip_prefix("systemd.mask=") == Some(name))
     }
 

@@ -13,7 +13,7 @@ pub(super) const LOADED: &str = "/sys/kernel/kexec_loaded";
 const WORDS: [&str; 5] = ["modules_load", "modules-load", "conntrack", "sysctl.", "systemd.mask"];
 
 pub(super) fn reads(tree: &Tree) -> Vec<Read> {
-    let text = String::from_utf8_lossy(tree.bytes(CMDLINE).unwrap_or_default());
+    let text = tree.text(CMDLINE);
     let matters = WORDS.iter().any(|word| text.contains(word));
     matters.then(|| Read::OfKernel(LOADED.into())).into_iter().collect()
 }

@@ -108,7 +108,7 @@ fn reapplied_files(tree: &Tree) -> Vec<PathBuf> {
 
 /// The assignments that tuned finds in a file.
 fn lines(tree: &Tree, file: &Path) -> Vec<Write> {
-    let text = String::from_utf8_lossy(tree.bytes(file).unwrap_or_default()).replace("\r\n", "\n").replace('\r', "\n");
+    let text = tree.text(file).replace("\r\n", "\n").replace('\r', "\n");
     let write = |(index, line): (usize, &str)| {
         let line = line.trim();
         // Every setting has the word in its name.
@@ -156,7 +156,7 @@ impl Profiles {
     fn load(tree: &Tree) -> Profiles {
         let mut profiles = Profiles::default();
         for file in [ACTIVE, POST_LOADED] {
-            let names = String::from_utf8_lossy(tree.bytes(file).unwrap_or_default()).into_owned();
+            let names = tree.text(file).into_owned();
             for name in names.split_whitespace() {
                 profiles.follow(tree, name);
             }
