@@ -101,10 +101,9 @@ const MOST_NAMES: usize = 256;
 pub(super) fn names(systems: &[&System], tree: &Tree) -> BTreeSet<String> {
     let kernels = kernels::bootable(tree, Module::Absent);
     let mut configuration = Configuration::of(tree, None);
-    kernels
-        .iter()
-        .filter_map(Kernel::directory)
-        .for_each(|directory| configuration.add_soft_dependencies(tree, directory));
+    for directory in kernels.iter().filter_map(Kernel::directory) {
+        configuration.add_soft_dependencies(tree, directory);
+    }
     let lists = systems.iter().flat_map(|system| system.order).filter_map(|stage| match stage {
         Stage::Modules(lists) => Some(*lists),
         Stage::Loader(_) | Stage::Udev => None,

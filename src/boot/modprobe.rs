@@ -17,7 +17,7 @@ use crate::formats::kernel_arguments;
 use crate::formats::modprobe_d::{self, Command, module_name};
 use crate::sysctl_d::fnmatch;
 use crate::tree::{Entry, Place, Tree};
-use install::Effect;
+use install::{Effect, Given};
 
 /// The depth to which soft dependencies are followed; kmod has no limit.
 const DEEPEST: usize = 32;
@@ -66,7 +66,9 @@ impl Configuration {
     /// line, which comes last.
     pub(super) fn of(tree: &Tree, kernel: Option<&Path>) -> Configuration {
         let mut configuration = Configuration { commands: Vec::new(), refused: Vec::new() };
-        files(tree, kernel).iter().for_each(|file| configuration.add(tree, file));
+        for file in files(tree, kernel) {
+            configuration.add(tree, &file);
+        }
         let text = tree.text(CMDLINE);
         let on_command_line = modprobe_d::command_line(&text).into_iter();
         configuration.commands.extend(on_command_line.map(|command| (command_line(), command)));
@@ -240,7 +242,7 @@ impl Modprobe<'_> {
     /// The effect of an `install` command on `module`. A command that loads the module finds it by its name.
     fn effect(&self, command: &str, module: &str) -> Effect {
         match install::effect(command, module) {
-            Effect::Loads { .. } if self.look_up(module).iter().any(|found| found.alias.is_some()) => Effect::Unclear,
+            Effect::Loads(_) if self.look_up(module).iter().any(|found| found.alias.is_some()) => Effect::Unclear,
             effect => effect,
         }
     }
@@ -313,10 +315,12 @@ impl Play<'_> {
         parameters.extend(self.arguments.iter().filter(|_| is_asked_for).cloned());
         if let Some((place, command)) = configuration.install(module).filter(|_| !ignores_commands) {
             match self.modprobe.effect(command, module) {
-                Effect::Loads { with, passes_on } => {
-                    let passed = parameters.into_iter().filter(|_| passes_on);
-                    let own = configuration.parameters(module, None);
-                    parameters = own.into_iter().chain(Parameter::all(&with, place)).chain(passed).collect();
+                Effect::Loads(given) => {
+                    let passed = std::mem::replace(&mut parameters, configuration.parameters(module, None));
+                    parameters.extend(given.into_iter().flat_map(|given| match given {
+                        Given::Word(word) => Parameter::all(&word, place),
+                        Given::Options => passed.clone(),
+                    }));
                 }
                 Effect::Fails => return Step::Failed(Some(place.clone())),
                 Effect::LoadsNothing if module == self.modprobe.wanted => return Step::Failed(Some(place.clone())),

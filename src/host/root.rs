@@ -273,10 +273,7 @@ fn opened(directory: BorrowedFd<'_>, name: &OsStr) -> io::Result<File> {
     // NONBLOCK: opening a FIFO that has just replaced the file would otherwise block for ever.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = File::from(openat(directory, name, flags, Mode::empty())?);
-    match file.metadata()?.is_file() {
-        true => Ok(file),
-        false => Err(io::Error::other("it is not a regular file")),
-    }
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
 }
 
 /// The bytes of the regular file `name`, of which there are `most` at most.

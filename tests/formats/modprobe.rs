@@ -59,7 +59,8 @@ const NAMES: [&str; 14] = [
 
 const PATTERNS: [&str; 6] = ["nf_conn*", "nf?conntrack", "n[fg]t_ct", "*", "lib*", "foo"];
 
-const COMMANDS: [&str; 9] = [
+const COMMANDS: [&str; 10] = [
+    "modprobe -i nf_conntrack $CMDLINE_OPTS hashsize=2048",
     "/bin/true",
     "/bin/false",
     "true # hardened",
@@ -143,8 +144,11 @@ impl Scene {
     }
 
     fn describe(&self) -> String {
-        let files = self.files.iter().map(|(name, text)| format!("{name}: {text:?}\n")).collect::<String>();
-        format!("{files}command line: {:?}\nloaded: {} {}", self.command_line, self.name, self.arguments)
+        let [(first, a), (last, z)] = &self.files;
+        format!(
+            "{first}: {a:?}\n{last}: {z:?}\ncommand line: {:?}\nloaded: {} {}",
+            self.command_line, self.name, self.arguments
+        )
     }
 }
 
@@ -234,7 +238,7 @@ fn theirs(scene: &Scene, base: &Path, system: &'static System) -> Loaded {
     };
     // The kernel refuses a module if it cannot read the number, and looks at the first character of a switch.
     let sizes: Option<Vec<i64>> = given("hashsize").map(|value| value?.parse().ok()).collect();
-    let switch = given("acct").last().map(|value| i64::from(value.is_none_or(|text| text.starts_with('1'))));
+    let switch = given("acct").next_back().map(|value| i64::from(value.is_none_or(|text| text.starts_with('1'))));
     Some((sizes?.last().copied(), switch))
 }
 

@@ -10,15 +10,19 @@ pub(super) enum Effect {
     LoadsNothing,
     /// The command does nothing, and fails.
     Fails,
-    /// The command loads the module by its own name.
-    Loads {
-        /// The arguments after the ones of `options` lines.
-        with: String,
-        /// Whether the arguments follow that the module was asked for with.
-        passes_on: bool,
-    },
+    /// The command loads the module by its own name, with these arguments after the ones of `options` lines.
+    Loads(Vec<Given>),
     /// The effect is unknown without running the command.
     Unclear,
+}
+
+/// An argument of modprobe(8) in a command.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Given {
+    /// The word itself.
+    Word(String),
+    /// All options and arguments with which the module was asked for.
+    Options,
 }
 
 /// The variable for the options and arguments with which the module was asked for.
@@ -26,10 +30,9 @@ const OPTIONS: &str = "$CMDLINE_OPTS";
 
 /// The effect of `command` on `module`.
 pub(super) fn effect(command: &str, module: &str) -> Effect {
-    let trimmed = command.trim_end();
-    let (command, passes_on) = trimmed.strip_suffix(OPTIONS).map_or((trimmed, false), |before| (before, true));
     let words: Vec<&str> = command.split_ascii_whitespace().take_while(|word| !word.starts_with('#')).collect();
-    let is_plain = |word: &&str| word.chars().all(|c| c.is_ascii_alphanumeric() || "/_-.,=:+".contains(c));
+    let is_plain =
+        |word: &&str| *word == OPTIONS || word.chars().all(|c| c.is_ascii_alphanumeric() || "/_-.,=:+".contains(c));
     let Some((program, arguments)) = words.split_first().filter(|_| words.iter().all(is_plain)) else {
         return if words.is_empty() { Effect::LoadsNothing } else { Effect::Unclear };
     };
@@ -37,20 +40,21 @@ pub(super) fn effect(command: &str, module: &str) -> Effect {
         (":" | "true" | "/bin/true" | "/usr/bin/true", _) | ("exit", [] | ["0"]) => Effect::LoadsNothing,
         ("false" | "/bin/false" | "/usr/bin/false", _) => Effect::Fails,
         ("exit", [status]) if status.parse::<u8>().is_ok() => Effect::Fails,
-        ("modprobe" | "/sbin/modprobe" | "/usr/sbin/modprobe", _) => loaded(arguments, module, passes_on),
+        ("modprobe" | "/sbin/modprobe" | "/usr/sbin/modprobe", _) => loaded(arguments, module),
         _ => Effect::Unclear,
     }
 }
 
 /// The effect of modprobe(8) with these arguments.
-fn loaded(arguments: &[&str], module: &str, passes_on: bool) -> Effect {
+fn loaded(arguments: &[&str], module: &str) -> Effect {
     let is_option = |argument: &&&str| argument.starts_with('-');
     let (options, rest): (Vec<&str>, Vec<&str>) = arguments.iter().partition(|argument| is_option(argument));
     let ignores_commands = options.iter().any(|option| ["-i", "--ignore-install"].contains(option));
     let is_known = |option: &&str| ["-i", "--ignore-install", "-q", "--quiet", "-v", "--verbose"].contains(option);
     match rest.split_first() {
         Some((name, with)) if name.replace('-', "_") == module && ignores_commands && options.iter().all(is_known) => {
-            Effect::Loads { with: with.join(" "), passes_on }
+            let given = |word: &&str| if *word == OPTIONS { Given::Options } else { Given::Word((*word).to_owned()) };
+            Effect::Loads(with.iter().map(given).collect())
         }
         _ => Effect::Unclear,
     }
@@ -69,14 +73,20 @@ mod tests {
         for command in ["/bin/false", "/usr/bin/false now", "exit 1", " false"] {
             assert_eq!(effect(command), Effect::Fails, "{command}");
         }
-        let loads = |text: &str, passes_on| Effect::Loads { with: text.to_owned(), passes_on };
-        assert_eq!(effect("/sbin/modprobe --ignore-install nf_conntrack $CMDLINE_OPTS"), loads("", true));
-        assert_eq!(effect("modprobe -q -i nf-conntrack hashsize=5 acct=1"), loads("hashsize=5 acct=1", false));
+        let word = |text: &str| Given::Word(text.to_owned());
+        let with = |words: Vec<Given>| Effect::Loads(words);
+        assert_eq!(effect("/sbin/modprobe --ignore-install nf_conntrack $CMDLINE_OPTS"), with(vec![Given::Options]));
+        assert_eq!(
+            effect("modprobe -q -i nf-conntrack hashsize=5 acct=1"),
+            with(vec![word("hashsize=5"), word("acct=1")])
+        );
+        let before = effect("modprobe -i nf_conntrack $CMDLINE_OPTS hashsize=5");
+        assert_eq!(before, with(vec![Given::Options, word("hashsize=5")]));
         for command in [
             "modprobe nf_conntrack",
             "modprobe -i nf_conntrack && sysctl -p",
             "modprobe -i nf_nat",
-            "modprobe -i nf_conntrack $CMDLINE_OPTS hashsize=5",
+            "modprobe -i nf_conntrack $CMDLINE_OPTSacct=1",
             "/bin/sh -c 'exit 0'",
             "exit $?",
             "exit 300",
