@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# kmod 30 and 34.2 lose the modules of a softdep line if two blanks stand before `pre:`, without a word: they take the second
+# blank for a part of the word. With one blank or three, and with two at any other place, the line counts (modprobe.d(5)
+# parts words at blanks).
+set -euo pipefail
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+pool=http://deb.debian.org/debian/pool/main
+libraries="g/glibc/libc6_2.41-12+deb13u5 libz/libzstd/libzstd1_1.5.7+dfsg-1 x/xz-utils/liblzma5_5.8.1-1+deb13u2
+    o/openssl/libssl3t64_3.5.9-1~deb13u1 z/zlib/zlib1g_1.3.dfsg+really1.3.1-1+deb13u1"
+for package in $libraries k/kmod/kmod_30+20221128-1 k/kmod/kmod_34.2-2; do
+    curl -fsSLO "$pool/${package}_amd64.deb"
+    case $package in *kmod_*) into=${package##*/} ;; *) into=libraries ;; esac
+    dpkg -x "${package##*/}_amd64.deb" "$into"
+done
+mkdir -p modprobe.d root/lib/modules/6.1.0
+printf 'softdep one pre: a\nsoftdep two  pre: a\nsoftdep three   pre: a\nsoftdep  front pre: a\nsoftdep behind pre:  a\n' > modprobe.d/a.conf
+for kmod in kmod_30+20221128-1 kmod_34.2-2; do
+    echo "$kmod"
+    program=$(find "$kmod" -name kmod -type f -path '*bin*')
+    libraries/usr/lib64/ld-linux-x86-64.so.2 --argv0 modprobe --library-path libraries/usr/lib/x86_64-linux-gnu "$program" \
+        -C modprobe.d -d "$PWD/root" -S 6.1.0 --showconfig 2>&1 | grep '^softdep'
+done | tee seen
+diff - seen <<'EXPECTED'
+kmod_30+20221128-1
+softdep one pre: a
+softdep two 
+softdep three pre: a
+softdep front pre: a
+softdep behind pre: a
+kmod_34.2-2
+softdep one pre: a
+softdep two 
+softdep three pre: a
+softdep front pre: a
+softdep behind pre: a
+EXPECTED
+echo "as recorded"
