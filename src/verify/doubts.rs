@@ -5,7 +5,6 @@ use std::fmt;
 use crate::boot::{Doubt, Reason};
 
 /// The sentence says why the boot cannot be known.
-#[expect(clippy::too_many_lines, reason = "a sentence for each reason")]
 impl fmt::Display for Doubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let place = place(self);
