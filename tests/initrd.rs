@@ -85,6 +85,19 @@ fn only_a_change_of_what_is_copied_makes_it_stale() {
 }
 
 #[test]
+fn an_initrd_that_does_not_load_the_module_does_no_harm() {
+    use Verdict::{InSync, Unknown};
+    let late = || with_initrd().changed(OPTIONS, 101).entry("/etc/modules-load.d/early.conf", Entry::Null);
+    assert_eq!(verdicts(BUCKETS, &late()), [InSync; 2]);
+    assert_eq!(verdicts(BUCKETS, &late().changed("/etc/modules-load.d", 100)), [InSync; 2]);
+    // A list that was changed since may have named it.
+    assert_eq!(verdicts(BUCKETS, &late().changed("/etc/modules-load.d", 101)), [Unknown; 2]);
+    assert_eq!(verdicts(BUCKETS, &late().changed("/usr/lib/modules-load.d/a.conf", 101)), [Unknown; 2]);
+    let forced = late().file("/etc/dracut.conf.d/a.conf", "force_drivers+=\" nf_conntrack \"\n");
+    assert_eq!(verdicts(BUCKETS, &forced), [Unknown; 2]);
+}
+
+#[test]
 fn only_what_no_line_decides_rests_on_it() {
     use Verdict::{BootDrift, InSync, NotInFiles, Unknown};
     let stale = with_initrd().changed("/etc/sysctl.d", 101);

@@ -43,9 +43,28 @@ pub(super) enum Effect {
     Options,
 }
 
+/// What makes an initrd load the module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    /// The configuration of its maker names it.
+    Configured,
+    /// Copies of the lists in these directories may name it.
+    Lists(&'static [&'static str]),
+}
+
+/// Whether an initrd may load the module although the boot's own lists do not name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lists {
+    /// It may: the lists may have named it then.
+    Other,
+    /// It does not: it has copies of the same lists.
+    Same,
+}
+
 /// The files that an initrd has copies of.
 pub(super) struct Copies {
     effect: Effect,
+    cause: Cause,
     /// The files, and the directories whose files are copied.
     paths: &'static [&'static str],
 }
@@ -63,6 +82,7 @@ pub struct Stale {
     /// The command that makes the initrd anew: a program and its arguments.
     pub command: Vec<String>,
     pub(super) effect: Effect,
+    pub(super) lists: Lists,
 }
 
 /// The maker of this machine's initrds, if it is known.
@@ -78,8 +98,11 @@ pub(super) fn reads(tree: &Tree) -> Vec<Read> {
     let Some(maker) = maker(tree) else { return reads };
     reads.extend((maker.configuration)(tree));
     let systems = super::systems::SYSTEMS.into_iter();
-    let copied: Vec<&str> =
-        systems.filter_map(|system| (maker.copies)(tree, system)).flat_map(|it| it.paths).copied().collect();
+    let copied: Vec<&str> = systems
+        .filter_map(|system| (maker.copies)(tree, system))
+        .flat_map(|it| it.paths.iter().chain(it.lists()))
+        .copied()
+        .collect();
     if !copied.is_empty() {
         let initrds = kernels::directories(tree)
             .into_iter()
@@ -97,20 +120,32 @@ pub fn stale(tree: &Tree, system: &System) -> Vec<Stale> {
     let of_kernel = |(modules, release): (PathBuf, String)| {
         let mut found = (maker.initrds)(tree, &modules, &release).into_iter();
         let (initrd, made) = found.find_map(|path| Some((path.clone(), tree.changed(&path)?)))?;
-        let changed = changed_after(made, tree, &copies)?;
+        let changed = changed_after(made, tree, copies.paths)?;
         let command = (maker.command)(tree, &initrd, &modules);
-        Some(Stale { initrd, changed, command, effect: copies.effect })
+        let is_same = !copies.lists().is_empty() && changed_after(made, tree, copies.lists()).is_none();
+        let lists = if is_same { Lists::Same } else { Lists::Other };
+        Some(Stale { initrd, changed, command, effect: copies.effect, lists })
     };
     kernels::directories(tree).into_iter().filter_map(of_kernel).collect()
 }
 
-/// The file among those copied that was changed last, if that was after `made`. A file that was removed shows only in its
-/// directory.
-fn changed_after(made: Moment, tree: &Tree, copies: &Copies) -> Option<PathBuf> {
+impl Copies {
+    /// The directories of the lists that decide whether the initrd loads the module.
+    fn lists(&self) -> &'static [&'static str] {
+        match self.cause {
+            Cause::Configured => &[],
+            Cause::Lists(directories) => directories,
+        }
+    }
+}
+
+/// The file among those at `paths` that was changed last, if that was after `made`. A file that was removed shows only in
+/// its directory.
+fn changed_after(made: Moment, tree: &Tree, paths: &[&str]) -> Option<PathBuf> {
     let is_drop_in = |path: &Path| path.extension().is_some_and(|extension| extension == "conf");
     let is_copied = |path: &Path| {
         let directory = path.parent().filter(|_| is_drop_in(path));
-        copies.paths.iter().map(Path::new).any(|copied| path == copied || directory == Some(copied))
+        paths.iter().map(Path::new).any(|copied| path == copied || directory == Some(copied))
     };
     let changes = tree.moments().filter(|(path, moment)| *moment > made && is_copied(path));
     changes.max_by_key(|(path, moment)| (is_drop_in(path), *moment)).map(|(path, _)| path.to_owned())

@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use super::initramfs_tools::INITRAMFS_TOOLS;
-use super::{Copies, Effect, Maker, installed};
+use super::{Cause, Copies, Effect, Maker, installed};
 use crate::boot::systems::SYSTEMD;
 use crate::tree::{Read, Tree, drop_ins};
 
@@ -21,7 +21,7 @@ pub(super) static DRACUT: Maker = Maker {
         let files = [VERSION, CONFIGURATION, MACHINE_ID].map(|path| Read::Candidate(path.into()));
         files.into_iter().chain(Read::directories(&DROP_INS, ".conf")).collect()
     },
-    copies: |tree, system| (*system == SYSTEMD && is_host_only(tree)).then_some(COPIES),
+    copies: |tree, system| (*system == SYSTEMD && is_host_only(tree)).then(|| copies(tree)),
     initrds,
     command: |tree, initrd, modules| {
         let release = modules.file_name().unwrap_or_default();
@@ -30,20 +30,27 @@ pub(super) static DRACUT: Maker = Maker {
     },
 };
 
-/// A host-only initrd has copies of these. The lists of modules are copied too, but an initrd that does not load the module
-/// does no harm.
-const COPIES: Copies = Copies {
-    effect: Effect::Sysctls,
-    paths: &[
-        "/etc/sysctl.conf",
-        "/etc/sysctl.d",
-        "/usr/lib/sysctl.d",
-        "/etc/modprobe.conf",
-        "/etc/modprobe.d",
-        "/usr/lib/modprobe.d",
-        "/lib/modprobe.d",
-    ],
-};
+/// What a host-only initrd has copies of.
+fn copies(tree: &Tree) -> Copies {
+    let files = configuration(tree);
+    // `force_drivers` and `add_drivers` may name it.
+    let names_it =
+        files.iter().any(|file| String::from_utf8_lossy(tree.bytes(file).unwrap_or_default()).contains("conntrack"));
+    let lists = Cause::Lists(&["/etc/modules-load.d", "/usr/lib/modules-load.d"]);
+    Copies {
+        effect: Effect::Sysctls,
+        cause: if names_it { Cause::Configured } else { lists },
+        paths: &[
+            "/etc/sysctl.conf",
+            "/etc/sysctl.d",
+            "/usr/lib/sysctl.d",
+            "/etc/modprobe.conf",
+            "/etc/modprobe.d",
+            "/usr/lib/modprobe.d",
+            "/lib/modprobe.d",
+        ],
+    }
+}
 
 /// By these Debian's kernels have dracut make their initrds. dracut-core alone may be installed beside initramfs-tools.
 pub(super) const HOOKS: [&str; 2] = ["/etc/kernel/postinst.d/dracut", "/usr/share/kernel/postinst.d/dracut"];
@@ -60,14 +67,19 @@ const HOST_ONLY_SINCE: u32 = 109;
 
 /// Whether it makes host-only initrds: the last assignment of `hostonly` says so, or else its version.
 fn is_host_only(tree: &Tree) -> bool {
-    let files = [PathBuf::from(CONFIGURATION)].into_iter().chain(drop_ins(tree, &DROP_INS, ".conf"));
-    let last = files.filter_map(|file| last_value(tree.bytes(file)?, "hostonly=")).next_back();
+    let last =
+        configuration(tree).into_iter().filter_map(|file| last_value(tree.bytes(file)?, "hostonly=")).next_back();
     match last.as_deref() {
         Some("no") => false,
         // A word that only a shell knows may be any.
         Some(_) => true,
         None => version(tree).is_none_or(|version| version >= HOST_ONLY_SINCE),
     }
+}
+
+/// The files of its configuration, in the order of reading.
+fn configuration(tree: &Tree) -> Vec<PathBuf> {
+    [PathBuf::from(CONFIGURATION)].into_iter().chain(drop_ins(tree, &DROP_INS, ".conf")).collect()
 }
 
 /// The number in `DRACUT_VERSION=059-4`.

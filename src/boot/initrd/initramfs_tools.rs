@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use super::{Copies, Effect, Maker, brings_conntrack};
+use super::{Cause, Copies, Effect, Maker, brings_conntrack};
 use crate::tree::{Read, Tree};
 
 pub(super) static INITRAMFS_TOOLS: Maker = Maker {
@@ -20,8 +20,11 @@ pub(super) static INITRAMFS_TOOLS: Maker = Maker {
     },
 };
 
-const COPIES: Copies =
-    Copies { effect: Effect::Options, paths: &["/etc/modprobe.d", "/usr/lib/modprobe.d", "/lib/modprobe.d"] };
+const COPIES: Copies = Copies {
+    effect: Effect::Options,
+    cause: Cause::Configured,
+    paths: &["/etc/modprobe.d", "/usr/lib/modprobe.d", "/lib/modprobe.d"],
+};
 
 /// The list of the administrator.
 const MODULES: &str = "/etc/initramfs-tools/modules";

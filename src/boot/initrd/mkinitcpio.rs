@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Copies, Effect, Maker, brings_conntrack};
+use super::{Cause, Copies, Effect, Maker, brings_conntrack};
 use crate::tree::{Read, Tree, drop_ins};
 
 pub(super) static MKINITCPIO: Maker = Maker {
@@ -22,7 +22,8 @@ pub(super) static MKINITCPIO: Maker = Maker {
     command: |tree, _, modules| ["/usr/bin/mkinitcpio", "-p", &name(tree, modules)].map(str::to_owned).to_vec(),
 };
 
-const COPIES: Copies = Copies { effect: Effect::Options, paths: &["/etc/modprobe.d", "/usr/lib/modprobe.d"] };
+const COPIES: Copies =
+    Copies { effect: Effect::Options, cause: Cause::Configured, paths: &["/etc/modprobe.d", "/usr/lib/modprobe.d"] };
 
 const CONFIGURATION: &str = "/etc/mkinitcpio.conf";
 const DROP_INS: [&str; 1] = ["/etc/mkinitcpio.conf.d"];

@@ -5,13 +5,18 @@ use std::path::Path;
 
 use super::Played;
 use crate::boot::Outlook;
+use crate::boot::arrival::Arrival;
 use crate::boot::doubt::{About, Doubt, Reason};
-use crate::boot::initrd::{self, Effect, Stale};
+use crate::boot::initrd::{self, Effect, Lists, Stale};
 use crate::boot::parameters::{CMDLINE, MODPROBE, of_options};
 use crate::kernel::catalog::Name;
 
 pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
-    let stale = initrd::stale(&played.snapshot.tree, played.system);
+    let mut stale = initrd::stale(&played.snapshot.tree, played.system);
+    if matches!(played.arrival, Arrival::Late { barred: None, kernel: None }) {
+        // No list names the module, and none did when the initrd was made: the module comes when the root is there.
+        stale.retain(|stale| stale.lists == Lists::Other);
+    }
     let Some(first) = stale.first() else { return Vec::new() };
     // One doubt for all initrds, because one copy is enough to decide.
     let commands: Vec<String> = stale.iter().map(|stale| stale.command.join(" ")).collect();
