@@ -2,8 +2,7 @@
 //! and its sysctls.
 //!
 //! No single sign is enough. The root of a virtual machine may come from an image with an engine's file in it; a chroot has
-//! another root than the first program; a container may show the processes of the machine. A machine without signs costs
-//! three looks.
+//! another root than the first program; a container may show the processes of the machine.
 
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
@@ -47,15 +46,14 @@ pub(super) fn container() -> Option<Container> {
     let shares_root = same("/proc/1/root/", "/");
     // A chroot has another root, in the same tree of mounts.
     let is_chroot = || shares_root == Some(false) && same("/proc/1/ns/mnt", "/proc/self/ns/mnt") == Some(true);
-    if (sees_machine && shares_root == Some(true)) || is_chroot() || is_wsl() {
+    if is_chroot() || is_wsl() {
         return None;
     }
     let first = first_line("/proc/1/comm").ok().filter(|_| !sees_machine);
-    let engine = match (&first, shares_root) {
-        // Nothing tells whether this is the machine itself. Only signs in /run count, which is empty when a machine boots.
-        (None, None) if !has_own_namespaces() => engine(|sign| sign.starts_with("/run/")),
-        _ => engine(|_| true),
-    };
+    let may_be_machine =
+        first.is_none() && (shares_root == Some(true) || (shares_root.is_none() && !has_own_namespaces()));
+    // Of a machine, /run is empty when it boots, and its root may come from an image with an engine's file in it.
+    let engine = engine(|sign| !may_be_machine || sign.starts_with("/run/"));
     // A PID namespace alone may be a sandbox on the machine, with the machine's files.
     let is_one = engine.is_some() || (first.is_some() && has_own_namespaces());
     is_one.then(|| Container {
