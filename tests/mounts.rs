@@ -22,6 +22,12 @@ fn machine(mounts: &str) -> Machine {
     machine.file(EARLY, "nf_conntrack\n").file("/proc/self/mountinfo", &format!("{ROOT}{mounts}"))
 }
 
+/// The same, booted from the first deployment of ostree.
+fn deployed(machine: Machine) -> Machine {
+    let machine = machine.entry("/run/ostree-booted", Entry::Program).entry("/ostree/boot.1/a/etc", Entry::Program);
+    machine.file("/boot/loader/entries/ostree-1.conf", "version 1\noptions ostree=/ostree/boot.1/a\n")
+}
+
 fn link(target: &str, text: &str) -> Entry {
     Entry::Link { target: target.into(), bytes: text.into() }
 }
@@ -101,6 +107,10 @@ fn files_in_memory_are_not_there_at_the_next_boot() {
     let volatile =
         "30 25 0:40 / /etc rw - overlay overlay rw,lowerdir=/usr/etc,upperdir=/run/ostree/transient-etc/upper\n";
     assert_eq!(doubts(&machine(volatile)), [(Reason::InMemory, "/etc".to_owned())]);
+    // bootc with a transient root and a lasting /etc.
+    let transient = "26 1 0:40 / / rw - overlay composefs rw,lowerdir=/x,upperdir=/run/ostree/.private/root/upper\n\
+        30 26 254:1 /ostree/deploy/f/deploy/a.0/etc /etc rw - ext4 /dev/vda1 rw\n";
+    assert_eq!(doubts(&deployed(machine(transient))), []);
     let root = "26 1 0:40 / / rw - tmpfs rootfs rw\n";
     assert_eq!(doubts(&machine(root)), [(Reason::InMemory, "/".to_owned())]);
 }

@@ -26,8 +26,10 @@ pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
     // The engine of a container gives it a root that has nothing to do with a boot.
     let is_of_engine = |point: &Path| point == Path::new("/") && played.snapshot.container().is_some();
     for directory in directories(&early) {
-        let replaced = replaced(mounts.standing(tree.real(directory)));
-        if let Some((point, reason)) = replaced.filter(|(point, _)| !is_of_engine(point)) {
+        let Some((point, reason)) = replaced(mounts.standing(tree.real(directory))) else { continue };
+        // An image with a root in memory and a lasting /etc has its own files in /usr, at every boot.
+        let is_of_image = reason == Reason::InMemory && !directory.starts_with("/etc");
+        if !is_of_engine(&point) && !is_of_image {
             whole.entry(point.clone()).or_insert_with(|| Doubt::of_file(reason, &point));
         }
     }
