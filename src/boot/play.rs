@@ -1,0 +1,276 @@
+//! Plays a boot through: the parameters of the module, the writes of the loader, those of udev's rules, and those of the
+//! programs that write later.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use super::arrival::{Arrival, Coming};
+use super::doubt::{About, Doubt, Reason};
+use super::outlook::{Boot, Lost, Outlook, is_of_reassembly};
+use super::parameters;
+use super::systems::System;
+use super::terms::Terms;
+use super::udev::Rerun;
+use super::uncertain::{self, Played};
+use super::writers::{LaterWrite, Scene, Timing, WRITERS, Writer, Written};
+use crate::kernel::bounds::{Bounds, Takes};
+use crate::kernel::catalog::{Access, FRAG6_HIGH, FRAG6_LOW, Key, Name};
+use crate::kernel::number::kernel_reading;
+use crate::kernel::quirks::Quirk;
+use crate::kernel::sizes::{FRAG6_HIGH_DEFAULT, FRAG6_LOW_DEFAULT};
+use crate::snapshot::Snapshot;
+use crate::sysctl_d::{self, Dialect, Placed, Write};
+use crate::tree::Place;
+
+/// The boot of `snapshot` with `system`, under a kernel with these terms.
+pub(super) fn play(snapshot: &Snapshot, system: &'static System, terms: &Terms, coming: Coming) -> Boot {
+    let Coming { arrival, reassembly, parameters, never, writes: of_rules, reruns, mut doubts } = coming;
+    let arrival_of = |key: &Key| if is_of_reassembly(key) { &reassembly } else { &arrival };
+    let keys = &terms.keys;
+    let tree = &snapshot.tree;
+    let dialect = system.dialect(tree);
+    let files = system.runs(tree);
+    let runs: Vec<Vec<Placed>> = files.iter().map(|files| sysctl_d::assignments(tree, dialect, files)).collect();
+    let mut play = Play {
+        snapshot,
+        bounds: terms.bounds,
+        outlooks: BTreeMap::new(),
+        recorded: HashSet::new(),
+        perhaps: Vec::new(),
+        doubts: Vec::new(),
+    };
+    for read in &runs {
+        play.record_assignments(read, dialect, keys);
+    }
+    for write in parameters::writes(&parameters, snapshot.page_size) {
+        match &never {
+            Some(bar) if *bar != write.place => play.mark_lost(write, Some(bar)),
+            _ => play.apply_parameter(write),
+        }
+    }
+    // These hold for the network of the machine.
+    if terms.is_built_in && snapshot.container().is_none() {
+        for write in parameters::sysctls(tree, keys) {
+            play.apply_parameter(write);
+        }
+    }
+    for write in runs.iter().flat_map(|read| sysctl_d::writes(read, dialect, keys)) {
+        match arrival_of(&write.key) {
+            arrival if arrival.is_in_time() => play.apply_write(write),
+            arrival => play.mark_lost(write, arrival.barred()),
+        }
+    }
+    // A rule writes as the module comes, whenever that is.
+    if matches!(arrival, Arrival::Late { .. } | Arrival::Reapplied { .. }) && never.is_none() {
+        for write in of_rules.iter().filter(|write| keys.contains(&write.key)) {
+            play.apply_write(write.clone());
+        }
+    }
+    for rerun in arrival.reruns() {
+        for write in rerun.writes(tree, keys) {
+            play.apply_write(write);
+        }
+    }
+    if matches!(arrival, Arrival::Early(_)) {
+        doubts.extend(play.unordered_lines(&of_rules));
+        doubts.extend(reruns.iter().filter_map(|rerun| play.unordered(rerun, keys)));
+    }
+    let timing = if matches!(arrival, Arrival::Late { .. }) { Timing::Late } else { Timing::InTime };
+    let mut later = Vec::new();
+    for writer in WRITERS {
+        let values = play.values();
+        later.extend(play.run(writer, &Scene { tree, keys, timing, values: &values }));
+    }
+    let Play { outlooks, perhaps, doubts: of_writers, .. } = play;
+    doubts.extend(terms.doubts(&perhaps, &outlooks));
+    doubts.extend(uncertain::doubts(&Played {
+        snapshot,
+        system,
+        arrival: &arrival,
+        keys,
+        files: &files,
+        runs: &runs,
+        later: &later,
+        outlooks: &outlooks,
+    }));
+    doubts.extend(of_writers);
+    let (keys, bounds) = (terms.keys.clone(), terms.bounds);
+    Boot { system, dialect, arrival, keys, bounds, reassembly, doubts, later, outlooks }
+}
+
+/// A boot while it is played through.
+struct Play<'a> {
+    snapshot: &'a Snapshot,
+    /// The numbers that the kernel takes.
+    bounds: Bounds,
+    outlooks: BTreeMap<Name, Outlook>,
+    /// Which assignments are recorded, by setting: a thousand files may assign the same one.
+    recorded: HashSet<(Name, Place)>,
+    /// The writes that the kernel may refuse.
+    perhaps: Vec<(Name, Place)>,
+    /// What nobody can tell of the later writers.
+    doubts: Vec<Doubt>,
+}
+
+impl Play<'_> {
+    fn outlook(&mut self, name: Name) -> &mut Outlook {
+        self.outlooks.entry(name).or_default()
+    }
+
+    /// Records every assignment that names a setting, as lost until a write shows that it is not.
+    fn record_assignments(&mut self, read: &[Placed], dialect: &Dialect, keys: &BTreeSet<Key>) {
+        let excluded = sysctl_d::excluded(read, dialect);
+        for placed in read.iter().filter(|placed| placed.assignment.value.is_some()) {
+            if let Some(name) = placed.assignment.name() {
+                self.recorded.insert((name.clone(), placed.place.clone()));
+                let outlook = self.outlook(name);
+                outlook.assignments.push(placed.place.clone());
+                let place = placed.place.clone();
+                let is_key = || placed.assignment.dotted_key().is_some_and(|key| keys.contains(&key));
+                match excluded.get(&placed.place).filter(|_| is_key()) {
+                    Some(by) => outlook.lost = Some(Lost::Excluded { place, by: (*by).clone() }),
+                    // A line with a key of older kernels changes nothing about the line with today's key.
+                    None if matches!(outlook.lost, Some(Lost::Excluded { .. })) => {}
+                    None => outlook.lost = Some(Lost::NoSuchKey(place)),
+                }
+            }
+        }
+    }
+
+    /// Writes a sysctl.
+    fn apply_write(&mut self, write: Write) {
+        let number = self.reading(&write).filter(|number| self.accepts(&write.key, *number));
+        let takes = number.zip(write.key.name()).map(|(number, name)| (self.bounds.take(&name, number), name));
+        let number = number.filter(|_| !matches!(takes, Some((Takes::Never, _))));
+        if let Some((Takes::Perhaps, name)) = takes {
+            self.perhaps.push((name, write.place.clone()));
+        }
+        self.record(write, number);
+    }
+
+    /// Applies a parameter of the kernel or of its module; a read-only sysctl does not prevent it.
+    fn apply_parameter(&mut self, write: Write) {
+        let number = self.reading(&write);
+        self.record(write, number);
+    }
+
+    /// The number that the kernel takes from a written text.
+    fn reading(&self, write: &Write) -> Option<i64> {
+        kernel_reading(&write.text, &write.key.name()?, self.snapshot.page_size)
+    }
+
+    /// The values so far.
+    fn values(&self) -> BTreeMap<Name, i64> {
+        self.outlooks.iter().filter_map(|(name, outlook)| Some((name.clone(), outlook.value?))).collect()
+    }
+
+    /// Lets a later writer write, and lists what decides then, or may decide.
+    fn run(&mut self, by: &'static Writer, scene: &Scene) -> Vec<LaterWrite> {
+        let written = (by.writes)(scene);
+        self.doubts.extend(written.iter().filter_map(Written::unknown).cloned());
+        let settings: BTreeSet<Name> = written.iter().filter_map(Written::setting).collect();
+        let decides = |play: &Self, name: &Name| play.outlooks.get(name).and_then(Outlook::decided_by).cloned();
+        let before: Vec<Option<Place>> = settings.iter().map(|name| decides(self, name)).collect();
+        let sure = || written.iter().filter_map(Written::sure);
+        sure().for_each(|write| self.expect_write(write));
+        sure().filter(|write| scene.keys.contains(&write.key)).for_each(|write| self.apply_write(write.clone()));
+        let decisive = |(setting, before): (Name, Option<Place>)| {
+            let after = decides(self, &setting).filter(|place| Some(place) != before.as_ref());
+            let counts = |it: &&Written| match it.sure() {
+                Some(write) => Some(&write.place) == after.as_ref(),
+                None => true,
+            };
+            let written = written.iter().filter(|it| it.setting().as_ref() == Some(&setting)).rfind(counts)?;
+            LaterWrite::new(by, setting, written)
+        };
+        settings.into_iter().zip(before).filter_map(decisive).collect()
+    }
+
+    /// Records the write of a later writer. The write counts as lost until the kernel accepts it.
+    fn expect_write(&mut self, write: &Write) {
+        if let Some(outlook) = self.listed(write) {
+            outlook.lost = Some(Lost::NoSuchKey(write.place.clone()));
+        }
+    }
+
+    /// The outlook of the setting that is written, with the write among its assignments.
+    fn listed(&mut self, write: &Write) -> Option<&mut Outlook> {
+        let name = write.key.name()?;
+        let is_new = self.recorded.insert((name.clone(), write.place.clone()));
+        let outlook = self.outlook(name);
+        if is_new {
+            outlook.assignments.push(write.place.clone());
+        }
+        Some(outlook)
+    }
+
+    fn record(&mut self, write: Write, number: Option<i64>) {
+        let is_outside = write.key.name().is_some_and(|name| self.snapshot.is_outside_container(&name));
+        let Some(outlook) = self.listed(&write) else { return };
+        match number {
+            _ if is_outside => outlook.lost = Some(Lost::OfMachine(write.place)),
+            Some(number) => {
+                outlook.value = Some(number);
+                outlook.winner = Some(write.place);
+                outlook.lost = None;
+            }
+            None => outlook.lost = Some(Lost::Refused(write.place)),
+        }
+    }
+
+    /// The doubt about the settings that a udev rule has written from files of its own, while nobody knows whether that is
+    /// before the loader or after.
+    fn unordered(&self, rerun: &Rerun, keys: &BTreeSet<Key>) -> Option<Doubt> {
+        let writes = if rerun.reads_all() { Vec::new() } else { rerun.writes(&self.snapshot.tree, keys) };
+        let names: BTreeSet<Name> = self.differing(&writes).into_keys().collect();
+        (!names.is_empty()).then(|| Doubt::of_line(Reason::UdevRule, &rerun.rule).about(About::Only(names)))
+    }
+
+    /// The doubts about the settings that udev's rules write themselves, while nobody knows whether that is before the loader
+    /// or after.
+    fn unordered_lines(&self, writes: &[Write]) -> Vec<Doubt> {
+        let doubt = |(name, place): (Name, &Place)| {
+            Doubt::of_line(Reason::UnorderedLine, place).detail("udev").about(About::Only([name].into()))
+        };
+        self.differing(writes).into_iter().map(doubt).collect()
+    }
+
+    /// The settings to which `writes` give another value than they have now, each with the line that does.
+    fn differing<'w>(&self, writes: &'w [Write]) -> BTreeMap<Name, &'w Place> {
+        let of_write = |write: &'w Write| Some((write.key.name()?, (self.reading(write)?, &write.place)));
+        let last: BTreeMap<Name, (i64, &Place)> = writes.iter().filter_map(of_write).collect();
+        let value = |name: &Name| self.outlooks.get(name).and_then(|outlook| outlook.value);
+        let differs = last.into_iter().filter(|(name, (number, _))| value(name) != Some(*number));
+        differs.map(|(name, (_, place))| (name, place)).collect()
+    }
+
+    /// Records a write that comes before the module is there.
+    fn mark_lost(&mut self, write: Write, barred: Option<&Place>) {
+        if let Some(name) = write.key.name() {
+            self.outlook(name).lost = Some(Lost::ModuleLate { place: write.place, barred: barred.cloned() });
+        }
+    }
+
+    /// Whether the kernel, as it is at this point of the boot, takes `number` for `key`.
+    fn accepts(&self, key: &Key, number: i64) -> bool {
+        let Some(name) = key.name() else { return false };
+        let live = self.snapshot.live.as_ref().and_then(|live| live.sysctls.get(key));
+        // A key that is read-only in a child namespace is writable in the initial one, where the boot happens.
+        let writable = self.snapshot.in_child_namespace() || live.is_none_or(|live| live.writable);
+        name.setting().access == Access::ReadWrite && writable && self.keeps_thresholds(&name, number)
+    }
+
+    /// Whether `number` for the setting `name` leaves the lower threshold of IPv6 reassembly below the upper one.
+    fn keeps_thresholds(&self, name: &Name, number: i64) -> bool {
+        let so_far = |name: &Name, default: i64| self.outlooks.get(name).and_then(|o| o.value).unwrap_or(default);
+        let low = so_far(&FRAG6_LOW, FRAG6_LOW_DEFAULT);
+        let high = so_far(&FRAG6_HIGH, FRAG6_HIGH_DEFAULT);
+        if *name == FRAG6_LOW {
+            number <= high
+        } else if *name == FRAG6_HIGH {
+            let may_rise = !Quirk::Frag6HighOnlyFalls.applies_to(self.bounds.release);
+            number >= low && (may_rise || number <= high)
+        } else {
+            true
+        }
+    }
+}
