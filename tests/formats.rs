@@ -1,6 +1,7 @@
-//! Judges the readers of other programs' files by these programs: sh(1) and modprobe(8).
+//! Judges the readers of other programs' files by these programs: sh(1), modprobe(8) and udevadm(8).
 
 mod modprobe;
+mod udev;
 
 use std::collections::BTreeMap;
 use std::fs;

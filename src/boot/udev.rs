@@ -2,7 +2,7 @@
 //!
 //! The event is ACTION=add, SUBSYSTEM=module, KERNEL=nf_conntrack, DEVPATH=/module/nf_conntrack. A rule that also asks for
 //! what files do not tell (`PROGRAM`, `TEST`, `ATTR`) is played through both ways. `udevadm test` is the judge
-//! (`tests/formats.rs`).
+//! (`tests/formats/udev.rs`).
 
 mod rerun;
 
@@ -60,27 +60,48 @@ pub(super) fn arriving(tree: &Tree) -> Arriving {
         (file, rules)
     };
     let files: Vec<(PathBuf, Vec<Rule>)> = files.into_iter().map(parsed).collect();
-    let run = |doubtful| {
-        let mut event = Event::new(doubtful);
+    let run = |choices: &[bool]| {
+        let mut event = Event::new(choices);
         for (file, rules) in &files {
             event.file(rules, |line| Place { file: file.clone(), line });
         }
         event
     };
-    let (without, with) = (run(Holds::No), run(Holds::Yes));
-    let mut arriving = understood(tree, &without);
-    // Where it makes a difference what nobody can tell, it stands in the way.
-    if arriving != understood(tree, &with) {
-        arriving.unclear.extend(with.undecided.into_iter().next());
+    let first = run(&[]);
+    let mut arriving = understood(tree, &first);
+    // Each way through the undecided rules is tried. If one makes a difference, nobody can tell what happens.
+    let mut way = next_way(&first);
+    for tried in 0.. {
+        let Some(choices) = way else { break };
+        let event = run(&choices);
+        if tried == MOST_WAYS || understood(tree, &event) != arriving {
+            let applied = event.undecided.iter().rfind(|(_, applies)| *applies);
+            arriving.unclear.extend(applied.map(|(place, _)| place.clone()));
+            break;
+        }
+        way = next_way(&event);
     }
     arriving
+}
+
+/// The most ways through the rules that are tried.
+const MOST_WAYS: usize = 256;
+
+/// The choices for the way after that of `event`, if there is one: the last rule that did not apply does.
+fn next_way(event: &Event) -> Option<Vec<bool>> {
+    let mut choices: Vec<bool> = event.undecided.iter().map(|(_, applies)| *applies).collect();
+    while choices.last() == Some(&true) {
+        choices.pop();
+    }
+    *choices.last_mut()? = true;
+    Some(choices)
 }
 
 /// Whether a rule in `file` may write something or run a program as the module arrives, whatever the rules before it do.
 ///
 /// Each rule that does so has one of `words` in it.
 fn may_act(tree: &Tree, file: &Path, words: &[Finder]) -> bool {
-    let mut event = Event::new(Holds::Yes);
+    let mut event = Event::new(&[]);
     event.changed.extend([ANY, "TAG", "TAGS", "SYMLINK"].map(str::to_owned));
     let bytes = tree.bytes(file).unwrap_or_default();
     udev_rules::with_words(bytes, words).iter().any(|rule| {
@@ -96,14 +117,14 @@ fn may_act(tree: &Tree, file: &Path, words: &[Finder]) -> bool {
 /// of ours in them; each with its rule.
 pub(super) fn commands_elsewhere(tree: &Tree) -> Vec<(Place, String)> {
     let words = [Finder::new("conntrack")];
-    let mut event = Event::new(Holds::Yes);
+    let mut event = Event::new(&[]);
     event.changed.extend([ANY, "TAG", "TAGS", "SYMLINK"].map(str::to_owned));
     let mut commands = Vec::new();
     for file in drop_ins(tree, &RULES, ".rules") {
         let rules = udev_rules::with_words(tree.bytes(&file).unwrap_or_default(), &words);
         for rule in rules.iter().filter(|rule| event.rule(rule) == Holds::No && may_be_at_boot(rule)) {
             let place = Place { file: file.clone(), line: rule.line };
-            let assigned = rule.pairs.iter().filter(|pair| !is_match(pair));
+            let assigned = rule.pairs.iter().filter(|pair| !pair.operator.is_match());
             commands.extend(assigned.filter_map(command).map(|command| (place.clone(), command)));
         }
     }
@@ -132,11 +153,6 @@ fn command(pair: &Pair) -> Option<String> {
         _ => None,
     }
 }
-
-fn is_match(pair: &Pair) -> bool {
-    matches!(pair.operator, Operator::Matches | Operator::Differs)
-}
-
 fn understood(tree: &Tree, event: &Event) -> Arriving {
     let mut arriving = Arriving::default();
     for write in &event.writes {
@@ -175,25 +191,26 @@ impl From<bool> for Holds {
 /// The event while the rules are played through.
 #[derive(Clone)]
 struct Event {
-    /// What is taken for true where files do not tell.
-    doubtful: Holds,
+    /// For each rule of which files do not tell whether it applies, in the order in which they are met, whether it does.
+    /// Those that are met later do not.
+    choices: Vec<bool>,
     writes: Vec<Write>,
     commands: Vec<(Place, String)>,
     /// Whether a rule has forbidden all further changes to the commands.
     is_final: bool,
     /// The properties and tags that rules before have set, so that their values are no longer known.
     changed: BTreeSet<String>,
-    /// The rules of which files do not tell whether they apply.
-    undecided: Vec<Place>,
+    /// These rules, and whether they applied.
+    undecided: Vec<(Place, bool)>,
 }
 
 /// The name under which all properties together are in [`Event::changed`]: `IMPORT` may set any.
 const ANY: &str = "*";
 
 impl Event {
-    fn new(doubtful: Holds) -> Event {
+    fn new(choices: &[bool]) -> Event {
         Event {
-            doubtful,
+            choices: choices.to_vec(),
             writes: Vec::new(),
             commands: Vec::new(),
             is_final: false,
@@ -210,11 +227,13 @@ impl Event {
                 Holds::No => continue,
                 Holds::Yes => {}
                 Holds::Unknown => {
-                    let counts = ["RUN", "GOTO", "IMPORT", "ENV", "SYSCTL", "ATTR"];
-                    if rule.pairs.iter().any(|pair| counts.contains(&pair.key.as_str())) {
-                        self.undecided.push(place(rule.line));
+                    let counts = ["RUN", "GOTO", "IMPORT", "ENV", "TAG", "SYMLINK", "SYSCTL", "ATTR"];
+                    if !rule.pairs.iter().any(|pair| counts.contains(&pair.key.as_str())) {
+                        continue;
                     }
-                    if self.doubtful == Holds::No {
+                    let applies = self.choices.get(self.undecided.len()).copied().unwrap_or_default();
+                    self.undecided.push((place(rule.line), applies));
+                    if !applies {
                         continue;
                     }
                 }
@@ -244,7 +263,7 @@ impl Event {
     }
 
     fn pair(&self, pair: &Pair) -> Holds {
-        let is_match = matches!(pair.operator, Operator::Matches | Operator::Differs);
+        let is_match = pair.operator.is_match();
         let attribute = pair.attribute.as_deref().unwrap_or_default();
         let value = match pair.key.as_str() {
             // A module has no parent, and no entry in udev's data after a boot.
@@ -268,6 +287,8 @@ impl Event {
                 _ => "",
             },
             "SYMLINK" | "TAG" | "TAGS" if self.changed.contains(&pair.key) => return Holds::Unknown,
+            // systemd 252 takes `?*` for "not empty" and lets that hold without any tag.
+            "SYMLINK" | "TAG" | "TAGS" if pair.value == "?*" => return Holds::Unknown,
             "SYMLINK" | "TAG" | "TAGS" => return Holds::from(pair.operator == Operator::Differs),
             _ => return Holds::Unknown,
         };
@@ -277,8 +298,11 @@ impl Event {
 
     /// Does what a rule says once its matches hold.
     fn carry_out(&mut self, rule: &Rule, place: &Place) {
-        for pair in &rule.pairs {
-            let is_match = matches!(pair.operator, Operator::Matches | Operator::Differs);
+        // udevd sorts the pairs of a rule: its own commands come before those of programs.
+        let is_program = |pair: &&Pair| pair.key == "RUN" && pair.attribute.as_deref() != Some("builtin");
+        let (programs, others): (Vec<&Pair>, Vec<&Pair>) = rule.pairs.iter().partition(is_program);
+        for pair in others.into_iter().chain(programs) {
+            let is_match = pair.operator.is_match();
             match pair.key.as_str() {
                 "IMPORT" if pair.attribute.as_deref() == Some("cmdline") => self.changed.extend([pair.value.clone()]),
                 "IMPORT" => self.changed.extend([ANY.to_owned()]),

@@ -46,6 +46,14 @@ pub enum Operator {
     AssignsFinally,
 }
 
+impl Operator {
+    /// Whether it compares, and does not assign.
+    #[must_use]
+    pub fn is_match(self) -> bool {
+        matches!(self, Operator::Matches | Operator::Differs)
+    }
+}
+
 /// The longest line that udevd takes with its continuations (`UTIL_LINE_SIZE`).
 const LONGEST: usize = 16_384;
 
@@ -111,7 +119,111 @@ fn pairs(line: &str) -> Option<Vec<Pair>> {
         if rest.is_empty() {
             return (!pairs.is_empty() && line.len() < LONGEST).then_some(pairs);
         }
-        pairs.push(pair(&mut rest)?);
+        pairs.push(pair(&mut rest).filter(is_taken)?);
+    }
+}
+
+/// Whether a key has an attribute in braces.
+enum Attribute {
+    Never,
+    Always,
+    /// There is one or not, and it is one of the words if there are any.
+    Perhaps(&'static [&'static str]),
+    /// It is one of these words.
+    OneOf(&'static [&'static str]),
+}
+
+/// The use of a key.
+enum Use {
+    /// It is compared only.
+    Match,
+    /// It is compared, or assigned.
+    Both,
+    /// It is compared, or assigned, and a part of it may be removed.
+    BothOrRemove,
+    /// It is assigned only.
+    Assign,
+    /// It is assigned, and neither added nor final.
+    Only,
+}
+
+/// The keys that udevd takes, as `parse_token` in src/udev/udev-rules.c of systemd 252 has them.
+const KEYS: [(&str, Attribute, Use); 28] = [
+    ("ACTION", Attribute::Never, Use::Match),
+    ("ATTR", Attribute::Always, Use::Both),
+    ("ATTRS", Attribute::Always, Use::Match),
+    ("CONST", Attribute::Always, Use::Match),
+    ("DEVPATH", Attribute::Never, Use::Match),
+    ("DRIVER", Attribute::Never, Use::Match),
+    ("DRIVERS", Attribute::Never, Use::Match),
+    ("ENV", Attribute::Always, Use::Both),
+    ("GOTO", Attribute::Never, Use::Only),
+    ("GROUP", Attribute::Never, Use::Assign),
+    ("IMPORT", Attribute::OneOf(&["program", "builtin", "file", "db", "cmdline", "parent"]), Use::Both),
+    ("KERNEL", Attribute::Never, Use::Match),
+    ("KERNELS", Attribute::Never, Use::Match),
+    ("LABEL", Attribute::Never, Use::Only),
+    ("MODE", Attribute::Never, Use::Assign),
+    ("NAME", Attribute::Never, Use::Both),
+    ("OPTIONS", Attribute::Never, Use::Assign),
+    ("OWNER", Attribute::Never, Use::Assign),
+    ("PROGRAM", Attribute::Never, Use::Both),
+    ("RESULT", Attribute::Never, Use::Match),
+    ("RUN", Attribute::Perhaps(&["program", "builtin"]), Use::Assign),
+    ("SECLABEL", Attribute::Always, Use::Assign),
+    ("SUBSYSTEM", Attribute::Never, Use::Match),
+    ("SUBSYSTEMS", Attribute::Never, Use::Match),
+    ("SYMLINK", Attribute::Never, Use::BothOrRemove),
+    ("SYSCTL", Attribute::Always, Use::Both),
+    ("TAG", Attribute::Never, Use::BothOrRemove),
+    ("TAGS", Attribute::Never, Use::Match),
+];
+
+/// Whether udevd takes a pair. It ignores the whole rule of one that it does not take.
+fn is_taken(pair: &Pair) -> bool {
+    // A mode may be in braces.
+    if pair.key == "TEST" {
+        return pair.operator.is_match();
+    }
+    KEYS.iter().find(|(key, ..)| *key == pair.key).is_some_and(|(_, attribute, of)| {
+        let given = pair.attribute.as_deref().unwrap_or_default();
+        let has_attribute = match attribute {
+            Attribute::Never => given.is_empty(),
+            Attribute::Always => !given.is_empty(),
+            Attribute::Perhaps(words) => given.is_empty() || words.contains(&given),
+            Attribute::OneOf(words) => words.contains(&given),
+        };
+        let takes = match of {
+            Use::Match => pair.operator.is_match(),
+            Use::Both => pair.operator != Operator::Removes,
+            Use::BothOrRemove => true,
+            Use::Assign => !pair.operator.is_match() && pair.operator != Operator::Removes,
+            Use::Only => pair.operator == Operator::Assigns,
+        };
+        has_attribute && takes && (pair.operator.is_match() || may_be_set(pair.key.as_str(), given, &pair.value))
+    })
+}
+
+/// Whether udevd lets a rule set `value` for a key.
+fn may_be_set(key: &str, attribute: &str, value: &str) -> bool {
+    const OF_KERNEL: [&str; 12] = [
+        "ACTION",
+        "DEVLINKS",
+        "DEVNAME",
+        "DEVPATH",
+        "DEVTYPE",
+        "DRIVER",
+        "IFINDEX",
+        "MAJOR",
+        "MINOR",
+        "SEQNUM",
+        "SUBSYSTEM",
+        "TAGS",
+    ];
+    match key {
+        "ENV" => !OF_KERNEL.contains(&attribute),
+        "NAME" => !["", "%k"].contains(&value),
+        _ => true,
     }
 }
 
