@@ -6,7 +6,10 @@ set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
-pool=http://deb.debian.org/debian/pool/main
+# The mirror that apt has.
+mirror=$(apt-get indextargets --format '$(ORIGIN)/$(LABEL) $(REPO_URI)' 'Created-By: Packages' |
+    sed -n 's,^Debian/Debian ,,p' | head -n 1)
+pool=${mirror%/}/pool/main
 libraries="g/glibc/libc6_2.41-12+deb13u5 libz/libzstd/libzstd1_1.5.7+dfsg-1 x/xz-utils/liblzma5_5.8.1-1+deb13u2
     o/openssl/libssl3t64_3.5.9-1~deb13u1 z/zlib/zlib1g_1.3.dfsg+really1.3.1-1+deb13u1"
 for package in $libraries k/kmod/kmod_30+20221128-1 k/kmod/kmod_34.2-2; do

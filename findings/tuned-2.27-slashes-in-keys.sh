@@ -6,7 +6,10 @@ set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
-pool=http://deb.debian.org/debian/pool/main/t/tuned
+# The mirror that apt has.
+mirror=$(apt-get indextargets --format '$(ORIGIN)/$(LABEL) $(REPO_URI)' 'Created-By: Packages' |
+    sed -n 's,^Debian/Debian ,,p' | head -n 1)
+pool=${mirror%/}/pool/main/t/tuned
 cat > write.py <<'PYTHON'
 import sys
 sys.path.insert(0, sys.argv[1] + "/usr/lib/python3/dist-packages")
