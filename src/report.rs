@@ -266,18 +266,19 @@ impl Report {
     ) -> Report {
         let nothing = Plan::default();
         let plan = outcome.as_ref().map_or(&nothing, |plan| *plan);
+        let before_boots = boots(desired, before);
+        let after_boots = if after == before { before_boots.clone() } else { boots(desired, after) };
+        let (before, after) = ((before, before_boots), (after, after_boots));
         let left = match mode {
-            Mode::Apply => after,
-            Mode::Check => before,
+            Mode::Apply => &after,
+            Mode::Check => &before,
         };
-        let sides = [before, after, left].map(|snapshot| (snapshot, boots(desired, snapshot)));
         let settings: Vec<SettingReport> = desired
             .wants
             .values()
             .map(|want| {
-                let [before, after, left] = &sides;
                 let judgement = |(snapshot, boots): &(&Snapshot, Vec<_>)| judge(want, desired, snapshot, boots);
-                let (found, applied, judged) = (judgement(before), judgement(after), judgement(left));
+                let (found, applied, judged) = (judgement(&before), judgement(&after), judgement(left));
                 let applied_or_not = outcome.as_ref().map(|_| &applied);
                 let advice = verify::advice(want, desired, left.0, &judged, applied_or_not);
                 setting_report(want, &found, applied, &judged, advice)
@@ -290,8 +291,8 @@ impl Report {
                 && settings.iter().all(|setting| setting.verdict == Verdict::InSync)
                 && (mode == Mode::Apply || plan.steps.is_empty()),
             settings,
-            changes: plan.steps.iter().filter_map(|step| change(step, after)).collect(),
-            diff: diffs(plan, after),
+            changes: plan.steps.iter().filter_map(|step| change(step, after.0)).collect(),
+            diff: diffs(plan, after.0),
             backup_files: plan.steps.iter().filter_map(backup_file).collect(),
             warnings: plan.warnings.clone(),
             failure: outcome.err(),
