@@ -173,6 +173,19 @@ privileged!(without_the_capability_to_administer_the_network, || {
     }
 });
 
+privileged!(what_only_has_the_name_of_a_staged_file_stays, || {
+    let world = World::new(Network::Private);
+    world.sh(
+        "mkdir -p /etc/sysctl.d; cd /etc/sysctl.d; mkdir .a.conntrack-sysctl.b.tmp; touch .e.conntrack-sysctl.f.tmp
+         ln -s ../hosts .c.conntrack-sysctl.d.tmp; touch ../hosts a.conf",
+    );
+    assert!(world.apply(&request(100)).report().in_sync);
+    assert!(world.path("/etc/hosts").exists());
+    assert!(world.path("/etc/sysctl.d/.a.conntrack-sysctl.b.tmp").is_dir());
+    assert!(world.path("/etc/sysctl.d/.c.conntrack-sysctl.d.tmp").is_symlink());
+    assert!(!world.path("/etc/sysctl.d/.e.conntrack-sysctl.f.tmp").exists());
+});
+
 privileged!(links_that_others_could_have_put_are_not_followed, || {
     let world = World::new(Network::Private);
     world.sh(&format!(

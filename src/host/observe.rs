@@ -279,8 +279,7 @@ fn leftovers(root: &Root, tree: &Tree) -> Vec<PathBuf> {
     let directories: BTreeSet<&Path> =
         read.chain(own).filter(|path| path.starts_with("/etc")).filter_map(Path::parent).collect();
     // A directory that cannot be listed cannot be written to either.
-    let listed = directories.into_iter().filter_map(|directory| root.entries(directory, is_staged).ok());
-    listed.flatten().map(|(path, _)| path).collect()
+    directories.into_iter().filter_map(|directory| root.plain_files(directory, is_staged).ok()).flatten().collect()
 }
 
 fn unreadable(directory: &Path, error: &io::Error) -> Failure {

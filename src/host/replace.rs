@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, fchmod, fchown, openat, renameat_with, unlinkat};
 use rustix::io::Errno;
 
-use super::root::{Root, read_at};
+use super::root::{Root, is_plain_file, read_at};
 use super::walk::Resolved;
 
 /// The mode of a new file: readable for all, as every file of a sysctl.d directory is.
@@ -241,10 +241,15 @@ pub(super) fn is_staged(name: &OsStr) -> bool {
 }
 
 /// Removes the staged files of killed runs. The caller holds the lock, so no other run is at work.
+///
+/// The name itself goes: no link is followed, wherever it leads. A staged file is always a plain one.
 pub fn sweep(root: &Root, leftovers: &[PathBuf]) -> io::Result<()> {
     for path in leftovers {
-        let resolved = root.find(path)?;
-        unlinkat(&resolved.directory, &resolved.name, AtFlags::empty())?;
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { continue };
+        let directory = root.directory(parent)?;
+        if is_plain_file(directory.as_fd(), name) {
+            unlinkat(&directory, name, AtFlags::empty())?;
+        }
     }
     Ok(())
 }

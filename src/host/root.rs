@@ -146,6 +146,19 @@ impl Root {
         Ok((real, entries))
     }
 
+    /// The regular files directly in the directory at `path` whose names `picks` selects, and no links.
+    pub(super) fn plain_files(&self, path: &Path, picks: impl Fn(&OsStr) -> bool) -> io::Result<Vec<PathBuf>> {
+        let directory = self.directory(path)?;
+        let mut files = Vec::new();
+        for item in Dir::read_from(&directory)? {
+            let name = OsString::from_vec(item?.file_name().to_bytes().to_vec());
+            if picks(&name) && is_plain_file(directory.as_fd(), &name) {
+                files.push(path.join(name));
+            }
+        }
+        Ok(files)
+    }
+
     /// When the file at `path` was changed last; of a directory, also when each file directly in it was. Of a link, the file
     /// at its end counts. A file that cannot be reached is left out.
     pub(super) fn moments(&self, path: &Path) -> Vec<(PathBuf, Moment)> {
@@ -221,6 +234,12 @@ impl Root {
         let directory = self.directory(path.parent()?).ok()?;
         readlinkat(&directory, path.file_name()?, Vec::new()).ok().map(CString::into_bytes)
     }
+}
+
+/// Whether `name` is a regular file, and no link to one.
+pub(super) fn is_plain_file(directory: BorrowedFd<'_>, name: &OsStr) -> bool {
+    let stat = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW);
+    stat.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
 }
 
 fn is_directory(resolved: &Resolved) -> bool {
