@@ -7,6 +7,7 @@ mod advice;
 mod files;
 mod initrd;
 mod live;
+mod masking;
 mod uncertain;
 
 use std::collections::BTreeSet;

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::live::{not_on_this_kernel, out_of_bounds, out_of_reach};
+use super::masking;
 use crate::boot::{self, Arrivals, Boot, HASHSIZE_FILE, Lost, Outlook, System};
 use crate::failure::{Failure, Kind};
 use crate::kernel::bounds::Takes;
@@ -448,6 +449,9 @@ impl Editor<'_> {
     /// Puts `document` into the file at `path`, if a run may write there.
     fn put(&mut self, path: &Path, document: &Document) -> Result<(), Failure> {
         self.may_edit(path)?;
+        if self.after.tree.get(path).is_none() {
+            masking::refuse(path, self.desired, &self.after.tree, &self.systems)?;
+        }
         self.write(path, Some(document.as_bytes()));
         Ok(())
     }
