@@ -40,25 +40,13 @@ static MODULES: ModuleLists = ModuleLists {
 };
 
 /// The unit that runs the loader.
-static LOADER_UNIT: Unit = Unit {
-    file: "/etc/systemd/system/systemd-sysctl.service",
-    drop_ins: [
-        "/etc/systemd/system/systemd-sysctl.service.d",
-        "/usr/local/lib/systemd/system/systemd-sysctl.service.d",
-        "/usr/lib/systemd/system/systemd-sysctl.service.d",
-        "/lib/systemd/system/systemd-sysctl.service.d",
-    ],
-};
+static LOADER_UNIT: Unit =
+    Unit { name: "systemd-sysctl.service", drop_ins: &["systemd-sysctl.service.d", "systemd-.service.d", "service.d"] };
 
 /// The unit that loads the modules.
 static MODULES_UNIT: Unit = Unit {
-    file: "/etc/systemd/system/systemd-modules-load.service",
-    drop_ins: [
-        "/etc/systemd/system/systemd-modules-load.service.d",
-        "/usr/local/lib/systemd/system/systemd-modules-load.service.d",
-        "/usr/lib/systemd/system/systemd-modules-load.service.d",
-        "/lib/systemd/system/systemd-modules-load.service.d",
-    ],
+    name: "systemd-modules-load.service",
+    drop_ins: &["systemd-modules-load.service.d", "systemd-modules-.service.d", "systemd-.service.d", "service.d"],
 };
 
 /// The loader runs once, unless its unit is masked.

@@ -1,7 +1,7 @@
 //! Decides whether a boot runs a service of systemd as it is shipped: whether the unit is masked, and whether a file of the
 //! administrator changes what it does (systemd.unit(5)).
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::boot::doubt::{Doubt, Reason};
 use crate::formats::unit;
@@ -11,48 +11,88 @@ use crate::tree::{Entry, Place, Read, Tree, drop_ins};
 const CMDLINE: &str = "/proc/cmdline";
 
 /// The assignments that leave alone whether a service runs, and what it does. A name that is not among them may change it.
-const HARMLESS: [&str; 14] = [
+const HARMLESS: [&str; 33] = [
     "Description",
     "Documentation",
     "After",
     "Before",
     "Wants",
+    "OnFailure",
+    "OnFailureJobMode",
+    "OnSuccess",
     "TimeoutSec",
     "TimeoutStartSec",
     "TimeoutStopSec",
+    "TimeoutAbortSec",
+    "TimeoutStopFailureMode",
     "Nice",
     "Slice",
+    "CPUAccounting",
+    "CPUWeight",
+    "StartupCPUWeight",
+    "IOAccounting",
+    "IOWeight",
+    "IPAccounting",
+    "MemoryAccounting",
+    "TasksAccounting",
+    "OOMScoreAdjust",
+    "ManagedOOMPreference",
     "StandardOutput",
     "StandardError",
     "LogLevelMax",
+    "LogNamespace",
+    "LogRateLimitBurst",
+    "LogRateLimitIntervalSec",
+    "SyslogFacility",
     "SyslogIdentifier",
 ];
 
+/// Where the administrator's units are, the strongest first. Those in /run do not outlive a boot.
+const OF_ADMINISTRATOR: [&str; 4] = [
+    "/etc/systemd/system.control",
+    "/etc/systemd/system",
+    "/etc/systemd/system.attached",
+    "/usr/local/lib/systemd/system",
+];
+
+/// Where packages have units.
+const OF_PACKAGES: [&str; 2] = ["/usr/lib/systemd/system", "/lib/systemd/system"];
+
 /// A unit that is shipped with systemd.
 pub(super) struct Unit {
-    /// Its file of the administrator, which takes the place of the shipped one.
-    pub(super) file: &'static str,
-    /// The directories of its drop-ins, the strongest first.
-    pub(super) drop_ins: [&'static str; 4],
+    /// Its name.
+    pub(super) name: &'static str,
+    /// The names of the directories of its drop-ins: its own, those of its prefixes, and that of all services.
+    pub(super) drop_ins: &'static [&'static str],
 }
 
 impl Unit {
     pub(super) fn reads(&self) -> impl Iterator<Item = Read> {
-        Read::directories(&self.drop_ins, ".conf")
-            .chain([Read::File(self.file.into())])
-            .chain([Read::OfKernel(CMDLINE.into())])
+        let drop_ins =
+            self.directories().into_iter().map(|path| Read::Directory { path: path.into(), suffix: ".conf" });
+        drop_ins.chain(self.files().map(Read::File)).chain([Read::OfKernel(CMDLINE.into())])
+    }
+
+    /// The files of the administrator that take the place of the shipped one, the strongest first.
+    fn files(&self) -> impl Iterator<Item = PathBuf> {
+        OF_ADMINISTRATOR.iter().map(|directory| PathBuf::from(directory).join(self.name))
+    }
+
+    /// The directories of its drop-ins, the strongest first.
+    fn directories(&self) -> Vec<String> {
+        let beside = || OF_ADMINISTRATOR.iter().chain(&OF_PACKAGES);
+        self.drop_ins.iter().flat_map(|name| beside().map(move |directory| format!("{directory}/{name}"))).collect()
     }
 
     /// Whether it is masked: by a link to /dev/null or an empty file in place of the unit, or on the kernel command line.
     pub(super) fn is_masked(&self, tree: &Tree) -> bool {
-        let by_a_file = match tree.get(self.file) {
+        let by_a_file = match self.files().find_map(|file| tree.get(file)) {
             Some(Entry::Null) => true,
             Some(Entry::File(bytes) | Entry::Link { bytes, .. }) => bytes.is_empty(),
             _ => false,
         };
-        let name = Path::new(self.file).file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let words = tree.text(CMDLINE);
-        by_a_file || words.split_whitespace().any(|word| word.strip_prefix("systemd.mask=") == Some(name))
+        by_a_file || words.split_whitespace().any(|word| word.strip_prefix("systemd.mask=") == Some(self.name))
     }
 
     /// The first line of the administrator that may change whether it runs, and what it does.
@@ -60,13 +100,15 @@ impl Unit {
         if self.is_masked(tree) {
             return None;
         }
-        let whole = tree.bytes(self.file).is_some().then(|| PathBuf::from(self.file));
+        let whole = self.files().find(|file| tree.bytes(file).is_some());
         let changes = |file: PathBuf| {
             let read = unit::parse(tree.bytes(&file).unwrap_or_default());
             let change =
                 read.into_iter().find(|line| !HARMLESS.contains(&line.name.as_str()) && line.section != "Install")?;
             Some(Doubt::of_line(Reason::UnitChanged, &Place { file, line: change.line }).detail(change.name))
         };
-        whole.into_iter().chain(drop_ins(tree, &self.drop_ins, ".conf")).find_map(changes)
+        let directories = self.directories();
+        let directories: Vec<&str> = directories.iter().map(String::as_str).collect();
+        whole.into_iter().chain(drop_ins(tree, &directories, ".conf")).find_map(changes)
     }
 }
