@@ -5,6 +5,7 @@
 
 pub mod configparser;
 pub mod depmod;
+pub mod escapes;
 pub mod kernel_arguments;
 pub mod modprobe_d;
 pub mod mounts;

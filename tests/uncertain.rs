@@ -97,6 +97,14 @@ fn a_file_that_decides_when_the_module_comes() {
 }
 
 #[test]
+fn a_script_or_a_job_that_is_too_large_may_write_anything() {
+    for path in ["/etc/rc.local", "/etc/cron.d/a", "/etc/tmpfiles.d/a.conf", "/etc/network/interfaces"] {
+        assert_eq!(acct_with(with_acct(), path), Verdict::Unknown, "{path}");
+    }
+    assert_eq!(acct_with(with_acct(), "/opt/site/run"), Verdict::InSync);
+}
+
+#[test]
 fn a_file_that_is_read_before_the_deciding_line_may_matter_all_the_same() {
     let threshold = format!("{FRAG6_LOW} = 5\n");
     let machine = || {

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::systems::{SYSTEMD, System};
 use super::udev;
+use crate::formats::unit;
 use crate::tree::{Entry, Picked, Place, Read, Tree};
 
 pub(super) use command::{Effect, effects};
@@ -46,10 +47,18 @@ const MOST_UNITS: usize = 64;
 enum Kind {
     /// A shell or another interpreter runs the whole file.
     Script,
+    /// The same, some time after the boot: the scripts that its lines run are not looked through.
+    Periodic,
+    /// A shell script reads the whole file into itself, so that it need not be executable.
+    Sourced,
+    /// The script of an LSB service, by a link to it.
+    Service,
     /// OpenRC runs the whole file.
     ScriptOfOpenrc,
     /// Scripts run by their lines `up`, `post-up` and the like (interfaces(5)).
     Interfaces,
+    /// A shell runs the commands of its lines `PreUp` and `PostUp` (wg-quick(8)).
+    Tunnel,
     /// Each line is a job (crontab(5)).
     Jobs,
 }
@@ -82,6 +91,11 @@ const SOURCES: &[Source] = &[
     of(Kind::Script, "/etc/NetworkManager/dispatcher.d/no-wait.d"),
     of(Kind::Script, "/etc/NetworkManager/dispatcher.d/pre-up.d"),
     of(Kind::Script, "/etc/ppp/ip-up.d"),
+    of(Kind::Sourced, "/etc/dhcp/dhclient-enter-hooks.d"),
+    of(Kind::Sourced, "/etc/dhcp/dhclient-exit-hooks.d"),
+    of(Kind::Script, "/etc/systemd/system-generators"),
+    of(Kind::Service, "/etc/rc2.d"),
+    Source { path: "/etc/wireguard", suffix: ".conf", kind: Kind::Tunnel },
     of(Kind::Script, "/etc/ufw/before.init"),
     of(Kind::Script, "/etc/ufw/after.init"),
     of(Kind::Script, "/var/lib/cloud/scripts/per-boot"),
@@ -90,6 +104,8 @@ const SOURCES: &[Source] = &[
     of(Kind::Interfaces, "/etc/network/interfaces.d"),
     of(Kind::Jobs, "/etc/crontab"),
     of(Kind::Jobs, "/etc/cron.d"),
+    of(Kind::Periodic, "/etc/cron.hourly"),
+    of(Kind::Periodic, "/etc/cron.daily"),
     of(Kind::Jobs, "/var/spool/cron/crontabs/root"),
     of(Kind::Jobs, "/var/spool/cron/root"),
 ];
@@ -99,6 +115,18 @@ const UNITS: [&str; 2] = ["/etc/systemd/system", "/usr/local/lib/systemd/system"
 
 /// The units that another row knows.
 const KNOWN_UNITS: [&str; 2] = ["systemd-sysctl.service", "systemd-modules-load.service"];
+
+/// The LSB services that another row knows, or that are the loader itself.
+const KNOWN_SERVICES: [&str; 4] = ["kmod", "procps", "tuned", "ufw"];
+
+/// Where systemd has the units of packages.
+const UNITS_OF_PACKAGES: [&str; 2] = ["/usr/lib/systemd/system", "/lib/systemd/system"];
+
+/// The program by which systemd runs LSB services. Versions from 258 on have none.
+const RUNS_SERVICES: [&str; 2] = [
+    "/usr/lib/systemd/system-generators/systemd-sysv-generator",
+    "/lib/systemd/system-generators/systemd-sysv-generator",
+];
 
 /// A line that a boot runs.
 pub(super) struct Line {
@@ -112,19 +140,33 @@ impl Source {
     fn read(&self) -> Read {
         let (files, words) = match self.kind {
             Kind::Script | Kind::ScriptOfOpenrc => (Picked::Executable, WORDS_AND_SCRIPTS),
-            Kind::Interfaces | Kind::Jobs => (Picked::All, WORDS_AND_SCRIPTS),
+            Kind::Periodic | Kind::Service => (Picked::Executable, WORDS),
+            Kind::Interfaces | Kind::Jobs | Kind::Sourced | Kind::Tunnel => (Picked::All, WORDS_AND_SCRIPTS),
         };
         Read::Mentions { path: self.path.into(), suffix: self.suffix, files, words }
     }
 
-    /// The commands in its files.
-    fn lines(&self, tree: &Tree) -> Vec<Line> {
+    /// Its files.
+    fn files<'a>(&'a self, tree: &'a Tree) -> impl Iterator<Item = &'a Path> {
         let directory = Path::new(self.path);
         let own = tree.get(directory).map(|_| directory);
         let inside = tree.in_directory(directory).map(|(path, _)| path);
-        let files = own.into_iter().chain(inside.filter(|path| path.to_string_lossy().ends_with(self.suffix)));
+        own.into_iter().chain(inside.filter(|path| path.to_string_lossy().ends_with(self.suffix)))
+    }
+
+    /// The commands in its files.
+    fn lines(&self, tree: &Tree) -> Vec<Line> {
+        let is_run = |path: &&Path| self.kind != Kind::Service || is_started_as_service(tree, path);
+        let files = self.files(tree).filter(is_run);
         let command = |line: &str| match self.kind {
-            Kind::Script | Kind::ScriptOfOpenrc => Some(line.to_owned()),
+            Kind::Script | Kind::ScriptOfOpenrc | Kind::Periodic | Kind::Service | Kind::Sourced => {
+                Some(line.to_owned())
+            }
+            Kind::Tunnel => {
+                let (option, command) = line.split_once('=')?;
+                let is_up = ["preup", "postup"].contains(&option.trim().to_ascii_lowercase().as_str());
+                is_up.then(|| command.trim().to_owned())
+            }
             Kind::Interfaces => {
                 let (option, command) = line.split_once([' ', '\t'])?;
                 ["up", "pre-up", "post-up"].contains(&option).then(|| command.to_owned())
@@ -140,6 +182,38 @@ impl Source {
         };
         files.flat_map(|file| lines_of(tree, file, command)).collect()
     }
+}
+
+/// The LSB service that a link in a directory such as /etc/rc2.d starts.
+fn service(link: &Path) -> Option<&str> {
+    let name = link.file_name()?.to_str()?.strip_prefix('S')?.trim_start_matches(|c: char| c.is_ascii_digit());
+    (!KNOWN_SERVICES.contains(&name)).then_some(name)
+}
+
+/// Whether a boot runs the script of the LSB service at `link`: systemd prefers a unit of the same name.
+fn is_started_as_service(tree: &Tree, link: &Path) -> bool {
+    service(link).is_some_and(|name| !units_for(name).any(|unit| tree.get(unit).is_some()))
+}
+
+/// The units that take the place of an LSB service.
+fn units_for(service: &str) -> impl Iterator<Item = PathBuf> {
+    let directories = UNITS.iter().chain(&UNITS_OF_PACKAGES);
+    directories.map(move |directory| Path::new(directory).join(format!("{service}.service")))
+}
+
+/// Whether a boot of `system` looks at `source`.
+fn is_of(tree: &Tree, system: &System, source: &Source) -> bool {
+    match source.kind {
+        Kind::ScriptOfOpenrc => *system != SYSTEMD,
+        Kind::Service => *system != SYSTEMD || RUNS_SERVICES.iter().any(|program| tree.get(program).is_some()),
+        _ => true,
+    }
+}
+
+/// The files that a boot of `system` runs, or takes commands from, by their places.
+pub(super) fn files(tree: &Tree, system: &System) -> Vec<PathBuf> {
+    let sources = SOURCES.iter().filter(|source| is_of(tree, system, source));
+    sources.flat_map(|source| source.files(tree)).map(Path::to_owned).collect()
 }
 
 /// The commands in the lines of `file`.
@@ -158,9 +232,17 @@ pub(super) fn reads(tree: &Tree) -> Vec<Read> {
     let mut reads: Vec<Read> = SOURCES.iter().map(Source::read).collect();
     let mentions = |path: PathBuf, suffix| Read::Mentions { path, suffix, files: Picked::All, words: UNIT_WORDS };
     reads.extend(UNITS.map(|path| mentions(path.into(), ".service")));
+    reads.extend(UNITS.map(|path| mentions(path.into(), ".timer")));
+    reads.extend(UNITS.map(|path| mentions(path.into(), ".target")));
     reads.extend(drop_in_directories(tree).map(|path| mentions(path.to_owned(), ".conf")));
     for unit in units(tree).into_iter().filter(|unit| !unit_lines(tree, unit).is_empty()).take(MOST_UNITS) {
         reads.extend(links(tree, &unit).map(Read::Presence));
+    }
+    let services = tree.in_directory(Path::new("/etc/rc2.d")).filter_map(|(link, _)| service(link));
+    let services: Vec<&str> = services.collect();
+    if !services.is_empty() {
+        reads.extend(services.into_iter().flat_map(units_for).map(Read::Presence));
+        reads.extend(Read::presences(&RUNS_SERVICES));
     }
     let lines: Vec<Line> = direct_lines(tree);
     reads.extend(named_scripts(&lines).into_iter().map(|path| Read::Mentions {
@@ -179,13 +261,27 @@ pub(super) fn reads(tree: &Tree) -> Vec<Read> {
 }
 
 /// The words of the lines of a unit that may run something.
-const UNIT_WORDS: &[&str] = &["Exec", "conntrack", "net/netfilter", "net.netfilter", "sysctl"];
+const UNIT_WORDS: &[&str] = &[
+    "Exec",
+    "conntrack",
+    "net/netfilter",
+    "net.netfilter",
+    "sysctl",
+    "Wants",
+    "Requires",
+    "BindsTo",
+    "Upholds",
+    "Unit=",
+];
+
+/// The names in a unit that start the units behind them. Whether the unit itself is started is not asked.
+const STARTS: [&str; 5] = ["Wants", "Requires", "BindsTo", "Upholds", "Unit"];
 
 /// The lines that a boot of `system` runs.
 pub(super) fn lines(tree: &Tree, system: &System) -> Vec<Line> {
     let is_systemd = *system == SYSTEMD;
-    let runs = |source: &&Source| !(is_systemd && source.kind == Kind::ScriptOfOpenrc);
-    let mut lines: Vec<Line> = SOURCES.iter().filter(runs).flat_map(|source| source.lines(tree)).collect();
+    let sources = SOURCES.iter().filter(|source| is_of(tree, system, source));
+    let mut lines: Vec<Line> = sources.flat_map(|source| source.lines(tree)).collect();
     if is_systemd {
         lines.extend(lines_of_units(tree));
         let of_rules = udev::commands_elsewhere(tree).into_iter();
@@ -251,22 +347,35 @@ fn directories<'a>(tree: &'a Tree, suffix: &'static str) -> impl Iterator<Item =
 /// The links of which one has the boot start a unit, or a timer or the like that starts the unit.
 fn links<'a>(tree: &'a Tree, unit: &Path) -> impl Iterator<Item = PathBuf> + use<'a> {
     let name = unit.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    directories(tree, ".wants").chain(directories(tree, ".requires")).flat_map(move |directory| {
+    let directories = [".wants", ".requires", ".upholds"].into_iter().flat_map(|suffix| directories(tree, suffix));
+    directories.flat_map(move |directory| {
         ["service", "timer", "path", "socket"].map(|suffix| directory.join(format!("{name}.{suffix}")))
     })
 }
 
 /// The commands of the units that a boot starts, and of all drop-ins.
 fn lines_of_units(tree: &Tree) -> Vec<Line> {
+    let named = named_units(tree);
     // Of a template there may be any instance.
     let is_started = |unit: &&PathBuf| {
-        unit.to_string_lossy().ends_with("@.service") || links(tree, unit).any(|link| tree.get(link).is_some())
+        unit.to_string_lossy().ends_with("@.service")
+            || links(tree, unit).any(|link| tree.get(link).is_some())
+            || unit.file_name().is_some_and(|name| named.contains(name.to_string_lossy().as_ref()))
     };
     let units = units(tree);
     let of_units = units.iter().filter(is_started).flat_map(|unit| unit_lines(tree, unit));
     let drop_ins = drop_in_directories(tree).flat_map(|directory| tree.in_directory(directory));
     let of_drop_ins = drop_ins.flat_map(|(path, _)| unit_lines(tree, path));
     of_units.chain(of_drop_ins).collect()
+}
+
+/// The units that another unit of the administrator names, so that they are started with it.
+fn named_units(tree: &Tree) -> BTreeSet<String> {
+    let files = UNITS.iter().flat_map(|directory| tree.in_directory(Path::new(directory)));
+    let drop_ins = drop_in_directories(tree).flat_map(|directory| tree.in_directory(directory));
+    let read = files.chain(drop_ins).flat_map(|(path, _)| unit::parse(tree.bytes(path).unwrap_or_default()));
+    let names = read.filter(|assignment| STARTS.contains(&assignment.name.as_str()));
+    names.flat_map(|it| it.value.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect()
 }
 
 /// The lines of a unit that run something, or go on with a line that does.

@@ -81,10 +81,15 @@ fn source(line: &Line) -> Option<PathBuf> {
     }
 }
 
+/// The files that count, in the order of their names.
+pub(super) fn files(tree: &Tree) -> Vec<PathBuf> {
+    drop_ins(tree, &DIRECTORIES, ".conf")
+}
+
 /// The lines that count, in the order in which they are carried out.
 fn lines(tree: &Tree) -> Vec<Placed> {
     let mut kept: Vec<Placed> = Vec::new();
-    for file in drop_ins(tree, &DIRECTORIES, ".conf") {
+    for file in files(tree) {
         for line in tmpfiles::parse(tree.bytes(&file).unwrap_or_default()) {
             if !kept.iter().any(|earlier| displaces(&earlier.line, &line)) && kept.len() < MOST_LINES {
                 kept.push(Placed { place: Place { file: file.clone(), line: line.number }, line });
@@ -168,8 +173,12 @@ fn changed_paths(tree: &Tree, line: &Line) -> Vec<PathBuf> {
                 Vec::new()
             }
         }
-        'w' | 'r' | 'R' => {
+        'w' | 'r' | 'R' | 'D' => {
             let is_named = |path: &Path| {
+                if line.action == 'D' {
+                    // At boot it removes all that is in the directory.
+                    return path.ancestors().skip(1).any(|directory| directory == Path::new(&line.path));
+                }
                 let mut named = path.ancestors().take(if line.action == 'R' { 2 } else { 1 });
                 named.any(|path| is_match(&line.path, &path.to_string_lossy()))
             };
@@ -195,7 +204,7 @@ fn content(tree: &Tree, line: &Line, path: &Path) -> Option<Content> {
         Argument::Unknown => return None,
     };
     match line.action {
-        'r' | 'R' => Some(Content::Nothing),
+        'r' | 'R' | 'D' => Some(Content::Nothing),
         'L' if argument == "/dev/null" => Some(Content::Mask),
         'L' | 'C' => Some(Content::Bytes(tree.bytes(source(line)?)?.to_vec())),
         'w' if line.has_plus => Some(Content::Bytes([tree.bytes(path)?, argument.as_bytes()].concat())),

@@ -2,6 +2,8 @@
 //!
 //! Source: `parse_line` in systemd's src/tmpfiles/tmpfiles.c.
 
+use super::escapes::unescaped;
+
 /// A line that systemd-tmpfiles takes for one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
@@ -86,40 +88,6 @@ fn field(rest: &mut &str) -> Option<String> {
 fn without_specifiers(text: &str) -> Option<String> {
     let parts: Vec<&str> = text.split("%%").collect();
     (!parts.iter().any(|part| part.contains('%'))).then(|| parts.join("%"))
-}
-
-/// `text` with the escapes of C. None: an escape that is none.
-fn unescaped(text: &str) -> Option<String> {
-    let mut result = String::new();
-    let mut rest = text;
-    while let Some((before, behind)) = rest.split_once('\\') {
-        result += before;
-        let escape = behind.chars().next()?;
-        let mut length = escape.len_utf8();
-        let code = |digits: &str, radix| u32::from_str_radix(digits, radix).ok().and_then(char::from_u32);
-        result.push(match escape {
-            'n' => '\n',
-            't' => '\t',
-            'r' => '\r',
-            's' => ' ',
-            'a' => '\u{7}',
-            'b' => '\u{8}',
-            'f' => '\u{c}',
-            'v' => '\u{b}',
-            '\\' | '"' | '\'' => escape,
-            'x' => {
-                length = 3;
-                code(behind.get(1..3)?, 16)?
-            }
-            '0'..='3' => {
-                length = 3;
-                code(behind.get(..3)?, 8)?
-            }
-            _ => return None,
-        });
-        rest = &behind[length..];
-    }
-    Some(result + rest)
 }
 
 /// An absolute path without double slashes and without slashes at the end. None: it is none, or it has a part `..`.

@@ -7,6 +7,8 @@
 use memchr::memchr_iter;
 use memchr::memmem::Finder;
 
+use super::escapes::unescaped;
+
 /// One rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
@@ -261,19 +263,50 @@ fn operator(text: &str) -> Option<(Operator, usize)> {
     Some((found.1, found.0.len()))
 }
 
-/// The quoted value at the start of `text`, and what follows it. `e"..."` has the escapes of C, of which only the
-/// quote and the backslash matter here; in `"..."` only the quote is escaped.
+/// The quoted value at the start of `text`, and what follows it. `e"..."` has the escapes of C; in `"..."` only the quote
+/// is escaped. `i"..."` matches letters of either case, and becomes a pattern that does so.
 fn value(text: &str) -> Option<(String, &str)> {
-    let (is_escaped, text) = text.strip_prefix('e').map_or((false, text), |text| (true, text));
-    let text = text.strip_prefix('"')?;
+    let (prefixes, text) = text.split_once('"')?;
+    let (is_escaped, ignores_case) = match prefixes {
+        "" => (false, false),
+        "e" => (true, false),
+        "i" => (false, true),
+        "ei" | "ie" => (true, true),
+        _ => return None,
+    };
+    let (value, following) = quoted(text, is_escaped)?;
+    let value = if is_escaped { unescaped(&value)? } else { value };
+    Some((if ignores_case { in_either_case(&value) } else { value }, following))
+}
+
+/// A pattern that matches like `pattern`, but letters of either case. What stands in brackets is left as it is.
+fn in_either_case(pattern: &str) -> String {
+    let mut either = String::new();
+    let mut is_bracketed = false;
+    for c in pattern.chars() {
+        match c {
+            '[' => is_bracketed = true,
+            ']' => is_bracketed = false,
+            _ => {}
+        }
+        if c.is_ascii_alphabetic() && !is_bracketed {
+            either.extend(['[', c.to_ascii_lowercase(), c.to_ascii_uppercase(), ']']);
+        } else {
+            either.push(c);
+        }
+    }
+    either
+}
+
+/// The text up to the quote that ends it, and what follows that. With escapes, the backslashes stay.
+fn quoted(text: &str, is_escaped: bool) -> Option<(String, &str)> {
     let mut value = String::new();
     let mut characters = text.char_indices();
     while let Some((at, c)) = characters.next() {
         match c {
             '"' => return Some((value, &text[at + 1..])),
-            '\\' if text[at + 1..].starts_with('"') || (is_escaped && text[at + 1..].starts_with('\\')) => {
-                value.extend(characters.next().map(|(_, c)| c));
-            }
+            '\\' if is_escaped => value.extend([c, characters.next()?.1]),
+            '\\' if text[at + 1..].starts_with('"') => value.extend(characters.next().map(|(_, c)| c)),
             c => value.push(c),
         }
     }
@@ -327,6 +360,9 @@ mod tests {
             pair("RUN", Some("program"), Operator::AssignsFinally, "a \"b\""),
             pair("ENV", Some("A"), Operator::Differs, "c\\"),
         ];
+        assert_eq!(parse(text), [Rule { line: 1, pairs: expected.to_vec() }]);
+        let text = br#"A==i"x-[Y]", B==ei"\x7a""#;
+        let expected = [pair("A", None, Operator::Matches, "[xX]-[Y]"), pair("B", None, Operator::Matches, "[zZ]")];
         assert_eq!(parse(text), [Rule { line: 1, pairs: expected.to_vec() }]);
     }
 

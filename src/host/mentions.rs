@@ -1,6 +1,7 @@
 //! Reads the lines of scripts that have certain words in them.
 
 use std::ffi::{OsStr, OsString};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -8,8 +9,8 @@ use std::path::{Path, PathBuf};
 use memchr::memmem::Finder;
 use rustix::fs::{AtFlags, Dir, FileType, statat};
 
-use super::root::{Root, read_at};
-use crate::tree::{Entry, Picked};
+use super::root::{Root, read_at, start_of};
+use crate::tree::{Entry, Obstacle, Picked};
 
 /// The most files that are read in one directory: those of scripts seldom have ten.
 const MOST_FILES: usize = 512;
@@ -70,14 +71,26 @@ fn linked(entry: Entry, target: PathBuf) -> Entry {
 
 /// The lines of the regular file `name` that have one of `words` in them. None: it has no such line.
 fn entry(directory: BorrowedFd<'_>, name: &OsStr, files: Picked, words: &[&str]) -> Option<Entry> {
-    let bytes = read_at(directory, name).ok()?;
-    // A program that is no script may be large, and its bytes say nothing.
-    let lines = lines_with(&bytes, words).filter(|_| !bytes.starts_with(b"\x7fELF"))?;
     let is_executable = || statat(directory, name, AtFlags::empty()).is_ok_and(|stat| stat.st_mode & 0o111 != 0);
-    (files == Picked::All || is_executable()).then_some(Entry::File(lines))
+    let is_picked = || files == Picked::All || is_executable();
+    let too_large = || Entry::Unreadable(Obstacle::TooLarge);
+    // A program that is no script may be large, and its bytes say nothing.
+    let is_program = |start: &[u8]| start.starts_with(b"\x7fELF");
+    match read_at(directory, name) {
+        Ok(bytes) => {
+            let lines = lines_with(&bytes, words).filter(|_| !is_program(&bytes) && is_picked())?;
+            Some(if lines.len() > MOST { too_large() } else { Entry::File(lines) })
+        }
+        Err(error) if error.kind() == io::ErrorKind::FileTooLarge && is_picked() => {
+            let start = start_of(directory, name, b"\x7fELF".len()).ok()?;
+            (!is_program(&start)).then(too_large)
+        }
+        Err(_) => None,
+    }
 }
 
-/// `text` with all lines empty but those that have one of `words` in them. None: there is no such line.
+/// `text` with all lines empty but those that have one of `words` in them, up to a little more than [`MOST`]. None: there
+/// is no such line.
 fn lines_with(text: &[u8], words: &[&str]) -> Option<Vec<u8>> {
     let words: Vec<Finder> = words.iter().map(|word| Finder::new(word.as_bytes())).collect();
     let has_one = |text: &[u8]| words.iter().any(|word| word.find(text).is_some());
@@ -87,10 +100,10 @@ fn lines_with(text: &[u8], words: &[&str]) -> Option<Vec<u8>> {
     let mut kept = Vec::new();
     for line in text.split_inclusive(|byte| *byte == b'\n') {
         let line = if has_one(line) { line } else { b"\n" };
-        if kept.len() + line.len() > MOST {
+        kept.extend_from_slice(line);
+        if kept.len() > MOST {
             break;
         }
-        kept.extend_from_slice(line);
     }
     Some(kept)
 }
@@ -105,5 +118,6 @@ mod tests {
             |text: &str| lines_with(text.as_bytes(), &["ab", "cd"]).map(|lines| String::from_utf8(lines).unwrap());
         assert_eq!(lines("a\nxab\nb\ncd"), Some("\nxab\n\ncd".to_owned()));
         assert_eq!(lines("a\nb"), None);
+        assert!(lines(&"ab\n".repeat(MOST)).is_some_and(|lines| lines.len() > MOST && lines.len() < 2 * MOST));
     }
 }

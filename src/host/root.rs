@@ -295,6 +295,13 @@ fn opened(directory: BorrowedFd<'_>, name: &OsStr) -> io::Result<File> {
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
 }
 
+/// The first `length` bytes of the regular file `name`.
+pub(super) fn start_of(directory: BorrowedFd<'_>, name: &OsStr, length: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(length);
+    opened(directory, name)?.take(length as u64).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// The bytes of the regular file `name`, of which there are `most` at most.
 fn bytes_of(directory: BorrowedFd<'_>, name: &OsStr, most: u64) -> io::Result<Vec<u8>> {
     let file = opened(directory, name)?;

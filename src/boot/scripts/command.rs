@@ -98,12 +98,47 @@ fn plain(tree: &Tree, command: &str, place: &Place) -> Option<Vec<Effect>> {
 
 /// What `sysctl` and `cat` do, the programs that print values.
 fn printing(tree: &Tree, program: &str, arguments: &[String], place: &Place) -> Option<Vec<Effect>> {
-    if is(program, "sysctl") { sysctl(tree, arguments, place) } else { is(program, "cat").then(Vec::new) }
+    if is(program, "sysctl") {
+        sysctl(tree, &single_options(arguments), place)
+    } else if is(program, "systemd-sysctl") {
+        Some(loads(tree, &format!("/usr/lib/systemd/systemd-sysctl {}", arguments.join(" ")), place))
+    } else {
+        is(program, "cat").then(Vec::new)
+    }
 }
 
 /// Whether a word runs the program of this name.
 fn is(word: &str, program: &str) -> bool {
     word.trim_start_matches(['-', '@', ':', '+', '!']).rsplit('/').next() == Some(program)
+}
+
+/// What a loader does that a command line runs.
+fn loads(tree: &Tree, command: &str, place: &Place) -> Vec<Effect> {
+    match meaning(tree, command, place) {
+        Meaning::Loader(rerun) => vec![Effect::Loads(rerun)],
+        Meaning::Nothing => Vec::new(),
+        Meaning::Unclear => vec![Effect::Anything],
+    }
+}
+
+/// The arguments of `sysctl` with each short option by itself: `-qp` is `-q -p`, and `-pFILE` is `-p FILE`.
+fn single_options(arguments: &[String]) -> Vec<String> {
+    let mut single = Vec::new();
+    for argument in arguments {
+        let Some(letters) = argument.strip_prefix('-').filter(|letters| !letters.starts_with('-')) else {
+            single.push(argument.clone());
+            continue;
+        };
+        for (at, letter) in letters.char_indices() {
+            single.push(format!("-{letter}"));
+            let rest = &letters[at + letter.len_utf8()..];
+            if letter == 'p' && !rest.is_empty() {
+                single.push(rest.to_owned());
+                break;
+            }
+        }
+    }
+    single
 }
 
 /// What `sysctl` does with these arguments.
@@ -112,11 +147,7 @@ fn sysctl(tree: &Tree, arguments: &[String], place: &Place) -> Option<Vec<Effect
         ["-p", "--load", "--system", "-f", "-r", "--pattern"].contains(&word.as_str()) || word.starts_with("--load=")
     };
     if arguments.iter().any(is_load) {
-        return match meaning(tree, &format!("/usr/sbin/sysctl {}", arguments.join(" ")), place) {
-            Meaning::Loader(rerun) => Some(vec![Effect::Loads(rerun)]),
-            Meaning::Nothing => Some(Vec::new()),
-            Meaning::Unclear => Some(vec![Effect::Anything]),
-        };
+        return Some(loads(tree, &format!("/usr/sbin/sysctl {}", arguments.join(" ")), place));
     }
     let plain = ["-w", "--write", "-q", "--quiet", "-e", "--ignore", "-n", "--values", "-a", "--all"];
     let mut effects = Vec::new();
@@ -166,8 +197,12 @@ fn words(command: &str) -> Option<Vec<String>> {
 fn named(command: &str) -> Vec<Effect> {
     let mut effects = Vec::new();
     // Which file it reads may depend on a variable.
-    let has_word = |words: &[&str]| command.split_whitespace().any(|word| words.contains(&word));
-    if command.contains("sysctl ") && has_word(&["-p", "--load", "--system"]) {
+    let is_load = |word: &str| {
+        let letters = word.strip_prefix('-').filter(|letters| !letters.starts_with('-')).unwrap_or_default();
+        let letters = letters.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+        letters.contains(['p', 'f']) || ["--load", "--system"].iter().any(|option| word.starts_with(option))
+    };
+    if command.split_once("sysctl ").is_some_and(|(_, arguments)| arguments.split_whitespace().any(is_load)) {
         effects.push(Effect::Anything);
     }
     if command.contains("hashsize") && command.contains("conntrack") {
@@ -185,6 +220,9 @@ fn named(command: &str) -> Vec<Effect> {
 
 /// The setting that a word names, if a character stands behind it that ends it or goes on with it.
 fn of_word(word: &str, behind: Option<char>) -> Option<Effect> {
+    if !["conntrack", "netfilter", "nf_"].iter().any(|part| word.contains(part)) {
+        return None;
+    }
     let dotted = word.trim_start_matches("/proc/sys/").replace('/', ".");
     let dotted = dotted.trim_matches(['.', '-']);
     let is_open = behind.is_some_and(|c| matches!(c, '$' | '*' | '?' | '[' | '{'));
@@ -204,5 +242,9 @@ fn of_word(word: &str, behind: Option<char>) -> Option<Effect> {
     };
     let of_catalog = || CATALOG.iter().filter_map(|setting| Name::of_key(setting.name)).find(is_bare_name);
     let name = Name::of_key(dotted).or_else(of_catalog).filter(|name| *name != COUNT)?;
+    // A script may put the rest of a name behind its beginning.
+    if !name.is_catalogued() && CATALOG.iter().any(|setting| setting.name.starts_with(dotted)) {
+        return Some(Effect::Anything);
+    }
     Some(Effect::Names(name))
 }

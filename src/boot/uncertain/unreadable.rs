@@ -8,8 +8,8 @@ use crate::boot::arrival::Arrival;
 use crate::boot::doubt::{About, Doubt, Reason};
 use crate::boot::parameters::MODPROBE;
 use crate::boot::systems::Stage;
-use crate::boot::udev;
 use crate::boot::writers::{self, Certainty, Evidence};
+use crate::boot::{scripts, tmpfiles, udev};
 use crate::kernel::catalog::{FRAG6_HIGH, FRAG6_LOW, Name};
 use crate::tree::{Entry, Obstacle, Tree, drop_ins};
 
@@ -22,7 +22,8 @@ pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
     if *played.arrival != Arrival::BuiltIn {
         doubts.extend(of_module(played));
     }
-    for path in writers::files(tree) {
+    let of_scripts = scripts::files(tree, played.system).into_iter().chain(tmpfiles::files(tree));
+    for path in writers::files(tree).chain(of_scripts) {
         doubts.extend(doubt(tree, &path));
     }
     doubts

@@ -1,0 +1,36 @@
+//! The escapes of C, as systemd reads them in several files (`cunescape` in its src/basic/escape.c).
+
+/// `text` with the escapes of C. None: an escape that is none.
+#[must_use]
+pub fn unescaped(text: &str) -> Option<String> {
+    let mut result = String::new();
+    let mut rest = text;
+    while let Some((before, behind)) = rest.split_once('\\') {
+        result += before;
+        let escape = behind.chars().next()?;
+        let mut length = escape.len_utf8();
+        let code = |digits: &str, radix| u32::from_str_radix(digits, radix).ok().and_then(char::from_u32);
+        result.push(match escape {
+            'n' => '\n',
+            't' => '\t',
+            'r' => '\r',
+            's' => ' ',
+            'a' => '\u{7}',
+            'b' => '\u{8}',
+            'f' => '\u{c}',
+            'v' => '\u{b}',
+            '\\' | '"' | '\'' => escape,
+            'x' => {
+                length = 3;
+                code(behind.get(1..3)?, 16)?
+            }
+            '0'..='3' => {
+                length = 3;
+                code(behind.get(..3)?, 8)?
+            }
+            _ => return None,
+        });
+        rest = &behind[length..];
+    }
+    Some(result + rest)
+}
