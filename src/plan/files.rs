@@ -23,6 +23,10 @@ use crate::tree::{Entry, Place, Tree};
 use crate::verify::{Remedy, bar_text, commentable, rivals, satisfies};
 use crate::warning::{Code, Warning};
 
+/// The remedy where the loader never runs.
+const UNMASK_HINT: &str =
+    "run `systemctl unmask systemd-sysctl.service`, or take `systemd.mask=` for it off the kernel command line";
+
 /// The beginning of the comment that a line of another file is turned into: it names this program.
 const NOTE: &str = "conntrack-sysctl: ";
 
@@ -503,6 +507,10 @@ impl Editor<'_> {
         let Some(system) = self.systems.iter().find(|system| !system.loads(&self.after.tree, file)) else {
             return Ok(());
         };
+        if system.runs(&self.after.tree).is_empty() {
+            let message = format!("`{}` is not read at boot: the unit of {} is masked", file.display(), system.command);
+            return Err(Failure::new(Kind::BadRequest, message).hint(UNMASK_HINT));
+        }
         let message = format!("`{}` is not read at boot: this machine boots with {}", file.display(), system.command);
         Err(Failure::new(Kind::BadRequest, message).at("/file").hint(FILE_HINT))
     }
