@@ -232,8 +232,11 @@ pub(super) fn reads(tree: &Tree) -> Vec<Read> {
     let mut reads: Vec<Read> = SOURCES.iter().map(Source::read).collect();
     let mentions = |path: PathBuf, suffix| Read::Mentions { path, suffix, files: Picked::All, words: UNIT_WORDS };
     reads.extend(UNITS.map(|path| mentions(path.into(), ".service")));
-    reads.extend(UNITS.map(|path| mentions(path.into(), ".timer")));
-    reads.extend(UNITS.map(|path| mentions(path.into(), ".target")));
+    // Most machines have no unit of their own that these could start.
+    if !units(tree).is_empty() {
+        reads.extend(UNITS.map(|path| mentions(path.into(), ".timer")));
+        reads.extend(UNITS.map(|path| mentions(path.into(), ".target")));
+    }
     reads.extend(drop_in_directories(tree).map(|path| mentions(path.to_owned(), ".conf")));
     for unit in units(tree).into_iter().filter(|unit| !unit_lines(tree, unit).is_empty()).take(MOST_UNITS) {
         reads.extend(links(tree, &unit).map(Read::Presence));
