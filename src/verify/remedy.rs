@@ -12,8 +12,8 @@ use crate::tree::{Place, Tree};
 pub enum Remedy {
     /// Change that line, or choose a file of ours that is read later.
     ChangeLine,
-    /// Choose a file of ours that is read later, or mask the whole file: the line must not be edited.
-    MaskFile,
+    /// Choose a file of ours that is read later: the line must not be edited, and to hide its file would lose other lines.
+    ReadLater,
     /// Change or remove the line: it stands in a file of another program, which no drop-in can mask.
     AgreeWithProgram,
     /// Change the configuration of a program in the cluster: the line stands in a copy of it.
@@ -30,7 +30,7 @@ pub(super) fn remedy(tree: &Tree, winner: &Place, name: &Name) -> Remedy {
     let is_drop_in = winner.file.parent().is_some_and(|directory| directory.ends_with("sysctl.d"));
     match commentable(tree, winner, name) {
         Some(_) => Remedy::ChangeLine,
-        None if is_drop_in => Remedy::MaskFile,
+        None if is_drop_in => Remedy::ReadLater,
         None if winner.file.starts_with(VOLUMES) => Remedy::ChangeCluster,
         None => Remedy::AgreeWithProgram,
     }
@@ -44,9 +44,7 @@ impl fmt::Display for Remedy {
             }
             Remedy::AgreeWithProgram => "give that line the same value, or remove it",
             Remedy::ChangeCluster => "set the same value in that ConfigMap of the cluster",
-            Remedy::MaskFile => {
-                "choose a `file` that is read later, or mask that file by one of the same name in /etc/sysctl.d"
-            }
+            Remedy::ReadLater => "choose a `file` that is read later",
             Remedy::AllowModule(bar) if is_command_line(bar) => {
                 "remove nf_conntrack from `module_blacklist` and `modprobe.blacklist` in the boot loader's configuration"
             }

@@ -114,7 +114,7 @@ impl fmt::Display for Rivals {
         };
         let parts = [
             (lines(&Remedy::ChangeLine), "remove", ""),
-            (lines(&Remedy::MaskFile), "mask the file of", " by one of the same name in /etc/sysctl.d"),
+            (lines(&Remedy::ReadLater), "choose a `file` that is read later than", ""),
             (lines(&Remedy::AgreeWithProgram), "give", " the same value"),
             (lines(&Remedy::ChangeCluster), "give", " the same value in that ConfigMap of the cluster"),
         ];
