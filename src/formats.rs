@@ -14,4 +14,5 @@ pub mod shell;
 pub mod tmpfiles;
 pub mod udev_rules;
 pub mod unit;
+pub mod words;
 pub mod yaml;

@@ -343,7 +343,7 @@ mod tests {
 
     #[test]
     fn rules_with_words_are_those_of_the_whole_file() {
-        let text = "# RUN\nA==\"1\", \\\n# RUN\n  # note \\\nRUN+=\"a\"\nB==\"RUN\"\r\nC==\"2\", \\\r\n RUN=\"c\"\nD==\"3\"\n#\\\nE==\"RUN\"\nRUN+=\"x\" \\";
+        let text = "# RUN\nKERNEL==\"1\", \\\n# RUN\n  # note \\\nRUN+=\"a\"\nDRIVER==\"RUN\"\r\nACTION==\"2\", \\\r\n RUN=\"c\"\nNAME==\"3\"\n#\\\nDEVPATH==\"RUN\"\nRUN+=\"x\" \\";
         let wanted = |rule: &Rule| rule.pairs.iter().any(|pair| pair.key == "RUN" || pair.value == "RUN");
         let mut expected = parse(text.as_bytes());
         expected.retain(wanted);
@@ -361,13 +361,17 @@ mod tests {
             pair("ENV", Some("A"), Operator::Differs, "c\\"),
         ];
         assert_eq!(parse(text), [Rule { line: 1, pairs: expected.to_vec() }]);
-        let text = br#"A==i"x-[Y]", B==ei"\x7a""#;
-        let expected = [pair("A", None, Operator::Matches, "[xX]-[Y]"), pair("B", None, Operator::Matches, "[zZ]")];
+        let text = br#"NAME==i"x-[Y]", TAG==ei"\x7a""#;
+        let expected =
+            [pair("NAME", None, Operator::Matches, "[xX]-[Y]"), pair("TAG", None, Operator::Matches, "[zZ]")];
         assert_eq!(parse(text), [Rule { line: 1, pairs: expected.to_vec() }]);
     }
 
     #[test]
     fn a_line_that_udevd_cannot_read_is_no_rule() {
+        for line in ["RUN-=\"a\"", "KERNEL=\"a\"", "KERNEL{a}==\"b\"", "SYSCTL=\"a\"", "FOO==\"a\", RUN+=\"b\""] {
+            assert_eq!(parse(line.as_bytes()), [], "{line}");
+        }
         for line in ["KERNEL==\"a\", RUN+=\"b\" # note", "KERNEL=='a'", "KERNEL", "RUN+=\"a", "ENV{A==\"b\"", "", " "] {
             assert_eq!(parse(line.as_bytes()), [], "{line}");
         }

@@ -3,6 +3,7 @@
 
 use super::Line;
 use crate::boot::udev::{Meaning, Rerun, meaning};
+use crate::formats;
 use crate::kernel::catalog::{BUCKETS, CATALOG, COUNT, Key, MAX, Name, PREFIX};
 use crate::tree::{Place, Tree};
 
@@ -173,24 +174,11 @@ fn written(key: &Key, text: &str) -> Vec<Effect> {
 
 /// The words of a command without their quotation marks. None: only a shell can read it.
 fn words(command: &str) -> Option<Vec<String>> {
-    let mut words = Vec::new();
-    let mut word: Option<String> = None;
-    let mut quote = None;
-    for c in command.chars() {
-        match (c, quote) {
-            (c, Some(open)) if c == open => quote = None,
-            ('"' | '\'', None) => {
-                quote = Some(c);
-                word.get_or_insert_default();
-            }
-            (' ' | '\t', None) => words.extend(word.take()),
-            ('$' | '`' | '\\', open) if open != Some('\'') => return None,
-            ('*' | '?' | '{' | '}' | '<' | '>' | '(' | ')' | '~', None) => return None,
-            (c, _) => word.get_or_insert_default().push(c),
-        }
-    }
-    words.extend(word);
-    quote.is_none().then_some(words)
+    formats::words::words(command, |c, quote| match c {
+        '$' | '`' | '\\' => quote != Some('\''),
+        '*' | '?' | '{' | '}' | '<' | '>' | '(' | ')' | '~' => quote.is_none(),
+        _ => false,
+    })
 }
 
 /// The settings that a command names.

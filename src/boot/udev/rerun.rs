@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::boot::systems::SYSTEMD;
+use crate::formats;
 use crate::kernel::catalog::Key;
 use crate::sysctl_d::{self, Dialect, Write, paths, procps};
 use crate::tree::{Place, Tree};
@@ -121,25 +122,7 @@ fn is_path(text: &str) -> bool {
 /// stand for parts of the event. None: a form that is not read here.
 fn words(command: &str) -> Option<Vec<String>> {
     let command = command.replace("$kernel", "nf_conntrack").replace("%k", "nf_conntrack");
-    if command.contains(['\\', '$', '%']) {
-        return None;
-    }
-    let mut words = Vec::new();
-    let mut word: Option<String> = None;
-    let mut quote = None;
-    for c in command.chars() {
-        match (c, quote) {
-            (c, Some(open)) if c == open => quote = None,
-            ('"' | '\'', None) => {
-                quote = Some(c);
-                word.get_or_insert_default();
-            }
-            (' ' | '\t' | '\n' | '\r', None) => words.extend(word.take()),
-            (c, _) => word.get_or_insert_default().push(c),
-        }
-    }
-    words.extend(word);
-    quote.is_none().then_some(words)
+    formats::words::words(&command, |c, _| matches!(c, '\\' | '$' | '%'))
 }
 
 impl Rerun {
