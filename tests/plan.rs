@@ -334,9 +334,24 @@ fn the_advice_on_a_line_that_wins_is_what_helps() {
         ("comment_out", "/etc/sysctl.d/95-vendor.conf", "net.netfilter.nf_conntrack_max = 5", "apply overrules it"),
         ("fail", "/etc/sysctl.d/95-vendor.conf", "net.netfilter.nf_conntrack_max = 5", "set `conflicts`"),
         ("warn", "/etc/sysctl.d/95-vendor.conf", "net.netfilter.nf_conntrack_max = 5", "set `conflicts`"),
-        ("fail", "/usr/lib/sysctl.d/95-vendor.conf", "net.netfilter.nf_conntrack_max = 5", "or mask that file"),
-        ("comment_out", "/usr/lib/sysctl.d/95-vendor.conf", "net.netfilter.nf_conntrack_max = 5", "or mask that file"),
-        ("comment_out", "/etc/sysctl.d/95-vendor.conf", "net.nf_conntrack_ma* = 5", "or mask that file"),
+        (
+            "fail",
+            "/usr/lib/sysctl.d/95-vendor.conf",
+            "net.netfilter.nf_conntrack_max = 5",
+            "choose a `file` that is read later",
+        ),
+        (
+            "comment_out",
+            "/usr/lib/sysctl.d/95-vendor.conf",
+            "net.netfilter.nf_conntrack_max = 5",
+            "choose a `file` that is read later",
+        ),
+        (
+            "comment_out",
+            "/etc/sysctl.d/95-vendor.conf",
+            "net.nf_conntrack_ma* = 5",
+            "choose a `file` that is read later",
+        ),
     ];
     for (conflicts, file, line, expected) in cases {
         let request = format!(r#"{{"settings": {{"nf_conntrack_max": 98000}}, "conflicts": "{conflicts}"}}"#);
@@ -380,8 +395,7 @@ fn all_lines_that_are_in_the_way_are_named_at_once() {
         (
             &[("/etc/sysctl.d/95-a.conf", wrong(5)), ("/usr/lib/sysctl.d/99-b.conf", wrong(6))],
             "`/usr/lib/sysctl.d/99-b.conf:1` wins at boot, and without it `/etc/sysctl.d/95-a.conf:1`; ",
-            "remove `/etc/sysctl.d/95-a.conf:1`, and mask the file of `/usr/lib/sysctl.d/99-b.conf:1` by one of the same \
-             name in /etc/sysctl.d",
+            "remove `/etc/sysctl.d/95-a.conf:1`, and choose a `file` that is read later than `/usr/lib/sysctl.d/99-b.conf:1`",
         ),
         // A line that is read before our file is not in the way, nor is one that is right.
         (
@@ -405,7 +419,7 @@ fn all_lines_that_are_in_the_way_are_named_at_once() {
                 ("/etc/sysctl.d/99-b.conf", wrong(6)),
             ],
             "`/etc/sysctl.d/99-b.conf:1` wins at boot, and without it `/etc/sysctl.d/95-a.conf:1`; ",
-            "remove `/etc/sysctl.d/99-b.conf:1`, and mask the file of `/etc/sysctl.d/95-a.conf:1`",
+            "remove `/etc/sysctl.d/99-b.conf:1`, and choose a `file` that is read later than `/etc/sysctl.d/95-a.conf:1`",
         ),
     ];
     let desired = request::from_slice(br#"{"settings": {"nf_conntrack_max": 98000}}"#).expect("it is well formed");
