@@ -125,6 +125,76 @@ fn each_wrong_answer_fails() {
     }
 }
 
+/// The same guest, with a boot that cannot be known, as the report, `show` and the check after the reboot say.
+fn doubtful() -> Results {
+    let mut results = Results::right();
+    results.case.expected = Expected::parse("doubt boot_script from /etc/rc.local:2", "a test");
+    let doubt =
+        r#""doubts": [{"reason": "boot_script", "file": "/etc/rc.local", "line": 2, "message": "", "advice": ""}]"#;
+    for name in ["report", "check"].map(|name| results.of_case(name)) {
+        results.replace(&name, "\"doubts\": []", doubt);
+        results.replace(&name, "\"verdict\": \"in_sync\"", "\"verdict\": \"unknown\"");
+        results.replace(&name, "\"in_sync\": true", "\"in_sync\": false");
+    }
+    results.replace("show", "\"verdict\": \"in_sync\"", "\"verdict\": \"unknown\"");
+    results
+}
+
+#[test]
+fn a_boot_in_doubt_may_make_any_value() {
+    for seen in ["44", "45", "120"] {
+        let results = doubtful();
+        results.write("seen", &format!("{SYN_SENT} {seen}\n{MAX} 8192\n"));
+        assert_eq!(results.wrong(), Vec::<String>::new(), "{seen}");
+    }
+    let mut results = doubtful();
+    // Without the doubt it is 44.
+    results.case.expected =
+        Expected::parse(&format!("{SYN_SENT} 43\ndoubt boot_script from /etc/rc.local:2"), "a test");
+    assert_eq!(results.wrong(), Vec::<String>::new());
+}
+
+#[test]
+fn a_doubt_is_judged_too() {
+    let doubt = "(doubt)";
+    // In the check after the reboot, in the report, and of `show` alone.
+    let cases: [(Spoil, &[&str]); 6] = [
+        (|it| it.replace(&it.of_case("check"), "boot_script", "unit_changed"), &[doubt]),
+        (|it| it.replace(&it.of_case("check"), "\"line\": 2", "\"line\": 3"), &[doubt]),
+        (|it| it.write("seen", &format!("{MAX} 8192\n")), &[SYN_SENT, SYN_SENT]),
+        (|it| it.replace("show", "\"unknown\"", "\"in_sync\""), &[]),
+        (
+            |it| it.replace(&it.of_case("check"), "\"in_sync\": false", "\"in_sync\": true"),
+            &["(check after the reboot)"],
+        ),
+        (|it| it.replace(&it.of_case("report"), "\"reason\": \"boot_script\"", "\"reason\": \"udev_rule\""), &[doubt]),
+    ];
+    for (number, (spoil, wrong)) in cases.iter().enumerate() {
+        let results = doubtful();
+        spoil(&results);
+        assert_eq!(results.wrong(), *wrong, "case {number}");
+    }
+    // A mount ends with the boot, and the check after it sees what lay below.
+    let mut results = doubtful();
+    results.replace(&results.of_case("report"), "boot_script", "mounted_over");
+    results.case.expected = Expected::parse("doubt mounted_over from /etc/rc.local:2", "a test");
+    assert_eq!(results.wrong(), Vec::<String>::new());
+    // A doubt that nobody expects, the value that the author knows of a real boot, and a doubt that is missing.
+    let mut results = doubtful();
+    results.case.expected = Expected::parse(&format!("{SYN_SENT} 44"), "a test");
+    assert_eq!(results.wrong(), [SYN_SENT]);
+    results.case.expected = Expected::parse(&format!("{SYN_SENT} 45 reboot\ndoubt boot_script"), "a test");
+    assert_eq!(results.wrong(), [SYN_SENT]);
+    let mut results = Results::right();
+    results.case.expected = Expected::parse("doubt boot_script", "a test");
+    assert_eq!(results.wrong(), [doubt]);
+    // `show` alone may not be in doubt.
+    let results = Results::right();
+    results.replace("show", "\"verdict\": \"in_sync\"", "\"verdict\": \"unknown\"");
+    results.write("seen", &format!("{SYN_SENT} 45\n{MAX} 8192\n"));
+    assert_eq!(results.wrong(), [SYN_SENT, SYN_SENT]);
+}
+
 #[test]
 fn what_a_case_expects_of_the_module_the_probe_and_the_run_is_judged() {
     let mut results = Results::right();

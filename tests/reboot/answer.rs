@@ -7,6 +7,7 @@ use std::path::Path;
 use super::case::Case;
 use super::judge::Values;
 use conntrack_sysctl::report::Report;
+use conntrack_sysctl::verify::Verdict;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -34,6 +35,8 @@ pub(crate) struct ShownSetting {
     pub(crate) name: String,
     /// None: no file decides.
     pub(crate) boot: Option<i64>,
+    /// `unknown` where the boot is in doubt.
+    pub(crate) verdict: Verdict,
 }
 
 /// The outcome of a case.

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::answer::{Answer, Answered};
+use super::answer::{Answer, Answered, ShownSetting};
 use super::case::{Case, Judge};
 use super::expected::Line;
 use super::images::Image;
 use conntrack_sysctl::report::Report;
+use conntrack_sysctl::verify::{Reason, Verdict};
 
 /// The numbers of a kernel, by key.
 pub(crate) type Values = BTreeMap<String, i64>;
@@ -20,6 +21,8 @@ enum Prediction {
     Default,
     /// This number.
     Number(i64),
+    /// It cannot know. Any value is right.
+    Doubtful,
 }
 
 impl From<Option<i64>> for Prediction {
@@ -66,6 +69,7 @@ impl Booted<'_> {
         match &answered.report {
             Some(Ok(report)) => {
                 rows.extend(failure(case, report, &words));
+                rows.extend(doubt(case, report, answered, &words));
                 settings.extend(report.settings.iter().map(|setting| setting.name.clone()));
                 rows.push(promise(case, report, answered));
             }
@@ -76,11 +80,20 @@ impl Booted<'_> {
         for setting in settings {
             let reported = answered.report.iter().flatten().flat_map(|report| &report.settings);
             let predicted = match reported.into_iter().find(|it| it.name == setting) {
+                Some(reported) if !reported.doubts.is_empty() => Prediction::Doubtful,
                 Some(reported) => reported.boot.after.into(),
                 None => self.shown(&setting),
             };
-            let expected = case.expected.of(&setting, &words).map(Line::value);
-            rows.push(self.value(&case.name, &setting, predicted, expected));
+            let mut expected = case.expected.of(&setting, &words);
+            if matches!(predicted, Prediction::Doubtful) {
+                // The number of the model is the one without the doubt.
+                expected = expected.filter(|line| line.places.iter().any(|place| place == Judge::Reboot.name()));
+            }
+            let mut row = self.value(&case.name, &setting, predicted, expected.map(Line::value));
+            if matches!(predicted, Prediction::Doubtful) && expected_doubt(case, &words).is_none() {
+                row.wrong = Some("the case expects no doubt".to_owned());
+            }
+            rows.push(row);
         }
         if let Some(line) = case.expected.of("module", &words) {
             // By which line it comes early is for the model: the cases of one machine may each bring one.
@@ -112,7 +125,8 @@ impl Booted<'_> {
             Err(why) => return failed(why),
         };
         let judged = shown.settings.iter().filter(|it| it.boot.is_some() || self.answer.seen.contains_key(&it.name));
-        let rows: Vec<Row> = judged.map(|it| self.value(name, &it.name, it.boot.into(), None)).collect();
+        let predicted = |it: &ShownSetting| if self.is_doubted(it) { Prediction::Doubtful } else { it.boot.into() };
+        let rows: Vec<Row> = judged.map(|it| self.value(name, &it.name, predicted(it), None)).collect();
         let count = rows.len();
         let wrong: Vec<Row> = rows.into_iter().filter(|row| row.wrong.is_some()).collect();
         if count == 0 {
@@ -132,6 +146,13 @@ impl Booted<'_> {
         shown.settings.iter().find(|shown| shown.name == setting).and_then(|shown| shown.boot).into()
     }
 
+    /// Whether `show` says that it cannot know the boot of a setting, and the report of a case says so too.
+    fn is_doubted(&self, shown: &ShownSetting) -> bool {
+        let reports = self.answer.cases.values().filter_map(|answered| answered.report.as_ref()?.as_ref().ok());
+        let mut settings = reports.flat_map(|report| &report.settings);
+        shown.verdict == Verdict::Unknown && settings.any(|it| it.name == shown.name && !it.doubts.is_empty())
+    }
+
     /// A number: as predicted, as its author expects it, if at all, and as it was seen.
     fn value(&self, case: &str, setting: &str, predicted: Prediction, expected: Option<&str>) -> Row {
         let default = self.defaults.get(setting).copied();
@@ -141,6 +162,7 @@ impl Booted<'_> {
             Prediction::None => ("-".to_owned(), false),
             Prediction::Default => (format!("default ({})", text(default)), seen == default),
             Prediction::Number(number) => (number.to_string(), seen == Some(number)),
+            Prediction::Doubtful => ("unknown".to_owned(), seen.is_some()),
         };
         let is_expected = match expected {
             None => true,
@@ -166,6 +188,37 @@ fn failure(case: &Case, report: &Report, words: &[&str]) -> Option<Row> {
         *wrong = failure.to_string();
     }
     (expected != "none" || found != "none").then_some(row)
+}
+
+/// The doubt that a case expects.
+fn expected_doubt<'a>(case: &'a Case, words: &[&str]) -> Option<&'a Line> {
+    case.expected.of("doubt", words).filter(|line| line.value() != "none")
+}
+
+/// A doubt that is expected: the report must have it, and so must the check after the reboot, unless the cause ended with
+/// the boot.
+fn doubt(case: &Case, report: &Report, answered: &Answered, words: &[&str]) -> Option<Row> {
+    let line = expected_doubt(case, words)?;
+    let text = |reason: &str, place: Option<String>| match place.filter(|_| line.from.is_some()) {
+        Some(place) => format!("{reason} from {place}"),
+        None => reason.to_owned(),
+    };
+    let expected = text(line.value(), line.from.clone());
+    let of = |report: &Report| -> Vec<(String, Reason)> {
+        let doubts = report.settings.iter().flat_map(|setting| &setting.doubts);
+        doubts.map(|doubt| (text(&name(doubt.reason), doubt.place()), doubt.reason)).collect()
+    };
+    let checked = answered.check.iter().flatten().flat_map(of).collect::<Vec<_>>();
+    let mut found = of(report);
+    found.retain(|doubt| doubt.1 == Reason::MountedOver || checked.contains(doubt));
+    let seen = found.iter().find(|doubt| doubt.0 == expected).or(found.first());
+    Some(row(case, "(doubt)", &expected, seen.map_or("none", |doubt| &doubt.0)))
+}
+
+/// The name of a reason, as in JSON.
+fn name(reason: Reason) -> String {
+    let name = serde_json::to_value(reason).expect("a reason has a name");
+    name.as_str().expect("it is text").to_owned()
 }
 
 /// `in_sync` is a promise that holds through a reboot: a check must find the same after it.
