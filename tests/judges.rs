@@ -29,12 +29,13 @@ struct Landmark {
     target: Option<&'static str>,
 }
 
-const LANDMARKS: [Landmark; 8] = [
+const LANDMARKS: [Landmark; 9] = [
     Landmark { of: &["systemd"], path: "usr/lib/systemd/systemd-sysctl", target: None },
     // Debian has its systemd read /etc/modules, and had it read /etc/sysctl.conf up to 12.
     Landmark { of: &["systemd"], path: "etc/modules-load.d/modules.conf", target: Some("../modules") },
     Landmark { of: &["systemd", "debian-11"], path: "etc/sysctl.d/99-sysctl.conf", target: Some("../sysctl.conf") },
     Landmark { of: &["systemd", "debian-12"], path: "etc/sysctl.d/99-sysctl.conf", target: Some("../sysctl.conf") },
+    Landmark { of: &["systemd", "debian-11"], path: "usr/lib/systemd/libsystemd-shared-247.so", target: None },
     Landmark { of: &["sysvinit"], path: "sbin/init", target: None },
     Landmark { of: &["sysvinit"], path: "etc/rcS.d/S06kmod", target: None },
     Landmark { of: &["sysvinit"], path: "etc/rcS.d/S09procps", target: None },

@@ -28,6 +28,9 @@ pub static SYSTEMD: Dialect = Dialect {
 /// The first version that reads files as [`SYSTEMD_262`] does, and the last one that is known to read them as [`SYSTEMD`].
 const VERSIONS: [u32; 2] = [262, 257];
 
+/// The first version that applies the credential `sysctl.extra` (systemd-sysctl(8)); 247 of Debian 11 does not.
+const CREDENTIAL_SINCE: u32 = 252;
+
 /// `systemd-sysctl` of systemd 262: a link that cannot be followed hides nothing, and `;` begins no comment.
 pub static SYSTEMD_262: Dialect = Dialect {
     name: "systemd-262",
@@ -86,7 +89,8 @@ fn read(bytes: &[u8]) -> Vec<Assignment> {
 
 /// The reads that show the files that systemd-sysctl opens and, where it makes a difference, its version.
 pub fn reads(tree: &Tree) -> impl Iterator<Item = Read> {
-    let libraries = Read::directories(&LIBRARIES, ".so").filter(|_| versions_differ(tree));
+    let version_matters = versions_differ(tree) || credential(tree).is_some();
+    let libraries = Read::directories(&LIBRARIES, ".so").filter(move |_| version_matters);
     Read::directories(&SYSCTL_D, ".conf").chain(Read::files(&CREDENTIALS)).chain(libraries)
 }
 
@@ -94,11 +98,17 @@ fn opened(tree: &Tree) -> Vec<PathBuf> {
     with_credential(tree, drop_ins(tree, &SYSCTL_D, ".conf"))
 }
 
-/// The drop-ins, and a credential last.
+/// The drop-ins, and a credential last, but for a version that knows none.
 fn with_credential(tree: &Tree, drop_ins: Vec<PathBuf>) -> Vec<PathBuf> {
-    let is_there = |entry: &Entry| entry.bytes().is_some() || matches!(entry, Entry::Unreadable(_));
-    let credential = CREDENTIALS.iter().find(|path| tree.get(path).is_some_and(is_there));
+    let is_too_old = || version(tree).is_some_and(|version| version < CREDENTIAL_SINCE);
+    let credential = credential(tree).filter(|_| !is_too_old());
     drop_ins.into_iter().chain(credential.map(PathBuf::from)).collect()
+}
+
+/// The credential, if there is one.
+fn credential(tree: &Tree) -> Option<&'static str> {
+    let is_there = |entry: &Entry| entry.bytes().is_some() || matches!(entry, Entry::Unreadable(_));
+    CREDENTIALS.into_iter().find(|path| tree.get(path).is_some_and(is_there))
 }
 
 /// A line feed, a carriage return and a NUL each end a line, and so does a run of them in which none comes twice and
