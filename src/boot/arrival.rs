@@ -194,15 +194,7 @@ impl Coming {
 
 /// The arrival of connection tracking with the kernel itself.
 fn built_in(tree: &Tree) -> Coming {
-    Coming {
-        arrival: Arrival::BuiltIn,
-        reassembly: Arrival::BuiltIn,
-        parameters: parameters_on_command_line(tree),
-        never: None,
-        writes: Vec::new(),
-        reruns: Vec::new(),
-        doubts: Vec::new(),
-    }
+    Coming { parameters: parameters_on_command_line(tree), ..outside(Module::BuiltIn) }
 }
 
 /// What udev's rules do as the module comes. Those that run before the loader find nothing to undo.

@@ -101,8 +101,7 @@ fn next_way(event: &Event) -> Option<Vec<bool>> {
 ///
 /// Each rule that does so has one of `words` in it.
 fn may_act(tree: &Tree, file: &Path, words: &[Finder]) -> bool {
-    let mut event = Event::new(&[]);
-    event.changed.extend([ANY, "TAG", "TAGS", "SYMLINK"].map(str::to_owned));
+    let event = Event::after_any_rules();
     let bytes = tree.bytes(file).unwrap_or_default();
     udev_rules::with_words(bytes, words).iter().any(|rule| {
         let mut event = event.clone();
@@ -117,8 +116,7 @@ fn may_act(tree: &Tree, file: &Path, words: &[Finder]) -> bool {
 /// of ours in them; each with its rule.
 pub(super) fn commands_elsewhere(tree: &Tree) -> Vec<(Place, String)> {
     let words = [Finder::new("conntrack")];
-    let mut event = Event::new(&[]);
-    event.changed.extend([ANY, "TAG", "TAGS", "SYMLINK"].map(str::to_owned));
+    let event = Event::after_any_rules();
     let mut commands = Vec::new();
     for file in drop_ins(tree, &RULES, ".rules") {
         let rules = udev_rules::with_words(tree.bytes(&file).unwrap_or_default(), &words);
@@ -153,6 +151,8 @@ fn command(pair: &Pair) -> Option<String> {
         _ => None,
     }
 }
+
+/// What the writes and commands of an event mean.
 fn understood(tree: &Tree, event: &Event) -> Arriving {
     let mut arriving = Arriving::default();
     for write in &event.writes {
@@ -217,6 +217,12 @@ impl Event {
             changed: BTreeSet::new(),
             undecided: Vec::new(),
         }
+    }
+
+    /// The event after rules of which nothing is known: they may have set every property and tag.
+    fn after_any_rules() -> Event {
+        let changed = [ANY, "TAG", "TAGS", "SYMLINK"].map(str::to_owned).into();
+        Event { changed, ..Event::new(&[]) }
     }
 
     fn file(&mut self, rules: &[Rule], place: impl Fn(usize) -> Place) {
