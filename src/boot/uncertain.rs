@@ -20,6 +20,7 @@ use super::systems::System;
 use super::writers::LaterWrite;
 use super::{mounts, next_root, tmpfiles};
 use crate::kernel::catalog::{Key, Name};
+use crate::kernel::number::kernel_reading;
 use crate::snapshot::{Module, Snapshot};
 use crate::sysctl_d::Placed;
 use crate::tree::{Read, Tree};
@@ -54,6 +55,24 @@ pub(super) struct Played<'a> {
 }
 
 impl Played<'_> {
+    /// The number that the kernel takes from a text for the setting.
+    fn number(&self, name: &Name, text: &[u8]) -> Option<i64> {
+        kernel_reading(text, name, self.snapshot.page_size)
+    }
+
+    /// Whether the boot gives the setting another number.
+    fn differs(&self, name: &Name, number: i64) -> bool {
+        self.outlooks.get(name).is_none_or(|outlook| outlook.value != Some(number))
+    }
+
+    /// The settings of which a boot of `other` makes something else.
+    fn differing(&self, other: &Snapshot) -> BTreeSet<Name> {
+        let boot = super::boot(other, self.system);
+        let value = |name: &Name| self.outlooks.get(name).and_then(|outlook| outlook.value);
+        let names = self.outlooks.keys().chain(boot.assigned());
+        names.filter(|name| boot.outlook(name).value != value(name)).cloned().collect()
+    }
+
     /// The machine with the files of `tree` and connection tracking as in `module`, as if all were on its root, and as if no
     /// other root or kernel were ready. Such a boot asks for no further one.
     fn with_files(&self, mut tree: Tree, module: Module) -> Snapshot {

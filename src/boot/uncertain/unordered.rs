@@ -7,7 +7,6 @@ use crate::boot::doubt::{About, Doubt, Reason};
 use crate::boot::systems::SYSTEMD;
 use crate::boot::tmpfiles;
 use crate::kernel::catalog::Name;
-use crate::kernel::number::kernel_reading;
 use crate::snapshot::Snapshot;
 use crate::tree::Place;
 
@@ -47,24 +46,4 @@ pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
 
 fn doubt(place: &Place) -> Doubt {
     Doubt::of_line(Reason::UnorderedLine, place).detail("systemd-tmpfiles")
-}
-
-impl Played<'_> {
-    /// The number that the kernel takes from a text for the setting.
-    pub(super) fn number(&self, name: &Name, text: &[u8]) -> Option<i64> {
-        kernel_reading(text, name, self.snapshot.page_size)
-    }
-
-    /// Whether the boot gives the setting another number.
-    pub(super) fn differs(&self, name: &Name, number: i64) -> bool {
-        self.outlooks.get(name).is_none_or(|outlook| outlook.value != Some(number))
-    }
-
-    /// The settings of which a boot of `other` makes something else.
-    pub(super) fn differing(&self, other: &Snapshot) -> BTreeSet<Name> {
-        let boot = crate::boot::boot(other, self.system);
-        let value = |name: &Name| self.outlooks.get(name).and_then(|outlook| outlook.value);
-        let names = self.outlooks.keys().chain(boot.assigned());
-        names.filter(|name| boot.outlook(name).value != value(name)).cloned().collect()
-    }
 }
