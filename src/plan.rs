@@ -97,7 +97,7 @@ pub fn plan(desired: &Desired, snapshot: &Snapshot) -> Result<Plan, Failure> {
         steps.extend(kept_copy(&step, desired, snapshot));
         steps.push(step);
     }
-    let mut plan = Plan { steps, warnings: persistent.warnings.clone() };
+    let mut plan = Plan { steps, warnings: persistent.warnings().to_vec() };
     let after = plan.predict(snapshot);
     plan.warnings.extend(advice::warnings(desired, snapshot, &after, &persistent));
     if !desired.persist {

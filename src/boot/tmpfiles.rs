@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::formats::tmpfiles::{self, Argument, Line};
 use crate::kernel::catalog::{BUCKETS, Key};
+use crate::kernel::modules::HASHSIZE;
 use crate::sysctl_d::fnmatch;
 use crate::sysctl_d::paths::SYSCTL_CONF;
 use crate::tree::{Entry, Picked, Place, Read, Tree, drop_ins};
@@ -22,9 +23,6 @@ const WORDS: &[&str] = &["/proc/sys", "nf_conntrack", "sysctl", "modules-load.d"
 
 /// The ends of the names of the directories whose files a boot reads.
 const BOOT_READS: [&str; 4] = ["sysctl.d", "modules-load.d", "modprobe.d", "rules.d"];
-
-/// The parameter of the module that sets the number of buckets.
-const HASHSIZE: &str = "/sys/module/nf_conntrack/parameters/hashsize";
 
 /// The most lines that are played through: a boot is played for each that changes a file.
 const MOST_LINES: usize = 64;

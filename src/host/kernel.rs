@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use sysctl::{Ctl, CtlValue, Sysctl};
 
 use crate::kernel::catalog::Key;
+use crate::kernel::modules::HASHSIZE;
 use crate::plan::Target;
 
 /// The running kernel, as far as a plan changes it.
@@ -24,9 +25,6 @@ pub trait Kernel {
 /// The kernel of this machine, through `/proc/sys`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MachineKernel;
-
-/// The module parameter behind [`Target::Hashsize`].
-pub(super) const HASHSIZE: &str = "/sys/module/nf_conntrack/parameters/hashsize";
 
 impl Kernel for MachineKernel {
     fn read(&self, target: &Target) -> io::Result<String> {

@@ -12,13 +12,14 @@ use rustix::fs::StatVfsMountFlags;
 
 use super::container;
 use super::index::lines_with;
-use super::kernel::{HASHSIZE, read_sysctl};
+use super::kernel::read_sysctl;
 use super::replace::is_staged;
 use super::root::Root;
 use super::{extension, failure_kind};
 use crate::boot::{self, Etc, Waiting};
 use crate::failure::Failure;
 use crate::kernel::catalog::Key;
+use crate::kernel::modules::HASHSIZE;
 use crate::kernel::release::Release;
 use crate::snapshot::{self, LiveKernel, LiveValue, Module, OtherRoot, Snapshot};
 use crate::sysctl_d::paths::SYSCTL_CONF;

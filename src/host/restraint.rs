@@ -12,6 +12,7 @@ use landlock::{ABI, AccessFs, CompatLevel, Compatible, PathBeneath, PathFd, Rule
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::root::Root;
+use crate::kernel::modules::HASHSIZE;
 use crate::plan::{Plan, Step, Target};
 
 /// The kernel interface that the rules are written for; an older one enforces what it knows of them.
@@ -36,7 +37,7 @@ pub fn confine_to_plan(plan: &Plan, root: &Root) {
         match step {
             Step::LoadModule | Step::MakeInitrd { .. } => {}
             Step::SetLive { target: Target::Sysctl(_), .. } => writable.push("/proc/sys/net".into()),
-            Step::SetLive { target: Target::Hashsize, .. } => writable.push(super::kernel::HASHSIZE.into()),
+            Step::SetLive { target: Target::Hashsize, .. } => writable.push(HASHSIZE.into()),
             Step::KeepCopy { path, .. } | Step::ReplaceFile { path, .. } => {
                 // The right is for the directory, because a new file replaces the old one. If the directory is missing,
                 // the nearest one above it counts.

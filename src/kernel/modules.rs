@@ -1,6 +1,9 @@
 //! Lists the modules that bring connection tracking with them in a kernel of today, for machines without an installed
 //! kernel.
 
+/// The file of the module's parameter that sets the number of buckets.
+pub const HASHSIZE: &str = "/sys/module/nf_conntrack/parameters/hashsize";
+
 /// The module of connection tracking.
 pub const CONNTRACK: &str = "nf_conntrack";
 

@@ -31,25 +31,26 @@ const UNMASK_HINT: &str =
 const NOTE: &str = "conntrack-sysctl: ";
 
 /// The desired files, and the warnings about them.
-pub(super) struct Persistent {
-    pub(super) warnings: Vec<Warning>,
-    systems: Vec<&'static System>,
-    after: Snapshot,
-    boots: OnceCell<Vec<Boot>>,
+pub(super) struct Persistent<'a> {
+    editor: Editor<'a>,
 }
 
-impl Persistent {
+impl Persistent<'_> {
+    pub(super) fn warnings(&self) -> &[Warning] {
+        &self.editor.warnings
+    }
+
     pub(super) fn tree(&self) -> &Tree {
-        &self.after.tree
+        &self.editor.after.tree
     }
 
     /// The boots of the machine with these files.
     pub(super) fn boots(&self) -> &[Boot] {
-        self.boots.get_or_init(|| self.systems.iter().flat_map(|system| boot::boots(&self.after, system)).collect())
+        self.editor.boots()
     }
 }
 
-pub(super) fn persistent(desired: &Desired, snapshot: &Snapshot) -> Result<Persistent, Failure> {
+pub(super) fn persistent<'a>(desired: &'a Desired, snapshot: &'a Snapshot) -> Result<Persistent<'a>, Failure> {
     let mut editor = Editor {
         desired,
         before: snapshot,
@@ -63,8 +64,7 @@ pub(super) fn persistent(desired: &Desired, snapshot: &Snapshot) -> Result<Persi
     if desired.persist {
         editor.edit()?;
     }
-    let Editor { systems, after, boots, warnings, .. } = editor;
-    Ok(Persistent { warnings, systems, after, boots })
+    Ok(Persistent { editor })
 }
 
 struct Editor<'a> {

@@ -5,6 +5,7 @@ use super::Line;
 use crate::boot::udev::{Meaning, Rerun, meaning};
 use crate::formats;
 use crate::kernel::catalog::{BUCKETS, CATALOG, COUNT, Key, MAX, Name, PREFIX};
+use crate::kernel::modules::HASHSIZE;
 use crate::tree::{Place, Tree};
 
 /// What a line does about settings.
@@ -19,9 +20,6 @@ pub(in crate::boot) enum Effect {
     /// It may write any setting.
     Anything,
 }
-
-/// Where the parameter of the module is that sets the number of buckets.
-const HASHSIZE: &str = "/sys/module/nf_conntrack/parameters/hashsize";
 
 /// Words before a program that leave alone what it does: of a shell, and the user of a job.
 const BEFORE: [&str; 9] = ["!", "do", "else", "exec", "if", "root", "sudo", "then", "while"];

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::kernel::catalog::{self, BUCKETS, COUNT, MAX, Name};
+use crate::kernel::modules::HASHSIZE;
 use crate::table::model::counters::Counters;
 use crate::table::model::reading::{LossCounters, Quantity, ReadError, Reading, Sizes, Unread};
 use crate::table::source::netlink;
@@ -92,7 +93,7 @@ pub fn sizes() -> Sizes {
     });
     let is_writable = |path: &str| std::fs::metadata(path).is_ok_and(|metadata| metadata.mode() & 0o200 != 0);
     Sizes {
-        buckets: sysctl(&BUCKETS).or_else(|| number("/sys/module/nf_conntrack/parameters/hashsize")),
+        buckets: sysctl(&BUCKETS).or_else(|| number(HASHSIZE)),
         entry_bytes: slabs.map(|name| Path::new("/sys/kernel/slab").join(name).join("slab_size")).find_map(number),
         memory,
         limit_is_ours: LIMITS.iter().any(|path| is_writable(path)),
