@@ -30,7 +30,7 @@ const MOST_LINES: usize = 64;
 /// The actions that follow patterns, all after the others.
 const FOLLOWS_PATTERNS: &str = "aAehHrRtTwxXzZ";
 
-/// The actions of which two for one path get in each other's way.
+/// The actions that own their path: two of them get in each other's way, unless owner and argument are the same.
 const OWNS: &str = "bcCdDefFLpqQrRvwxX";
 
 /// A line with its place.
@@ -94,16 +94,29 @@ fn lines(tree: &Tree) -> Vec<Placed> {
             }
         }
     }
-    kept.sort_by_key(|placed| FOLLOWS_PATTERNS.contains(placed.line.action));
-    kept
+    // The lines about one path are carried out together, at the place of the first one: those that own it before the others.
+    let order = |placed: &Placed| {
+        let action = placed.line.action;
+        let first = kept.iter().position(|first| is_together(&first.line, &placed.line));
+        (FOLLOWS_PATTERNS.contains(action), first, !OWNS.contains(action), action)
+    };
+    let order: Vec<_> = kept.iter().map(order).collect();
+    let mut ordered: Vec<_> = order.into_iter().zip(kept).collect();
+    ordered.sort_by_key(|(order, _)| *order);
+    ordered.into_iter().map(|(_, placed)| placed).collect()
+}
+
+/// Whether two lines are about one path, and are carried out together.
+fn is_together(one: &Line, other: &Line) -> bool {
+    one.path == other.path && FOLLOWS_PATTERNS.contains(one.action) == FOLLOWS_PATTERNS.contains(other.action)
 }
 
 /// Whether systemd-tmpfiles ignores `line` because of an `earlier` one.
 fn displaces(earlier: &Line, line: &Line) -> bool {
-    let class = |line: &Line| FOLLOWS_PATTERNS.contains(line.action);
     let is_append = |line: &Line| line.action == 'w' && line.has_plus;
-    earlier.path == line.path
-        && class(earlier) == class(line)
+    let is_same = || earlier.owner == line.owner && earlier.argument == line.argument;
+    is_together(earlier, line)
+        && !is_same()
         && [earlier, line].iter().all(|line| OWNS.contains(line.action))
         && !(is_append(earlier) && is_append(line))
 }

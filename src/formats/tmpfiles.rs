@@ -15,6 +15,8 @@ pub struct Line {
     pub has_plus: bool,
     /// The path, or a pattern, without double slashes.
     pub path: String,
+    /// Its mode, user, group and age, as they are written; `-` for those that are missing.
+    pub owner: [String; 4],
     /// The argument.
     pub argument: Argument,
 }
@@ -45,9 +47,10 @@ fn line(text: &str, number: usize) -> Option<Line> {
     let mut rest = text;
     let action = field(&mut rest)?;
     let path = normalized(&without_specifiers(&field(&mut rest)?)?)?;
-    for _ in ["mode", "user", "group", "age"] {
+    let mut owner = ["-"; 4].map(str::to_owned);
+    for part in &mut owner {
         if !rest.is_empty() {
-            field(&mut rest)?;
+            *part = field(&mut rest)?;
         }
     }
     let (letter, modifiers) = (action.chars().next()?, &action[action.chars().next()?.len_utf8()..]);
@@ -58,7 +61,7 @@ fn line(text: &str, number: usize) -> Option<Line> {
     };
     let is_known = modifiers.chars().all(|modifier| "!-=+~^$?".contains(modifier));
     let is_whole = !"w".contains(letter) || argument != Argument::Missing;
-    let line = Line { number, action: letter, has_plus: modifiers.contains('+'), path, argument };
+    let line = Line { number, action: letter, has_plus: modifiers.contains('+'), path, owner, argument };
     (is_known && is_whole && letter.is_ascii_alphabetic()).then_some(line)
 }
 
