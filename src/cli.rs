@@ -4,6 +4,7 @@
 //! terminal that it has taken.
 
 mod arguments;
+mod reports;
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -57,7 +58,7 @@ fn answer(command: Command) -> Answer {
             shown(runs::look_around(&root.path), &output, |snapshot| show::story(&setting, snapshot))
         }
         Command::Summarize { reports, output } => {
-            let summary = Summary::new(reports.iter().map(|path| (host_name(path), report_of(path))));
+            let summary = Summary::new(reports::read(&reports));
             rendered(&summary, &output, summary.exit())
         }
         Command::Module { name } => ansible::run(name, read(None)),
@@ -158,22 +159,6 @@ fn read(request: Option<&Path>) -> Result<Vec<u8>, Failure> {
         Err(error) => Err(Failure::new(Kind::BadRequest, format!("the request `{name}` cannot be read: {error}"))
             .hint("name a JSON file, or give the request on standard input")),
     }
-}
-
-/// The report in the file `path`, or the reason why there is none.
-fn report_of(path: &Path) -> Result<Report, String> {
-    // A report of all settings takes some 100 KiB. The report comes from another host, which may be hostile.
-    const MOST: u64 = 16 << 20;
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MOST).read_to_end(&mut bytes));
-    read.map_err(|error| format!("`{}` cannot be read: {error}", path.display()))?;
-    serde_json::from_slice(&bytes).map_err(|error| format!("`{}` is not a report: {error}", path.display()))
-}
-
-/// The host whose report is in the file `path`.
-fn host_name(path: &Path) -> String {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    name.strip_suffix(".json").unwrap_or(&name).to_owned()
 }
 
 /// Prints an answer, and returns the exit code. If standard output cannot be written, the code must not report success.

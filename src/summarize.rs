@@ -1,5 +1,6 @@
 //! Combines the reports of many hosts: which hosts are as desired, which are drifting, and which are unknown.
 
+pub mod group;
 pub mod html;
 pub mod markdown;
 pub mod text;
@@ -10,7 +11,8 @@ use serde::Serialize;
 
 use crate::answer::{Exit, Output, Printed};
 use crate::report::finding::{Finding, findings};
-use crate::report::{Agreement, Report};
+use crate::report::{Agreement, Mode, Report, SettingReport};
+use group::{Group, groups};
 
 /// The reports of many hosts in one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -21,7 +23,9 @@ pub struct Summary {
     pub drift: usize,
     /// The number of hosts whose state is unknown.
     pub unknown: usize,
-    /// The hosts, in the order of the arguments.
+    /// The findings of all hosts, equal ones together: errors first, and then the most frequent first.
+    pub groups: Vec<Group>,
+    /// The hosts, the worst first: unknown, drifting, in sync, and each of these by name.
     pub hosts: Vec<Host>,
 }
 
@@ -36,21 +40,26 @@ pub struct Host {
     pub findings: Vec<Finding>,
     /// The reason why there is no report.
     pub error: Option<String>,
-    /// The report itself.
+    /// The kind of run that the report is about.
     #[serde(skip)]
-    pub report: Option<Report>,
+    pub mode: Mode,
+    /// The settings of the report. Nothing else of it is kept: there may be thousands of hosts.
+    #[serde(skip)]
+    pub settings: Vec<SettingReport>,
 }
 
 impl Summary {
     /// The summary of hosts, each with its name and its report or the reason why there is none.
     #[must_use]
     pub fn new(reports: impl IntoIterator<Item = (String, Result<Report, String>)>) -> Summary {
-        let hosts: Vec<Host> = reports.into_iter().map(|(name, report)| host(name, report)).collect();
+        let mut hosts: Vec<Host> = reports.into_iter().map(|(name, report)| host(name, report)).collect();
+        hosts.sort_by(|a, b| (rank(a.outcome), &a.name).cmp(&(rank(b.outcome), &b.name)));
         let count = |outcome| hosts.iter().filter(|host| host.outcome == outcome).count();
         Summary {
             in_sync: count(Agreement::InSync),
             drift: count(Agreement::Drift),
             unknown: count(Agreement::Unknown),
+            groups: groups(&hosts),
             hosts,
         }
     }
@@ -68,32 +77,35 @@ impl Summary {
     /// The names of all settings in the reports.
     #[must_use]
     pub fn settings(&self) -> BTreeSet<&str> {
-        let reports = self.hosts.iter().filter_map(|host| host.report.as_ref());
-        reports.flat_map(|report| &report.settings).map(|setting| setting.name.as_str()).collect()
+        self.hosts.iter().flat_map(|host| &host.settings).map(|setting| setting.name.as_str()).collect()
     }
 
     /// The numbers in one line.
     #[must_use]
     pub fn headline(&self) -> String {
-        format!(
-            "{} hosts: {} in sync, {} drifting, {} unknown",
-            self.hosts.len(),
-            self.in_sync,
-            self.drift,
-            self.unknown
-        )
+        let hosts = match self.hosts.len() {
+            1 => "1 host".to_owned(),
+            count => format!("{count} hosts"),
+        };
+        format!("{hosts}: {} in sync, {} drifting, {} unknown", self.in_sync, self.drift, self.unknown)
+    }
+}
+
+/// The place of an outcome among the hosts. An unknown host may hide anything, so it stands first.
+fn rank(outcome: Agreement) -> u8 {
+    match outcome {
+        Agreement::Unknown => 0,
+        Agreement::Drift => 1,
+        Agreement::InSync => 2,
     }
 }
 
 fn host(name: String, report: Result<Report, String>) -> Host {
-    match report {
-        Ok(report) => {
-            Host { name, outcome: report.agreement(), findings: findings(&report), error: None, report: Some(report) }
-        }
-        Err(error) => {
-            Host { name, outcome: Agreement::Unknown, findings: Vec::new(), error: Some(error), report: None }
-        }
-    }
+    let (outcome, findings, error, mode, settings) = match report {
+        Ok(report) => (report.agreement(), findings(&report), None, report.mode, report.settings),
+        Err(error) => (Agreement::Unknown, Vec::new(), Some(error), Mode::Check, Vec::new()),
+    };
+    Host { name, outcome, findings, error, mode, settings }
 }
 
 impl Printed for Summary {

@@ -189,6 +189,43 @@ fn the_exit_code_of_a_summary_is_that_of_a_check() {
 }
 
 #[test]
+fn equal_findings_of_several_hosts_are_one_group_and_the_worst_hosts_come_first() {
+    let hosts = ["c", "b", "a"].map(|name| (name.to_owned(), Ok(report("web3.json"))));
+    let silent = ("z".to_owned(), Err("it is empty".to_owned()));
+    let fine = ("0".to_owned(), Ok(report("web1.json")));
+    let summary = Summary::new(hosts.into_iter().chain([fine, silent]));
+    let names: Vec<&str> = summary.hosts.iter().map(|host| host.name.as_str()).collect();
+    assert_eq!(names, ["z", "a", "b", "c", "0"]);
+    let groups: Vec<_> = summary.groups.iter().map(|group| (group.rule.as_str(), group.hosts.join(" "))).collect();
+    assert_eq!(groups, [("boot_drift", "a b c".to_owned()), ("no_report", "z".to_owned())]);
+}
+
+#[test]
+fn a_directory_and_standard_input_hold_many_reports() {
+    let directory = outputs().join("reports").display().to_string();
+    let (files, _) = summarize("json", &ALL);
+    let finished = Run::new(&["summarize", "--output", "json", &directory]).finish();
+    assert_eq!(finished.stdout.replace(&format!("{}/", outputs().display()), ""), files);
+
+    let lines: String =
+        ["web1", "web2"].map(|host| serde_json::to_string(&report(&format!("{host}.json"))).unwrap() + "\n").concat();
+    let finished = Run::new(&["summarize", "--output", "text", "-"]).input(lines + "\nnot a report\n").finish();
+    assert_eq!(finished.code, 1, "{}", finished.stdout);
+    for line in ["line 1  in_sync", "line 2  drift", "line 4  unknown", "3 hosts: 1 in sync, 1 drifting, 1 unknown"] {
+        assert!(finished.stdout.lines().any(|found| found == line), "{line}: {}", finished.stdout);
+    }
+    let empty = Run::new(&["summarize", "--output", "text", "/dev/null"]).finish();
+    assert!(empty.stdout.contains("`/dev/null` is empty: the host did not answer"), "{}", empty.stdout);
+}
+
+#[test]
+fn a_shadowed_setting_is_told_once() {
+    let told = findings(&report("web2.json"));
+    let of_it = told.iter().filter(|one| one.setting.as_deref().is_some_and(|name| name.ends_with("established")));
+    assert_eq!(of_it.map(|one| one.rule.as_str()).collect::<Vec<_>>(), ["shadowed"]);
+}
+
+#[test]
 fn an_output_that_a_command_does_not_have_is_refused_before_anything_is_done() {
     for arguments in [["apply", "--output", "html"], ["check", "--output", "markdown"], ["show", "--output", "junit"]] {
         let finished = Run::new(&arguments).input("{}").finish();

@@ -62,7 +62,8 @@ pub(super) enum Command {
     /// Summarize the reports of many hosts.
     #[command(defer(|command| with_exits(command, &listed(&[Exit::InSync, Exit::Drift, Exit::CouldNotTell]))))]
     Summarize {
-        /// Reports of check or apply, a JSON file for each host, named after it.
+        /// Reports of check or apply: a JSON file for each host, named after it; a directory of such files; or - for standard
+        /// input with a report in each line.
         #[arg(required = true)]
         reports: Vec<PathBuf>,
         #[command(flatten)]

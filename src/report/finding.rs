@@ -7,14 +7,14 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Mode, Report, SettingReport, text};
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::text::{number, printable, short};
 use crate::tree::Place;
 use crate::verify::Verdict;
 use crate::warning::Code;
 
 /// The severity of a finding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// A setting is not as desired, or this cannot be known, or the run failed.
@@ -36,6 +36,10 @@ pub struct Finding {
     pub setting: Option<String>,
     /// The problem and the remedy, on one line without control characters.
     pub message: String,
+    /// The problem alone, without the values that only this host has and without the remedy.
+    pub about: String,
+    /// The remedy: the one thing to do.
+    pub advice: Option<String>,
     /// The file with the line that sets the wrong value at boot, or that is the reason for a doubt, if there is one.
     pub file: Option<PathBuf>,
     /// The number of that line, if it is one line.
@@ -46,7 +50,12 @@ pub struct Finding {
 #[must_use]
 pub fn findings(report: &Report) -> Vec<Finding> {
     let mut findings: Vec<Finding> = report.settings.iter().filter_map(|one| setting(one, report.mode)).collect();
-    findings.extend(report.failure.iter().map(failure));
+    // The finding of a setting names the same line with the same remedy.
+    let is_said = |failure: &&Failure| {
+        matches!(failure.kind, Kind::Conflict | Kind::BootUnknown)
+            && findings.iter().any(|finding| finding.setting == failure.key)
+    };
+    findings.extend(report.failure.iter().filter(|failure| !is_said(failure)).map(failure).collect::<Vec<_>>());
     for warning in &report.warnings {
         // A setting's own finding says the same, with file and line.
         let is_covered = match warning.code {
@@ -61,6 +70,8 @@ pub fn findings(report: &Report) -> Vec<Finding> {
                 by: warning.by.clone(),
                 setting: warning.key.clone(),
                 message: printable(&warning.message).into_owned(),
+                about: printable(&warning.message).into_owned(),
+                advice: None,
                 file: None,
                 line: None,
             });
@@ -76,18 +87,15 @@ pub fn setting(setting: &SettingReport, mode: Mode) -> Option<Finding> {
         return None;
     }
     let found = Found::new(setting, mode);
+    let doubt = setting.doubts.first().filter(|_| setting.verdict == Verdict::Unknown);
+    let wrong_line = found.wrong_line.map_or_else(String::new, |place| format!(" ({place})"));
+    let verdicts = format!("{}: {}", short(&setting.name), text::verdicts(setting));
     let mut message = format!(
-        "{}: {}: desired {}, live {}, boot {}",
-        short(&setting.name),
-        text::verdicts(setting),
+        "{verdicts}: desired {}, live {}, boot {}{wrong_line}",
         text::desired(setting),
         number(found.live, None),
         number(found.boot, None),
     );
-    if let Some(place) = found.wrong_line {
-        message += &format!(" ({place})");
-    }
-    let doubt = setting.doubts.first().filter(|_| setting.verdict == Verdict::Unknown);
     if let Some(advice) = &setting.advice {
         message += &format!("; {advice}");
     }
@@ -97,6 +105,8 @@ pub fn setting(setting: &SettingReport, mode: Mode) -> Option<Finding> {
         by: None,
         setting: Some(setting.name.clone()),
         message: printable(&message).into_owned(),
+        about: printable(&format!("{verdicts}{wrong_line}")).into_owned(),
+        advice: setting.advice.as_deref().map(|advice| printable(advice).into_owned()),
         file: found.wrong_line.map(|place| place.file.clone()).or(doubt.and_then(|doubt| doubt.file.clone())),
         line: found.wrong_line.map(|place| place.line).or(doubt.and_then(|doubt| doubt.line)),
     })
@@ -135,6 +145,8 @@ fn failure(failure: &Failure) -> Finding {
         by: None,
         setting: failure.key.clone(),
         message: printable(&failure.to_string()).into_owned(),
+        about: printable(&failure.message).into_owned(),
+        advice: failure.hint.as_deref().map(|hint| printable(hint).into_owned()),
         file: None,
         line: None,
     }

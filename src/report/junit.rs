@@ -1,6 +1,6 @@
 //! Renders a report as JUnit XML, which CI systems show as tests: each setting is one.
 
-use super::finding::{self, Finding, Severity};
+use super::finding::{self, Finding};
 use super::{Agreement, Report, SettingReport};
 use crate::text::{escaped, printable};
 use crate::verify::Verdict;
@@ -14,10 +14,6 @@ pub fn report(report: &Report) -> String {
     let (mut failures, mut errors) = (count(Some(FAILURE)), count(Some(ERROR)));
     let mut cases: Vec<String> = findings.iter().map(|(setting, finding)| case(setting, finding.as_ref())).collect();
     if let Some(failure) = &report.failure {
-        let rule = finding::findings(report)
-            .into_iter()
-            .rfind(|finding| finding.level == Severity::Error)
-            .map(|finding| finding.rule);
         // A failure that apply would meet is a failed test. If nobody can tell, the test itself is broken.
         let is_unknown = report.agreement() == Agreement::Unknown;
         let (element, count) = if is_unknown { (ERROR, &mut errors) } else { (FAILURE, &mut failures) };
@@ -25,7 +21,7 @@ pub fn report(report: &Report) -> String {
         cases.push(format!(
             "    <testcase classname=\"conntrack-sysctl\" name=\"the request\">\n      <{element} type=\"{}\" message=\"{}\"/>\n    \
              </testcase>\n",
-            attribute(&rule.unwrap_or_default()),
+            attribute(&finding::name(&failure.kind)),
             attribute(&failure.to_string())
         ));
     }

@@ -1,77 +1,123 @@
-//! Renders a summary as one HTML page that loads nothing: hosts by settings, each drift with its file and line.
+//! Renders a summary as one HTML page that loads nothing: the counts, the groups of equal findings, a table of hosts by
+//! settings, and the findings of each host. The counts are filters, by style sheet alone.
 
+use super::group::Group;
 use super::{Host, Summary, text};
-use crate::report::finding::Found;
+use crate::report::finding::{Found, Severity};
 use crate::report::text::{desired, verdicts};
-use crate::report::{Agreement, DoubtReport, Mode, SettingReport};
+use crate::report::{Agreement, DoubtReport, SettingReport};
 use crate::text::{escaped, number, printable, short};
 use crate::verify::Verdict;
 
+const STYLE: &str = include_str!("html/page.css");
+
 /// The page has no scripts and loads nothing. The policy enforces that, whatever text a report brings in.
-const HEAD: &str = r#"<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Connection tracking</title>
-<style>
-:root { color-scheme: light dark; --line: #8884; --soft: #8882; --bad: #c62828; --odd: #a15c00; --good: #2e7d32; }
-@media (prefers-color-scheme: dark) { :root { --bad: #ff8a80; --odd: #ffcc80; --good: #a5d6a7; } }
-body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem; }
-h1 { font-size: 1.4rem; }
-div.scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { border: 1px solid var(--line); padding: .35rem .6rem; text-align: left; vertical-align: top; }
-thead th { background: var(--soft); }
-th code { white-space: nowrap; }
-td.drift { box-shadow: inset 4px 0 var(--bad); }
-td.unknown { box-shadow: inset 4px 0 var(--odd); }
-.drift strong { color: var(--bad); }
-.unknown strong { color: var(--odd); }
-.in_sync strong { color: var(--good); font-weight: normal; }
-td small { display: block; }
-li { margin: .25rem 0; overflow-wrap: anywhere; }
-</style>
-</head>
-<body>
-"#;
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
 /// The page, without the last line end.
 #[must_use]
 pub fn summary(summary: &Summary) -> String {
-    let settings = summary.settings();
-    let mut page = HEAD.to_owned();
-    page += &format!("<h1>Connection tracking</h1>\n<p>{}</p>\n", content(&summary.headline()));
-    page += "<div class=\"scroll\">\n<table>\n<thead>\n<tr><th scope=\"col\">host</th><th scope=\"col\">outcome</th>";
-    for name in &settings {
-        page += &format!("<th scope=\"col\"><code>{}</code></th>", content(short(name)));
-    }
-    page += "</tr>\n</thead>\n<tbody>\n";
-    for host in &summary.hosts {
-        let outcome = host.outcome.name();
-        page += &format!(
-            "<tr><th scope=\"row\">{}</th><td class=\"{outcome}\"><strong>{outcome}</strong></td>",
-            content(&host.name)
-        );
-        for name in &settings {
-            let mut all = host.report.iter().flat_map(|report| report.settings.iter().map(|one| (one, report.mode)));
-            page += &all.find(|(setting, _)| setting.name == *name).map_or_else(|| "<td>-</td>".to_owned(), cell);
-        }
-        page += "</tr>\n";
-    }
-    page += "</tbody>\n</table>\n</div>\n";
+    let mut page = format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>{headline}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
+         <h1>Connection tracking</h1>\n<p class=\"meta\">{headline}</p>\n",
+        headline = content(&summary.headline()),
+    );
+    page += &counts(summary);
+    page += &groups(summary);
+    page += &table(summary);
     page += &details(&summary.hosts);
     page + "</body>\n</html>"
 }
 
-fn cell((setting, mode): (&SettingReport, Mode)) -> String {
-    let found = Found::new(setting, mode);
+/// The counts, each of which shows its hosts alone.
+fn counts(summary: &Summary) -> String {
+    let mut counts = "<fieldset class=\"counts\" aria-label=\"Show\">\n".to_owned();
+    let rows = [
+        ("all", summary.hosts.len(), "all hosts"),
+        (Agreement::Unknown.name(), summary.unknown, "unknown"),
+        (Agreement::Drift.name(), summary.drift, "drifting"),
+        (Agreement::InSync.name(), summary.in_sync, "in sync"),
+    ];
+    for (name, count, label) in rows {
+        let checked = if name == "all" { " checked" } else { "" };
+        counts += &format!(
+            "<label class=\"{name}\"><input type=\"radio\" name=\"only\" id=\"only-{name}\"{checked}><b>{count}</b>{label}</label>\n"
+        );
+    }
+    counts + "</fieldset>\n"
+}
+
+fn groups(summary: &Summary) -> String {
+    if summary.groups.is_empty() {
+        return String::new();
+    }
+    let numbers = summary.hosts.iter().enumerate().map(|(number, host)| (host.name.as_str(), number)).collect();
+    let groups: String = summary.groups.iter().map(|one| group(one, &numbers)).collect();
+    format!("<h2>Findings, the most frequent first</h2>\n<div class=\"groups\">\n{groups}</div>\n")
+}
+
+fn group(group: &Group, numbers: &std::collections::BTreeMap<&str, usize>) -> String {
+    let class = match group.level {
+        Severity::Error if group.rule == "unknown" || group.rule == "no_report" => "unknown",
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    };
+    let hosts = match group.hosts.len() {
+        1 => "1 host".to_owned(),
+        count => format!("{count} hosts"),
+    };
+    let links: Vec<String> = group
+        .hosts
+        .iter()
+        .map(|name| format!("<a href=\"#host-{}\">{}</a>", numbers[name.as_str()], content(name)))
+        .collect();
+    let advice = group.advice.as_deref().map_or_else(String::new, |advice| format!("<p>{}</p>\n", content(advice)));
+    format!(
+        "<details>\n<summary><span class=\"count\">{hosts}</span> <strong class=\"{class}\">{}</strong></summary>\n\
+         {advice}<p>{}</p>\n</details>\n",
+        content(&group.about),
+        links.join(", ")
+    )
+}
+
+fn table(summary: &Summary) -> String {
+    let settings = summary.settings();
+    let mut table = "<h2>Hosts</h2>\n<div class=\"scroll\">\n<table>\n<thead>\n\
+                     <tr><th scope=\"col\">host</th><th scope=\"col\">outcome</th>"
+        .to_owned();
+    for name in &settings {
+        // All settings begin with these words, which would only make the columns wide.
+        let label = short(name).trim_start_matches("nf_conntrack_");
+        table += &format!("<th scope=\"col\" title=\"{}\"><code>{}</code></th>", content(name), content(label));
+    }
+    table += "</tr>\n</thead>\n<tbody>\n";
+    for (number, host) in summary.hosts.iter().enumerate() {
+        let outcome = host.outcome.name();
+        let name = content(&host.name);
+        let name = if text::lines(host).is_empty() { name } else { format!("<a href=\"#host-{number}\">{name}</a>") };
+        table += &format!(
+            "<tr data-outcome=\"{outcome}\"><th scope=\"row\">{name}</th><td class=\"{outcome}\"><strong>{outcome}</strong></td>"
+        );
+        for name in &settings {
+            let setting = host.settings.iter().find(|setting| setting.name == *name);
+            table += &setting.map_or_else(|| "<td>-</td>".to_owned(), |setting| cell(setting, host));
+        }
+        table += "</tr>\n";
+    }
+    table + "</tbody>\n</table>\n</div>\n"
+}
+
+fn cell(setting: &SettingReport, host: &Host) -> String {
+    let found = Found::new(setting, host.mode);
     let live = number(found.live, None);
     if setting.verdict == Verdict::InSync {
-        let human =
-            setting.live.human.as_ref().map_or_else(String::new, |human| format!(" <small>{}</small>", content(human)));
-        return format!("<td class=\"in_sync\">{}{human}</td>", content(&live));
+        let human = setting.live.human.as_ref().map_or_else(String::new, |human| format!(" ({})", content(human)));
+        // An image has no live side.
+        let value = found.live.or(found.boot);
+        return format!("<td class=\"in_sync\">{}{human}</td>", number(value, None));
     }
     let doubtful = setting.doubts.first().and_then(DoubtReport::place);
     let place = found.wrong_line.map(ToString::to_string).or(doubtful);
@@ -88,19 +134,22 @@ fn cell((setting, mode): (&SettingReport, Mode)) -> String {
 
 fn details(hosts: &[Host]) -> String {
     let mut details = String::new();
-    for host in hosts {
+    for (number, host) in hosts.iter().enumerate() {
         let lines = text::lines(host);
         if lines.is_empty() {
             continue;
         }
-        let class = if host.outcome == Agreement::Unknown { "unknown" } else { "drift" };
-        details += &format!("<h2 class=\"{class}\">{}</h2>\n<ul>\n", content(&host.name));
+        let outcome = host.outcome.name();
+        details += &format!(
+            "<section data-outcome=\"{outcome}\" id=\"host-{number}\">\n<h3 class=\"{outcome}\">{}</h3>\n<ul>\n",
+            content(&host.name)
+        );
         for line in lines {
             details += &format!("<li>{}</li>\n", content(&line));
         }
-        details += "</ul>\n";
+        details += "</ul>\n</section>\n";
     }
-    details
+    if details.is_empty() { details } else { format!("<h2>Each host</h2>\n{details}") }
 }
 
 /// `text` as content: no markup and no control character of a report reaches the browser.
