@@ -91,7 +91,7 @@ fn apply_or_check(mode: Mode, arguments: &RunArguments) -> Answer {
     let report = match (desired, mode) {
         (Ok(desired), Mode::Apply) => runs::apply(&desired, root),
         (Ok(desired), Mode::Check) => runs::check(&desired, root),
-        (Err(failure), _) => Report::refused(mode, failure),
+        (Err(failure), _) => runs::refused(mode, failure),
     };
     if arguments.quiet.is_set { render_quiet(&report) } else { rendered(&report, &arguments.output, report.exit()) }
 }

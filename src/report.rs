@@ -9,6 +9,7 @@ pub mod finding;
 pub mod github;
 pub mod junit;
 mod outputs;
+pub mod rules;
 pub mod salt;
 pub mod sarif;
 pub mod text;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::answer::Exit;
 use crate::failure::Failure;
 use crate::kernel::catalog::Name;
+use crate::origin::Origin;
 use crate::plan::{Plan, Step, Target};
 use crate::request::{Aim, Desired, Want};
 use crate::snapshot::Snapshot;
@@ -45,6 +47,9 @@ pub enum Mode {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Report {
+    /// The machine, the moment and the program behind the report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
     /// Whether the run may change the machine.
     pub mode: Mode,
     /// Whether the run changed anything; in a check, whether apply would.
@@ -233,6 +238,7 @@ impl Report {
     #[must_use]
     pub fn refused(mode: Mode, failure: Failure) -> Report {
         Report {
+            origin: None,
             mode,
             changed: false,
             in_sync: false,
@@ -285,6 +291,7 @@ impl Report {
             })
             .collect();
         Report {
+            origin: None,
             mode,
             changed: !plan.steps.is_empty(),
             in_sync: outcome.is_ok()

@@ -2,6 +2,7 @@
 //!
 //! Every error that shows without a look at the machine is refused here, with a JSON pointer to its cause.
 
+mod fingerprint;
 mod json;
 
 use std::collections::BTreeMap;

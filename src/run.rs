@@ -17,10 +17,18 @@ use crate::verify::{boots, judge};
 /// The report of a check of `desired` on the machine at `root`. Nothing is opened for writing.
 #[must_use]
 pub fn check(desired: &Desired, root: &Path) -> Report {
-    match entered(desired, root).and_then(look) {
+    let origin = Some(host::origin(Some(desired.fingerprint())));
+    let report = match entered(desired, root).and_then(look) {
         Ok(before) => predicted(Mode::Check, desired, &before, plan(desired, &before)),
         Err(failure) => Report::refused(Mode::Check, failure),
-    }
+    };
+    Report { origin, ..report }
+}
+
+/// The report of a run that was asked for something that cannot be understood.
+#[must_use]
+pub fn refused(mode: Mode, failure: Failure) -> Report {
+    Report { origin: Some(host::origin(None)), ..Report::refused(mode, failure) }
 }
 
 /// Observes the machine at `root` for a run that changes nothing. The process first gives up the right to write.
@@ -43,10 +51,10 @@ fn opened(path: &Path) -> Result<Root, Failure> {
 /// The report of an apply of `desired` to the machine at `root`.
 #[must_use]
 pub fn apply(desired: &Desired, root: &Path) -> Report {
-    match entered(desired, root).and_then(|root| changed(desired, root)) {
-        Ok(report) => report,
-        Err(failure) => Report::refused(Mode::Apply, failure),
-    }
+    let origin = Some(host::origin(Some(desired.fingerprint())));
+    let changed = entered(desired, root).and_then(|root| changed(desired, root));
+    let report = changed.unwrap_or_else(|failure| Report::refused(Mode::Apply, failure));
+    Report { origin, ..report }
 }
 
 /// The root of the run. If it is that of the machine that runs now, seen from a container, the process enters it.

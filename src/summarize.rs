@@ -10,8 +10,10 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use crate::answer::{Exit, Output, Printed};
+use crate::origin::Origin;
 use crate::report::finding::{Finding, findings};
 use crate::report::{Agreement, Mode, Report, SettingReport};
+use crate::text::seconds_of;
 use group::{Group, groups};
 
 /// The reports of many hosts in one.
@@ -38,6 +40,10 @@ pub struct Host {
     pub outcome: Agreement,
     /// The findings of the report.
     pub findings: Vec<Finding>,
+    /// The machine, the moment and the program behind the report.
+    pub origin: Option<Origin>,
+    /// Whether the report is more than a day older than the newest one of the summary.
+    pub is_stale: bool,
     /// The reason why there is no report.
     pub error: Option<String>,
     /// The kind of run that the report is about.
@@ -53,6 +59,10 @@ impl Summary {
     #[must_use]
     pub fn new(reports: impl IntoIterator<Item = (String, Result<Report, String>)>) -> Summary {
         let mut hosts: Vec<Host> = reports.into_iter().map(|(name, report)| host(name, report)).collect();
+        let newest = hosts.iter().filter_map(Host::time).max();
+        for host in &mut hosts {
+            host.is_stale = host.time().zip(newest).is_some_and(|(time, newest)| newest - time > DAY);
+        }
         hosts.sort_by(|a, b| (rank(a.outcome), &a.name).cmp(&(rank(b.outcome), &b.name)));
         let count = |outcome| hosts.iter().filter(|host| host.outcome == outcome).count();
         Summary {
@@ -74,6 +84,13 @@ impl Summary {
         }
     }
 
+    /// The time of the newest report.
+    #[must_use]
+    pub fn newest(&self) -> Option<&str> {
+        let newest = self.hosts.iter().filter(|host| host.time().is_some()).max_by_key(|host| host.time());
+        newest.and_then(|host| host.origin.as_ref()).map(|origin| origin.time.as_str())
+    }
+
     /// The names of all settings in the reports.
     #[must_use]
     pub fn settings(&self) -> BTreeSet<&str> {
@@ -91,6 +108,16 @@ impl Summary {
     }
 }
 
+/// The seconds of a day.
+const DAY: i64 = 86_400;
+
+impl Host {
+    /// The time of the report, in seconds after 1970.
+    fn time(&self) -> Option<i64> {
+        self.origin.as_ref().and_then(|origin| seconds_of(&origin.time))
+    }
+}
+
 /// The place of an outcome among the hosts. An unknown host may hide anything, so it stands first.
 fn rank(outcome: Agreement) -> u8 {
     match outcome {
@@ -101,11 +128,27 @@ fn rank(outcome: Agreement) -> u8 {
 }
 
 fn host(name: String, report: Result<Report, String>) -> Host {
-    let (outcome, findings, error, mode, settings) = match report {
-        Ok(report) => (report.agreement(), findings(&report), None, report.mode, report.settings),
-        Err(error) => (Agreement::Unknown, Vec::new(), Some(error), Mode::Check, Vec::new()),
+    let silent = Host {
+        name,
+        outcome: Agreement::Unknown,
+        findings: Vec::new(),
+        origin: None,
+        is_stale: false,
+        error: None,
+        mode: Mode::Check,
+        settings: Vec::new(),
     };
-    Host { name, outcome, findings, error, mode, settings }
+    match report {
+        Ok(report) => Host {
+            outcome: report.agreement(),
+            findings: findings(&report),
+            origin: report.origin,
+            mode: report.mode,
+            settings: report.settings,
+            ..silent
+        },
+        Err(error) => Host { error: Some(error), ..silent },
+    }
 }
 
 impl Printed for Summary {

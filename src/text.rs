@@ -110,6 +110,28 @@ pub fn utc(seconds: i64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
 }
 
+/// The seconds after 1970 of a time that [`utc`] wrote.
+#[must_use]
+pub fn seconds_of(utc: &str) -> Option<i64> {
+    let form = utc.bytes().enumerate().all(|(index, byte)| match index {
+        4 | 7 => byte == b'-',
+        10 => byte == b'T',
+        13 | 16 => byte == b':',
+        19 => byte == b'Z',
+        _ => byte.is_ascii_digit(),
+    });
+    if utc.len() != 20 || !form {
+        return None;
+    }
+    let part = |from: usize, to: usize| utc[from..to].parse::<i64>().ok();
+    let (year, month, day) = (part(0, 4)?, part(5, 7)?, part(8, 10)?);
+    // The same count of days as above, from the first of March.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let of_era = year.rem_euclid(400) * 365 + year.rem_euclid(400) / 4 - year.rem_euclid(400) / 100;
+    let days = year.div_euclid(400) * 146_097 + of_era + (153 * month + 2) / 5 + day - 1 - 719_468;
+    Some(days * 86_400 + part(11, 13)? * 3600 + part(14, 16)? * 60 + part(17, 19)?)
+}
+
 /// A number with commas between its thousands: `262,144`.
 #[must_use]
 pub fn grouped(number: u64) -> String {

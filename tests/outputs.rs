@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::support::{Run, golden};
 use clap::{Arg, Command};
@@ -13,12 +14,14 @@ use conntrack_sysctl::answer::{self, Printed};
 use conntrack_sysctl::cli;
 use conntrack_sysctl::failure::{Failure, Kind};
 use conntrack_sysctl::report::finding::{Severity, findings};
-use conntrack_sysctl::report::{Change, FileAction, Mode, Report, dsc, github, salt};
+use conntrack_sysctl::report::{Change, FileAction, Mode, Report, dsc, github, rules, salt};
+use conntrack_sysctl::request;
 use conntrack_sysctl::show::{Inventory, Story};
 use conntrack_sysctl::summarize::Summary;
 use conntrack_sysctl::table::analysis::diagnosis::Diagnosis;
 use conntrack_sysctl::table::analysis::look::Look;
 use conntrack_sysctl::table::analysis::status::Status;
+use conntrack_sysctl::text::{seconds_of, utc};
 use conntrack_sysctl::warning::{Code, Warning};
 use schemars::Schema;
 use serde_json::{Value, json};
@@ -162,6 +165,80 @@ fn dsc_lines() {
 }
 
 #[test]
+fn every_kind_of_finding_has_a_description() {
+    let schema = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/report.schema.json"));
+    let schema: Value = serde_json::from_str(&schema.expect("the schema can be read")).expect("it is JSON");
+    let mut expected = BTreeSet::from(["in_sync"]);
+    for kinds in ["Verdict", "Kind", "Code"] {
+        let kinds = schema["$defs"][kinds]["oneOf"].as_array().expect("the enum has values");
+        expected.extend(kinds.iter().filter_map(|kind| kind["const"].as_str()));
+    }
+    let described: BTreeSet<&str> = rules::RULES.iter().map(|rule| rule.id).chain(["in_sync"]).collect();
+    assert_eq!(described, expected);
+    assert_eq!(described.len(), rules::RULES.len() + 1);
+}
+
+#[test]
+fn a_report_that_is_a_day_older_than_the_newest_is_stale() {
+    let at = |time: &str| {
+        let mut report = report("web1.json");
+        report.origin.as_mut().expect("it has an origin").time = time.to_owned();
+        (time.to_owned(), Ok(report))
+    };
+    let times = ["2026-03-01T05:00:00Z", "2026-02-28T05:00:00Z", "2026-02-28T04:59:59Z", "no time"];
+    let summary = Summary::new(times.map(at));
+    let stale: Vec<&str> = summary.hosts.iter().filter(|host| host.is_stale).map(|host| host.name.as_str()).collect();
+    assert_eq!(stale, ["2026-02-28T04:59:59Z"]);
+    assert_eq!(summary.newest(), Some("2026-03-01T05:00:00Z"));
+}
+
+/// The hash compares requests, so it must not depend on the way in which one is written, and must tell all others apart.
+#[test]
+fn requests_that_ask_for_the_same_have_the_same_hash() {
+    let of = |text: &str| request::from_slice(text.as_bytes()).expect("the request is right").fingerprint();
+    let hours = of(r#"{"settings": {"nf_conntrack_tcp_timeout_established": "8h"}}"#);
+    let name = "net/netfilter/nf_conntrack_tcp_timeout_established";
+    assert_eq!(hours, of(&format!(r#"{{"persist": true, "settings": {{"{name}": 28800}}}}"#)));
+    let others = [
+        r#"{"settings": {"nf_conntrack_tcp_timeout_established": "9h"}}"#,
+        r#"{"at_least": {"nf_conntrack_tcp_timeout_established": "8h"}}"#,
+        r#"{"settings": {"nf_conntrack_tcp_timeout_established": "8h"}, "persist": false}"#,
+        r#"{"settings": {"nf_conntrack_tcp_timeout_established": "8h"}, "live": false}"#,
+        r#"{"settings": {"nf_conntrack_tcp_timeout_established": "8h"}, "live": true}"#,
+        r#"{"settings": {"nf_conntrack_tcp_timeout_established": "8h"}, "file": "/etc/sysctl.conf"}"#,
+        r#"{"settings": {"nf_conntrack_tcp_timeout_established": "8h"}, "conflicts": "warn"}"#,
+        r#"{"settings": {"nf_conntrack_tcp_timeout_established": "8h"}, "exclusive": true}"#,
+        r#"{"settings": {"nf_conntrack_tcp_timeout_established": "8h"}, "module": "ignore"}"#,
+        r#"{"settings": {"nf_conntrack_tcp_timeout_established": "8h"}, "loader": "procps"}"#,
+        r#"{"settings": {"nf_conntrack_tcp_timeout_established": "8h"}, "uncertain": "fail"}"#,
+        r#"{"settings": {"nf_conntrack_tcp_timeout_established": "8h"}, "initrd": "rebuild"}"#,
+        r#"{"settings": {"nf_conntrack_tcp_timeout_established": "8h"}, "backup": true}"#,
+    ];
+    let hashes: BTreeSet<String> = others.iter().map(|text| of(text)).chain([hours]).collect();
+    assert_eq!(hashes.len(), others.len() + 1);
+}
+
+/// A run tells of the machine on which it was; a request that is refused has no hash.
+#[test]
+fn a_run_says_where_and_when_it_was() {
+    let root = outputs().display().to_string();
+    let asked = r#"{"settings": {"nf_conntrack_acct": 1}}"#;
+    for (text, is_refused) in [(asked, false), ("{}", true)] {
+        let finished = Run::new(&["check", "--output", "json", "--root", &root]).input(text).finish();
+        let report: Report = serde_json::from_str(&finished.stdout).expect("it is a report");
+        let origin = report.origin.expect("it has an origin");
+        let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("the release can be read");
+        let host = fs::read_to_string("/proc/sys/kernel/hostname").expect("the name can be read");
+        assert_eq!((origin.kernel.as_str(), origin.host.as_str()), (release.trim(), host.trim()));
+        assert_eq!(origin.version, env!("CARGO_PKG_VERSION"));
+        assert_eq!(origin.request.is_none(), is_refused);
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("1970 is over").as_secs();
+        let then = seconds_of(&origin.time).expect("it is a time");
+        assert!(since.abs_diff(then.unsigned_abs()) < 600, "{}", origin.time);
+    }
+}
+
+#[test]
 fn each_line_for_github_is_a_command() {
     for host in ["web2", "web5"] {
         let text = github::report(&report(&format!("{host}.json")));
@@ -211,11 +288,25 @@ fn a_directory_and_standard_input_hold_many_reports() {
         ["web1", "web2"].map(|host| serde_json::to_string(&report(&format!("{host}.json"))).unwrap() + "\n").concat();
     let finished = Run::new(&["summarize", "--output", "text", "-"]).input(lines + "\nnot a report\n").finish();
     assert_eq!(finished.code, 1, "{}", finished.stdout);
-    for line in ["line 1  in_sync", "line 2  drift", "line 4  unknown", "3 hosts: 1 in sync, 1 drifting, 1 unknown"] {
+    for line in [
+        "web1              in_sync  2026-11-28T05:17:03Z",
+        "line 4            unknown  -",
+        "3 hosts: 1 in sync, 1 drifting, 1 unknown",
+    ] {
         assert!(finished.stdout.lines().any(|found| found == line), "{line}: {}", finished.stdout);
     }
     let empty = Run::new(&["summarize", "--output", "text", "/dev/null"]).finish();
     assert!(empty.stdout.contains("`/dev/null` is empty: the host did not answer"), "{}", empty.stdout);
+}
+
+#[test]
+fn a_time_is_read_as_it_was_written() {
+    for seconds in (-10_000_000_000..20_000_000_000).step_by(86_399 * 7) {
+        assert_eq!(seconds_of(&utc(seconds)), Some(seconds));
+    }
+    for text in ["", "2026-02-28", "2026-02-28 04:59:59Z", "2026-02-28T04:59:59+01:00", "2026-02-28T04:59:59\u{e9}"] {
+        assert_eq!(seconds_of(text), None, "{text}");
+    }
 }
 
 #[test]

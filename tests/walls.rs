@@ -72,15 +72,15 @@ const ROOMS: &[Room] = &[
     room("apply", &["failure", "host", "plan", "request", "tree"], &["std::fs"]),
     room(
         "host",
-        &["boot", "failure", "kernel", "plan", "snapshot", "sysctl_d", "tree"],
+        &["boot", "failure", "kernel", "origin", "plan", "snapshot", "sysctl_d", "text", "tree"],
         &["clock", "landlock", "rustix", "signal_hook", "std::fs", "std::process", "std::thread", "sysctl", "tempfile"],
     ),
-    room("summarize", &["answer", "report", "text", "verify"], &[]),
+    room("summarize", &["answer", "origin", "report", "text", "verify"], &[]),
     room(
         "report",
         &[
-            "answer", "boot", "failure", "kernel", "plan", "request", "show", "snapshot", "text", "tree", "value",
-            "verify", "warning",
+            "answer", "boot", "failure", "kernel", "origin", "plan", "request", "show", "snapshot", "text", "tree",
+            "value", "verify", "warning",
         ],
         &[],
     ),
@@ -101,6 +101,7 @@ const ROOMS: &[Room] = &[
     room("kernel", &[], &[]),
     room("tree", &[], &[]),
     room("answer", &[], &[]),
+    room("origin", &[], &[]),
     room("failure", &[], &[]),
     room("text", &[], &[]),
 ];

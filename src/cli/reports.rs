@@ -13,7 +13,8 @@ const MOST: u64 = 16 << 20;
 /// A host, and its report or the reason why there is none.
 type Named = (String, Result<Report, String>);
 
-/// Each host with its report: of a file, of the files `*.json` in a directory, and for `-` one in each line of standard input.
+/// Each host with its report: of a file, of the files `*.json` in a directory, and for `-` one in each line of
+/// standard input, named after the host in it.
 pub(super) fn read(paths: &[PathBuf]) -> Vec<Named> {
     let mut reports = Vec::new();
     for path in paths {
@@ -62,7 +63,12 @@ fn lines(input: &mut dyn BufRead, reports: &mut Vec<Named>) {
         match input.by_ref().take(MOST).read_until(b'\n', &mut line) {
             Ok(0) => return,
             Ok(_) if line.iter().all(u8::is_ascii_whitespace) => {}
-            Ok(_) => reports.push((name.clone(), parsed(&line, &name))),
+            Ok(_) => {
+                let report = parsed(&line, &name);
+                let host =
+                    report.as_ref().ok().and_then(|report| report.origin.as_ref()).map(|origin| origin.host.clone());
+                reports.push((host.unwrap_or(name), report));
+            }
             Err(error) => {
                 reports.push((name, Err(format!("standard input cannot be read: {error}"))));
                 return;

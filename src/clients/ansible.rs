@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::answer::{Answer, Exit};
 use crate::failure::{Failure, Kind};
-use crate::report::{Mode, Report, ansible};
+use crate::report::{Mode, ansible};
 use crate::{request, run, show};
 
 /// The modules as which the binary serves.
@@ -71,7 +71,7 @@ fn manage(arguments: Result<Map<String, Value>, Failure>) -> Value {
         };
         Ok(if task.wants_diff { ansible::report_with_diff(&report) } else { ansible::report(&report) })
     });
-    report.unwrap_or_else(|(mode, failure)| ansible::report(&Report::refused(mode, failure)))
+    report.unwrap_or_else(|(mode, failure)| ansible::report(&run::refused(mode, failure)))
 }
 
 fn inform(arguments: Result<Map<String, Value>, Failure>) -> Value {

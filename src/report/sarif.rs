@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::Report;
 use super::finding::{Finding, Severity, findings};
+use super::{Report, rules};
 
 /// The SARIF document.
 #[must_use]
@@ -15,7 +15,6 @@ pub fn report(report: &Report) -> String {
     let mut rules: Vec<&str> = findings.iter().map(|finding| finding.rule.as_str()).collect();
     rules.sort_unstable();
     rules.dedup();
-    let rule = |id: &&str| json!({"id": id, "shortDescription": {"text": id.replace('_', " ")}});
     crate::answer::json(&json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
@@ -23,7 +22,8 @@ pub fn report(report: &Report) -> String {
             "tool": {"driver": {
                 "name": "conntrack-sysctl",
                 "version": env!("CARGO_PKG_VERSION"),
-                "rules": rules.iter().map(rule).collect::<Vec<_>>(),
+                "informationUri": env!("CARGO_PKG_REPOSITORY"),
+                "rules": rules.iter().map(|id| rule(id)).collect::<Vec<_>>(),
             }},
             // If nothing could be compared, the machine was not scanned.
             "invocations": [{"executionSuccessful": report.failure.is_none() || !report.settings.is_empty()}],
@@ -31,6 +31,18 @@ pub fn report(report: &Report) -> String {
             "results": findings.iter().map(result).collect::<Vec<_>>(),
         }],
     }))
+}
+
+/// The description of a rule. GitHub shows no finding whose rule lacks a description or help.
+fn rule(id: &str) -> Value {
+    let (about, help) = rules::of(id).map_or((id, id), |rule| (rule.about, rule.help));
+    json!({
+        "id": id,
+        "shortDescription": {"text": about},
+        "fullDescription": {"text": about},
+        "help": {"text": help},
+        "properties": {"tags": ["configuration"]},
+    })
 }
 
 fn result(finding: &Finding) -> Value {

@@ -22,8 +22,9 @@ pub fn summary(summary: &Summary) -> String {
          <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>{headline}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
-         <h1>Connection tracking</h1>\n<p class=\"meta\">{headline}</p>\n",
+         <h1>Connection tracking</h1>\n<p class=\"meta\">{headline}{newest}</p>\n",
         headline = content(&summary.headline()),
+        newest = summary.newest().map_or_else(String::new, |time| format!("; newest report {}", content(time))),
     );
     page += &counts(summary);
     page += &groups(summary);
@@ -86,7 +87,8 @@ fn group(group: &Group, numbers: &std::collections::BTreeMap<&str, usize>) -> St
 fn table(summary: &Summary) -> String {
     let settings = summary.settings();
     let mut table = "<h2>Hosts</h2>\n<div class=\"scroll\">\n<table>\n<thead>\n\
-                     <tr><th scope=\"col\">host</th><th scope=\"col\">outcome</th>"
+                     <tr><th scope=\"col\">host</th><th scope=\"col\">outcome</th>\
+                     <th scope=\"col\">report</th>"
         .to_owned();
     for name in &settings {
         // All settings begin with these words, which would only make the columns wide.
@@ -99,7 +101,8 @@ fn table(summary: &Summary) -> String {
         let name = content(&host.name);
         let name = if text::lines(host).is_empty() { name } else { format!("<a href=\"#host-{number}\">{name}</a>") };
         table += &format!(
-            "<tr data-outcome=\"{outcome}\"><th scope=\"row\">{name}</th><td class=\"{outcome}\"><strong>{outcome}</strong></td>"
+            "<tr data-outcome=\"{outcome}\"><th scope=\"row\">{name}</th><td class=\"{outcome}\"><strong>{outcome}</strong></td>{}",
+            report(host)
         );
         for name in &settings {
             let setting = host.settings.iter().find(|setting| setting.name == *name);
@@ -108,6 +111,18 @@ fn table(summary: &Summary) -> String {
         table += "</tr>\n";
     }
     table + "</tbody>\n</table>\n</div>\n"
+}
+
+/// The cell about the report itself: its time, and the kernel and the program that it tells of.
+fn report(host: &Host) -> String {
+    let Some(origin) = &host.origin else { return "<td>-</td>".to_owned() };
+    let stale = if host.is_stale { "<strong class=\"unknown\">stale</strong> " } else { "" };
+    format!(
+        "<td>{stale}{}<small>kernel {}, version {}</small></td>",
+        content(&origin.time),
+        content(&origin.kernel),
+        content(&origin.version)
+    )
 }
 
 fn cell(setting: &SettingReport, host: &Host) -> String {

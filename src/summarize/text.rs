@@ -6,14 +6,20 @@ use crate::text::{columns, printable};
 /// The text, without the last line end: a line for each host, then the findings of each host.
 #[must_use]
 pub fn summary(summary: &Summary) -> String {
-    let rows = summary.hosts.iter().map(|host| vec![host.name.clone(), host.outcome.name().to_owned()]);
-    let mut text = columns(&["HOST", "OUTCOME"], rows);
+    let rows = summary.hosts.iter().map(|host| vec![host.name.clone(), host.outcome.name().to_owned(), report(host)]);
+    let mut text = columns(&["HOST", "OUTCOME", "REPORT"], rows);
     for host in &summary.hosts {
         for line in lines(host) {
             text += &format!("{}: {line}\n", printable(&host.name));
         }
     }
     text + &summary.headline()
+}
+
+/// The time of a host's report, and whether it is stale.
+fn report(host: &Host) -> String {
+    let stale = if host.is_stale { ", stale" } else { "" };
+    host.origin.as_ref().map_or_else(|| "-".to_owned(), |origin| format!("{}{stale}", origin.time))
 }
 
 /// The findings of a host, or the reason why there is no report; one line each.
