@@ -127,7 +127,7 @@ privileged!(examples_that_need_root, || {
 });
 
 /// The pages whose scripts run unchanged. Each script must succeed; its output depends on the machine and is not compared.
-const SCRIPTS: [&str; 3] = ["docs/faq.md", "docs/sizing.md", "docs/table.md"];
+const SCRIPTS: [&str; 4] = ["docs/faq.md", "docs/monitoring.md", "docs/sizing.md", "docs/table.md"];
 
 privileged!(scripts_that_need_root, || {
     for page in SCRIPTS {
@@ -164,6 +164,7 @@ const RUN_BY: &[(&str, &str, &str)] = &[
     ("docs/other-tools.md", "yaml", "tests/shell/tools"),
     ("docs/packages.md", "sh", "tests/packages/run"),
     ("docs/request.md", "json", "tests/docs.rs"),
+    ("docs/routers.md", "json", "tests/docs.rs"),
     ("docs/salt.md", "sh", "tests/salt/examples"),
     ("docs/salt.md", "yaml", "tests/salt/examples"),
     ("docs/shell.md", "crontab", "tests/shell/wrappers"),

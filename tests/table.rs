@@ -213,7 +213,9 @@ fn the_metrics_that_the_alerts_ask_for() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/prometheus").join(name);
         let text = fs::read_to_string(&path).expect("it is there");
         let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-        let asked: Vec<&str> = words.filter(|word| word.starts_with("conntrack_")).collect();
+        // A recorded rule has a name with colons, of which `conntrack_fill` is only the middle.
+        let asked: Vec<&str> =
+            words.filter(|word| word.starts_with("conntrack_") && !text.contains(&format!(":{word}:"))).collect();
         assert!(asked.len() > 5, "{name}");
         for metric in asked {
             assert!(known.contains(&metric), "{name} asks for {metric}");
