@@ -30,7 +30,7 @@ pub(super) fn read(paths: &[PathBuf]) -> Vec<Named> {
 }
 
 fn in_directory(directory: &Path, reports: &mut Vec<Named>) {
-    let entries = fs::read_dir(directory).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
+    let entries = fs::read_dir(directory).and_then(Iterator::collect::<io::Result<Vec<_>>>);
     let mut paths: Vec<PathBuf> = match entries {
         Ok(entries) => entries.into_iter().map(|entry| entry.path()).collect(),
         Err(error) => {
