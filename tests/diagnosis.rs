@@ -35,6 +35,7 @@ impl Table {
         let cpus = vec![Counts::from([("drop".into(), 0), ("early_drop".into(), 0)])];
         let reading = Reading {
             at: Instant::now(),
+            is_loaded: true,
             count: Some(count),
             limit: Some(limit),
             counters: Some(Counters { entries: None, cpus }),
@@ -244,6 +245,29 @@ fn levels_of_a_monitoring_plugin() {
     assert_eq!(level(Some(1), 100, 1), 2);
     assert_eq!(level(Some(1), 0, 0), 0);
     assert_eq!(level(None, 100, 0), 3);
+}
+
+#[test]
+fn a_kernel_without_connection_tracking_is_not_full() {
+    let none = |mut table: Table| {
+        let status = &mut table.0.status;
+        (status.is_loaded, status.count, status.limit, status.fill_percent) = (false, None, None, None);
+        (status.since_boot, status.interval) = (None, None);
+        table
+    };
+    let mut status = none(Table::new(0, 0)).status();
+    assert_eq!(status.exit(), conntrack_sysctl::answer::Exit::Done);
+    status.alert = Some(status::alert(&status, THRESHOLDS));
+    assert_eq!(status.exit().code(), 0);
+    let text = view::status::text(&status);
+    assert!(text.starts_with("CONNTRACK OK - connection tracking is not loaded\n"), "{text}");
+    assert!(text.contains("entries:    none: connection tracking is not loaded\n"), "{text}");
+    assert!(prometheus::metrics(&status).contains("conntrack_loaded 0\n"));
+    let diagnosis = none(Table::new(0, 0)).diagnose();
+    assert_eq!((diagnosis.verdict, diagnosis.proposal.request()), (Health::NotLoaded, None));
+    checked(&diagnosis, "not-loaded");
+    let lossy = none(Table::new(0, 0)).other_counter("TcpExt.ListenOverflows", 5, 9).diagnose();
+    assert_eq!(lossy.verdict, Health::DroppingElsewhere);
 }
 
 #[test]

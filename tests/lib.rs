@@ -25,6 +25,7 @@ mod outputs;
 mod packaging;
 mod parts;
 mod plan;
+mod presence;
 mod properties;
 mod reboot;
 mod refusals;

@@ -247,6 +247,7 @@ fn look(fill: f64) -> Look {
     };
     Look {
         time: "2012-06-07T08:09:10Z".into(),
+        loaded: true,
         count: Some(1000),
         limit: Some(2000),
         fill_percent: Some(fill),

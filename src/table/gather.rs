@@ -12,9 +12,11 @@ use crate::table::analysis::diagnosis::{self, Diagnosis, Observations};
 use crate::table::analysis::losses::LossInterval;
 use crate::table::analysis::profile::{Profile, Tally, Timeouts};
 use crate::table::analysis::status::{self, Status, Thresholds};
+use crate::table::model::entry::TableEntry;
 use crate::table::model::log::Log;
 use crate::table::model::reading::{Reading, Sizes, TableSource, Unread};
 use crate::table::source::log::{self, kmsg};
+use crate::table::source::presence::Ctnetlink;
 use crate::table::source::proc::{self, namespaces::namespaces};
 use crate::table::source::{netlink, saved};
 use crate::text::utc;
@@ -93,7 +95,7 @@ fn live(options: &DiagnoseOptions) -> Observations {
     let before_losses = proc::loss_counters(&mut unread);
     let before = proc::read();
     let most = if options.all { u64::MAX } else { SAMPLE };
-    let filled = live_profile(most, before.count, &mut unread);
+    let filled = if before.is_loaded { live_profile(most, before.count, &mut unread) } else { Filled::NOTHING };
     std::thread::sleep(options.interval.saturating_sub(before.at.elapsed()));
     let after = proc::read();
     // The files that cannot be read are listed already.
@@ -122,33 +124,58 @@ struct Filled {
     profile: Option<Profile>,
 }
 
+impl Filled {
+    const NOTHING: Filled = Filled { source: TableSource::Nothing, profile: None };
+}
+
 /// Profiles the live table, by at most `most` of its `count` entries.
 fn live_profile(most: u64, count: Option<u64>, unread: &mut Vec<Unread>) -> Filled {
-    let refused = match netlink_profile(most, count, unread) {
+    let asked = Ctnetlink::find().and_then(|ctnetlink| netlink_profile(ctnetlink, most, count, unread));
+    let refused = match asked {
         Ok(profile) => return Filled { source: TableSource::Ctnetlink, profile: Some(profile) },
         Err(error) => error,
     };
     for path in proc::TABLES {
         let mut tally = Tally::new(proc::timeouts());
-        let read = File::open(path).and_then(|file| saved::read(BufReader::new(file), |entry| tally.add(entry)));
+        let mut is_sample = false;
+        let read = proc::table(path, |entry| {
+            is_sample = tally.entries() >= most;
+            take(&mut tally, most, entry)
+        });
         if read.is_ok() {
-            return Filled { source: TableSource::File(path.into()), profile: Some(tally.profile(None)) };
+            let profile = tally.profile(sampled(&tally, count, is_sample));
+            return Filled { source: TableSource::File(path.into()), profile: Some(profile) };
         }
     }
     unread.push(Unread::Table(Arc::new(refused)));
-    Filled { source: TableSource::Nothing, profile: None }
+    Filled::NOTHING
 }
 
-fn netlink_profile(most: u64, count: Option<u64>, unread: &mut Vec<Unread>) -> io::Result<Profile> {
+/// Adds `entry` to a tally of at most `most` entries.
+fn take(tally: &mut Tally, most: u64, entry: &TableEntry) -> ControlFlow<()> {
+    if tally.entries() >= most {
+        return ControlFlow::Break(());
+    }
+    tally.add(entry);
+    ControlFlow::Continue(())
+}
+
+/// The size of the table that the tally is a sample of. The table may have shrunk below the sample since it was counted.
+fn sampled(tally: &Tally, count: Option<u64>, is_sample: bool) -> Option<u64> {
+    count.filter(|_| is_sample).map(|count| count.max(tally.entries()))
+}
+
+fn netlink_profile(
+    ctnetlink: Ctnetlink,
+    most: u64,
+    count: Option<u64>,
+    unread: &mut Vec<Unread>,
+) -> io::Result<Profile> {
     let mut tally = Tally::new(proc::timeouts());
     let mut is_sample = false;
-    let dumped = netlink::dump(|entry| {
+    let dumped = netlink::dump(ctnetlink, |entry| {
         is_sample = tally.entries() >= most;
-        if is_sample {
-            return ControlFlow::Break(());
-        }
-        tally.add(entry);
-        ControlFlow::Continue(())
+        take(&mut tally, most, entry)
     })?;
     if dumped.interrupted {
         unread.push(Unread::ExactTable);
@@ -156,9 +183,7 @@ fn netlink_profile(most: u64, count: Option<u64>, unread: &mut Vec<Unread>) -> i
     if dumped.unread > 0 {
         unread.push(Unread::Entries(dumped.unread));
     }
-    // The table may have shrunk below the sample since it was counted.
-    let whole = count.filter(|_| is_sample).map(|count| count.max(tally.entries()));
-    Ok(tally.profile(whole))
+    Ok(tally.profile(sampled(&tally, count, is_sample)))
 }
 
 /// Observes a saved table. Nothing else is known of its machine, so the kernel's default timeouts are assumed.
@@ -177,7 +202,7 @@ fn saved(path: &Path, options: &DiagnoseOptions) -> io::Result<Observations> {
     unread.extend(read.first_unread.map(|first| Unread::Lines { count: read.unread, first }));
     unread.extend(options.limit.is_none().then_some(Unread::SavedLimit));
     let (count, limit) = (Some(tally.entries()), options.limit);
-    let reading = Reading { at: Instant::now(), count, limit, counters: None, unread };
+    let reading = Reading { at: Instant::now(), is_loaded: true, count, limit, counters: None, unread };
     let sizes = Sizes { limit_is_ours: true, ..Sizes::default() };
     let mut status = status::status(now(), &reading, None, &sizes);
     if options.log.is_some() {

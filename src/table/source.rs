@@ -3,5 +3,6 @@
 pub mod lines;
 pub mod log;
 pub mod netlink;
+pub mod presence;
 pub mod proc;
 pub mod saved;

@@ -28,7 +28,7 @@ impl Status {
     pub fn exit(&self) -> Exit {
         match self.alert {
             Some(alert) => alert.level.exit(),
-            None if self.count.is_none() && self.limit.is_none() => Exit::CouldNotTell,
+            None if self.is_loaded && self.count.is_none() && self.limit.is_none() => Exit::CouldNotTell,
             None => Exit::Done,
         }
     }
@@ -59,7 +59,11 @@ impl Diagnosis {
     /// The exit code, which does not depend on the verdict.
     #[must_use]
     pub fn exit(&self) -> Exit {
-        if self.profile.is_none() && self.status.count.is_none() { Exit::CouldNotTell } else { Exit::Done }
+        if self.status.is_loaded && self.profile.is_none() && self.status.count.is_none() {
+            Exit::CouldNotTell
+        } else {
+            Exit::Done
+        }
     }
 }
 

@@ -12,8 +12,10 @@ use crate::table::analysis::look::{Look, look};
 use crate::table::analysis::profile::{Profile, Tally, Timeouts};
 use crate::table::gather::now;
 use crate::table::model::counters::NewEntries;
+use crate::table::model::entry::TableEntry;
 use crate::table::model::reading::Reading;
 use crate::table::source::netlink::{self, NewEntryEvents};
+use crate::table::source::presence::Ctnetlink;
 use crate::table::source::proc;
 use crate::table::view::screen::{self, Canvas};
 use crate::table::view::terminal::Terminal;
@@ -104,7 +106,7 @@ struct Watcher {
 impl Watcher {
     fn new(options: &WatchOptions) -> io::Result<Watcher> {
         let WatchOptions { interval, count, new } = *options;
-        let events = if new { Some(NewEntryEvents::listen()?) } else { None };
+        let events = if new { Some(Ctnetlink::find().and_then(NewEntryEvents::listen)?) } else { None };
         let before = proc::read();
         let due = Instant::now() + interval;
         Ok(Watcher { interval, due, looks: 0, count, before, events, new: NewEntries::default() })
@@ -148,7 +150,8 @@ impl Watcher {
         let after = proc::read();
         let new = std::mem::take(&mut self.new);
         let new = self.events.as_ref().map(|_| new);
-        let look = look(now(), &self.before, &after, new, sample().as_ref());
+        let profile = if after.is_loaded { sample() } else { None };
+        let look = look(now(), &self.before, &after, new, profile.as_ref());
         self.before = after;
         self.looks += 1;
         Ok(look)
@@ -158,11 +161,15 @@ impl Watcher {
 /// The profile of a sample of the table, if it can be read.
 fn sample() -> Option<Profile> {
     let mut tally = Tally::new(Timeouts::new());
-    let dumped = netlink::dump(|entry| {
+    let take = |entry: &TableEntry| {
         tally.add(entry);
         if tally.entries() >= SAMPLE { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    });
-    dumped.is_ok().then(|| tally.profile(None))
+    };
+    let is_read = match Ctnetlink::find() {
+        Ok(ctnetlink) => netlink::dump(ctnetlink, take).is_ok(),
+        Err(_) => proc::table(proc::TABLES[0], take).is_ok(),
+    };
+    is_read.then(|| tally.profile(None))
 }
 
 /// The live view.

@@ -10,7 +10,11 @@ import sys
 from pathlib import Path
 
 ROWS = {
-    "unloaded": {"apply": "failure module_absent"},
+    "unloaded": {
+        "apply": "failure module_absent",
+        "modules": "none",
+        "status": "CONNTRACK OK - connection tracking is not loaded",
+    },
     "podman-own": {"check": "unknown container_without_init", "limit": "failure read_only", "real": "60"},
     "podman-plain": {"apply": "failure read_only", "limit": "failure read_only", "real": "60"},
     "podman-sysctl": {"check": "unknown container_without_init", "real": "240"},

@@ -47,6 +47,8 @@ pub enum Health {
     WasFull,
     /// The table has room, and nothing was dropped during the run.
     Healthy,
+    /// Connection tracking is not loaded: there is no table, and it drops nothing.
+    NotLoaded,
     /// The numbers that decide cannot be read.
     Unknown,
 }
@@ -96,6 +98,8 @@ pub fn diagnose(observations: Observations) -> Diagnosis {
         Health::Near
     } else if was_full(&status, own, since_boot) {
         Health::WasFull
+    } else if !status.is_loaded {
+        Health::NotLoaded
     } else if status.count.is_none() || status.limit.is_none() {
         Health::Unknown
     } else {
@@ -165,6 +169,6 @@ fn pressure(verdict: Health) -> Pressure {
     match verdict {
         Health::Full | Health::Near => Pressure::Now,
         Health::WasFull => Pressure::Before,
-        Health::DroppingElsewhere | Health::Healthy | Health::Unknown => Pressure::Never,
+        Health::DroppingElsewhere | Health::Healthy | Health::NotLoaded | Health::Unknown => Pressure::Never,
     }
 }

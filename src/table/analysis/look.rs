@@ -13,6 +13,8 @@ use crate::table::model::reading::Reading;
 pub struct Look {
     /// The time, in UTC.
     pub time: String,
+    /// Whether the kernel has connection tracking now.
+    pub loaded: bool,
     /// The entries.
     pub count: Option<u64>,
     /// The limit; 0: none.
@@ -57,6 +59,7 @@ pub fn look(
     let items = |pick: fn(&Profile) -> &Ranking| profile.map(|profile| pick(profile).items.clone()).unwrap_or_default();
     Look {
         time,
+        loaded: after.is_loaded,
         count: after.count,
         limit: after.limit,
         fill_percent: fill(after.count, after.limit),
@@ -70,6 +73,6 @@ pub fn look(
         seconds_until_full: interval.seconds_until_full(after.count, after.limit),
         sources: items(|profile| &profile.sources),
         ports: items(|profile| &profile.ports),
-        unread: after.unread.len() as u64 + u64::from(profile.is_none()),
+        unread: after.unread.len() as u64 + u64::from(after.is_loaded && profile.is_none()),
     }
 }

@@ -15,6 +15,8 @@ pub struct Status {
     pub time: String,
     /// The alert, if thresholds are given.
     pub alert: Option<Alert>,
+    /// Whether the kernel has connection tracking now. Without it no table exists.
+    pub is_loaded: bool,
     /// The entries in the table of this network namespace.
     pub count: Option<u64>,
     /// The limit; 0: there is none.
@@ -94,6 +96,8 @@ pub enum AlertReason {
     },
     /// The table has no limit.
     NoLimit,
+    /// The kernel has no connection tracking now, and so nothing that could be full.
+    NotLoaded,
     /// The count or the limit cannot be read.
     NotKnown,
 }
@@ -206,6 +210,7 @@ pub fn status(time: String, reading: &Reading, before: Option<&Reading>, sizes: 
     Status {
         time,
         alert: None,
+        is_loaded: reading.is_loaded,
         count: reading.count,
         limit: reading.limit,
         fill_percent: fill(reading.count, reading.limit),
@@ -232,6 +237,7 @@ pub fn alert(status: &Status, thresholds: Thresholds) -> Alert {
     let Thresholds { warn, crit } = thresholds;
     let dropped = status.interval.as_ref().map_or(0, |interval| interval.count("drop"));
     let (level, reason) = match (status.fill_percent, status.limit) {
+        _ if !status.is_loaded => (AlertLevel::Ok, AlertReason::NotLoaded),
         _ if dropped > 0 => (AlertLevel::Critical, AlertReason::Dropped(dropped)),
         (Some(fill), _) if fill >= crit => (AlertLevel::Critical, AlertReason::AtOrAbove { fill, threshold: crit }),
         (Some(fill), _) if fill >= warn => (AlertLevel::Warning, AlertReason::AtOrAbove { fill, threshold: warn }),

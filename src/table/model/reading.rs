@@ -27,6 +27,8 @@ pub enum TableSource {
 pub struct Reading {
     /// The moment, on the clock that only runs forward.
     pub at: Instant,
+    /// Whether the kernel has connection tracking now. Without it no table exists, and nothing is read.
+    pub is_loaded: bool,
     /// The entries in the table of this network namespace.
     pub count: Option<u64>,
     /// The limit; 0: none.
@@ -83,11 +85,9 @@ pub type ReadError = Arc<io::Error>;
 /// A reading that failed, and the reason.
 #[derive(Clone, Debug)]
 pub enum Unread {
-    /// The count or the limit: connection tracking is not loaded.
-    NotLoaded(Quantity),
-    /// The count or the limit: the kernel has no such key here, and ctnetlink refuses.
+    /// The count or the limit: the kernel has no such key here, and ctnetlink does not answer.
     Quantity(Quantity, ReadError),
-    /// The counters of connection tracking: their proc file is missing, and ctnetlink refuses.
+    /// The counters of connection tracking: their proc file is missing, and ctnetlink does not answer.
     Counters(ReadError),
     /// The counters of packets lost elsewhere that the file at this path has.
     LossCounters(&'static str, ReadError),
@@ -95,7 +95,7 @@ pub enum Unread {
     Namespaces(u64),
     /// The messages in the log of this name.
     Log(String, ReadError),
-    /// The entries of the table: ctnetlink refuses, and there is no proc file of them.
+    /// The entries of the table: ctnetlink does not answer, and there is no proc file of them.
     Table(ReadError),
     /// The exact table: it changed while it was read.
     ExactTable,

@@ -1,4 +1,5 @@
-//! Asks ctnetlink over a socket. No message that is sent here can change the table.
+//! Asks ctnetlink over a socket. No message that is sent here can change the table, and each question takes the evidence that
+//! it loads no module.
 
 pub mod message;
 
@@ -13,6 +14,7 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use crate::table::model::counters::{Counters, NewEntries};
 use crate::table::model::entry::TableEntry;
 use crate::table::source::netlink::message::{Query, Reply, Totals};
+use crate::table::source::presence::Ctnetlink;
 
 /// The size of the buffer for answers. The kernel fills at most 32 KiB of it at a time (`netlink_recvmsg` in
 /// `net/netlink/af_netlink.c`); more costs nothing.
@@ -33,9 +35,9 @@ pub struct Dumped {
 /// Gives the entries of the table to `each`, in one pass and without keeping any, until `each` stops.
 ///
 /// The entries come in the order of the hash table, whose key is the kernel's secret: the first n are a random sample.
-pub fn dump(mut each: impl FnMut(&TableEntry) -> ControlFlow<()>) -> io::Result<Dumped> {
+pub fn dump(ctnetlink: Ctnetlink, mut each: impl FnMut(&TableEntry) -> ControlFlow<()>) -> io::Result<Dumped> {
     let mut dumped = Dumped::default();
-    dumped.interrupted = ask(Query::Entries, |attributes, _| {
+    dumped.interrupted = ask(ctnetlink, Query::Entries, |attributes, _| {
         if let Some(entry) = message::entry(attributes) {
             return each(&entry);
         }
@@ -46,9 +48,9 @@ pub fn dump(mut each: impl FnMut(&TableEntry) -> ControlFlow<()>) -> io::Result<
 }
 
 /// The counters of each CPU.
-pub fn counters() -> io::Result<Counters> {
+pub fn counters(ctnetlink: Ctnetlink) -> io::Result<Counters> {
     let mut cpus = Vec::new();
-    ask(Query::Counters, |attributes, cpu| {
+    ask(ctnetlink, Query::Counters, |attributes, cpu| {
         cpus.push((cpu, message::counters(attributes)));
         ControlFlow::Continue(())
     })?;
@@ -57,9 +59,9 @@ pub fn counters() -> io::Result<Counters> {
 }
 
 /// The size of the table.
-pub fn totals() -> io::Result<Totals> {
+pub fn totals(ctnetlink: Ctnetlink) -> io::Result<Totals> {
     let mut totals = None;
-    ask(Query::Totals, |attributes, _| {
+    ask(ctnetlink, Query::Totals, |attributes, _| {
         totals = message::totals(attributes);
         // The answer is a single message, and nothing announces its end.
         ControlFlow::Break(())
@@ -68,7 +70,7 @@ pub fn totals() -> io::Result<Totals> {
 }
 
 /// A socket of netfilter that is a member of `groups`.
-fn open(groups: u32, flags: SocketFlags) -> io::Result<OwnedFd> {
+fn open(_: Ctnetlink, groups: u32, flags: SocketFlags) -> io::Result<OwnedFd> {
     let socket = rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, Some(netlink::NETFILTER))?;
     rustix::net::bind(&socket, &SocketAddrNetlink::new(0, groups))?;
     Ok(socket)
@@ -80,9 +82,9 @@ pub struct NewEntryEvents(OwnedFd);
 
 impl NewEntryEvents {
     /// Listens from now on.
-    pub fn listen() -> io::Result<NewEntryEvents> {
+    pub fn listen(ctnetlink: Ctnetlink) -> io::Result<NewEntryEvents> {
         // The group NFNLGRP_CONNTRACK_NEW is the first, and so the first bit.
-        let socket = open(1, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)?;
+        let socket = open(ctnetlink, 1, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)?;
         // The events of a burst wait here until they are counted.
         let _ = set_socket_recv_buffer_size_force(&socket, EVENTS);
         Ok(NewEntryEvents(socket))
@@ -115,9 +117,13 @@ impl AsFd for NewEntryEvents {
 }
 
 /// Sends `query`, and gives each message of the answer to `each`. Returns whether the answer was interrupted.
-fn ask(query: Query, mut each: impl FnMut(message::Attributes<'_>, u16) -> ControlFlow<()>) -> io::Result<bool> {
+fn ask(
+    ctnetlink: Ctnetlink,
+    query: Query,
+    mut each: impl FnMut(message::Attributes<'_>, u16) -> ControlFlow<()>,
+) -> io::Result<bool> {
     const SEQUENCE: u32 = 1;
-    let socket = open(0, SocketFlags::CLOEXEC)?;
+    let socket = open(ctnetlink, 0, SocketFlags::CLOEXEC)?;
     // A larger buffer lets the kernel prepare the next part early; without it the dump is right too.
     let _ = set_socket_recv_buffer_size(&socket, BUFFER);
     rustix::net::sendto(

@@ -4,7 +4,11 @@
 pub mod counters;
 pub mod namespaces;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::ops::ControlFlow;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,8 +17,10 @@ use std::time::Instant;
 use crate::kernel::catalog::{self, BUCKETS, COUNT, MAX, Name};
 use crate::kernel::modules::HASHSIZE;
 use crate::table::model::counters::Counters;
+use crate::table::model::entry::TableEntry;
 use crate::table::model::reading::{LossCounters, Quantity, ReadError, Reading, Sizes, Unread};
-use crate::table::source::netlink;
+use crate::table::source::presence::{self, Ctnetlink};
+use crate::table::source::{netlink, saved};
 
 /// The sysctl files of the limit: today's, and that of old kernels.
 const LIMITS: [&str; 2] = ["/proc/sys/net/netfilter/nf_conntrack_max", "/proc/sys/net/ipv4/netfilter/ip_conntrack_max"];
@@ -25,16 +31,50 @@ const STATISTICS: [&str; 2] = ["/proc/net/stat/nf_conntrack", "/proc/net/stat/ip
 /// The files of the table: today's, and that of old kernels.
 pub const TABLES: [&str; 2] = ["/proc/net/nf_conntrack", "/proc/net/ip_conntrack"];
 
+/// Gives the entries in the file `path` of the table to `each`, until `each` stops. They come in the order of the hash table,
+/// as ctnetlink's do.
+pub fn table(path: &str, mut each: impl FnMut(&TableEntry) -> ControlFlow<()>) -> io::Result<()> {
+    let is_over = Cell::new(false);
+    let source = Until { source: BufReader::new(File::open(path)?), is_over: &is_over };
+    saved::read(source, |entry| is_over.set(is_over.get() || each(entry).is_break()))?;
+    Ok(())
+}
+
+/// A file that ends where its reader has enough: a large table costs the kernel time for each line.
+struct Until<'a> {
+    source: BufReader<File>,
+    is_over: &'a Cell<bool>,
+}
+
+impl io::Read for Until<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.is_over.get() { Ok(0) } else { self.source.read(buffer) }
+    }
+}
+
+impl io::BufRead for Until<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.is_over.get() { Ok(&[]) } else { self.source.fill_buf() }
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.source.consume(amount);
+    }
+}
+
 /// Reads the numbers that change.
 #[must_use]
 pub fn read() -> Reading {
     let at = Instant::now();
     let mut unread = Vec::new();
     let (mut count, mut limit) = (sysctl(&COUNT), sysctl(&MAX));
+    if count.is_none() && !presence::has_tracking(Path::new("/")) {
+        return Reading { at, is_loaded: false, count: None, limit: None, counters: None, unread };
+    }
     let counters = read_counters(&mut unread);
     if count.is_none() || limit.is_none() {
         // A container may hide /proc/sys; ctnetlink still answers for this namespace.
-        match netlink::totals() {
+        match Ctnetlink::find().and_then(netlink::totals) {
             Ok(totals) => (count, limit) = (count.or(Some(totals.entries)), limit.or(totals.limit)),
             Err(error) => {
                 count = count.or(counters.as_ref().and_then(|counters| counters.entries));
@@ -42,14 +82,11 @@ pub fn read() -> Reading {
             }
         }
     }
-    Reading { at, count, limit, counters, unread }
+    Reading { at, is_loaded: true, count, limit, counters, unread }
 }
 
 fn unread_quantities(count: Option<u64>, limit: Option<u64>, error: &ReadError) -> Vec<Unread> {
-    let is_loaded = LIMITS.iter().chain(&STATISTICS[..1]).chain(&TABLES).any(|path| Path::new(path).exists());
-    let unread = |quantity| {
-        if is_loaded { Unread::Quantity(quantity, Arc::clone(error)) } else { Unread::NotLoaded(quantity) }
-    };
+    let unread = |quantity| Unread::Quantity(quantity, Arc::clone(error));
     let numbers = [(Quantity::Count, count), (Quantity::Limit, limit)];
     numbers.into_iter().filter(|(_, number)| number.is_none()).map(|(quantity, _)| unread(quantity)).collect()
 }
@@ -59,7 +96,8 @@ fn read_counters(unread: &mut Vec<Unread>) -> Option<Counters> {
     if file.is_some() {
         return file;
     }
-    netlink::counters().map_err(|error| unread.push(Unread::Counters(Arc::new(error)))).ok()
+    let answer = Ctnetlink::find().and_then(netlink::counters);
+    answer.map_err(|error| unread.push(Unread::Counters(Arc::new(error)))).ok()
 }
 
 /// The number in the live setting `name`, under the newest of its keys that the kernel has.

@@ -23,7 +23,8 @@ pub fn text(diagnosis: &Diagnosis) -> String {
     if let Some(profile) = &diagnosis.profile {
         lines.extend(profile_lines(profile, &words::source(&diagnosis.source)));
     }
-    lines.extend(diagnosis.status.interval.as_ref().map(rate_line));
+    let interval = diagnosis.status.interval.as_ref().filter(|_| diagnosis.status.is_loaded);
+    lines.extend(interval.map(rate_line));
     if let Some(seconds) = diagnosis.seconds_until_full {
         let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
         lines.push(format!("until full:    {} at this rate", duration_text(seconds)));
@@ -31,9 +32,11 @@ pub fn text(diagnosis: &Diagnosis) -> String {
     lines.extend(diagnosis.losses.iter().map(loss_line));
     lines.extend(diagnosis.status.log.iter().flat_map(log_lines));
     lines.extend(unread_lines(&diagnosis.status.unread));
-    lines.push(String::new());
-    lines.extend(proposal_lines(diagnosis));
-    lines.join("\n")
+    if diagnosis.status.is_loaded {
+        lines.push(String::new());
+        lines.extend(proposal_lines(diagnosis));
+    }
+    lines.join("\n").trim_end().to_owned()
 }
 
 fn rate_line(interval: &Interval) -> String {

@@ -41,6 +41,8 @@ pub struct StatusDocument {
     pub time: String,
     /// The level, if thresholds are given.
     pub level: Option<AlertDocument>,
+    /// Whether the kernel has connection tracking now. Without it no table exists.
+    pub loaded: bool,
     /// The entries in the table of this network namespace.
     pub count: Option<u64>,
     /// The limit; 0: there is none.
@@ -150,6 +152,7 @@ impl From<&Status> for StatusDocument {
         StatusDocument {
             time: status.time.clone(),
             level: status.alert.as_ref().map(AlertDocument::from),
+            loaded: status.is_loaded,
             count: status.count,
             limit: status.limit,
             fill_percent: status.fill_percent,

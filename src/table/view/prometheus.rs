@@ -7,6 +7,8 @@ use crate::table::analysis::status::Status;
 pub fn metrics(status: &Status) -> String {
     let mut text = Exposition(String::new());
     let plain = |value: Option<u64>| value.map(|value| (String::new(), value.to_string())).into_iter();
+    let loaded = [(String::new(), u64::from(status.is_loaded).to_string())].into_iter();
+    text.family("conntrack_loaded", "gauge", "Whether the kernel has connection tracking.", loaded);
     text.family("conntrack_entries", "gauge", "Entries in the connection tracking table.", plain(status.count));
     text.family("conntrack_entries_limit", "gauge", "Most entries; 0 means no limit.", plain(status.limit));
     text.family("conntrack_buckets", "gauge", "Buckets of the hash table.", plain(status.buckets));

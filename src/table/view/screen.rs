@@ -60,6 +60,9 @@ pub fn frame(look: &Look, history: &VecDeque<f64>, canvas: Canvas) -> Vec<String
 /// One line of text, for a log.
 #[must_use]
 pub fn line(look: &Look) -> String {
+    if !look.loaded {
+        return format!("{}  connection tracking is not loaded", look.time);
+    }
     format!("{}  {}  {}  {}", look.time, occupancy(look), growth(look), losses(look))
 }
 
@@ -73,6 +76,9 @@ pub fn json_line(look: &Look) -> String {
 }
 
 fn occupancy(look: &Look) -> String {
+    if !look.loaded {
+        return "is not loaded".to_owned();
+    }
     match (look.count, look.limit, look.fill_percent) {
         (Some(count), Some(limit), Some(fill)) => format!("{} of {} ({fill:.1}%)", grouped(count), grouped(limit)),
         (Some(count), ..) => format!("{} entries", grouped(count)),

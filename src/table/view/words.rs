@@ -13,6 +13,9 @@ use crate::text::{duration_text, grouped, size};
 /// The entries, the limit and the fill: `123 of 262,144 (0.05%)`.
 #[must_use]
 pub fn occupancy(status: &Status) -> String {
+    if !status.is_loaded {
+        return "none: connection tracking is not loaded".to_owned();
+    }
     match (status.count, status.limit, status.fill_percent) {
         (Some(count), Some(limit), Some(fill)) => format!("{} of {} ({fill:.2}%)", grouped(count), grouped(limit)),
         (Some(count), Some(_), None) => format!("{}, and no limit", grouped(count)),
@@ -41,6 +44,7 @@ pub fn alert_reason(reason: AlertReason) -> String {
         AlertReason::AtOrAbove { fill, threshold } => format!("{fill:.1}% is at or above {threshold}%"),
         AlertReason::Below { fill, threshold } => format!("{fill:.1}% is below {threshold}%"),
         AlertReason::NoLimit => "there is no limit".to_owned(),
+        AlertReason::NotLoaded => "connection tracking is not loaded".to_owned(),
         AlertReason::NotKnown => "the count or the limit cannot be read".to_owned(),
     }
 }
@@ -60,10 +64,8 @@ pub fn source(source: &TableSource) -> String {
 #[must_use]
 pub fn unread_facts(unread: &Unread) -> Cow<'static, str> {
     match unread {
-        Unread::NotLoaded(Quantity::Count) | Unread::Quantity(Quantity::Count, _) => "the number of entries".into(),
-        Unread::NotLoaded(Quantity::Limit) | Unread::Quantity(Quantity::Limit, _) | Unread::SavedLimit => {
-            "the limit".into()
-        }
+        Unread::Quantity(Quantity::Count, _) => "the number of entries".into(),
+        Unread::Quantity(Quantity::Limit, _) | Unread::SavedLimit => "the limit".into(),
         Unread::Counters(_) => "the counters of connection tracking".into(),
         Unread::LossCounters(..) => "some counters of lost packets".into(),
         Unread::Namespaces(_) => "some network namespaces".into(),
@@ -80,12 +82,11 @@ pub fn unread_facts(unread: &Unread) -> Cow<'static, str> {
 #[must_use]
 pub fn unread_reason(unread: &Unread) -> Cow<'static, str> {
     match unread {
-        Unread::NotLoaded(_) => {
-            "connection tracking is not loaded in this kernel: no nf_conntrack_* key, and no table".into()
+        Unread::Quantity(_, error) => {
+            format!("the kernel has no such key here, and ctnetlink does not answer: {error}").into()
         }
-        Unread::Quantity(_, error) => format!("the kernel has no such key here, and ctnetlink refuses: {error}").into(),
         Unread::Counters(error) => {
-            format!("`/proc/net/stat/nf_conntrack` does not exist, and ctnetlink refuses: {error}").into()
+            format!("`/proc/net/stat/nf_conntrack` does not exist, and ctnetlink does not answer: {error}").into()
         }
         Unread::LossCounters(path, error) => format!("`{path}`: {error}").into(),
         Unread::Namespaces(processes) => format!("{processes} processes hide their namespace from this one").into(),
@@ -95,7 +96,7 @@ pub fn unread_reason(unread: &Unread) -> Cow<'static, str> {
                 io::ErrorKind::PermissionDenied => "; that takes CAP_NET_ADMIN: run as root",
                 _ => "",
             };
-            format!("ctnetlink refuses: {error}, and /proc/net/nf_conntrack cannot be read{need}").into()
+            format!("ctnetlink does not answer: {error}, and /proc/net/nf_conntrack cannot be read{need}").into()
         }
         Unread::ExactTable => "it changed while it was read: entries may be missing or counted twice".into(),
         Unread::Entries(_) => "they have an unknown form".into(),
@@ -114,6 +115,7 @@ pub fn verdict(verdict: Health) -> &'static str {
         Health::Near => "NEARLY FULL",
         Health::WasFull => "WAS FULL",
         Health::Healthy => "HEALTHY",
+        Health::NotLoaded => "NOT LOADED",
         Health::Unknown => "UNKNOWN",
     }
 }
@@ -142,6 +144,9 @@ pub fn summary(diagnosis: &Diagnosis) -> String {
             let is_counted = diagnosis.status.interval.as_ref().is_some_and(|interval| interval.counted.is_some());
             let drops = if is_counted { "dropped nothing during this run" } else { "does not report drops here" };
             format!("the table has room ({occupancy}), and connection tracking {drops}")
+        }
+        Health::NotLoaded => {
+            "connection tracking is not loaded in this kernel: there is no table, and it drops nothing".to_owned()
         }
         Health::Unknown => format!("the count or the limit cannot be read (entries: {occupancy})"),
     }
