@@ -15,7 +15,7 @@ use conntrack_sysctl::table::analysis::status::{self, Thresholds};
 use conntrack_sysctl::table::model::counters::{Counters, Counts};
 use conntrack_sysctl::table::model::entry::{Marks, ProtocolState, TableEntry, timeout};
 use conntrack_sysctl::table::model::log::{Log, LogMessage};
-use conntrack_sysctl::table::model::reading::{Namespace, Reading, Sizes, TableSource, Unread};
+use conntrack_sysctl::table::model::reading::{Namespace, NamespaceCounts, Reading, Sizes, TableSource, Unread};
 use conntrack_sysctl::table::source::log::kmsg::record_message;
 use conntrack_sysctl::table::view::json::{DiagnosisDocument, StatusDocument};
 use conntrack_sysctl::table::view::{self, prometheus};
@@ -48,7 +48,7 @@ impl Table {
         status.log = Some(Log::new("/dev/kmsg"));
         let source = TableSource::File("a test".into());
         let other_losses = Some(LossInterval::default());
-        Table(Observations { source, status, profile: None, other_losses, sizes, since_boot: Some(1 << 40) })
+        Table(Observations { source, status, profile: None, other_losses, sizes, since_boot: Some(1 << 40), pid: None })
     }
 
     fn profile(mut self, profile: Profile) -> Table {
@@ -162,6 +162,15 @@ fn a_full_table_of_idle_connections() {
     checked(&diagnosis, "full-of-idle");
 }
 
+/// The first network namespace has the limit, and each has its own timeouts.
+#[test]
+fn a_full_table_in_a_namespace_of_its_own() {
+    let mut table = Table::new(65_536, 65_536).profile(idle_profile(65_536)).memory(256 << 20);
+    table.0.sizes.limit_is_ours = false;
+    table.0.pid = Some(4711);
+    checked(&table.diagnose(), "full-in-a-namespace");
+}
+
 #[test]
 fn a_nearly_full_table_of_busy_connections() {
     let diagnosis = Table::new(60_000, 65_536).growth(100).diagnose();
@@ -248,6 +257,24 @@ fn levels_of_a_monitoring_plugin() {
 }
 
 #[test]
+fn the_level_is_that_of_the_worst_namespace() {
+    let alert = |own: u64, others: &[u64]| {
+        let mut status = Table::new(own, 100).status();
+        let others = others.iter().zip(1..).map(|(entries, id)| {
+            Namespace::new(id, Some(NamespaceCounts { entries: *entries, drop: 7, early_drop: 7 }))
+        });
+        status.namespaces = others.collect();
+        let alert = status::alert(&status, THRESHOLDS);
+        (alert.level.exit().code(), alert.namespace)
+    };
+    assert_eq!(alert(10, &[10, 74]), (0, None), "drops of before this run alarm nobody");
+    assert_eq!(alert(10, &[10, 75]), (1, Some(2)));
+    assert_eq!(alert(10, &[80, 90]), (2, Some(2)));
+    assert_eq!(alert(76, &[80]), (1, None), "this one is as bad");
+    assert_eq!(alert(95, &[99]), (2, None));
+}
+
+#[test]
 fn a_kernel_without_connection_tracking_is_not_full() {
     let none = |mut table: Table| {
         let status = &mut table.0.status;
@@ -285,7 +312,8 @@ fn a_status_in_text_and_metrics() {
 }
 
 fn namespace(name: &str) -> Namespace {
-    Namespace { id: 1, name: Some(name.into()), program: None, count: Some(7), own: false }
+    let counts = NamespaceCounts { entries: 7, drop: 0, early_drop: 0 };
+    Namespace { name: Some(name.into()), ..Namespace::new(1, Some(counts)) }
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod judges;
 mod kernels;
 mod live;
 mod mounts;
+mod namespaces;
 mod oracle;
 mod outputs;
 mod packaging;

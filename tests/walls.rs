@@ -66,7 +66,11 @@ const ROOMS: &[Room] = &[
     room("table::view::terminal", &["table::view"], &["rustix", "signal_hook", "std::env", "streams"]),
     room("table::view", &["answer", "table::analysis", "table::model", "text"], &[]),
     room("table::analysis", &["kernel", "table::model", "text"], &[]),
-    room("table::source", &["kernel", "table::model", "text"], &["clock", "rustix", "std::fs", "streams"]),
+    room(
+        "table::source",
+        &["kernel", "table::model", "text"],
+        &["clock", "rustix", "std::fs", "std::thread", "streams"],
+    ),
     room("table::model", &["kernel"], &[]),
     room("run", &["apply", "failure", "host", "plan", "report", "request", "snapshot", "verify"], &[]),
     room("apply", &["failure", "host", "plan", "request", "tree"], &["std::fs"]),

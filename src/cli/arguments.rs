@@ -175,6 +175,9 @@ pub(super) struct DiagnoseArguments {
     /// `-` for standard input.
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
+    /// Look into the network namespace of this process: of a container, say.
+    #[arg(long, value_name = "PID", conflicts_with = "from", value_parser = clap::value_parser!(u32).range(1..))]
+    pid: Option<u32>,
     /// With --from: the limit that the table had.
     #[arg(long, value_name = "ENTRIES", requires = "from", value_parser = clap::value_parser!(u64).range(..=LARGEST))]
     limit: Option<u64>,
@@ -192,6 +195,7 @@ impl DiagnoseArguments {
             interval: self.interval,
             all: self.all,
             from: self.from.clone(),
+            pid: self.pid,
             limit: self.limit,
             log: self.log.clone(),
         }

@@ -4,6 +4,7 @@ pub mod diagnosis;
 pub mod heavy;
 pub mod look;
 pub mod losses;
+pub mod namespaces;
 pub mod profile;
 pub mod proposal;
 pub mod status;

@@ -17,8 +17,8 @@ use crate::table::model::log::Log;
 use crate::table::model::reading::{Reading, Sizes, TableSource, Unread};
 use crate::table::source::log::{self, kmsg};
 use crate::table::source::presence::Ctnetlink;
-use crate::table::source::proc::{self, namespaces::namespaces};
-use crate::table::source::{netlink, saved};
+use crate::table::source::proc::{self, namespaces};
+use crate::table::source::{netlink, netns, saved};
 use crate::text::utc;
 
 /// The options of `status`.
@@ -43,6 +43,8 @@ pub struct DiagnoseOptions {
     pub all: bool,
     /// A saved table instead of the live one; `-` for standard input.
     pub from: Option<PathBuf>,
+    /// The process whose network namespace is diagnosed; None: this one.
+    pub pid: Option<u32>,
     /// The limit that the saved table had.
     pub limit: Option<u64>,
     /// A saved log to search instead of the kernel's own.
@@ -57,11 +59,12 @@ const THRESHOLDS: Thresholds = Thresholds { warn: 75.0, crit: 90.0 };
 pub fn status(options: &StatusOptions) -> Status {
     let mut unread = Vec::new();
     // Before the restraint: Landlock also prevents a process from reading about processes outside its own domain.
-    let namespaces = namespaces(&mut unread);
+    let mut namespaces = namespaces::namespaces(&mut unread);
     restraint::confine_to_reading();
     let before = options.interval.map(|interval| {
         let before = proc::read();
         std::thread::sleep(interval);
+        namespaces::read_again(&mut namespaces);
         before
     });
     let mut status = status::status(now(), &proc::read(), before.as_ref(), &proc::sizes());
@@ -78,6 +81,12 @@ pub fn status(options: &StatusOptions) -> Status {
 
 /// Finds out what fills the table and why packets are dropped. The error names a saved table that cannot be read.
 pub fn diagnose(options: &DiagnoseOptions) -> io::Result<Diagnosis> {
+    if let Some(pid) = options.pid {
+        netns::enter(pid).map_err(|error| {
+            let reason = format!("the network namespace of process {pid} cannot be entered: {error}");
+            io::Error::new(error.kind(), reason)
+        })?;
+    }
     let observations = match &options.from {
         Some(path) => saved(path, options)
             .map_err(|error| io::Error::new(error.kind(), format!("`{}` cannot be read: {error}", path.display())))?,
@@ -89,7 +98,7 @@ pub fn diagnose(options: &DiagnoseOptions) -> io::Result<Diagnosis> {
 /// Observes the live table: its entries in one pass, between two readings of the counters.
 fn live(options: &DiagnoseOptions) -> Observations {
     let mut unread = Vec::new();
-    let namespaces = namespaces(&mut unread);
+    let mut namespaces = namespaces::namespaces(&mut unread);
     restraint::confine_to_reading();
     let sizes = proc::sizes();
     let before_losses = proc::loss_counters(&mut unread);
@@ -98,6 +107,7 @@ fn live(options: &DiagnoseOptions) -> Observations {
     let filled = if before.is_loaded { live_profile(most, before.count, &mut unread) } else { Filled::NOTHING };
     std::thread::sleep(options.interval.saturating_sub(before.at.elapsed()));
     let after = proc::read();
+    namespaces::read_again(&mut namespaces);
     // The files that cannot be read are listed already.
     let after_losses = proc::loss_counters(&mut Vec::new());
     let mut status = status::status(now(), &after, Some(&before), &sizes);
@@ -111,6 +121,7 @@ fn live(options: &DiagnoseOptions) -> Observations {
         other_losses: Some(LossInterval { before: before_losses, after: after_losses }),
         sizes,
         since_boot: options.log.is_none().then(kmsg::since_boot),
+        pid: options.pid,
     }
 }
 
@@ -208,7 +219,15 @@ fn saved(path: &Path, options: &DiagnoseOptions) -> io::Result<Observations> {
     if options.log.is_some() {
         status.log = log(options.log.as_deref(), &mut status.unread);
     }
-    Ok(Observations { source, status, profile: Some(tally.profile(None)), other_losses: None, sizes, since_boot: None })
+    Ok(Observations {
+        source,
+        status,
+        profile: Some(tally.profile(None)),
+        other_losses: None,
+        sizes,
+        since_boot: None,
+        pid: None,
+    })
 }
 
 /// The messages in the log at `path`, or in the kernel's.

@@ -3,6 +3,7 @@
 pub mod lines;
 pub mod log;
 pub mod netlink;
+pub mod netns;
 pub mod presence;
 pub mod proc;
 pub mod saved;

@@ -3,6 +3,7 @@
 
 pub mod diagnosis;
 pub mod json;
+pub mod places;
 pub mod prometheus;
 pub mod screen;
 pub mod status;

@@ -37,6 +37,15 @@ ROWS = {
     "host": {"check": "in_sync"},
 }
 
+# The name that `status` on the machine gives to the network namespace of a container.
+NAMES = {
+    "podman-own": "podman podman-own",
+    "podman-plain": "podman podman-plain",
+    "nspawn": "systemd-nspawn nspawn",
+    "lxc": "lxc lxc",
+    "docker": "docker docker",
+}
+
 results = Path(sys.argv[1])
 
 
@@ -73,5 +82,9 @@ for row, questions in ROWS.items():
     if promised and read(row, "real") is not None and said(row, "real") != desired:
         wrong += 1
         print(f"WRONG {row:26} in sync by {promised[0]}, and then {said(row, 'real')}")
+for row, name in NAMES.items():
+    is_named = name in (read(row, "host-status") or "")
+    wrong += not is_named
+    print(f"{'ok   ' if is_named else 'WRONG'} {row:26} is named by status on the machine")
 print(f"{wrong} wrong")
 sys.exit(1 if wrong else 0)

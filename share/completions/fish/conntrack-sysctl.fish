@@ -82,6 +82,7 @@ prometheus\t'Prometheus\' text format'"
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagnose" -l interval -d 'How long to count; the time to read the table is included' -r
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagnose" -l from -d 'Read a saved table, not the live one: text or XML of `conntrack -L`, `/proc/net/nf_conntrack` or `ip_conntrack`; `-` for standard input' -r -F
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagnose" -l pid -d 'Look into the network namespace of this process: of a container, say' -r
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagnose" -l limit -d 'With --from: the limit that the table had' -r
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagnose" -l log -d 'Search this saved log for messages of a full table, not the kernel\'s own log: dmesg, syslog, journalctl' -r -F
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagnose" -l output -d 'The format of the output; the default is text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'

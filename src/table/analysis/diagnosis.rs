@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::kernel::sizes::ENTRY_BYTES;
 use crate::table::analysis::losses::{Loss, LossInterval, losses};
+use crate::table::analysis::namespaces::{BRIM_PERCENT, NEAR_PERCENT, Room, fullest_other, room};
 use crate::table::analysis::profile::Profile;
 use crate::table::analysis::proposal::{Facts, Pressure, Proposal, propose};
 use crate::table::analysis::status::Status;
@@ -31,6 +32,8 @@ pub struct Diagnosis {
     pub proposal: Proposal,
     /// Whether the limit can be set from this network namespace.
     pub limit_is_ours: bool,
+    /// The process whose network namespace was entered; None: none was.
+    pub pid: Option<u32>,
 }
 
 /// The health of a table.
@@ -39,10 +42,14 @@ pub struct Diagnosis {
 pub enum Health {
     /// The table is full: connection tracking drops new connections.
     Full,
+    /// The table has room, and that of another network namespace of this machine is full.
+    FullInNamespace,
     /// Packets are dropped, and not because the table is full.
     DroppingElsewhere,
     /// The table is nearly full.
     Near,
+    /// The table has room, and that of another network namespace of this machine is nearly full.
+    NearInNamespace,
     /// The table has room now, and was full within the last day.
     WasFull,
     /// The table has room, and nothing was dropped during the run.
@@ -68,12 +75,10 @@ pub struct Observations {
     pub sizes: Sizes,
     /// The present time in microseconds since the boot; None: the log is of another machine or time.
     pub since_boot: Option<u64>,
+    /// The process whose network namespace was entered; None: none was.
+    pub pid: Option<u32>,
 }
 
-/// From this fill on, a table counts as full if its counters show drops: the kernel evicts and fills in turns.
-const BRIM_PERCENT: f64 = 95.0;
-/// From this fill on, a table is nearly full.
-const NEAR_PERCENT: f64 = 80.0;
 /// From this fill on, a growing table is nearly full if it will be full within `NEAR_SECONDS`.
 const HALF_PERCENT: f64 = 50.0;
 const NEAR_SECONDS: u64 = 600;
@@ -83,19 +88,24 @@ const NEWS_MICROSECONDS: u64 = 24 * 3600 * 1_000_000;
 /// The diagnosis of what was observed.
 #[must_use]
 pub fn diagnose(observations: Observations) -> Diagnosis {
-    let Observations { source, status, profile, other_losses, sizes, since_boot } = observations;
+    let Observations { source, status, profile, other_losses, sizes, since_boot, pid } = observations;
     let interval = status.interval.as_ref();
     let seconds_until_full = interval.and_then(|interval| interval.seconds_until_full(status.count, status.limit));
     // A full table explains the drops.
     let explained: &[&str] = if is_full(&status) { &["drop"] } else { &[] };
     let losses = other_losses.map(|counters| losses(&counters, interval, explained)).unwrap_or_default();
     let own = own_messages(&status, &sizes);
+    let other = fullest_other(&status).map(|namespace| room(namespace, status.limit));
     let verdict = if is_full(&status) {
         Health::Full
+    } else if other == Some(Room::None) {
+        Health::FullInNamespace
     } else if losses.iter().any(|loss| loss.significant) {
         Health::DroppingElsewhere
     } else if is_near(&status, seconds_until_full) {
         Health::Near
+    } else if other == Some(Room::Little) {
+        Health::NearInNamespace
     } else if was_full(&status, own, since_boot) {
         Health::WasFull
     } else if !status.is_loaded {
@@ -116,7 +126,7 @@ pub fn diagnose(observations: Observations) -> Diagnosis {
     });
     let full_at = own.and_then(|messages| messages.last.time.clone());
     let limit_is_ours = sizes.limit_is_ours;
-    Diagnosis { source, verdict, status, profile, seconds_until_full, losses, full_at, proposal, limit_is_ours }
+    Diagnosis { source, verdict, status, profile, seconds_until_full, losses, full_at, proposal, limit_is_ours, pid }
 }
 
 fn is_full(status: &Status) -> bool {
@@ -169,6 +179,11 @@ fn pressure(verdict: Health) -> Pressure {
     match verdict {
         Health::Full | Health::Near => Pressure::Now,
         Health::WasFull => Pressure::Before,
-        Health::DroppingElsewhere | Health::Healthy | Health::NotLoaded | Health::Unknown => Pressure::Never,
+        Health::FullInNamespace
+        | Health::NearInNamespace
+        | Health::DroppingElsewhere
+        | Health::Healthy
+        | Health::NotLoaded
+        | Health::Unknown => Pressure::Never,
     }
 }

@@ -139,6 +139,20 @@ impl Proposal {
     /// The proposal as a request that `apply` takes; None: there is nothing to ask for.
     #[must_use]
     pub fn request(&self) -> Option<Value> {
+        let parts = [self.request_for_timeouts(), self.request_for_limit()].into_iter().flatten();
+        let parts: serde_json::Map<_, _> = parts.filter_map(|part| part.as_object().cloned()).flatten().collect();
+        (!parts.is_empty()).then_some(Value::Object(parts))
+    }
+
+    /// The part of the request that each network namespace has for itself.
+    #[must_use]
+    pub fn request_for_timeouts(&self) -> Option<Value> {
+        (!self.timeouts.is_empty()).then(|| json!({ "settings": self.timeouts }))
+    }
+
+    /// The part of the request that only the first network namespace can carry out.
+    #[must_use]
+    pub fn request_for_limit(&self) -> Option<Value> {
         let mut floors = serde_json::Map::new();
         if let Some(limit) = self.limit {
             floors.insert(MAX.into(), json!(limit));
@@ -146,14 +160,7 @@ impl Proposal {
         if let Some(buckets) = self.buckets {
             floors.insert(BUCKETS.into(), json!(buckets));
         }
-        let mut request = serde_json::Map::new();
-        if !self.timeouts.is_empty() {
-            request.insert("settings".to_owned(), json!(self.timeouts));
-        }
-        if !floors.is_empty() {
-            request.insert("at_least".to_owned(), Value::Object(floors));
-        }
-        (!request.is_empty()).then_some(Value::Object(request))
+        (!floors.is_empty()).then(|| json!({ "at_least": floors }))
     }
 }
 

@@ -48,6 +48,8 @@ pub struct Alert {
     pub level: AlertLevel,
     /// The reason.
     pub reason: AlertReason,
+    /// The number of the network namespace that the reason is about; None: that of this run.
+    pub namespace: Option<u64>,
     /// The thresholds that decided.
     pub thresholds: Thresholds,
 }
@@ -73,6 +75,18 @@ pub enum AlertLevel {
     Critical,
     /// The fill is not known.
     Unknown,
+}
+
+impl AlertLevel {
+    /// The order in which one level hides another. A critical table is known to be so whatever else is unknown.
+    fn severity(self) -> u8 {
+        match self {
+            AlertLevel::Ok => 0,
+            AlertLevel::Unknown => 1,
+            AlertLevel::Warning => 2,
+            AlertLevel::Critical => 3,
+        }
+    }
 }
 
 /// The reason for a level.
@@ -231,9 +245,38 @@ pub fn status(time: String, reading: &Reading, before: Option<&Reading>, sizes: 
     }
 }
 
-/// The alert for `status` by these thresholds.
+/// The alert for `status` by these thresholds: that of the worst network namespace.
 #[must_use]
 pub fn alert(status: &Status, thresholds: Thresholds) -> Alert {
+    let own = own_alert(status, thresholds);
+    let others = status.namespaces.iter().filter(|namespace| !namespace.own);
+    let worse = |level: AlertLevel, alert: &Alert| level.severity() > alert.level.severity();
+    others.fold(own, |worst, namespace| match namespace_alert(namespace, status.limit, thresholds) {
+        Some((level, reason)) if worse(level, &worst) => {
+            Alert { level, reason, namespace: Some(namespace.id), thresholds }
+        }
+        _ => worst,
+    })
+}
+
+/// The level of another namespace's table, if it is worth an alert.
+fn namespace_alert(
+    namespace: &Namespace,
+    limit: Option<u64>,
+    thresholds: Thresholds,
+) -> Option<(AlertLevel, AlertReason)> {
+    let Thresholds { warn, crit } = thresholds;
+    let dropped = namespace.during_run.map_or(0, |run| run.drop);
+    let fill = fill(namespace.latest().map(|counts| counts.entries), limit)?;
+    match fill {
+        _ if dropped > 0 => Some((AlertLevel::Critical, AlertReason::Dropped(dropped))),
+        fill if fill >= crit => Some((AlertLevel::Critical, AlertReason::AtOrAbove { fill, threshold: crit })),
+        fill if fill >= warn => Some((AlertLevel::Warning, AlertReason::AtOrAbove { fill, threshold: warn })),
+        _ => None,
+    }
+}
+
+fn own_alert(status: &Status, thresholds: Thresholds) -> Alert {
     let Thresholds { warn, crit } = thresholds;
     let dropped = status.interval.as_ref().map_or(0, |interval| interval.count("drop"));
     let (level, reason) = match (status.fill_percent, status.limit) {
@@ -245,5 +288,5 @@ pub fn alert(status: &Status, thresholds: Thresholds) -> Alert {
         (None, Some(0)) if status.count.is_some() => (AlertLevel::Ok, AlertReason::NoLimit),
         _ => (AlertLevel::Unknown, AlertReason::NotKnown),
     };
-    Alert { level, reason, thresholds }
+    Alert { level, reason, namespace: None, thresholds }
 }

@@ -64,19 +64,63 @@ pub struct LossCounters {
 }
 
 /// A network namespace of this machine. Each has a table of its own; the limit is one number for all.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Namespace {
     /// Its number, as in the kernel's messages (`in netns N`).
     pub id: u64,
-    /// Its name under /run/netns; null: it has none there.
+    /// Its name under /run/netns; None: it has none there.
     pub name: Option<String>,
-    /// A program that runs in it, with its process number; null: none does.
+    /// The first program that runs in it; None: none does.
     pub program: Option<String>,
-    /// The entries in its table; null: its table cannot be read from here.
-    pub count: Option<u64>,
+    /// The number of that program's process.
+    pub pid: Option<u32>,
+    /// The container of that process.
+    pub container: Option<Container>,
+    /// The numbers of its table, the losses since it was made; None: its table cannot be read from here.
+    pub counts: Option<NamespaceCounts>,
+    /// The numbers at the end of the run, the losses of the run; None: they were read once.
+    pub during_run: Option<NamespaceCounts>,
     /// Whether it is the namespace of this run.
     pub own: bool,
+}
+
+/// The numbers of one namespace's table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NamespaceCounts {
+    /// The entries.
+    pub entries: u64,
+    /// The dropped packets.
+    pub drop: u64,
+    /// The evicted entries.
+    pub early_drop: u64,
+}
+
+/// A container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Container {
+    /// The program that runs it: `docker`, `containerd`, `podman`, `cri-o`, `systemd-nspawn`, `lxc`; `kubernetes` or
+    /// `container` if the control group does not say more.
+    pub engine: String,
+    /// Its number; null: it has none.
+    pub id: Option<String>,
+    /// Its name; null: it cannot be read.
+    pub name: Option<String>,
+}
+
+impl Namespace {
+    /// A namespace of which nothing but the numbers is known.
+    #[must_use]
+    pub fn new(id: u64, counts: Option<NamespaceCounts>) -> Namespace {
+        let (name, program, pid, container) = (None, None, None, None);
+        Namespace { id, name, program, pid, container, counts, during_run: None, own: false }
+    }
+
+    /// The latest numbers of its table.
+    #[must_use]
+    pub fn latest(&self) -> Option<NamespaceCounts> {
+        self.during_run.or(self.counts)
+    }
 }
 
 /// The reason for which the machine refused a reading.

@@ -1,6 +1,7 @@
 //! Reads the numbers, counters and sizes in /proc and /sys. A reading that fails is listed as [`Unread`]; the others are
 //! given.
 
+pub mod container;
 pub mod counters;
 pub mod namespaces;
 

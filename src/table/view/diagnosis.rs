@@ -63,14 +63,31 @@ fn proposal_lines(diagnosis: &Diagnosis) -> Vec<String> {
     let proposal = &diagnosis.proposal;
     let mut lines = vec!["proposal:".to_owned()];
     lines.extend(proposal.arithmetic.iter().map(|calculation| format!("  {}", words::calculation(calculation))));
-    if !diagnosis.limit_is_ours {
-        lines.push("  the limit can only be set in the first network namespace: apply the request there".to_owned());
+    match proposal.request() {
+        Some(_) if !diagnosis.limit_is_ours => lines.extend(parted_lines(diagnosis)),
+        Some(request) => {
+            lines.push(format!("  {request}"));
+            let apply = "conntrack-sysctl diagnose --output request | conntrack-sysctl apply -";
+            lines.push(format!("  to apply it: {apply}"));
+        }
+        None => lines.push("  nothing to set".to_owned()),
     }
-    if let Some(request) = proposal.request() {
-        lines.push(format!("  {request}"));
-        lines.push("  to apply it: conntrack-sysctl diagnose --output request | conntrack-sysctl apply -".to_owned());
-    } else {
-        lines.push("  nothing to set".to_owned());
+    lines
+}
+
+/// The lines of a proposal that two network namespaces carry out: the first one has the limit, and each has its timeouts.
+fn parted_lines(diagnosis: &Diagnosis) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(request) = diagnosis.proposal.request_for_limit() {
+        lines.push("  the limit belongs to the first network namespace. Outside of any container, run:".to_owned());
+        lines.push(format!("    echo '{request}' | nsenter --target 1 --net conntrack-sysctl apply -"));
+    }
+    if let Some(request) = diagnosis.proposal.request_for_timeouts() {
+        let enter = diagnosis.pid.map(|pid| format!("nsenter --target {pid} --net ")).unwrap_or_default();
+        lines.push(
+            "  the timeouts belong to this network namespace, and end with it. To set them in it, run:".to_owned(),
+        );
+        lines.push(format!("    echo '{request}' | {enter}conntrack-sysctl apply -"));
     }
     lines
 }

@@ -8,12 +8,13 @@ use serde_json::Value;
 use crate::answer::json;
 use crate::table::analysis::diagnosis::{Diagnosis, Health};
 use crate::table::analysis::losses::Loss;
+use crate::table::analysis::namespaces::fill_of;
 use crate::table::analysis::profile::Profile;
 use crate::table::analysis::proposal::Proposal;
 use crate::table::analysis::status::{Alert, AlertLevel, Counted, Interval, Memory, Status};
 use crate::table::model::log::Log;
-use crate::table::model::reading::{Namespace, Unread};
-use crate::table::view::words;
+use crate::table::model::reading::{Container, Namespace, Unread};
+use crate::table::view::{places, words};
 
 /// The status as JSON.
 #[must_use]
@@ -62,7 +63,7 @@ pub struct StatusDocument {
     /// The kernel's messages of a full table.
     pub log: Option<Log>,
     /// The network namespaces that share the limit's number.
-    pub namespaces: Vec<Namespace>,
+    pub namespaces: Vec<NamespaceDocument>,
     /// The readings that failed.
     pub unread: Vec<UnreadDocument>,
 }
@@ -75,10 +76,40 @@ pub struct AlertDocument {
     pub level: AlertLevel,
     /// The reason.
     pub reason: String,
+    /// The number of the network namespace that the reason is about; null: that of this run.
+    pub namespace: Option<u64>,
     /// The threshold of a warning, in percent of the limit.
     pub warn: f64,
     /// The threshold of a critical state.
     pub crit: f64,
+}
+
+/// The JSON of a network namespace.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NamespaceDocument {
+    /// Its number, as in the kernel's messages (`in netns N`).
+    pub id: u64,
+    /// Its name under /run/netns; null: it has none there.
+    pub name: Option<String>,
+    /// A program that runs in it, with its process number; null: none does.
+    pub program: Option<String>,
+    /// The number of that process.
+    pub pid: Option<u32>,
+    /// The container of that process; null: it is in none that is known.
+    pub container: Option<Container>,
+    /// The entries in its table; null: its table cannot be read from here.
+    pub count: Option<u64>,
+    /// The used part of the limit, in percent; null: not known, or no limit.
+    pub fill_percent: Option<f64>,
+    /// The packets dropped since it was made; null: not known.
+    pub drop: Option<u64>,
+    /// The entries evicted since it was made, to make room; null: not known.
+    pub early_drop: Option<u64>,
+    /// Whether it is the namespace of this run.
+    pub own: bool,
+    /// The beginning of a command that runs in it; null: nothing leads there.
+    pub enter: Option<String>,
 }
 
 /// The JSON of a reading that failed.
@@ -151,7 +182,7 @@ impl From<&Status> for StatusDocument {
     fn from(status: &Status) -> StatusDocument {
         StatusDocument {
             time: status.time.clone(),
-            level: status.alert.as_ref().map(AlertDocument::from),
+            level: status.alert.map(|alert| AlertDocument::new(status, alert)),
             loaded: status.is_loaded,
             count: status.count,
             limit: status.limit,
@@ -162,17 +193,41 @@ impl From<&Status> for StatusDocument {
             since_boot: status.since_boot.clone(),
             interval: status.interval.clone(),
             log: status.log.clone(),
-            namespaces: status.namespaces.clone(),
+            namespaces: status
+                .namespaces
+                .iter()
+                .map(|namespace| NamespaceDocument::new(namespace, status.limit))
+                .collect(),
             unread: status.unread.iter().map(UnreadDocument::from).collect(),
         }
     }
 }
 
-impl From<&Alert> for AlertDocument {
-    fn from(alert: &Alert) -> AlertDocument {
+impl NamespaceDocument {
+    fn new(namespace: &Namespace, limit: Option<u64>) -> NamespaceDocument {
+        let counts = namespace.latest();
+        NamespaceDocument {
+            id: namespace.id,
+            name: namespace.name.clone(),
+            program: places::program(namespace),
+            pid: namespace.pid,
+            container: namespace.container.clone(),
+            count: counts.map(|counts| counts.entries),
+            fill_percent: fill_of(namespace, limit),
+            drop: namespace.counts.map(|counts| counts.drop),
+            early_drop: namespace.counts.map(|counts| counts.early_drop),
+            own: namespace.own,
+            enter: places::enter(namespace),
+        }
+    }
+}
+
+impl AlertDocument {
+    fn new(status: &Status, alert: Alert) -> AlertDocument {
         AlertDocument {
             level: alert.level,
-            reason: words::alert_reason(alert.reason),
+            reason: words::alert_reason(status, alert),
+            namespace: alert.namespace,
             warn: alert.thresholds.warn,
             crit: alert.thresholds.crit,
         }

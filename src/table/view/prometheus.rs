@@ -35,9 +35,10 @@ pub fn metrics(status: &Status) -> String {
     }
     let namespaces = status.namespaces.iter().filter_map(|namespace| {
         // The name and number of a program would start a new series at each of its runs.
-        let name = namespace.name.as_deref().unwrap_or_default();
+        let container = namespace.container.as_ref().and_then(|container| container.name.as_deref());
+        let name = namespace.name.as_deref().or(container).unwrap_or_default();
         let labels = labels(&[("netns", &namespace.id.to_string()), ("name", name)]);
-        Some((labels, namespace.count?.to_string()))
+        Some((labels, namespace.latest()?.entries.to_string()))
     });
     text.family("conntrack_namespace_entries", "gauge", "Entries in each network namespace.", namespaces);
     let unread = [(String::new(), status.unread.len().to_string())].into_iter();

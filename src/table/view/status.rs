@@ -3,9 +3,9 @@
 use crate::table::analysis::status::{Alert, Counted, Interval, Memory, Status, Thresholds};
 use crate::table::model::counters::Counts;
 use crate::table::model::log::{Log, LogMessage};
-use crate::table::model::reading::{Namespace, Unread};
-use crate::table::view::words;
-use crate::text::{grouped, percent, printable, size};
+use crate::table::model::reading::Unread;
+use crate::table::view::{places, words};
+use crate::text::{grouped, printable, size};
 
 /// The counters that mean trouble, the most interesting first, and the meaning of each.
 const TROUBLE: [(&str, &str); 7] = [
@@ -42,7 +42,7 @@ pub fn text(status: &Status) -> String {
     if let Some(log) = &status.log {
         lines.extend(log_lines(log));
     }
-    lines.extend(namespace_lines(&status.namespaces, status.limit));
+    lines.extend(places::lines(&status.namespaces, status.limit));
     lines.extend(unread_lines(&status.unread));
     lines.join("\n")
 }
@@ -50,7 +50,8 @@ pub fn text(status: &Status) -> String {
 /// The line of a monitoring plugin, with performance data.
 fn plugin_line(status: &Status, alert: Alert) -> String {
     let Thresholds { warn, crit } = alert.thresholds;
-    let mut line = format!("CONNTRACK {} - {}", words::alert_level(alert.level), words::alert_reason(alert.reason));
+    let mut line =
+        format!("CONNTRACK {} - {}", words::alert_level(alert.level), printable(&words::alert_reason(status, alert)));
     if let (Some(count), Some(limit), Some(fill)) = (status.count, status.limit, status.fill_percent) {
         line += &format!(" | fill={fill:.2}%;{warn};{crit};0;100 entries={count};;;0;{limit}");
     }
@@ -138,25 +139,6 @@ fn message_line(message: &LogMessage) -> String {
         (None, None) => "at an unknown time".to_owned(),
     };
     format!("  {time}  {}", printable(&message.text))
-}
-
-fn namespace_lines(namespaces: &[Namespace], limit: Option<u64>) -> Vec<String> {
-    if namespaces.len() < 2 {
-        return Vec::new();
-    }
-    let mut lines =
-        vec![format!("namespaces: {}; each has its own table, and the limit applies to each", namespaces.len())];
-    for namespace in namespaces {
-        let count = match (namespace.count, limit) {
-            (Some(count), Some(limit)) if limit > 0 => format!("{} ({:.2}%)", grouped(count), percent(count, limit)),
-            (Some(count), _) => grouped(count),
-            (None, _) => "not known".to_owned(),
-        };
-        let own = if namespace.own { "  <- this one" } else { "" };
-        let name = namespace.name.as_deref().or(namespace.program.as_deref()).unwrap_or_default();
-        lines.push(format!("  netns {}  {count}  {}{own}", namespace.id, printable(name)));
-    }
-    lines
 }
 
 /// The readings that failed.

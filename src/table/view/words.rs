@@ -5,9 +5,11 @@ use std::io;
 
 use crate::table::analysis::diagnosis::{Diagnosis, Health};
 use crate::table::analysis::losses::{Loss, NextStep};
+use crate::table::analysis::namespaces::fullest_other;
 use crate::table::analysis::proposal::Calculation;
-use crate::table::analysis::status::{AlertLevel, AlertReason, Status};
+use crate::table::analysis::status::{Alert, AlertLevel, AlertReason, Status};
 use crate::table::model::reading::{Quantity, TableSource, Unread};
+use crate::table::view::places;
 use crate::text::{duration_text, grouped, size};
 
 /// The entries, the limit and the fill: `123 of 262,144 (0.05%)`.
@@ -36,9 +38,15 @@ pub fn alert_level(level: AlertLevel) -> &'static str {
     }
 }
 
-/// The reason for an alert.
+/// The reason for the alert of a status, and the namespace that it is about if that is another one.
 #[must_use]
-pub fn alert_reason(reason: AlertReason) -> String {
+pub fn alert_reason(status: &Status, alert: Alert) -> String {
+    let reason = reason(alert.reason);
+    let namespace = alert.namespace.and_then(|id| status.namespaces.iter().find(|namespace| namespace.id == id));
+    namespace.map_or(reason.clone(), |namespace| format!("{}: {reason}", places::place(namespace)))
+}
+
+fn reason(reason: AlertReason) -> String {
     match reason {
         AlertReason::Dropped(packets) => format!("{packets} packets dropped during this run"),
         AlertReason::AtOrAbove { fill, threshold } => format!("{fill:.1}% is at or above {threshold}%"),
@@ -111,8 +119,10 @@ pub fn unread_reason(unread: &Unread) -> Cow<'static, str> {
 pub fn verdict(verdict: Health) -> &'static str {
     match verdict {
         Health::Full => "FULL",
+        Health::FullInNamespace => "FULL IN ANOTHER NAMESPACE",
         Health::DroppingElsewhere => "DROPPING ELSEWHERE",
         Health::Near => "NEARLY FULL",
+        Health::NearInNamespace => "NEARLY FULL IN ANOTHER NAMESPACE",
         Health::WasFull => "WAS FULL",
         Health::Healthy => "HEALTHY",
         Health::NotLoaded => "NOT LOADED",
@@ -126,6 +136,8 @@ pub fn summary(diagnosis: &Diagnosis) -> String {
     let occupancy = occupancy(&diagnosis.status);
     match diagnosis.verdict {
         Health::Full => full(&diagnosis.status),
+        Health::FullInNamespace => in_namespace(&diagnosis.status, "full"),
+        Health::NearInNamespace => in_namespace(&diagnosis.status, "nearly full"),
         Health::DroppingElsewhere => {
             let significant = diagnosis.losses.iter().filter(|loss| loss.significant);
             let counters: Vec<&str> = significant.map(|loss| loss.counter.as_str()).collect();
@@ -163,6 +175,24 @@ fn full(status: &Status) -> String {
         grouped(interval.count("drop")),
         grouped(interval.count("early_drop")),
         interval.seconds
+    )
+}
+
+/// The words for a table of another namespace, which is the fullest.
+fn in_namespace(status: &Status, fullness: &str) -> String {
+    let own = occupancy(status);
+    let Some(namespace) = fullest_other(status) else { return own };
+    let entries = grouped(namespace.latest().map_or(0, |counts| counts.entries));
+    let limit = grouped(status.limit.unwrap_or(0));
+    let lost = namespace.during_run.filter(|run| run.drop + run.early_drop > 0).map(|run| {
+        format!("; {} packets dropped and {} entries evicted in this run", grouped(run.drop), grouped(run.early_drop))
+    });
+    let command = places::diagnose(namespace).map(|command| format!("; look into it: {command}"));
+    format!(
+        "the table of {} is {fullness} ({entries} of {limit}{}); this one has {own}{}",
+        places::place(namespace),
+        lost.unwrap_or_default(),
+        command.unwrap_or_default()
     )
 }
 

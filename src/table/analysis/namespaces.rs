@@ -1,0 +1,51 @@
+//! Decides which network namespaces of the machine have a full table, or a nearly full one. Each has a table of its own, under
+//! the one limit.
+
+use crate::table::analysis::status::{Status, fill};
+use crate::table::model::reading::Namespace;
+
+/// From this fill on, a table counts as full if its counters show drops: the kernel evicts and fills in turns.
+pub const BRIM_PERCENT: f64 = 95.0;
+
+/// From this fill on, a table is nearly full.
+pub const NEAR_PERCENT: f64 = 80.0;
+
+/// How much room a namespace's table has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Room {
+    /// There is room, or nothing is known.
+    Some,
+    /// The table is nearly full.
+    Little,
+    /// The table is full.
+    None,
+}
+
+/// The used part of the limit in the table of `namespace`, in percent.
+#[must_use]
+pub fn fill_of(namespace: &Namespace, limit: Option<u64>) -> Option<f64> {
+    fill(namespace.latest().map(|counts| counts.entries), limit)
+}
+
+/// The room in the table of `namespace`.
+#[must_use]
+pub fn room(namespace: &Namespace, limit: Option<u64>) -> Room {
+    let is_dropping = namespace.during_run.is_some_and(|run| run.drop + run.early_drop > 0);
+    match fill_of(namespace, limit) {
+        Some(fill) if fill >= 100.0 || (is_dropping && fill >= BRIM_PERCENT) => Room::None,
+        Some(fill) if fill >= NEAR_PERCENT => Room::Little,
+        _ => Room::Some,
+    }
+}
+
+/// The namespace with the fullest table of all but that of this run.
+#[must_use]
+pub fn fullest_other(status: &Status) -> Option<&Namespace> {
+    let others = status.namespaces.iter().filter(|namespace| !namespace.own);
+    others.max_by(|a, b| {
+        let key =
+            |namespace: &Namespace| (room(namespace, status.limit), namespace.latest().map(|counts| counts.entries));
+        // Of equal ones, the first.
+        key(a).cmp(&key(b)).then(b.id.cmp(&a.id))
+    })
+}
