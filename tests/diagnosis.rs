@@ -162,6 +162,73 @@ fn a_full_table_of_idle_connections() {
     checked(&diagnosis, "full-of-idle");
 }
 
+/// A profile of `count` entries of UDP, of which `answered` have seen traffic both ways.
+fn udp_profile(count: u64, answered: u64) -> Profile {
+    let mut tally = Tally::new(Timeouts::new());
+    for number in 0..count {
+        let is_answered = number < answered;
+        let marks = Marks { replied: is_answered, assured: is_answered, offloaded: false };
+        tally.add(&TableEntry { marks, port: Some(9), ..self::answered(17, None, Some(20)) });
+    }
+    tally.profile(None)
+}
+
+#[test]
+fn a_full_table_evicts_or_drops_and_the_summary_says_which() {
+    let summary = |answered: u64, counters: &[(&str, u64)]| {
+        let table = Table::new(1000, 1000).profile(udp_profile(1000, answered));
+        let table = counters.iter().fold(table, |table, (name, count)| table.counted(name, *count));
+        let diagnosis = table.diagnose();
+        assert_eq!(diagnosis.verdict, Health::Full);
+        assert!(diagnosis.losses.is_empty(), "the full table explains them");
+        view::words::summary(&diagnosis)
+    };
+    let evicts = summary(200, &[("early_drop", 894)]);
+    assert!(evicts.contains("894 entries evicted") && evicts.contains("no packet dropped"), "{evicts}");
+    assert!(evicts.contains("(80% of them)"), "{evicts}");
+    let drops = summary(200, &[("early_drop", 5), ("drop", 7)]);
+    assert!(drops.contains("7 packets of new connections dropped and 5 entries evicted"), "{drops}");
+    let quiet = summary(200, &[]);
+    assert!(quiet.contains("evicts an entry") && !quiet.contains("dropped here"), "{quiet}");
+    assert!(summary(1000, &[]).contains("no entry can be evicted"));
+    // The kernel evicts at the limit only: the table was full during the run, whatever it is now.
+    assert_eq!(Table::new(700, 1000).counted("early_drop", 3).diagnose().verdict, Health::Full);
+    checked(&Table::new(1000, 1000).profile(udp_profile(1000, 200)).counted("early_drop", 894).diagnose(), "evicting");
+}
+
+#[test]
+fn who_asks_for_evictable_entries_is_warned_of_the_others() {
+    let status = |answered: u64| {
+        let mut status = Table::new(950, 1000).status();
+        status.evictable = Some(status::Evictable::new(&udp_profile(950, answered), status.count, status.limit));
+        status.alert = Some(status::alert(&status, THRESHOLDS));
+        status
+    };
+    let firm = |answered| status(answered).evictable.and_then(|evictable| evictable.firm_percent);
+    assert_eq!([firm(0), firm(749), firm(950)], [Some(0.0), Some(74.9), Some(95.0)]);
+    let code = |answered| status(answered).exit().code();
+    assert_eq!([code(0), code(749), code(750), code(950)], [0, 0, 1, 2]);
+    let text = view::status::text(&status(200));
+    assert!(
+        text.starts_with("CONNTRACK OK - 20.0% is below 75% | firm=20.00%;75;90;0;100 fill=95.00%;;;0;100 "),
+        "{text}"
+    );
+    assert!(text.contains("evictable:  750 (78.95%); the others fill 20.00% of the limit\n"), "{text}");
+    assert!(prometheus::metrics(&status(200)).contains("conntrack_entries_evictable 750\n"));
+}
+
+#[test]
+fn closing_connections_make_room_too() {
+    let mut tally = Tally::new(Timeouts::new());
+    for (protocol, state) in [(6, "TIME_WAIT"), (6, "ESTABLISHED"), (132, "SHUTDOWN_SENT"), (132, "ESTABLISHED")] {
+        tally.add(&answered(protocol, ProtocolState::named(protocol, state), Some(10)));
+    }
+    let unanswered = TableEntry { marks: Marks::default(), ..answered(6, ProtocolState::named(6, "CLOSE"), Some(1)) };
+    tally.add(&unanswered);
+    let profile = tally.profile(None);
+    assert_eq!((profile.evictable, profile.closing, profile.assured), (1, 2, 4));
+}
+
 /// The first network namespace has the limit, and each has its own timeouts.
 #[test]
 fn a_full_table_in_a_namespace_of_its_own() {

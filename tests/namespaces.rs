@@ -138,7 +138,8 @@ fn a_full_table_and_one_that_only_looks_busy() {
     assert_eq!(room(&namespace(96, Some((0, 0))), limit), Room::Little);
     assert_eq!(room(&namespace(96, None), limit), Room::Little);
     assert_eq!(room(&namespace(80, None), limit), Room::Little);
-    assert_eq!(room(&namespace(79, Some((1, 1))), limit), Room::Some);
+    assert_eq!(room(&namespace(79, Some((1, 0))), limit), Room::Some, "a protocol's tracker refused it");
+    assert_eq!(room(&namespace(79, Some((0, 1))), limit), Room::None, "the kernel evicts at the limit only");
     for none in [Some(0), None] {
         assert_eq!(room(&namespace(100, None), none), Room::Some, "without a limit nothing is full");
     }

@@ -172,6 +172,34 @@ privileged!(the_incident, || {
     assert_eq!(after.verdict, Health::WasFull, "{after:#?}");
 });
 
+privileged!(a_table_at_its_limit_that_evicts_is_not_said_to_drop, || {
+    let limit = Limit::borrow();
+    let world = tracked_world();
+    // The kernel looks for an entry to evict in eight buckets: it finds one if there are as many entries as buckets.
+    let buckets = number(&world.sysctl("net.netfilter.nf_conntrack_buckets"));
+    limit.set(buckets);
+    let ports = 60_000;
+    for address in 1..=buckets.div_ceil(ports) + 1 {
+        world.sh(&flood(&format!("127.0.1.{address}"), 1, 60_000));
+    }
+    let script = format!("( {}\n) & exec $BIN diagnose --interval 1.5", flood("127.0.2.1", 1, 60_000));
+    let found = diagnosis(&world.try_sh(&script, ""));
+    let interval = found.status.interval.as_ref().expect("there are two readings");
+    assert_eq!(found.verdict, Health::Full, "{found:#?}");
+    assert!(interval.count("early_drop") > 1000, "{interval:?}");
+    // Now and then eight buckets are empty.
+    assert!(interval.count("drop") < interval.count("early_drop") / 10, "{interval:?}");
+    assert!(found.summary.contains("entries evicted within"), "{}", found.summary);
+    let ended = world.try_sh("exec $BIN status --evictable --warn 75 --output text", "");
+    assert_eq!(ended.code, 0, "{}", ended.stdout);
+    assert!(
+        ended.stdout.starts_with("CONNTRACK OK - 0.0% is below 75% | firm=0.00%;75;90;0;100 fill="),
+        "{}",
+        ended.stdout
+    );
+    assert_eq!(world.try_sh("exec $BIN status --warn 75", "").code, 2);
+});
+
 privileged!(a_full_listen_queue_is_not_blamed_on_the_table, || {
     let _limit = Limit::borrow();
     let world = tracked_world();

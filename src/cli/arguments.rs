@@ -148,6 +148,9 @@ pub(super) struct StatusArguments {
     /// The fill in percent that is critical.
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     crit: Option<f64>,
+    /// Read also which entries a full table may remove to make room; --warn and --crit then judge the others.
+    #[arg(long)]
+    evictable: bool,
     /// Search this saved log for messages of a full table, not the kernel's own log: dmesg, syslog, journalctl.
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
@@ -158,7 +161,13 @@ pub(super) struct StatusArguments {
 impl StatusArguments {
     /// The options that the table takes.
     pub(super) fn options(&self) -> StatusOptions {
-        StatusOptions { interval: self.interval, warn: self.warn, crit: self.crit, log: self.log.clone() }
+        StatusOptions {
+            interval: self.interval,
+            evictable: self.evictable,
+            warn: self.warn,
+            crit: self.crit,
+            log: self.log.clone(),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::host::restraint;
 use crate::table::analysis::diagnosis::{self, Diagnosis, Observations};
 use crate::table::analysis::losses::LossInterval;
 use crate::table::analysis::profile::{Profile, Tally, Timeouts};
-use crate::table::analysis::status::{self, Status, Thresholds};
+use crate::table::analysis::status::{self, Evictable, Status, Thresholds};
 use crate::table::model::entry::TableEntry;
 use crate::table::model::log::Log;
 use crate::table::model::reading::{Reading, Sizes, TableSource, Unread};
@@ -26,6 +26,8 @@ use crate::text::utc;
 pub struct StatusOptions {
     /// The time between two readings; None: there is one reading.
     pub interval: Option<Duration>,
+    /// Whether to read which entries could be evicted.
+    pub evictable: bool,
     /// The fill in percent that is a warning.
     pub warn: Option<f64>,
     /// The fill in percent that is critical.
@@ -69,6 +71,10 @@ pub fn status(options: &StatusOptions) -> Status {
     });
     let mut status = status::status(now(), &proc::read(), before.as_ref(), &proc::sizes());
     status.unread.extend(unread);
+    if options.evictable && status.is_loaded {
+        let profile = live_profile(SAMPLE, status.count, &mut status.unread).profile;
+        status.evictable = profile.map(|profile| Evictable::new(&profile, status.count, status.limit));
+    }
     status.log = log(options.log.as_deref(), &mut status.unread);
     status.namespaces = namespaces;
     if options.warn.is_some() || options.crit.is_some() {

@@ -79,6 +79,7 @@ complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand status
 json\t'JSON, one object'
 text\t'Text for people'
 prometheus\t'Prometheus\' text format'"
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand status" -l evictable -d 'Read also which entries a full table may remove to make room; --warn and --crit then judge the others'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagnose" -l interval -d 'How long to count; the time to read the table is included' -r
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagnose" -l from -d 'Read a saved table, not the live one: text or XML of `conntrack -L`, `/proc/net/nf_conntrack` or `ip_conntrack`; `-` for standard input' -r -F

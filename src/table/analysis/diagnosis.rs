@@ -92,7 +92,7 @@ pub fn diagnose(observations: Observations) -> Diagnosis {
     let interval = status.interval.as_ref();
     let seconds_until_full = interval.and_then(|interval| interval.seconds_until_full(status.count, status.limit));
     // A full table explains the drops.
-    let explained: &[&str] = if is_full(&status) { &["drop"] } else { &[] };
+    let explained: &[&str] = if is_full(&status) { &["drop", "early_drop"] } else { &[] };
     let losses = other_losses.map(|counters| losses(&counters, interval, explained)).unwrap_or_default();
     let own = own_messages(&status, &sizes);
     let other = fullest_other(&status).map(|namespace| room(namespace, status.limit));
@@ -131,10 +131,11 @@ pub fn diagnose(observations: Observations) -> Diagnosis {
 
 fn is_full(status: &Status) -> bool {
     let count = |name: &str| status.interval.as_ref().map_or(0, |interval| interval.count(name));
-    let is_dropping = count("drop") + count("early_drop") > 0;
     let has_reached = |limit: u64| limit > 0 && status.count.is_some_and(|count| count >= limit);
+    // The kernel evicts only at the limit; it drops for other reasons too.
     status.limit.is_some_and(has_reached)
-        || (is_dropping && status.fill_percent.is_some_and(|fill| fill >= BRIM_PERCENT))
+        || count("early_drop") > 0
+        || (count("drop") > 0 && status.fill_percent.is_some_and(|fill| fill >= BRIM_PERCENT))
 }
 
 fn is_near(status: &Status, seconds_until_full: Option<u64>) -> bool {

@@ -68,6 +68,8 @@ pub enum NextStep {
     Buckets,
     /// The rules that drop invalid packets.
     InvalidPackets,
+    /// Two packets of one new connection at the same time, of which one entry was made: nothing is lost.
+    Clash,
 }
 
 /// The counters of lost packets in /proc/net/netstat and /proc/net/snmp.
@@ -88,10 +90,11 @@ const NETWORK: [(&str, NextStep); 12] = [
 
 /// Connection tracking's own counters, and whether a loss there is significant. (Packets that fit no connection come to
 /// every host.)
-const CONNTRACK: [(&str, bool, NextStep); 4] = [
+const CONNTRACK: [(&str, bool, NextStep); 5] = [
     ("drop", true, NextStep::Trackers),
     ("insert_failed", true, NextStep::Insertion),
     ("chain_toolong", true, NextStep::Buckets),
+    ("clash_resolve", false, NextStep::Clash),
     ("invalid", false, NextStep::InvalidPackets),
 ];
 

@@ -2,7 +2,7 @@
 //! the one limit.
 
 use crate::table::analysis::status::{Status, fill};
-use crate::table::model::reading::Namespace;
+use crate::table::model::reading::{Namespace, NamespaceCounts};
 
 /// From this fill on, a table counts as full if its counters show drops: the kernel evicts and fills in turns.
 pub const BRIM_PERCENT: f64 = 95.0;
@@ -30,9 +30,11 @@ pub fn fill_of(namespace: &Namespace, limit: Option<u64>) -> Option<f64> {
 /// The room in the table of `namespace`.
 #[must_use]
 pub fn room(namespace: &Namespace, limit: Option<u64>) -> Room {
-    let is_dropping = namespace.during_run.is_some_and(|run| run.drop + run.early_drop > 0);
+    let lost = |pick: fn(NamespaceCounts) -> u64| namespace.during_run.is_some_and(|run| pick(run) > 0);
     match fill_of(namespace, limit) {
-        Some(fill) if fill >= 100.0 || (is_dropping && fill >= BRIM_PERCENT) => Room::None,
+        // The kernel evicts only at the limit; it drops for other reasons too.
+        Some(fill) if fill >= 100.0 || lost(|run| run.early_drop) => Room::None,
+        Some(fill) if fill >= BRIM_PERCENT && lost(|run| run.drop) => Room::None,
         Some(fill) if fill >= NEAR_PERCENT => Room::Little,
         _ => Room::Some,
     }

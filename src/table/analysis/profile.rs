@@ -35,6 +35,7 @@ pub struct Tally {
     entries: u64,
     unreplied: u64,
     assured: u64,
+    closing: u64,
     offloaded: u64,
     classes: BTreeMap<(u8, Option<ProtocolState>), u64>,
     idle: BTreeMap<Timeout, Idleness>,
@@ -70,6 +71,10 @@ pub struct Profile {
     pub unreplied: u64,
     /// Entries that a full table does not evict.
     pub assured: u64,
+    /// Entries that a full table may evict to make room: those that have not seen traffic both ways.
+    pub evictable: u64,
+    /// Entries of connections that have seen traffic both ways and are closing, which a full table may remove too.
+    pub closing: u64,
     /// Entries whose packets a flow table forwards, so that conntrack's timeouts do not apply.
     pub offloaded: u64,
     /// The protocols and states, the most frequent first.
@@ -190,6 +195,7 @@ impl Tally {
             entries: 0,
             unreplied: 0,
             assured: 0,
+            closing: 0,
             offloaded: 0,
             classes: BTreeMap::new(),
             idle: BTreeMap::new(),
@@ -212,6 +218,7 @@ impl Tally {
         self.entries += 1;
         self.unreplied += u64::from(!entry.marks.replied);
         self.assured += u64::from(entry.marks.assured);
+        self.closing += u64::from(entry.marks.assured && entry.is_closing());
         self.offloaded += u64::from(entry.marks.offloaded);
         *self.classes.entry((entry.protocol, entry.state)).or_default() += 1;
         self.zones.add(entry.zone);
@@ -278,6 +285,8 @@ impl Tally {
             margin_points: sample_of.map_or(0.0, |whole| margin_points(self.entries, whole)),
             unreplied: self.unreplied,
             assured: self.assured,
+            evictable: self.entries - self.assured,
+            closing: self.closing,
             offloaded: self.offloaded,
             classes,
             timeouts,

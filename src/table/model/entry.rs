@@ -118,6 +118,23 @@ fn states(protocol: u8) -> &'static [(&'static str, &'static str)] {
     }
 }
 
+/// The states of a connection that is closing. A kernel whose table is nearly full removes such entries too, although they
+/// have seen traffic both ways (`can_early_drop` in `net/netfilter/nf_conntrack_proto_*.c`, 4.12 and later).
+const CLOSING: [(u8, &[&str]); 3] = [
+    (TCP, &["FIN_WAIT", "LAST_ACK", "TIME_WAIT", "CLOSE", "CLOSE_WAIT"]),
+    (SCTP, &["SHUTDOWN_SENT", "SHUTDOWN_RECD", "SHUTDOWN_ACK_SENT"]),
+    (DCCP, &["CLOSEREQ", "CLOSING", "TIMEWAIT"]),
+];
+
+impl TableEntry {
+    /// Whether the connection is closing.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        let states = CLOSING.iter().find(|(protocol, _)| *protocol == self.protocol);
+        states.zip(self.state).is_some_and(|((_, states), state)| states.contains(&state.0))
+    }
+}
+
 impl ProtocolState {
     /// The state that has the number `number` in `protocol`.
     #[must_use]

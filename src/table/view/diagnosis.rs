@@ -108,6 +108,11 @@ fn profile_lines(profile: &Profile, source: &str) -> Vec<String> {
         grouped(profile.assured),
         grouped(profile.offloaded)
     ));
+    lines.push(format!(
+        "evictable:     {} not seen both ways, and {} that are closing: a full table may remove them",
+        grouped(profile.evictable),
+        grouped(profile.closing)
+    ));
     lines.extend(ranking_line("sources:", &profile.sources));
     lines.extend(ranking_line("destinations:", &profile.destinations));
     lines.extend(ranking_line("ports:", &profile.ports));

@@ -11,7 +11,7 @@ use crate::table::analysis::losses::Loss;
 use crate::table::analysis::namespaces::fill_of;
 use crate::table::analysis::profile::Profile;
 use crate::table::analysis::proposal::Proposal;
-use crate::table::analysis::status::{Alert, AlertLevel, Counted, Interval, Memory, Status};
+use crate::table::analysis::status::{Alert, AlertLevel, Counted, Evictable, Interval, Memory, Status};
 use crate::table::model::log::Log;
 use crate::table::model::reading::{Container, Namespace, Unread};
 use crate::table::view::{places, words};
@@ -54,6 +54,8 @@ pub struct StatusDocument {
     pub buckets: Option<u64>,
     /// The entries that a bucket has on average; each entry is in two, once for each direction.
     pub entries_per_bucket: Option<f64>,
+    /// The entries that a full table may remove to make room; null: they were not asked for.
+    pub evictable: Option<Evictable>,
     /// The memory that the table takes.
     pub memory: Option<Memory>,
     /// The counts since the boot, or since this network namespace was made.
@@ -189,6 +191,7 @@ impl From<&Status> for StatusDocument {
             fill_percent: status.fill_percent,
             buckets: status.buckets,
             entries_per_bucket: status.entries_per_bucket,
+            evictable: status.evictable,
             memory: status.memory,
             since_boot: status.since_boot.clone(),
             interval: status.interval.clone(),

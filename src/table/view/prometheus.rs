@@ -11,6 +11,8 @@ pub fn metrics(status: &Status) -> String {
     text.family("conntrack_loaded", "gauge", "Whether the kernel has connection tracking.", loaded);
     text.family("conntrack_entries", "gauge", "Entries in the connection tracking table.", plain(status.count));
     text.family("conntrack_entries_limit", "gauge", "Most entries; 0 means no limit.", plain(status.limit));
+    let evictable = plain(status.evictable.map(|evictable| evictable.entries));
+    text.family("conntrack_entries_evictable", "gauge", "Entries that a full table may remove.", evictable);
     text.family("conntrack_buckets", "gauge", "Buckets of the hash table.", plain(status.buckets));
     if let Some(memory) = &status.memory {
         let parts = [("entries", memory.entries), ("buckets", memory.buckets)];

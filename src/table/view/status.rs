@@ -29,6 +29,9 @@ pub fn text(status: &Status) -> String {
     if let (Some(buckets), Some(load)) = (status.buckets, status.entries_per_bucket) {
         lines.push(format!("buckets:    {} ({load} entries a bucket)", grouped(buckets)));
     }
+    if let Some(evictable) = &status.evictable {
+        lines.push(format!("evictable:  {}", words::evictable(evictable)));
+    }
     if let Some(memory) = &status.memory {
         lines.push(format!("memory:     {}", memory_line(memory)));
     }
@@ -53,7 +56,11 @@ fn plugin_line(status: &Status, alert: Alert) -> String {
     let mut line =
         format!("CONNTRACK {} - {}", words::alert_level(alert.level), printable(&words::alert_reason(status, alert)));
     if let (Some(count), Some(limit), Some(fill)) = (status.count, status.limit, status.fill_percent) {
-        line += &format!(" | fill={fill:.2}%;{warn};{crit};0;100 entries={count};;;0;{limit}");
+        line += &match status.evictable.and_then(|evictable| evictable.firm_percent) {
+            Some(firm) => format!(" | firm={firm:.2}%;{warn};{crit};0;100 fill={fill:.2}%;;;0;100"),
+            None => format!(" | fill={fill:.2}%;{warn};{crit};0;100"),
+        };
+        line += &format!(" entries={count};;;0;{limit}");
     }
     line
 }

@@ -6,11 +6,12 @@ use std::io;
 use crate::table::analysis::diagnosis::{Diagnosis, Health};
 use crate::table::analysis::losses::{Loss, NextStep};
 use crate::table::analysis::namespaces::fullest_other;
+use crate::table::analysis::profile::Profile;
 use crate::table::analysis::proposal::Calculation;
-use crate::table::analysis::status::{Alert, AlertLevel, AlertReason, Status};
+use crate::table::analysis::status::{Alert, AlertLevel, AlertReason, Evictable, Status};
 use crate::table::model::reading::{Quantity, TableSource, Unread};
 use crate::table::view::places;
-use crate::text::{duration_text, grouped, size};
+use crate::text::{duration_text, grouped, percent, size};
 
 /// The entries, the limit and the fill: `123 of 262,144 (0.05%)`.
 #[must_use]
@@ -133,9 +134,10 @@ pub fn verdict(verdict: Health) -> &'static str {
 /// The verdict in a sentence.
 #[must_use]
 pub fn summary(diagnosis: &Diagnosis) -> String {
+    let profile = diagnosis.profile.as_ref();
     let occupancy = occupancy(&diagnosis.status);
     match diagnosis.verdict {
-        Health::Full => full(&diagnosis.status),
+        Health::Full => full(&diagnosis.status, profile),
         Health::FullInNamespace => in_namespace(&diagnosis.status, "full"),
         Health::NearInNamespace => in_namespace(&diagnosis.status, "nearly full"),
         Health::DroppingElsewhere => {
@@ -164,18 +166,46 @@ pub fn summary(diagnosis: &Diagnosis) -> String {
     }
 }
 
-fn full(status: &Status) -> String {
+fn full(status: &Status, profile: Option<&Profile>) -> String {
     let occupancy = occupancy(status);
     let Some(interval) = status.interval.as_ref() else {
         return format!("the table is full ({occupancy}): new connections are dropped here");
     };
-    format!(
-        "the table is full ({occupancy}): {} packets of new connections dropped and {} entries evicted within {} s; \
-         the drops are on this host",
-        grouped(interval.count("drop")),
-        grouped(interval.count("early_drop")),
-        interval.seconds
-    )
+    let (dropped, evicted, seconds) = (interval.count("drop"), interval.count("early_drop"), interval.seconds);
+    let evictable = profile.filter(|profile| profile.entries > 0).map(|profile| profile.evictable + profile.closing);
+    let share = evictable.zip(profile).map(|(part, profile)| format!(" ({}% of them)", percent(part, profile.entries)));
+    let share = share.unwrap_or_default();
+    match (dropped, evicted) {
+        (0, 0) if evictable == Some(0) => {
+            format!("the table is full ({occupancy}), and no entry can be evicted: every new connection is dropped")
+        }
+        (0, 0) => format!(
+            "the table is full ({occupancy}); nothing was lost within {seconds} s, but a new connection evicts an entry that has \
+             not seen traffic both ways{share}, or is dropped"
+        ),
+        (0, _) => format!(
+            "the table is full ({occupancy}): {} entries evicted within {seconds} s to make room, and no packet dropped; \
+             entries that have not seen traffic both ways{share} are the ones that go",
+            grouped(evicted)
+        ),
+        _ => format!(
+            "the table is full ({occupancy}): {} packets of new connections dropped and {} entries evicted within \
+             {seconds} s; the drops are on this host",
+            grouped(dropped),
+            grouped(evicted)
+        ),
+    }
+}
+
+/// The entries that can be evicted: `1,234 (12.3%)`.
+#[must_use]
+pub fn evictable(evictable: &Evictable) -> String {
+    let margin = match evictable.margin_points {
+        points if points > 0.0 => format!(", accurate to {points} points"),
+        _ => String::new(),
+    };
+    let firm = evictable.firm_percent.map(|fill| format!("; the others fill {fill:.2}% of the limit"));
+    format!("{} ({}%{margin}){}", grouped(evictable.entries), evictable.percent, firm.unwrap_or_default())
 }
 
 /// The words for a table of another namespace, which is the fullest.
@@ -246,6 +276,7 @@ pub fn next_step(loss: &Loss) -> Cow<'static, str> {
             "entries could not be inserted: two packets of one connection at once (DNS over UDP is the usual one), or \
              NAT has no free port"
         }
+        NextStep::Clash => "two packets of one new connection came at once and were resolved; nothing is lost",
         NextStep::Buckets => "chains of the hash table are too long: raise nf_conntrack_buckets",
         NextStep::InvalidPackets => {
             "packets fit no connection; a rule `ct state invalid drop` drops them: nf_conntrack_log_invalid logs the reason"
