@@ -8,6 +8,8 @@ use std::fmt::Display;
 
 use serde::Serialize;
 
+use crate::text::printable;
+
 /// The text that a command prints, and its exit code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
@@ -29,7 +31,8 @@ impl Answer {
     /// A message on standard error and nothing on standard output.
     #[must_use]
     pub fn error(message: impl Display, exit: Exit) -> Answer {
-        Answer { stdout: String::new(), stderr: format!("conntrack-sysctl: {message}\n"), exit }
+        let message = message.to_string();
+        Answer { stdout: String::new(), stderr: format!("conntrack-sysctl: {}\n", printable(&message)), exit }
     }
 }
 

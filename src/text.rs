@@ -39,7 +39,8 @@ pub fn columns(headings: &[&str], rows: impl Iterator<Item = Vec<String>>) -> St
     text
 }
 
-/// `text` with its control characters escaped, so that the content of a file cannot drive a terminal.
+/// `text` with every character escaped that a reader would not see as it is, so that the content of a file can neither drive
+/// a terminal nor look like something else. Every output for people goes through this function.
 #[must_use]
 pub fn printable(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_unsafe) {
@@ -49,7 +50,7 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped.collect())
 }
 
-/// `text` with its control characters escaped, but for the ends of its lines.
+/// The same, but for the ends of the lines.
 #[must_use]
 pub fn printable_lines(text: &str) -> String {
     text.split_inclusive('\n')
@@ -60,10 +61,37 @@ pub fn printable_lines(text: &str) -> String {
         .collect()
 }
 
-/// Whether a terminal would obey `c`: it is a control character or changes the direction of writing. A tab is harmless.
+/// Whether `c` is a control character, ends a line, changes the direction of writing, or is invisible. A tab is harmless.
 fn is_unsafe(c: char) -> bool {
-    (c.is_control() && c != '\t') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    // Most text is ASCII.
+    if c.is_ascii() {
+        return c.is_ascii_control() && c != '\t';
+    }
+    c.is_control() || INVISIBLE.iter().any(|(first, last)| (*first..=*last).contains(&c))
 }
+
+/// The characters of Unicode 16 that nobody sees, as ranges: those with the property `Default_Ignorable_Code_Point`, of the
+/// categories Zl and Zp (ends of lines), and of the category Cf if they have no shape (marks of annotations, of shorthand and
+/// of music).
+const INVISIBLE: [(char, char); 17] = [
+    ('\u{ad}', '\u{ad}'),
+    ('\u{34f}', '\u{34f}'),
+    ('\u{61c}', '\u{61c}'),
+    ('\u{115f}', '\u{1160}'),
+    ('\u{17b4}', '\u{17b5}'),
+    ('\u{180b}', '\u{180f}'),
+    ('\u{200b}', '\u{200f}'),
+    ('\u{2028}', '\u{202e}'),
+    ('\u{2060}', '\u{206f}'),
+    ('\u{3164}', '\u{3164}'),
+    ('\u{fe00}', '\u{fe0f}'),
+    ('\u{feff}', '\u{feff}'),
+    ('\u{ffa0}', '\u{ffa0}'),
+    ('\u{fff0}', '\u{fffb}'),
+    ('\u{1bca0}', '\u{1bca3}'),
+    ('\u{1d173}', '\u{1d17a}'),
+    ('\u{e0000}', '\u{e0fff}'),
+];
 
 /// `seconds` as a duration that a request accepts: `8h`, `5d`, `1h30m`.
 #[must_use]

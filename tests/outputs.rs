@@ -14,7 +14,7 @@ use conntrack_sysctl::answer::{self, Printed};
 use conntrack_sysctl::cli;
 use conntrack_sysctl::failure::{Failure, Kind};
 use conntrack_sysctl::report::finding::{Severity, findings};
-use conntrack_sysctl::report::{Change, FileAction, Mode, Report, dsc, github, rules, salt};
+use conntrack_sysctl::report::{Change, FileAction, Mode, Report, ansible, dsc, github, rules, salt};
 use conntrack_sysctl::request;
 use conntrack_sysctl::show::{Inventory, Story};
 use conntrack_sysctl::summarize::Summary;
@@ -254,6 +254,74 @@ fn a_page_has_no_markup_of_a_report() {
         !page.contains("<script") && !page.contains("http://") && !page.contains("https://") && !page.contains("url(")
     );
     assert!(page.chars().all(|c| c == '\n' || !c.is_control()));
+}
+
+/// Characters that end a line, change the direction of writing, or are invisible: one of each kind.
+const UNSEEN: &str = "\u{1b}\u{7f}\u{85}\u{9b}\u{ad}\u{34f}\u{61c}\u{115f}\u{180e}\u{200b}\u{200c}\u{200d}\u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\
+                      \u{202b}\u{202c}\u{202d}\u{202e}\u{2060}\u{2063}\u{2066}\u{2067}\u{2068}\u{2069}\u{3164}\u{fe0f}\u{feff}\u{fff9}\u{e0001}\u{e0041}\u{e007f}";
+
+/// Puts [`UNSEEN`] behind every text of a report that may come from a file or a request.
+fn blur(value: &mut Value) {
+    const FREE: [&str; 11] = [
+        "name",
+        "file",
+        "path",
+        "message",
+        "hint",
+        "key",
+        "before",
+        "after",
+        "before_header",
+        "after_header",
+        "advice",
+    ];
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                match member {
+                    Value::String(text) if FREE.contains(&name.as_str()) => text.push_str(UNSEEN),
+                    member => blur(member),
+                }
+            }
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(blur),
+        _ => {}
+    }
+}
+
+#[test]
+fn nobody_meets_a_character_that_cannot_be_seen() {
+    let assert_seen = |what: &str, text: &str| {
+        let unseen = text.chars().find(|c| *c != '\n' && UNSEEN.contains(*c));
+        assert_eq!(unseen, None, "{what}: {text}");
+        assert!(text.contains("u{2028}") && text.contains("u{e0041}") && text.contains("u{202e}"), "{what}: {text}");
+    };
+    let directory = tempfile::tempdir().expect("a directory");
+    for host in ["web2", "web3", "web4", "web7"] {
+        let mut value = serde_json::to_value(report(&format!("{host}.json"))).expect("a report is JSON");
+        blur(&mut value);
+        let blurred: Report = serde_json::from_value(value.clone()).expect("it is still a report");
+        // These two are for programs; of SARIF people see the messages.
+        for output in Report::OUTPUTS.iter().filter(|output| ![answer::JSON, "sarif"].contains(&output.name)) {
+            assert_seen(&format!("{host} {}", output.name), &(output.render)(&blurred));
+        }
+        for finding in findings(&blurred) {
+            assert_seen(host, &finding.message);
+        }
+        let task = ansible::report_with_diff(&blurred);
+        assert_seen(host, &format!("{} {} {}", task["msg"], task["warnings"], task["diff"]));
+        assert_seen(host, &dsc::messages(&blurred));
+        let file = directory.path().join(format!("{host}{UNSEEN}.json"));
+        fs::write(&file, value.to_string()).expect("a report can be written");
+        let no_report = directory.path().join(format!("none{UNSEEN}"));
+        for output in Summary::OUTPUTS.iter().filter(|output| output.name != answer::JSON) {
+            let paths = [&file, &no_report].map(|path| path.to_str().expect("it is text"));
+            let shown = Run::new(&["summarize", "--output", output.name, paths[0], paths[1]]).finish();
+            assert_seen(output.name, &shown.stdout);
+        }
+    }
+    let misspelt = Run::new(&["explain", "nf_conntrack_\u{2028}\u{e0041}\u{202e}max"]).finish();
+    assert_seen("explain", &misspelt.stderr);
 }
 
 #[test]

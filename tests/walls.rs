@@ -104,7 +104,7 @@ const ROOMS: &[Room] = &[
     room("value", &["kernel", "text"], &[]),
     room("kernel", &[], &[]),
     room("tree", &[], &[]),
-    room("answer", &[], &[]),
+    room("answer", &["text"], &[]),
     room("origin", &[], &[]),
     room("failure", &[], &[]),
     room("text", &[], &[]),

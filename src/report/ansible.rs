@@ -3,16 +3,24 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Report, text};
+use super::{Diff, Report, text};
 use crate::failure::Failure;
 use crate::show::Inventory;
+use crate::text::{printable, printable_lines};
 use crate::verify::{Verdict, arrival_text};
 
 /// The object for a report of a task that asks for a diff.
 #[must_use]
 pub fn report_with_diff(report: &Report) -> Value {
     let mut result = self::report(report);
-    result["diff"] = value(&report.diff);
+    // Ansible shows these texts to people as they are.
+    let diff = |diff: &Diff| Diff {
+        before_header: printable(&diff.before_header).into_owned(),
+        after_header: printable(&diff.after_header).into_owned(),
+        before: printable_lines(&diff.before),
+        after: printable_lines(&diff.after),
+    };
+    result["diff"] = value(&report.diff.iter().map(diff).collect::<Vec<_>>());
     result
 }
 
@@ -20,10 +28,10 @@ pub fn report_with_diff(report: &Report) -> Value {
 #[must_use]
 pub fn report(report: &Report) -> Value {
     let message = match &report.failure {
-        Some(failure) => failure.to_string(),
+        Some(failure) => printable(&failure.to_string()).into_owned(),
         None => text::summary(report),
     };
-    let warnings: Vec<&str> = report.warnings.iter().map(|warning| warning.message.as_str()).collect();
+    let warnings: Vec<_> = report.warnings.iter().map(|warning| printable(&warning.message)).collect();
     let mut result = json!({
         "changed": report.changed,
         "failed": report.failure.is_some(),
@@ -82,7 +90,7 @@ pub fn inventory(inventory: &Inventory) -> Value {
 /// The object for a failure without a report.
 #[must_use]
 pub fn refusal(failure: &Failure) -> Value {
-    json!({"changed": false, "failed": true, "msg": failure.to_string(), "failure": value(failure)})
+    json!({"changed": false, "failed": true, "msg": printable(&failure.to_string()), "failure": value(failure)})
 }
 
 fn value<T: Serialize>(value: &T) -> Value {

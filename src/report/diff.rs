@@ -9,6 +9,7 @@ use similar::algorithms::{Capture, Compact, Replace, myers};
 use similar::{DiffOp, group_diff_ops};
 
 use super::Diff;
+use crate::text::printable;
 
 /// The unchanged lines that are shown around a change.
 const CONTEXT: usize = 3;
@@ -17,7 +18,7 @@ const CONTEXT: usize = 3;
 pub(super) fn unified(diff: &Diff) -> String {
     let before: Vec<&str> = diff.before.split_inclusive('\n').collect();
     let after: Vec<&str> = diff.after.split_inclusive('\n').collect();
-    let mut text = format!("--- {}\n+++ {}\n", diff.before_header, diff.after_header);
+    let mut text = format!("--- {}\n+++ {}\n", printable(&diff.before_header), printable(&diff.after_header));
     for group in group_diff_ops(operations(&before, &after), CONTEXT) {
         let (Some(first), Some(last)) = (group.first(), group.last()) else { continue };
         let old = first.old_range().start..last.old_range().end;

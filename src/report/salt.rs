@@ -41,7 +41,7 @@ fn changes(report: &Report) -> Map<String, Value> {
             .map(|(side, old, new)| (side.to_owned(), json!({"old": old, "new": new})))
             .collect();
         if !sides.is_empty() {
-            changes.insert(setting.name.clone(), sides.into());
+            changes.insert(printable(&setting.name).into_owned(), sides.into());
         }
     }
     for change in &report.changes {
