@@ -4,6 +4,7 @@
 //! reads or writes a machine.
 
 mod advice;
+mod beside;
 mod files;
 mod initrd;
 mod live;
@@ -102,6 +103,9 @@ pub fn plan(desired: &Desired, snapshot: &Snapshot) -> Result<Plan, Failure> {
     plan.warnings.extend(advice::warnings(desired, snapshot, &after, &persistent));
     if !desired.persist {
         return Ok(plan);
+    }
+    if plan.steps.iter().any(|step| path_of(step).is_some()) {
+        plan.warnings.extend(beside::warnings(desired, &boots(desired, snapshot), persistent.boots()));
     }
     let initrds = initrd::steps(desired, &after, persistent.boots());
     let uncertain = if initrds.is_empty() {

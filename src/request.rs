@@ -55,6 +55,8 @@ pub struct Request {
     pub loader: LoaderChoice,
     /// The action if the next boot cannot be known.
     pub uncertain: Uncertain,
+    /// The action if a new file of ours would hide lines of a package's file of the same name.
+    pub masks: Masks,
     /// The action if an initrd is older than a file of which it holds a copy, and a setting rests on that.
     pub initrd: Initrd,
     /// Whether the old content of a changed file is kept beside it, as `NAME.TIME~`. TIME is in milliseconds since 1970.
@@ -75,6 +77,7 @@ impl Default for Request {
             module: ModulePolicy::Load,
             loader: LoaderChoice::Auto,
             uncertain: Uncertain::Warn,
+            masks: Masks::Fail,
             initrd: Initrd::Keep,
             backup: false,
         }
@@ -82,7 +85,7 @@ impl Default for Request {
 }
 
 /// The fields of [`Request`]. The failure of a misspelt field names the nearest. A test compares them with the schema.
-pub const FIELDS: [&str; 13] = [
+pub const FIELDS: [&str; 14] = [
     "settings",
     "at_least",
     "state",
@@ -94,6 +97,7 @@ pub const FIELDS: [&str; 13] = [
     "module",
     "loader",
     "uncertain",
+    "masks",
     "initrd",
     "backup",
 ];
@@ -166,6 +170,16 @@ pub enum Uncertain {
     Fail,
 }
 
+/// The action if a new file of ours would hide lines of a package's file of the same name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Masks {
+    /// Fail, and name the lines and the remedies.
+    Fail,
+    /// Take these lines over into our file, between two comments, and keep them as they are in the package's file.
+    Carry,
+}
+
 /// The action if an initrd is older than a file of which it holds a copy, and a setting rests on that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -221,6 +235,8 @@ pub struct Desired {
     pub loader: LoaderChoice,
     /// The action if the next boot cannot be known.
     pub uncertain: Uncertain,
+    /// The action if a new file of ours would hide lines of a package's file of the same name.
+    pub masks: Masks,
     /// The action if an initrd is older than a file of which it holds a copy.
     pub initrd: Initrd,
     /// Whether the old content of a changed file is kept beside it.
@@ -307,6 +323,7 @@ pub fn desired(request: &Request) -> Result<Desired, Failure> {
         module: request.module,
         loader: request.loader.clone(),
         uncertain: request.uncertain,
+        masks: request.masks,
         initrd: request.initrd,
         backup: request.backup,
     })

@@ -23,6 +23,8 @@ pub enum Code {
     BootNotGuaranteed,
     /// The next boot cannot be known.
     BootUnknown,
+    /// The next boot sets a setting otherwise that the request does not name.
+    AlsoChanges,
     /// A program writes the setting after the boot's loader.
     LaterWriter,
 }

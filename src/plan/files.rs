@@ -5,10 +5,10 @@
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::live::{not_on_this_kernel, out_of_bounds, out_of_reach};
-use super::masking;
+use super::masking::{self, Hidden};
 use crate::boot::{self, Arrivals, Boot, HASHSIZE_FILE, Lost, Outlook, System};
 use crate::failure::{Failure, Kind};
 use crate::kernel::bounds::Takes;
@@ -16,7 +16,7 @@ use crate::kernel::catalog::{BUCKETS, FRAG6_HIGH, FRAG6_LOW, Key, Name};
 use crate::kernel::modules::{CONNTRACK, REASSEMBLY};
 use crate::kernel::number::kernel_reading;
 use crate::kernel::sizes::FRAG6_LOW_DEFAULT;
-use crate::request::{Aim, Conflicts, Desired, FILE_HINT, ModulePolicy, Want};
+use crate::request::{Aim, Conflicts, Desired, FILE_HINT, Masks, ModulePolicy, Want};
 use crate::snapshot::{LiveKernel, Module, Snapshot};
 use crate::sysctl_d::{self, Assignment, Dialect, Document};
 use crate::tree::{Entry, Place, Tree};
@@ -88,6 +88,7 @@ impl Editor<'_> {
         if let Some(Entry::Unreadable(_)) = self.after.tree.get(self.file()) {
             self.may_edit(self.file())?;
         }
+        self.renew_carried_lines()?;
         if self.desired.exclusive {
             self.remove(|wants, name| !wants.contains_key(name))?;
         }
@@ -177,16 +178,22 @@ impl Editor<'_> {
         Ok(())
     }
 
-    /// Removes our file if removing lines has left it empty, unless it masks a file of a lower directory.
+    /// Removes our file if removing lines has left it empty, unless it masks a file of a lower directory. If it hides that file
+    /// by our own doing, it goes: the lines of the other file count again.
     fn drop_if_emptied(&mut self) {
         let file = self.desired.file.clone();
-        let size = |tree: &Tree| tree.bytes(&file).map(<[u8]>::len);
-        let is_emptied = size(&self.after.tree) == Some(0) && size(&self.before.tree) != Some(0);
+        let (before, after) = (self.before.tree.bytes(&file), self.after.tree.bytes(&file));
+        let hides_by_us = after.is_some_and(masking::is_block_alone);
+        let is_emptied = after != before && (after.is_some_and(<[u8]>::is_empty) || hides_by_us);
         let masks = sysctl_d::paths::SYSCTL_D[1..].iter().any(|directory| {
             file.file_name().is_some_and(|name| self.after.tree.get(Path::new(directory).join(name)).is_some())
         });
         let is_drop_in = file.parent() == Some(Path::new(sysctl_d::paths::SYSCTL_D[0]));
-        if is_emptied && is_drop_in && !masks && matches!(self.after.tree.get(&file), Some(Entry::File(_))) {
+        if is_emptied
+            && is_drop_in
+            && (hides_by_us || !masks)
+            && matches!(self.after.tree.get(&file), Some(Entry::File(_)))
+        {
             self.write(&file, None);
         }
     }
@@ -453,11 +460,63 @@ impl Editor<'_> {
     /// Puts `document` into the file at `path`, if a run may write there.
     fn put(&mut self, path: &Path, document: &Document) -> Result<(), Failure> {
         self.may_edit(path)?;
-        if self.after.tree.get(path).is_none() {
-            masking::refuse(path, self.desired, &self.after.tree, &self.systems)?;
+        let bytes = document.as_bytes();
+        match self.hidden_by_new(path) {
+            None => self.write(path, Some(bytes)),
+            Some(hidden) if hidden.loses_nothing() || (self.carries() && hidden.is_known()) => {
+                self.write(path, Some(&[&hidden.block(self.desired), bytes].concat()));
+            }
+            Some(hidden) => return Err(hidden.refusal(path, self.other_file(path).as_deref())),
         }
-        self.write(path, Some(document.as_bytes()));
         Ok(())
+    }
+
+    fn carries(&self) -> bool {
+        self.desired.masks == Masks::Carry
+    }
+
+    /// The file of a package that a new file at `path` would hide.
+    fn hidden_by_new(&self, path: &Path) -> Option<Hidden> {
+        let tree = &self.after.tree;
+        if tree.get(path).is_some() { None } else { masking::hidden(path, self.desired, tree, &self.systems) }
+    }
+
+    /// Makes the lines that a file of ours took over from a hidden file as they are there now.
+    fn renew_carried_lines(&mut self) -> Result<(), Failure> {
+        if !self.carries() {
+            return Ok(());
+        }
+        let desired = self.desired;
+        for path in [self.file(), Path::new(boot::MODULE_FILE), Path::new(HASHSIZE_FILE)].map(Path::to_owned) {
+            let Some(bytes) = self.after.tree.bytes(&path) else { continue };
+            let Some(old) = masking::block_of(bytes) else { continue };
+            // A package that is gone has no lines any more.
+            let hidden = masking::hidden(&path, desired, &self.after.tree, &self.systems);
+            let block = match &hidden {
+                Some(hidden) if !hidden.is_known() => continue,
+                Some(hidden) => hidden.block(desired),
+                None => Vec::new(),
+            };
+            if bytes[old.clone()] != block {
+                let document = masking::with_block(bytes, old, &block);
+                self.put(&path, &document)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A file of ours in the place of `path` that hides no other, with which the request can be met.
+    fn other_file(&self, path: &Path) -> Option<PathBuf> {
+        if path != self.file() {
+            return None;
+        }
+        let mut names = masking::other_names(path, &self.before.tree);
+        let meets = |file: &PathBuf| {
+            let desired = Desired { file: file.clone(), ..self.desired.clone() };
+            persistent(&desired, self.before).is_ok_and(|other| other.warnings().is_empty())
+        };
+        let best = names.iter().position(meets).unwrap_or_default();
+        (best < names.len()).then(|| names.swap_remove(best))
     }
 
     /// Refuses to edit the entry at `path` unless it is a file that a run may write to.

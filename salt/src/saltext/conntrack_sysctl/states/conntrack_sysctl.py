@@ -45,7 +45,7 @@ def present(name: str, value: Any = None, settings: dict[str, Any] | None = None
 
     options
         Every other field of the request: ``at_least``, ``live``, ``persist``, ``file``, ``conflicts``, ``exclusive``,
-        ``module``, ``loader``, ``uncertain``, ``initrd``, ``backup``.
+        ``module``, ``loader``, ``uncertain``, ``masks``, ``initrd``, ``backup``.
 
     .. code-block:: yaml
 
