@@ -91,7 +91,7 @@ fn promises(desired: &Desired, before: &Snapshot, steps: &Plan) {
         match step {
             Step::SetLive { before, after, .. } => assert_ne!(*before, Some(*after)),
             Step::ReplaceFile { before, after, .. } => assert_ne!(before, after),
-            Step::LoadModule | Step::KeepCopy { .. } | Step::MakeInitrd { .. } => {}
+            Step::LoadModule | Step::KeepCopy { .. } | Step::DropCopy { .. } | Step::MakeInitrd { .. } => {}
         }
     }
     let after = steps.predict(before);

@@ -3,12 +3,16 @@
 //! Each step is read back after it is done. The undo goes in reverse order and is read back too; the failure names
 //! everything that could not be undone.
 
-use std::fs::File;
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, Kind};
-use crate::host::{Kernel, Root, failure_kind, initrd_made, keep_copy, make_initrd, open_for_undo, put_back, replace};
+use crate::host::{
+    Kernel, Restored, Root, Traces, failure_kind, initrd_made, keep_copy, make_initrd, remove_directories, replace,
+    restore,
+};
+use crate::kernel::catalog::{BUCKETS, Name};
 use crate::plan::{Plan, Step, Target};
 use crate::request::Aim;
 use crate::tree::{Entry, Moment};
@@ -18,7 +22,8 @@ use crate::tree::{Entry, Moment};
 pub enum Outcome {
     /// Every step is done and read back. It can still be undone.
     Applied(Applied),
-    /// A step failed, and the machine is as it was before.
+    /// A step failed, and everything that the run had changed is undone. The failure lists what another program has changed
+    /// meanwhile, which stays.
     RolledBack(Failure),
     /// A step failed, and the undo of the steps before it failed too. The failure lists the changes that remain.
     RollbackFailed(Failure),
@@ -34,8 +39,9 @@ pub struct Applied {
 #[derive(Debug)]
 enum Done {
     Module,
-    Live { target: Target, before: i64 },
-    Copy { copy: PathBuf, bytes: Vec<u8> },
+    Live { target: Target, before: i64, wrote: BTreeSet<i64> },
+    Copy { copy: PathBuf, bytes: Vec<u8>, traces: Traces },
+    DroppedCopy { copy: PathBuf, bytes: Vec<u8>, traces: Traces },
     File(Replacement),
     Initrd { path: PathBuf, command: Vec<String>, before: Option<Moment> },
 }
@@ -46,10 +52,7 @@ struct Replacement {
     path: PathBuf,
     before: Option<Vec<u8>>,
     after: Option<Vec<u8>>,
-    /// The old file, if the step removed it: an undo takes its attributes from here.
-    removed: Option<File>,
-    /// The directories that were made for the new file.
-    directories: Vec<PathBuf>,
+    traces: Traces,
     /// Whether the replacement ended without an error.
     ended: bool,
 }
@@ -76,15 +79,35 @@ impl Applied {
         let is_initrd = |done: &Done| matches!(done, Done::Initrd { .. });
         let (initrds, others): (Vec<Done>, Vec<Done>) = self.done.into_iter().rev().partition(is_initrd);
         let undone = others.into_iter().chain(initrds);
-        let remains: Vec<String> = undone.filter_map(|done| undo(done, root, kernel, module_goes).err()).collect();
-        failure.rolled_back = Some(remains.is_empty());
-        if remains.is_empty() {
-            return Outcome::RolledBack(failure);
+        let remains: Vec<Remains> = undone.flat_map(|done| undo(done, root, kernel, module_goes)).collect();
+        let is_whole = !remains.iter().any(|remains| matches!(remains, Remains::Ours(_) | Remains::Foreign(_)));
+        let has_failed = remains.iter().any(|remains| matches!(remains, Remains::Ours(_)));
+        failure.rolled_back = Some(is_whole);
+        failure.remains = remains.into_iter().map(Remains::text).collect();
+        if has_failed {
+            failure.message = format!("{}; the undo failed too", failure.message);
+            failure.kind = Kind::RollbackFailed;
+            Outcome::RollbackFailed(failure)
+        } else {
+            Outcome::RolledBack(failure)
         }
-        failure.message = format!("{}; the undo failed too", failure.message);
-        failure.kind = Kind::RollbackFailed;
-        failure.remains = remains;
-        Outcome::RollbackFailed(failure)
+    }
+
+    /// Ends the run, of which nothing will be undone any more, and returns the files that it could not remove, each with the
+    /// reason.
+    #[must_use]
+    pub fn finish(self) -> Vec<(PathBuf, String)> {
+        let mut left = Vec::new();
+        for done in self.done {
+            if let Done::File(Replacement { mut traces, .. })
+            | Done::Copy { mut traces, .. }
+            | Done::DroppedCopy { mut traces, .. } = done
+            {
+                traces.finish();
+                left.extend(traces.left().iter().map(|(path, error)| (path.clone(), error.to_string())));
+            }
+        }
+        left
     }
 
     /// Carries out `step`. Each change is recorded before its success is known.
@@ -101,11 +124,17 @@ impl Applied {
                 if is_met {
                     return Ok(());
                 }
-                // Recorded first: a write that reports an error may still have had its effect.
-                self.done.push(Done::Live { target: target.clone(), before });
-                set_live(target, name.as_str(), *write, *after, kernel)
+                let found = set_live(target, name, *write, *after, kernel);
+                // A write that reports an error may still have had its effect. A number that is neither the old nor the new
+                // one is ours only if the kernel rounds.
+                let mut wrote = BTreeSet::from([*after]);
+                let rounds = *name == BUCKETS || *target == Target::Hashsize || !name.is_catalogued();
+                wrote.extend(number(kernel, target).ok().filter(|_| rounds));
+                self.done.push(Done::Live { target: target.clone(), before, wrote });
+                found
             }
             Step::KeepCopy { path, copy } => self.keep_copy(path, copy, root),
+            Step::DropCopy { copy } => self.drop_copy(copy, root),
             Step::ReplaceFile { path, before, after } => {
                 self.replace_file(path, before.as_deref(), after.as_deref(), root)
             }
@@ -141,9 +170,21 @@ impl Applied {
     }
 
     fn keep_copy(&mut self, path: &Path, copy: &Path, root: &Root) -> Result<(), Failure> {
-        let bytes = keep_copy(root, path, copy).map_err(|error| cannot_replace(copy, &error))?;
-        self.done.push(Done::Copy { copy: copy.to_owned(), bytes });
+        let mut traces = Traces::default();
+        let kept = keep_copy(root, path, copy, &mut traces);
+        let bytes = kept.map_err(|error| with_left(cannot_replace(copy, &error), &traces))?;
+        self.done.push(Done::Copy { copy: copy.to_owned(), bytes, traces });
         Ok(())
+    }
+
+    /// Removes a copy that an earlier run kept.
+    fn drop_copy(&mut self, copy: &Path, root: &Root) -> Result<(), Failure> {
+        // One that cannot be read, or is gone, stays as it is.
+        let Some(Entry::File(bytes)) = root.entry(copy) else { return Ok(()) };
+        let mut traces = Traces::default();
+        let result = replace(root, copy, Some(&bytes), None, &mut traces);
+        self.done.push(Done::DroppedCopy { copy: copy.to_owned(), bytes, traces });
+        result.map_err(|error| cannot_replace(copy, &error))
     }
 
     fn replace_file(
@@ -153,19 +194,14 @@ impl Applied {
         after: Option<&[u8]>,
         root: &Root,
     ) -> Result<(), Failure> {
-        let removed = match (before, after) {
-            (Some(_), None) => Some(open_for_undo(root, path).map_err(|error| cannot_replace(path, &error))?),
-            _ => None,
-        };
-        let mut directories = Vec::new();
-        let result = replace(root, path, before, after, &mut directories);
+        let mut traces = Traces::default();
+        let result = replace(root, path, before, after, &mut traces);
         // Recorded after an error too: if the exchange succeeded and a later call failed, the new file is in place.
         self.done.push(Done::File(Replacement {
             path: path.to_owned(),
             before: before.map(<[u8]>::to_vec),
             after: after.map(<[u8]>::to_vec),
-            removed,
-            directories,
+            traces,
             ended: result.is_ok(),
         }));
         result.map_err(|error| cannot_replace(path, &error))?;
@@ -177,72 +213,135 @@ impl Applied {
     }
 }
 
-/// Writes the number `write` to `target`, and fails unless the kernel has `after` then.
-fn set_live(target: &Target, name: &str, write: i64, after: i64, kernel: &mut dyn Kernel) -> Result<(), Failure> {
-    kernel.write(target, &write.to_string()).map_err(|error| cannot_set(name, write, &error))?;
-    match number(kernel, target) {
-        Ok(value) if value == after => Ok(()),
-        Ok(value) => {
-            let message = format!("the kernel changed the value {write} of `{name}` to {value}");
-            let failure = Failure::new(Kind::Clamped, message).key(name);
-            Err(failure.hint("ask for a value that the kernel accepts"))
+/// What an undo leaves otherwise than it was.
+enum Remains {
+    /// A change of this run.
+    Ours(String),
+    /// A change of another program, which is not ours to undo.
+    Foreign(String),
+    /// A file with its old content and attributes, which is a new file.
+    Copied(String),
+}
+
+impl Remains {
+    fn text(self) -> String {
+        match self {
+            Remains::Ours(text) | Remains::Foreign(text) | Remains::Copied(text) => text,
         }
-        Err(error) => Err(cannot_set(name, write, &error)),
     }
 }
 
-/// Undoes one step and reads it back. The error names the change that remains.
-fn undo(done: Done, root: &Root, kernel: &mut dyn Kernel, module_goes: bool) -> Result<(), String> {
-    match done {
-        Done::Module => kernel
-            .unload_module()
-            .map_err(|error| format!("the module nf_conntrack is still loaded, and was not loaded before ({error})")),
+/// `failure`, with the files that could not be removed.
+fn with_left(mut failure: Failure, traces: &Traces) -> Failure {
+    failure.remains.extend(left_over(traces).map(Remains::text));
+    failure
+}
+
+/// The staged files that could not be removed.
+fn left_over(traces: &Traces) -> impl Iterator<Item = Remains> {
+    let text = |(path, error): &(PathBuf, io::Error)| {
+        format!("`{}` is left over: it cannot be removed ({error}); see `lsattr -d` of its directory", path.display())
+    };
+    traces.left().iter().map(move |left| Remains::Ours(text(left)))
+}
+
+/// Writes the number `write` to `target`, and fails unless the kernel has `after` then.
+fn set_live(target: &Target, name: &Name, write: i64, after: i64, kernel: &mut dyn Kernel) -> Result<(), Failure> {
+    kernel.write(target, &write.to_string()).map_err(|error| cannot_set(name.as_str(), write, &error))?;
+    match number(kernel, target) {
+        Ok(value) if value == after => Ok(()),
+        Ok(value) => {
+            let message =
+                format!("`{name}` was set to {write} and is {value} now: the kernel, or another program, changed it");
+            let failure = Failure::new(Kind::Clamped, message).key(name);
+            Err(failure.hint("ask for a value that the kernel accepts, or look for a program that sets it too"))
+        }
+        Err(error) => Err(cannot_set(name.as_str(), write, &error)),
+    }
+}
+
+/// Undoes one step and reads it back. Returns what is not as it was.
+fn undo(done: Done, root: &Root, kernel: &mut dyn Kernel, module_goes: bool) -> Vec<Remains> {
+    let undone = match done {
+        Done::Module => kernel.unload_module().map_err(|error| {
+            Remains::Ours(format!("the module nf_conntrack is still loaded, and was not loaded before ({error})"))
+        }),
         // The module is unloaded next, and the value disappears with it.
         Done::Live { .. } if module_goes => Ok(()),
-        Done::Live { target, before } => {
-            let name = match &target {
-                Target::Sysctl(key) => key.as_str(),
-                Target::Hashsize => "the module parameter hashsize",
-            };
-            if number(kernel, &target).is_ok_and(|now| now == before) {
-                return Ok(());
-            }
-            let wrote = kernel.write(&target, &before.to_string());
-            match (wrote, number(kernel, &target)) {
-                (_, Ok(now)) if now == before => Ok(()),
-                (Err(error), Ok(now)) => Err(format!("`{name}` is {now}, was {before} ({error})")),
-                (Ok(()), Ok(now)) => Err(format!("`{name}` is {now}, was {before}")),
-                (_, Err(error)) => Err(format!("`{name}` was {before} and cannot be read now ({error})")),
-            }
+        Done::Live { target, before, wrote } => undo_live(&target, before, &wrote, kernel),
+        Done::Copy { copy, bytes, mut traces } => {
+            let gone = replace(root, &copy, Some(&bytes), None, &mut traces).map_err(|error| {
+                Remains::Ours(format!("`{}` was created and is still there ({error})", copy.display()))
+            });
+            traces.finish();
+            return gone.err().into_iter().chain(left_over(&traces)).collect();
         }
-        Done::Copy { copy, bytes } => replace(root, &copy, Some(&bytes), None, &mut Vec::new())
-            .map_err(|error| format!("`{}` was created and is still there ({error})", copy.display())),
-        Done::File(replacement) => undo_file(&replacement, root),
+        Done::DroppedCopy { copy, bytes, mut traces } => {
+            let back = match root.entry(&copy) {
+                None => restore(root, &copy, Some(&bytes), None, &mut traces),
+                Some(_) => Ok(Restored::Whole),
+            };
+            let back =
+                back.map_err(|error| Remains::Ours(format!("the copy `{}` was removed ({error})", copy.display())));
+            return back.err().into_iter().chain(left_over(&traces)).collect();
+        }
+        Done::File(replacement) => return undo_file(replacement, root),
         // It never changed, so that it still fits the files, which are as they were.
         Done::Initrd { path, before, .. } if initrd_made(root, &path) == before => Ok(()),
         Done::Initrd { path, command, .. } => make_initrd(&command).map_err(|error| {
             let command = command.join(" ");
-            format!("`{}` may have copies of files that are undone; run `{command}` ({error})", path.display())
+            let path = path.display();
+            Remains::Ours(format!("`{path}` may have copies of files that are undone; run `{command}` ({error})"))
         }),
-    }
+    };
+    undone.err().into_iter().collect()
 }
 
-fn undo_file(file: &Replacement, root: &Root) -> Result<(), String> {
+/// Sets a live value back, unless another program has set it meanwhile.
+fn undo_live(target: &Target, before: i64, wrote: &BTreeSet<i64>, kernel: &mut dyn Kernel) -> Result<(), Remains> {
+    let name = match target {
+        Target::Sysctl(key) => key.as_str(),
+        Target::Hashsize => "the module parameter hashsize",
+    };
+    match number(kernel, target) {
+        Ok(now) if now == before => return Ok(()),
+        Ok(now) if !wrote.contains(&now) => {
+            let message = format!("`{name}` is {now}, was {before}: another program set it meanwhile, and it stays so");
+            return Err(Remains::Foreign(message));
+        }
+        _ => {}
+    }
+    let set = kernel.write(target, &before.to_string());
+    Err(Remains::Ours(match (set, number(kernel, target)) {
+        (_, Ok(now)) if now == before => return Ok(()),
+        (Err(error), Ok(now)) => format!("`{name}` is {now}, was {before} ({error})"),
+        (Ok(()), Ok(now)) => format!("`{name}` is {now}, was {before}"),
+        (_, Err(error)) => format!("`{name}` was {before} and cannot be read now ({error})"),
+    }))
+}
+
+fn undo_file(mut file: Replacement, root: &Root) -> Vec<Remains> {
     let found = root.entry(&file.path);
     let bytes = found.as_ref().and_then(Entry::bytes);
-    let result = if bytes == file.after.as_deref() {
-        match (&file.before, &file.removed) {
-            (Some(before), Some(removed)) => put_back(root, &file.path, before, removed),
-            (before, _) => replace(root, &file.path, file.after.as_deref(), before.as_deref(), &mut Vec::new()),
+    let path = file.path.display();
+    let remains = if bytes == file.after.as_deref() {
+        match restore(root, &file.path, file.before.as_deref(), file.after.as_deref(), &mut file.traces) {
+            Ok(Restored::Whole) => None,
+            Ok(Restored::Copied) => Some(Remains::Copied(format!(
+                "`{path}` has its old content and attributes again, but is a new file: its time and other names of the old \
+                 file did not come back"
+            ))),
+            Err(error) => Some(Remains::Ours(format!("`{path}` is not as it was ({error})"))),
         }
-    } else if bytes == file.before.as_deref() || !file.ended {
-        // Either the two files never changed places, or another process replaced the file first; leave it alone.
-        Ok(())
     } else {
-        Err(io::Error::other("another writer has changed it since"))
+        file.traces.finish();
+        // Either the two files never changed places, or another process replaced the file first; leave it alone.
+        let is_untouched = bytes == file.before.as_deref() || !file.ended;
+        let message = || format!("`{path}` is not as it was: another program changed it meanwhile, and it stays so");
+        (!is_untouched).then(|| Remains::Foreign(message()))
     };
-    crate::host::remove_directories(root, &file.directories);
-    result.map_err(|error| format!("`{}` is not as it was ({error})", file.path.display()))
+    remove_directories(root, &file.traces);
+    remains.into_iter().chain(left_over(&file.traces)).collect()
 }
 
 fn number(kernel: &dyn Kernel, target: &Target) -> io::Result<i64> {
@@ -269,7 +368,10 @@ fn cannot_replace(path: &Path, error: &io::Error) -> Failure {
         io::ErrorKind::PermissionDenied => "run as root; see `lsattr` if root is refused",
         io::ErrorKind::ReadOnlyFilesystem => "the file system is mounted read-only",
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room on that file system",
-        io::ErrorKind::ResourceBusy => "run again",
+        // Such an error of ours has no number: another writer was faster.
+        io::ErrorKind::ResourceBusy if error.raw_os_error().is_none() => "run again",
+        io::ErrorKind::ResourceBusy => "something is mounted over that file alone: change it where it comes from",
+        io::ErrorKind::Unsupported => "take these flags off with `chattr`, or edit the file yourself",
         _ => "see the file system's state",
     };
     Failure::new(failure_kind(error), format!("`{}` could not be written: {error}", path.display())).hint(hint)

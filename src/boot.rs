@@ -32,7 +32,7 @@ use terms::Terms;
 pub use arrival::{Arrival, MODULE_FILE};
 pub use doubt::{About, Doubt, Reason};
 pub use initrd::{Stale, stale};
-pub use mounts::has_extension;
+pub use mounts::{has_extension, is_mount_point};
 pub use next_root::{Etc, Waiting, waiting};
 pub use outlook::{Boot, Lost, Outlook};
 pub use parameters::{CMDLINE, HASHSIZE_FILE, hashsize_line};

@@ -53,7 +53,8 @@ pub struct Failure {
     pub hint: Option<String>,
     /// Whether everything that the run had changed is as it was before. Null: nothing had been changed.
     pub rolled_back: Option<bool>,
-    /// After a failed undo: the changes that remain.
+    /// After an undo: what is not as it was before, as a change that could not be undone, or one that another program made
+    /// meanwhile.
     pub remains: Vec<String>,
 }
 

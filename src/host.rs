@@ -1,5 +1,6 @@
 //! The only room that touches the machine: it observes the machine and makes the changes of a plan.
 
+mod attributes;
 mod container;
 mod enter;
 mod extension;
@@ -13,6 +14,7 @@ mod origin;
 mod replace;
 pub mod restraint;
 mod root;
+mod staged;
 mod walk;
 
 use std::path::Path;
@@ -26,9 +28,21 @@ pub use lock::Lock;
 pub use observe::{observe, observe_around};
 pub use origin::origin;
 pub(crate) use replace::remove_directories;
-pub use replace::{keep_copy, open_for_undo, put_back, replace, sweep};
+pub use replace::{Restored, Traces, keep_copy, replace, restore, sweep};
 pub use root::Root;
 pub use walk::Resolved;
+
+/// The path of the root of a run that is given as `path`: `/`, if that is the machine's own root by another name, such as
+/// /proc/self/root, /tmp/.. or a bind mount of it.
+///
+/// In another mount namespace the same directory may have other files in it, so that /etc must be the same one too.
+#[must_use]
+pub fn name_of_root(path: &Path) -> &Path {
+    let number = |path: &Path| rustix::fs::stat(path).ok().map(|stat| (stat.st_dev, stat.st_ino));
+    let is_same = |path: &Path, own: &str| number(path).is_some_and(|it| Some(it) == number(Path::new(own)));
+    let is_machine = is_same(path, "/") && is_same(&path.join("etc"), "/etc");
+    if is_machine { Path::new("/") } else { path }
+}
 
 /// The root at `path`.
 pub fn open_root(path: &Path) -> Result<Root, Failure> {

@@ -5,6 +5,7 @@
 
 mod advice;
 mod beside;
+mod copies;
 mod files;
 mod initrd;
 mod live;
@@ -17,10 +18,12 @@ use std::path::{Path, PathBuf};
 use crate::failure::{Failure, Kind};
 use crate::kernel::catalog::{Key, Name};
 use crate::request::{Aim, Desired};
-use crate::snapshot::{LiveValue, Module, Snapshot};
+use crate::snapshot::{Leftover, LiveValue, Module, Snapshot};
 use crate::tree::Tree;
 use crate::verify::boots;
 use crate::warning::Warning;
+
+pub use copies::copied;
 
 /// The file that a live step writes to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,6 +59,11 @@ pub enum Step {
         /// The file itself, not a link to it.
         path: PathBuf,
         /// The copy, beside it, under a name that no loader reads.
+        copy: PathBuf,
+    },
+    /// Removes a copy that an earlier run kept.
+    DropCopy {
+        /// The copy.
         copy: PathBuf,
     },
     /// Replaces, makes or removes a file.
@@ -95,10 +103,12 @@ pub fn plan(desired: &Desired, snapshot: &Snapshot) -> Result<Plan, Failure> {
     let mut steps = live::steps(desired, snapshot)?;
     let persistent = files::persistent(desired, snapshot)?;
     for step in replacements(&snapshot.tree, persistent.tree()) {
-        steps.extend(kept_copy(&step, desired, snapshot));
+        let kept = copies::steps(&step, desired, snapshot);
+        steps.extend(kept);
         steps.push(step);
     }
     let mut plan = Plan { steps, warnings: persistent.warnings().to_vec() };
+    plan.warnings.extend(snapshot.leftovers.iter().filter_map(leftover));
     let after = plan.predict(snapshot);
     plan.warnings.extend(advice::warnings(desired, snapshot, &after, &persistent));
     if !desired.persist {
@@ -129,7 +139,7 @@ impl Plan {
                 Step::LoadModule => after.module = Module::Loaded,
                 Step::SetLive { target, name, after: number, .. } => set_live(&mut after, target, name, *number),
                 // Nothing reads a copy.
-                Step::KeepCopy { .. } => {}
+                Step::KeepCopy { .. } | Step::DropCopy { .. } => {}
                 Step::ReplaceFile { path, after: bytes, .. } => after.tree.write(path, bytes.as_deref()),
                 Step::MakeInitrd { path, .. } => after.tree.plan_change(path),
             }
@@ -151,6 +161,11 @@ fn set_live(snapshot: &mut Snapshot, target: &Target, name: &Name, number: i64) 
     }
 }
 
+/// The warning about a leftover that no run can remove.
+fn leftover(leftover: &Leftover) -> Option<Warning> {
+    Some(Warning::leftover(&leftover.path, leftover.obstacle.as_deref()?))
+}
+
 /// The steps that turn the files of `before` into those of `after`, in the order of the paths.
 fn replacements(before: &Tree, after: &Tree) -> Vec<Step> {
     let mut steps = Vec::new();
@@ -168,19 +183,6 @@ fn replacements(before: &Tree, after: &Tree) -> Vec<Step> {
     }
     steps.sort_by(|a, b| path_of(a).cmp(&path_of(b)));
     steps
-}
-
-/// The step that keeps a copy of the file before `step` changes it, if the request asks for copies:
-/// `90-conntrack.conf.1795572000123~`.
-fn kept_copy(step: &Step, desired: &Desired, snapshot: &Snapshot) -> Option<Step> {
-    match step {
-        Step::ReplaceFile { path, before: Some(_), .. } if desired.backup => {
-            let mut copy = path.clone().into_os_string();
-            copy.push(format!(".{}~", snapshot.time));
-            Some(Step::KeepCopy { path: path.clone(), copy: copy.into() })
-        }
-        _ => None,
-    }
 }
 
 fn path_of(step: &Step) -> Option<&Path> {

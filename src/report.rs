@@ -381,7 +381,7 @@ fn number_left(name: &Name, planned: i64, after: &Snapshot) -> i64 {
 
 fn change(step: &Step, found: &Snapshot) -> Option<Change> {
     Some(match step {
-        Step::KeepCopy { .. } => return None,
+        Step::KeepCopy { .. } | Step::DropCopy { .. } => return None,
         Step::LoadModule => Change::Module { name: "nf_conntrack".into() },
         Step::SetLive { name, before, after, .. } => {
             Change::Live { name: name.into(), before: *before, after: number_left(name, *after, found) }
@@ -408,7 +408,7 @@ fn diffs(plan: &Plan, found: &Snapshot) -> Vec<Diff> {
     let mut diffs = Vec::new();
     for step in &plan.steps {
         match step {
-            Step::KeepCopy { .. } | Step::MakeInitrd { .. } => {}
+            Step::KeepCopy { .. } | Step::DropCopy { .. } | Step::MakeInitrd { .. } => {}
             Step::LoadModule => live.after += "module nf_conntrack\n",
             Step::SetLive { target, name, before, after, .. } => {
                 let shown = match target {

@@ -2,6 +2,7 @@
 //!
 //! Every error that shows without a look at the machine is refused here, with a JSON pointer to its cause.
 
+mod backup;
 mod fingerprint;
 mod json;
 
@@ -18,6 +19,7 @@ use crate::kernel::catalog::{self, Access, Name};
 use crate::text::excerpt;
 use crate::value::{self, ValueError, WireValue};
 
+pub use backup::Backup;
 pub use json::LIMIT;
 
 /// The file for our lines, unless the request names another.
@@ -59,8 +61,9 @@ pub struct Request {
     pub masks: Masks,
     /// The action if an initrd is older than a file of which it holds a copy, and a setting rests on that.
     pub initrd: Initrd,
-    /// Whether the old content of a changed file is kept beside it, as `NAME.TIME~`. TIME is in milliseconds since 1970.
-    pub backup: bool,
+    /// Whether the old content of a changed file is kept beside it, as `NAME.TIME~`. TIME is in milliseconds since 1970. A number
+    /// says how many such copies of a file there are at most: the oldest go. With true there are ten at most.
+    pub backup: Backup,
 }
 
 impl Default for Request {
@@ -79,7 +82,7 @@ impl Default for Request {
             uncertain: Uncertain::Warn,
             masks: Masks::Fail,
             initrd: Initrd::Keep,
-            backup: false,
+            backup: Backup::NONE,
         }
     }
 }
@@ -239,8 +242,8 @@ pub struct Desired {
     pub masks: Masks,
     /// The action if an initrd is older than a file of which it holds a copy.
     pub initrd: Initrd,
-    /// Whether the old content of a changed file is kept beside it.
-    pub backup: bool,
+    /// Whether the old content of a changed file is kept beside it, and how often.
+    pub backup: Backup,
 }
 
 /// The meaning of the request in the JSON text `bytes`.

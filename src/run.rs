@@ -3,7 +3,7 @@
 //! A run gives up the rights that it does not need ([`crate::host::restraint`]), so a process can serve only one
 //! request.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::apply::{self, Outcome};
 use crate::failure::{Failure, Kind};
@@ -13,12 +13,13 @@ use crate::report::{Mode, Report};
 use crate::request::Desired;
 use crate::snapshot::Snapshot;
 use crate::verify::{boots, judge};
+use crate::warning::Warning;
 
 /// The report of a check of `desired` on the machine at `root`. Nothing is opened for writing.
 #[must_use]
 pub fn check(desired: &Desired, root: &Path) -> Report {
     let origin = Some(host::origin(Some(desired.fingerprint())));
-    let report = match entered(desired, root).and_then(look) {
+    let report = match entered(desired, host::name_of_root(root)).and_then(look) {
         Ok(before) => predicted(Mode::Check, desired, &before, plan(desired, &before)),
         Err(failure) => Report::refused(Mode::Check, failure),
     };
@@ -43,7 +44,7 @@ pub fn look_around(root: &Path) -> Result<Snapshot, Failure> {
 
 /// The root at `path`, opened before the process gives up the right to write.
 fn opened(path: &Path) -> Result<Root, Failure> {
-    let root = host::open_root(path)?;
+    let root = host::open_root(host::name_of_root(path))?;
     restraint::confine_to_reading();
     Ok(root)
 }
@@ -52,7 +53,7 @@ fn opened(path: &Path) -> Result<Root, Failure> {
 #[must_use]
 pub fn apply(desired: &Desired, root: &Path) -> Report {
     let origin = Some(host::origin(Some(desired.fingerprint())));
-    let changed = entered(desired, root).and_then(|root| changed(desired, root));
+    let changed = entered(desired, host::name_of_root(root)).and_then(|root| changed(desired, root));
     let report = changed.unwrap_or_else(|failure| Report::refused(Mode::Apply, failure));
     Report { origin, ..report }
 }
@@ -70,7 +71,7 @@ fn changed(desired: &Desired, path: &Path) -> Result<Report, Failure> {
     let root = host::open_root(path)?;
     let before = host::observe(&root)?;
     // Most runs find nothing to do: they take no lock and open nothing for writing.
-    if before.leftovers.is_empty() {
+    if removable(&before).is_empty() {
         match plan(desired, &before) {
             Ok(plan) if !plan.steps.is_empty() => {}
             nothing => return Ok(predicted(Mode::Apply, desired, &before, nothing)),
@@ -79,13 +80,15 @@ fn changed(desired: &Desired, path: &Path) -> Result<Report, Failure> {
     let _lock = Lock::take(path)?;
     // Another run may have changed the machine while this one waited.
     let mut before = host::observe(&root)?;
-    host::sweep(&root, &before.leftovers).map_err(|error| {
-        Failure::new(host::failure_kind(&error), format!("files of a killed run cannot be removed: {error}"))
-            .hint("remove the files `.*.conntrack-sysctl.*.tmp` in /etc by hand")
-    })?;
-    if !before.leftovers.is_empty() {
+    let leftovers = removable(&before);
+    if !leftovers.is_empty() {
+        let kept = host::sweep(&root, &leftovers);
         // The sweep changed the directories, of which the moments count.
         before = host::observe(&root)?;
+        for (path, error) in kept {
+            let it = before.leftovers.iter_mut().filter(|leftover| leftover.path == path);
+            it.for_each(|leftover| leftover.obstacle = Some(error.to_string()));
+        }
     }
     let plan = match plan(desired, &before) {
         Ok(plan) if !plan.steps.is_empty() => plan,
@@ -97,6 +100,12 @@ fn changed(desired: &Desired, path: &Path) -> Result<Report, Failure> {
     })?;
     restraint::confine_to_plan(&plan, &root);
     Ok(carried_out(desired, &before, &plan, &root, &mut MachineKernel))
+}
+
+/// The staged files of killed runs.
+fn removable(snapshot: &Snapshot) -> Vec<PathBuf> {
+    let removable = snapshot.leftovers.iter().filter(|leftover| leftover.obstacle.is_none());
+    removable.map(|leftover| leftover.path.clone()).collect()
 }
 
 /// The report that predicts the effect of `plan`: for a check, and for an apply that has nothing to do or refuses.
@@ -111,7 +120,12 @@ fn predicted(mode: Mode, desired: &Desired, before: &Snapshot, plan: Result<Plan
 pub fn carried_out(desired: &Desired, before: &Snapshot, plan: &Plan, root: &Root, kernel: &mut dyn Kernel) -> Report {
     let outcome = match apply::apply(plan, root, kernel) {
         Outcome::Applied(applied) => match verified(desired, before, plan, root) {
-            Ok(after) => return Report::new(Mode::Apply, desired, before, &after, plan),
+            Ok(after) => {
+                let mut report = Report::new(Mode::Apply, desired, before, &after, plan);
+                let left = applied.finish().into_iter();
+                report.warnings.extend(left.map(|(path, error)| Warning::leftover(&path, &error)));
+                return report;
+            }
             Err(failure) => applied.undo(root, kernel, failure),
         },
         outcome => outcome,

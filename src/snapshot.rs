@@ -99,6 +99,16 @@ pub struct OtherRoot {
     pub module: Module,
 }
 
+/// A file with the name of a staged one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leftover {
+    /// The file.
+    pub path: PathBuf,
+    /// The reason why a run cannot remove it. None: it can. Then the file belongs to another run that is at work now, or is left
+    /// over from a run that was killed.
+    pub obstacle: Option<String>,
+}
+
 /// The state of a machine, as a run observed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
@@ -115,9 +125,10 @@ pub struct Snapshot {
     /// Whether the running kernel has connection tracking, and how. Under `--root`: whether the kernels of the image have
     /// it built in.
     pub module: Module,
-    /// Staged files beside the files that a run writes. They belong to another run that is at work now, or are left
-    /// over from a run that was killed.
-    pub leftovers: Vec<PathBuf>,
+    /// Staged files beside the files that a run writes, and whatever else has such a name.
+    pub leftovers: Vec<Leftover>,
+    /// The copies of old files that earlier runs have kept.
+    pub copies: Vec<PathBuf>,
     /// The time of the observation, in milliseconds since 1970.
     pub time: u128,
     /// The size of a memory page in bytes: the kernel rounds the number of buckets up to whole pages.
@@ -137,6 +148,7 @@ impl Snapshot {
             other_roots: Vec::new(),
             module,
             leftovers: Vec::new(),
+            copies: Vec::new(),
             time: 0,
             page_size: 4096,
         }

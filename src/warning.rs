@@ -1,5 +1,7 @@
 //! The warnings of a run: facts that a user should know, although nothing failed.
 
+use std::path::Path;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +27,8 @@ pub enum Code {
     BootUnknown,
     /// The next boot sets a setting otherwise that the request does not name.
     AlsoChanges,
+    /// A file has the name of a staged file of this program, and cannot be removed.
+    Leftover,
     /// A program writes the setting after the boot's loader.
     LaterWriter,
 }
@@ -55,6 +59,15 @@ impl Warning {
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.key = Some(key.into());
         self
+    }
+
+    /// The warning about a file with the name of a staged one, which cannot be removed because of `obstacle`.
+    #[must_use]
+    pub fn leftover(path: &Path, obstacle: &str) -> Warning {
+        let path = path.display();
+        let message =
+            format!("`{path}` has the name of a staged file, and is not removed: {obstacle}; remove it by hand");
+        Warning::new(Code::Leftover, message)
     }
 
     /// The warning about a program and all that it writes, which is never nothing.

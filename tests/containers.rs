@@ -241,8 +241,13 @@ privileged!(root_of_a_user_namespace_does_not_own_the_network, || {
 
 privileged!(a_directory_for_the_lock, || {
     let world = World::new(Net::Private);
-    world.sh("rmdir /run/lock; chmod 755 /run");
-    assert!(world.apply(CLOSE_WAIT).report().in_sync);
+    // With and without /run/lock, runs exclude each other.
+    for change in ["true", "rmdir /run/lock"] {
+        world.sh(&format!("chmod 755 /run; {change}; sysctl -qw {NAME}=60"));
+        assert!(world.apply(CLOSE_WAIT).report().in_sync);
+        let held = world.try_sh(&format!("sysctl -qw {NAME}=60; flock /run/conntrack-sysctl $BIN apply"), CLOSE_WAIT);
+        assert_eq!(held.report().failure.map(|failure| failure.kind), Some(Kind::Busy), "{change}");
+    }
     assert_eq!(world.sh("stat -c '%a %u %F' /run/conntrack-sysctl"), "700 0 directory\n");
     // Another user's directory could hold a run up.
     for make in ["mkdir -m 777", "ln -s /mnt"] {

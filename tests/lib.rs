@@ -43,5 +43,6 @@ mod tmpfiles;
 mod troubleshooting;
 mod trust;
 mod uncertain;
+mod undo;
 mod walls;
 mod writers;

@@ -143,7 +143,7 @@ fn a_salt_state_that_could_not_be_undone_has_what_is_still_changed() {
     assert_eq!(state["changes"], json!({"net.netfilter.nf_conntrack_tcp_timeout_close_wait": boot}));
     let comment = state["comment"].as_str().expect("a state has a comment");
     assert!(
-        comment.starts_with("failed: it failed\n  remains: a file\nsome changes could not be undone\n"),
+        comment.starts_with("failed: it failed\n  remains: a file\nnot everything is as it was before\n"),
         "{comment}"
     );
 }

@@ -292,7 +292,7 @@ fn no_step_changes_nothing() {
             match step {
                 Step::SetLive { before, after, .. } => prop_assert_ne!(*before, Some(*after)),
                 Step::ReplaceFile { before, after, .. } => prop_assert_ne!(before, after),
-                Step::LoadModule | Step::KeepCopy { .. } | Step::MakeInitrd { .. } => {}
+                Step::LoadModule | Step::KeepCopy { .. } | Step::DropCopy { .. } | Step::MakeInitrd { .. } => {}
             }
         }
         Ok(())

@@ -72,12 +72,12 @@ const ROOMS: &[Room] = &[
         &["clock", "rustix", "std::fs", "std::thread", "streams"],
     ),
     room("table::model", &["kernel"], &[]),
-    room("run", &["apply", "failure", "host", "plan", "report", "request", "snapshot", "verify"], &[]),
-    room("apply", &["failure", "host", "plan", "request", "tree"], &["std::fs"]),
+    room("run", &["apply", "failure", "host", "plan", "report", "request", "snapshot", "verify", "warning"], &[]),
+    room("apply", &["failure", "host", "kernel", "plan", "request", "tree"], &[]),
     room(
         "host",
-        &["boot", "failure", "kernel", "origin", "plan", "snapshot", "sysctl_d", "text", "tree"],
-        &["clock", "landlock", "rustix", "signal_hook", "std::fs", "std::process", "std::thread", "sysctl", "tempfile"],
+        &["boot", "failure", "kernel", "origin", "plan", "request", "snapshot", "sysctl_d", "text", "tree"],
+        &["clock", "landlock", "rustix", "signal_hook", "std::fs", "std::process", "std::thread", "sysctl"],
     ),
     room("summarize", &["answer", "origin", "report", "text", "verify"], &[]),
     room(
@@ -124,7 +124,6 @@ const GUARDED: &[(&str, &[&str])] = &[
     ("std::thread", &["std::thread"]),
     ("streams", &["std::io::stderr", "std::io::stdin", "std::io::stdout"]),
     ("sysctl", &["sysctl"]),
-    ("tempfile", &["tempfile"]),
 ];
 
 /// Addresses are values: naming them touches no network.

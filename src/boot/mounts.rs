@@ -55,6 +55,12 @@ pub(super) fn reads() -> Vec<Read> {
     vec![Read::Presence(OSTREE_BOOTED.into()), Read::OfKernel(MOUNTINFO.into()), Read::File(FSTAB.into())]
 }
 
+/// Whether something is mounted at `path` alone, so that the file there cannot be replaced.
+#[must_use]
+pub fn is_mount_point(tree: &Tree, path: &Path) -> bool {
+    !mounts::mountinfo(tree.bytes(MOUNTINFO).unwrap_or_default(), |point| point == path).is_empty()
+}
+
 /// Whether extensions of systemd are merged into /usr now.
 #[must_use]
 pub fn has_extension(tree: &Tree) -> bool {

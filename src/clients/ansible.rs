@@ -135,6 +135,8 @@ fn switch(value: Value) -> Value {
     match value.as_str().map(str::to_ascii_lowercase).as_deref() {
         Some("true" | "yes" | "on") => true.into(),
         Some("false" | "no" | "off") => false.into(),
-        _ => value,
+        // The number of copies.
+        Some(text) => text.parse::<u16>().map_or(value, Value::from),
+        None => value,
     }
 }

@@ -13,15 +13,17 @@ use rustix::fs::StatVfsMountFlags;
 use super::container;
 use super::index::lines_with;
 use super::kernel::read_sysctl;
-use super::replace::is_staged;
 use super::root::Root;
+use super::staged::is_staged;
 use super::{extension, failure_kind};
 use crate::boot::{self, Etc, Waiting};
 use crate::failure::Failure;
 use crate::kernel::catalog::Key;
 use crate::kernel::modules::HASHSIZE;
 use crate::kernel::release::Release;
-use crate::snapshot::{self, LiveKernel, LiveValue, Module, OtherRoot, Snapshot};
+use crate::plan::copied;
+use crate::request::DEFAULT_FILE;
+use crate::snapshot::{self, Leftover, LiveKernel, LiveValue, Module, OtherRoot, Snapshot};
 use crate::sysctl_d::paths::SYSCTL_CONF;
 use crate::tree::{Entry, Read, Tree};
 
@@ -49,12 +51,14 @@ fn observe_with(root: &Root, further: &[Read]) -> Result<Snapshot, Failure> {
     let other_roots = other_roots(root, &tree, module);
     let of_extensions = extension::files(root, &tree);
     let (tree, fleeting) = tree.parted_from_run();
+    let (leftovers, copies) = beside(root, &tree);
     Ok(Snapshot {
         other_roots,
         of_extensions,
         module,
         live,
-        leftovers: leftovers(root, &tree),
+        leftovers,
+        copies,
         tree,
         fleeting,
         time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis()),
@@ -273,14 +277,27 @@ fn is_second_name(root: &Root, path: &Path) -> bool {
         && root.find(Path::new("/lib/x")).is_ok_and(|resolved| resolved.path != Path::new("/lib/x"))
 }
 
-/// The staged files in the directories that a run may write to.
-fn leftovers(root: &Root, tree: &Tree) -> Vec<PathBuf> {
-    let own = [boot::MODULE_FILE, boot::HASHSIZE_FILE, SYSCTL_CONF].map(Path::new);
+/// The staged files in the directories that a run may write to, and the copies that runs have kept there.
+fn beside(root: &Root, tree: &Tree) -> (Vec<Leftover>, Vec<PathBuf>) {
+    let own = [DEFAULT_FILE, boot::MODULE_FILE, boot::HASHSIZE_FILE, SYSCTL_CONF].map(Path::new);
     let read = tree.iter().map(|(path, _)| tree.real(path));
     let directories: BTreeSet<&Path> =
         read.chain(own).filter(|path| path.starts_with("/etc")).filter_map(Path::parent).collect();
+    let (mut leftovers, mut copies) = (Vec::new(), Vec::new());
     // A directory that cannot be listed cannot be written to either.
-    directories.into_iter().filter_map(|directory| root.plain_files(directory, is_staged).ok()).flatten().collect()
+    for directory in directories.into_iter().filter(|directory| !root.lacks(directory)) {
+        let Ok(found) = root.names(directory, |name| is_staged(name) || copied(name).is_some()) else { continue };
+        for (name, is_plain) in found {
+            let path = directory.join(&name);
+            if is_staged(&name) {
+                let obstacle = if is_plain { root.bar(directory) } else { Some("it is not a regular file".to_owned()) };
+                leftovers.push(Leftover { path, obstacle });
+            } else if is_plain {
+                copies.push(path);
+            }
+        }
+    }
+    (leftovers, copies)
 }
 
 fn unreadable(directory: &Path, error: &io::Error) -> Failure {

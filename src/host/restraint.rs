@@ -38,7 +38,7 @@ pub fn confine_to_plan(plan: &Plan, root: &Root) {
             Step::LoadModule | Step::MakeInitrd { .. } => {}
             Step::SetLive { target: Target::Sysctl(_), .. } => writable.push("/proc/sys/net".into()),
             Step::SetLive { target: Target::Hashsize, .. } => writable.push(HASHSIZE.into()),
-            Step::KeepCopy { path, .. } | Step::ReplaceFile { path, .. } => {
+            Step::KeepCopy { path, .. } | Step::DropCopy { copy: path } | Step::ReplaceFile { path, .. } => {
                 // The right is for the directory, because a new file replaces the old one. If the directory is missing,
                 // the nearest one above it counts.
                 writable.extend(path.ancestors().skip(1).find_map(|directory| root.directory_outside(directory)));

@@ -12,7 +12,9 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, openat, openat2, readlinkat, statat};
+use rustix::fs::{
+    AtFlags, Dir, FileType, IFlags, Mode, OFlags, ResolveFlags, Stat, openat, openat2, readlinkat, statat,
+};
 use rustix::io::Errno;
 
 use super::container;
@@ -146,17 +148,27 @@ impl Root {
         Ok((real, entries))
     }
 
-    /// The regular files directly in the directory at `path` whose names `picks` selects, and no links.
-    pub(super) fn plain_files(&self, path: &Path, picks: impl Fn(&OsStr) -> bool) -> io::Result<Vec<PathBuf>> {
+    /// The names in the directory at `path` that `picks` selects, each with whether it is a regular file, and no link to one.
+    pub(super) fn names(&self, path: &Path, picks: impl Fn(&OsStr) -> bool) -> io::Result<Vec<(OsString, bool)>> {
         let directory = self.directory(path)?;
-        let mut files = Vec::new();
+        let mut names = Vec::new();
         for item in Dir::read_from(&directory)? {
             let name = OsString::from_vec(item?.file_name().to_bytes().to_vec());
-            if picks(&name) && is_plain_file(directory.as_fd(), &name) {
-                files.push(path.join(name));
+            if picks(&name) {
+                let is_plain = is_plain_file(directory.as_fd(), &name);
+                names.push((name, is_plain));
             }
         }
-        Ok(files)
+        names.sort();
+        Ok(names)
+    }
+
+    /// The reason why nobody can remove a file from the directory at `path`, if a flag of the directory forbids it.
+    pub(super) fn bar(&self, path: &Path) -> Option<String> {
+        let flags = rustix::fs::ioctl_getflags(self.directory(path).ok()?).ok()?;
+        let barring = [(IFlags::APPEND, 'a'), (IFlags::IMMUTABLE, 'i')];
+        let (_, letter) = barring.into_iter().find(|(flag, _)| flags.contains(*flag))?;
+        Some(format!("`{}` has the flag `{letter}` of chattr", path.display()))
     }
 
     /// When the file at `path` was changed last; of a directory, also when each file directly in it was. Of a link, the file

@@ -529,7 +529,13 @@ impl Editor<'_> {
                 Err(failure.hint("put a regular file there"))
             }
         };
-        match self.after.tree.get(path) {
+        let tree = &self.after.tree;
+        if boot::is_mount_point(tree, tree.real(path)) {
+            let failure = refuse(Kind::ReadOnly, "it is a mount of its own, which nobody can replace");
+            let other = if path == self.file() { ", or name another `file`" } else { "" };
+            return failure.map_err(|failure| failure.hint(format!("edit the file where it is mounted from{other}")));
+        }
+        match tree.get(path) {
             None | Some(Entry::File(_)) => Ok(()),
             Some(Entry::Link { target, .. }) if target.starts_with("/etc") => Ok(()),
             Some(Entry::Link { target, .. }) => {

@@ -51,8 +51,9 @@ pub fn summary(report: &Report) -> String {
             (Mode::Check, _) if is_unknown => "could not tell, and apply would fail",
             (Mode::Check, _) => "drift, and apply would fail",
             (Mode::Apply, None) => "nothing was changed",
-            (Mode::Apply, Some(true)) => "everything is as it was before",
-            (Mode::Apply, Some(false)) => "some changes could not be undone",
+            (Mode::Apply, Some(true)) if failure.remains.is_empty() => "everything is as it was before",
+            (Mode::Apply, Some(true)) => "every value and content is as it was before",
+            (Mode::Apply, Some(false)) => "not everything is as it was before",
         };
         return summary.to_owned();
     }
