@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::catalog::Name;
-use crate::tree::Place;
+use crate::tree::{Obstacle, Place};
 
 /// The reasons why a boot cannot be known. The names are stable: playbooks and alerts may match on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -28,6 +28,8 @@ pub enum Reason {
     ShellScript,
     /// A file of the administrator changes the unit that runs the loader, or the one that loads modules.
     UnitChanged,
+    /// Nothing that is known here starts the unit that runs the loader, or the one that loads modules.
+    NotStarted,
     /// The loader gets a credential that only the machine can decrypt.
     EncryptedCredential,
     /// There is no init system, so nothing reads the files.
@@ -131,6 +133,17 @@ impl Doubt {
     #[must_use]
     pub fn of_line(reason: Reason, place: &Place) -> Doubt {
         Doubt { line: Some(place.line), ..Doubt::of_file(reason, &place.file) }
+    }
+
+    /// A doubt about every setting, because of the file at `path`, which cannot be read here.
+    #[must_use]
+    pub fn of_obstacle(obstacle: &Obstacle, path: &Path) -> Doubt {
+        match obstacle {
+            Obstacle::NotRegular => Doubt::of_file(Reason::NotRegularFile, path),
+            Obstacle::TooLarge => Doubt::of_file(Reason::FileTooLarge, path),
+            Obstacle::MountedOver => Doubt::of_file(Reason::MountedOver, path),
+            Obstacle::Refused(message) => Doubt::of_file(Reason::UnreadableFile, path).detail(message),
+        }
     }
 
     /// Adds the detail for the words of the reason.

@@ -4,6 +4,7 @@
 //! A new init system is a file beside `sysvinit.rs` and a line in [`SYSTEMS`].
 
 mod choice;
+mod start;
 mod systemd;
 mod sysvinit;
 mod unit;
@@ -19,6 +20,7 @@ use crate::sysctl_d::Dialect;
 use crate::tree::{Entry, Read, Tree};
 
 pub use choice::LoaderChoice;
+pub(super) use systemd::RUNS;
 pub use systemd::SYSTEMD;
 pub use sysvinit::SYSVINIT;
 pub use unknown::{NONE, UNKNOWN};

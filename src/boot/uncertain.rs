@@ -1,6 +1,7 @@
 //! Finds the doubts about a boot that has been played through: a file below this one for each kind.
 
 mod container;
+mod first_program;
 mod kexec;
 mod mounted;
 mod other_root;
@@ -35,6 +36,7 @@ const KINDS: &[fn(&Played) -> Vec<Doubt>] = &[
     mounted::doubts,
     other_root::doubts,
     kexec::doubts,
+    first_program::doubts,
 ];
 
 /// A boot that has been played through, as far as its files could be read.
@@ -100,5 +102,5 @@ pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
 pub(super) fn reads(tree: &Tree) -> Vec<Read> {
     let of_roots = mounts::reads().into_iter().chain(next_root::reads(tree));
     let of_lines = tmpfiles::reads(tree).into_iter().chain(super::scripts::reads(tree));
-    of_roots.chain(kexec::reads(tree)).chain(of_lines).collect()
+    of_roots.chain(kexec::reads(tree)).chain(first_program::reads(tree)).chain(of_lines).collect()
 }

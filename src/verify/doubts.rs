@@ -26,6 +26,7 @@ impl fmt::Display for Doubt {
                 let name = detail.unwrap_or("a name");
                 write!(f, "{place} changes `{name}` of a unit that the boot runs")
             }
+            Reason::NotStarted => f.write_str(&not_started(&place, detail)),
             Reason::EncryptedCredential => {
                 write!(f, "the loader reads {place} last, and only the machine can decrypt it")
             }
@@ -99,11 +100,25 @@ impl fmt::Display for Doubt {
             Reason::OtherRootUnknown => {
                 write!(f, "the next boot may use another root, whose files cannot be read here: see {place}")
             }
-            Reason::UnknownInit => match detail {
-                Some(program) => write!(f, "the init system is unknown: {place} is `{program}`"),
-                None => write!(f, "the init system is unknown: {place}"),
-            },
+            Reason::UnknownInit => f.write_str(&unknown_init(self, &place)),
         }
+    }
+}
+
+/// The sentence about an init system that no row knows. The kernel command line may name its program.
+fn unknown_init(doubt: &Doubt, place: &str) -> String {
+    let verb = if doubt.line.is_some() { "names" } else { "is" };
+    let program = doubt.detail.as_deref().map(|program| format!(" {verb} `{program}`")).unwrap_or_default();
+    format!("the init system is unknown: {place}{program}")
+}
+
+/// The sentence about a unit that the boot does not start, or may not start because it starts the target `target`.
+fn not_started(place: &str, target: Option<&str>) -> String {
+    match target {
+        Some(target) => {
+            format!("{place} has the boot start `{target}`, which need not start the units that read the files")
+        }
+        None => format!("the boot does not start a unit that it needs: {place} is missing or masked"),
     }
 }
 
@@ -121,6 +136,7 @@ fn of_container(reason: Reason) -> &'static str {
 #[must_use]
 pub fn doubt_remedy(doubt: &Doubt) -> &str {
     match doubt.reason {
+        Reason::NotStarted => doubt.remedy.as_deref().unwrap_or("have sysinit.target start it"),
         Reason::StaleInitrd => doubt.remedy.as_deref().unwrap_or("make the initrd anew"),
         Reason::UnreadableFile => "run as root, and look at that file",
         Reason::FileTooLarge => "divide it into files of at most 1 MiB, or remove the lines that assign nothing",

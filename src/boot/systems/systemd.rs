@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 
 use super::unit::Unit;
-use super::{Blacklist, INIT, MODULES_LOAD, ModuleLists, Sign, Stage, System, once};
+use super::{Blacklist, INIT, MODULES_LOAD, ModuleLists, Sign, Stage, System, once, start};
 use crate::boot::doubt::{Doubt, Reason};
 use crate::sysctl_d::paths::ENCRYPTED_CREDENTIALS;
 use crate::sysctl_d::{self, Dialect};
 use crate::tree::{Entry, Read, Tree, drop_ins};
 
 /// The directory that exists while systemd runs the machine (sd_booted(3)).
-const RUNS: &str = "/run/systemd/system";
+pub(in crate::boot) const RUNS: &str = "/run/systemd/system";
 
 /// The loader, in the two places that distributions have it.
 const LOADER: [&str; 2] = ["/usr/lib/systemd/systemd-sysctl", "/lib/systemd/systemd-sysctl"];
@@ -54,16 +54,18 @@ fn once_unless_masked(dialect: &Dialect, tree: &Tree) -> Vec<Vec<PathBuf>> {
     if LOADER_UNIT.is_masked(tree) { Vec::new() } else { once(dialect, tree) }
 }
 
-/// A changed unit, or a credential that only the machine can decrypt.
+/// A changed unit, or one that nothing starts, or a credential that only the machine can decrypt.
 fn doubt(tree: &Tree) -> Option<Doubt> {
     let credential = ENCRYPTED_CREDENTIALS.iter().find(|path| tree.get(path).is_some());
     let credential = credential.map(|path| Doubt::of_file(Reason::EncryptedCredential, path.as_ref()));
-    LOADER_UNIT.doubt(tree).or_else(|| MODULES_UNIT.doubt(tree)).or(credential)
+    let of_unit = |unit: &Unit| unit.doubt(tree).or_else(|| start::doubt(tree, unit));
+    of_unit(&LOADER_UNIT).or_else(|| of_unit(&MODULES_UNIT)).or(credential)
 }
 
 fn reads(tree: &Tree) -> Vec<Read> {
     let signs = Read::presences(&[RUNS]).chain(Read::presences(&LOADER)).chain([Read::Target(INIT.into())]);
-    let units = LOADER_UNIT.reads().chain(MODULES_UNIT.reads());
+    let of_unit = |unit: &Unit| unit.reads().chain(start::reads(tree, unit)).collect::<Vec<_>>();
+    let units = [&LOADER_UNIT, &MODULES_UNIT].into_iter().flat_map(of_unit);
     signs.chain(sysctl_d::systemd::reads(tree)).chain(units).chain(Read::presences(&ENCRYPTED_CREDENTIALS)).collect()
 }
 

@@ -4,11 +4,9 @@
 use std::path::PathBuf;
 
 use crate::boot::doubt::{Doubt, Reason};
-use crate::formats::unit;
+use crate::boot::parameters::CMDLINE;
+use crate::formats::{kernel_arguments, unit};
 use crate::tree::{Entry, Place, Read, Tree, drop_ins};
-
-/// The kernel command line, which may mask units as well.
-const CMDLINE: &str = "/proc/cmdline";
 
 /// The assignments that leave alone whether a service runs, and what it does. A name that is not among them may change it.
 const HARMLESS: [&str; 33] = [
@@ -48,7 +46,7 @@ const HARMLESS: [&str; 33] = [
 ];
 
 /// Where the administrator's units are, the strongest first. Those in /run do not outlive a boot.
-const OF_ADMINISTRATOR: [&str; 4] = [
+pub(super) const OF_ADMINISTRATOR: [&str; 4] = [
     "/etc/systemd/system.control",
     "/etc/systemd/system",
     "/etc/systemd/system.attached",
@@ -56,7 +54,7 @@ const OF_ADMINISTRATOR: [&str; 4] = [
 ];
 
 /// Where packages have units.
-const OF_PACKAGES: [&str; 2] = ["/usr/lib/systemd/system", "/lib/systemd/system"];
+pub(super) const OF_PACKAGES: [&str; 2] = ["/usr/lib/systemd/system", "/lib/systemd/system"];
 
 /// A unit that is shipped with systemd.
 pub(super) struct Unit {
@@ -74,8 +72,9 @@ impl Unit {
     }
 
     /// The files of the administrator that take the place of the shipped one, the strongest first.
-    fn files(&self) -> impl Iterator<Item = PathBuf> {
-        OF_ADMINISTRATOR.iter().map(|directory| PathBuf::from(directory).join(self.name))
+    pub(super) fn files(&self) -> impl Iterator<Item = PathBuf> + use<> {
+        let name = self.name;
+        OF_ADMINISTRATOR.iter().map(move |directory| PathBuf::from(directory).join(name))
     }
 
     /// The directories of its drop-ins, the strongest first.
@@ -91,17 +90,23 @@ impl Unit {
             Some(Entry::File(bytes) | Entry::Link { bytes, .. }) => bytes.is_empty(),
             _ => false,
         };
+        // A name without a suffix is that of a service.
+        let is_named = |name: &str| name == self.name || self.name.strip_suffix(".service") == Some(name);
         let words = tree.text(CMDLINE);
-        by_a_file || words.split_whitespace().any(|word| word.strip_prefix("systemd.mask=") == Some(self.name))
+        let masked = kernel_arguments::parse(&words).into_iter().filter(|word| word.name == "systemd.mask");
+        by_a_file || masked.filter_map(|word| word.value).any(|name| is_named(&name))
     }
 
-    /// The first line of the administrator that may change whether it runs, and what it does.
+    /// The first line or file that may change whether it runs, and what it does.
     pub(super) fn doubt(&self, tree: &Tree) -> Option<Doubt> {
         if self.is_masked(tree) {
             return None;
         }
-        let whole = self.files().find(|file| tree.bytes(file).is_some());
+        let whole = self.files().find(|file| tree.get(file).is_some());
         let changes = |file: PathBuf| {
+            if let Some(Entry::Unreadable(obstacle)) = tree.get(&file) {
+                return Some(Doubt::of_obstacle(obstacle, &file));
+            }
             let read = unit::parse(tree.bytes(&file).unwrap_or_default());
             let change =
                 read.into_iter().find(|line| !HARMLESS.contains(&line.name.as_str()) && line.section != "Install")?;

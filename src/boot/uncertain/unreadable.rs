@@ -11,7 +11,7 @@ use crate::boot::systems::Stage;
 use crate::boot::writers::{self, Certainty, Evidence};
 use crate::boot::{scripts, tmpfiles, udev};
 use crate::kernel::catalog::{FRAG6_HIGH, FRAG6_LOW, Name};
-use crate::tree::{Entry, Obstacle, Tree, drop_ins};
+use crate::tree::{Entry, Tree, drop_ins};
 
 pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
     let tree = &played.snapshot.tree;
@@ -32,12 +32,7 @@ pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
 /// The doubt about every setting that the entry at `path` raises, if the boot reads it and it cannot be read here.
 fn doubt(tree: &Tree, path: &Path) -> Option<Doubt> {
     let Some(Entry::Unreadable(obstacle)) = tree.get(path) else { return None };
-    Some(match obstacle {
-        Obstacle::NotRegular => Doubt::of_file(Reason::NotRegularFile, path),
-        Obstacle::TooLarge => Doubt::of_file(Reason::FileTooLarge, path),
-        Obstacle::MountedOver => Doubt::of_file(Reason::MountedOver, path),
-        Obstacle::Refused(message) => Doubt::of_file(Reason::UnreadableFile, path).detail(message),
-    })
+    Some(Doubt::of_obstacle(obstacle, path))
 }
 
 /// The doubts about the files of the loader.
