@@ -3,9 +3,13 @@
 //! The root, /usr, and what fstab marks with `x-initrd.mount` are mounted in the initrd. systemd has no order between its
 //! loader and the other mounts, so that a file on one of them may be read too early, or one below it in its place.
 
+mod units;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::scripts;
+use super::systems::{SYSTEMD, SYSVINIT, System};
 use crate::formats::mounts::{self, Mount, Planned, mount_of};
 use crate::tree::{Entry, Read, Tree};
 
@@ -14,6 +18,9 @@ const MOUNTINFO: &str = "/proc/self/mountinfo";
 
 /// The mounts that a boot makes.
 const FSTAB: &str = "/etc/fstab";
+
+/// The option of a mount that the initrd makes.
+const IN_INITRD: &str = "x-initrd.mount";
 
 /// The file that exists if the machine was booted from a deployment of ostree.
 pub(super) const OSTREE_BOOTED: &str = "/run/ostree-booted";
@@ -61,6 +68,20 @@ pub fn is_mount_point(tree: &Tree, path: &Path) -> bool {
     !mounts::mountinfo(tree.bytes(MOUNTINFO).unwrap_or_default(), |point| point == path).is_empty()
 }
 
+/// The reads that show what units mount, given those that have been read.
+pub(super) fn reads_of_units(tree: &Tree) -> Vec<Read> {
+    units::reads(tree)
+}
+
+/// `tree` as if all its files were on the root.
+pub(super) fn without(mut tree: Tree) -> Tree {
+    let of_units: Vec<PathBuf> = units::units(&tree).map(Path::to_owned).collect();
+    for path in of_units.iter().map(PathBuf::as_path).chain([Path::new(MOUNTINFO), Path::new(FSTAB)]) {
+        tree.remove(path);
+    }
+    tree
+}
+
 /// Whether extensions of systemd are merged into /usr now.
 #[must_use]
 pub fn has_extension(tree: &Tree) -> bool {
@@ -69,15 +90,45 @@ pub fn has_extension(tree: &Tree) -> bool {
 }
 
 impl Mounts {
+    /// The mounts of the machine, and those that a boot makes by fstab.
     pub(super) fn of(tree: &Tree) -> Mounts {
+        Mounts::with(tree, &[], |_| false)
+    }
+
+    /// The mounts that a boot of `system` makes.
+    pub(super) fn at_boot(tree: &Tree, system: &System) -> Mounts {
+        let of_units = if *system == SYSTEMD { units::planned(tree, &scripts::named_units(tree)) } else { Vec::new() };
+        Mounts::with(tree, &of_units, |_| false)
+    }
+
+    /// The same, as the loader finds them. Its LSB script comes after the one that mounts the local file systems of fstab.
+    pub(super) fn for_loader(tree: &Tree, system: &System) -> Mounts {
+        if *system == SYSVINIT { Mounts::with(tree, &[], is_local) } else { Mounts::at_boot(tree, system) }
+    }
+
+    /// The mounts, with those of units. Those of fstab that `is_first` picks are made before a file is read.
+    fn with(tree: &Tree, of_units: &[Planned], is_first: fn(&Planned) -> bool) -> Mounts {
         let bytes = |path: &str| tree.bytes(path).unwrap_or_default();
+        let mark = |mut line: Planned| {
+            if is_first(&line) {
+                line.options.push(IN_INITRD.to_owned());
+            }
+            line
+        };
+        let planned = mounts::fstab(bytes(FSTAB)).into_iter().map(mark);
         let observed = Observed {
             mounts: mounts::mountinfo(bytes(MOUNTINFO), may_have_settings),
-            planned: mounts::fstab(bytes(FSTAB)),
+            planned: planned.chain(of_units.iter().cloned()).collect(),
             is_ostree: tree.get(OSTREE_BOOTED).is_some(),
         };
-        let to_come = observed.planned.iter().filter(|line| !line.has("noauto"));
-        let of_line = |line: &Planned| if is_in_initrd(line) { Standing::Early } else { late(&line.point) };
+        // A mount that waits for its first use need not be automatic.
+        let is_made = |line: &&Planned| !line.has("noauto") || line.has("x-systemd.automount");
+        let to_come = observed.planned.iter().filter(is_made);
+        // What an early mount hides is not what the boot reads, and it is not mounted here.
+        let of_line = |line: &Planned| match late(&line.point) {
+            Standing::Late(_) if is_in_initrd(line) => Standing::Early,
+            standing => standing,
+        };
         let mut by_point: BTreeMap<PathBuf, Standing> =
             to_come.map(|line| (line.point.clone(), of_line(line))).collect();
         // Of several mounts at one point the last one is seen.
@@ -186,8 +237,17 @@ fn is_filled(point: &Path) -> bool {
 }
 
 fn is_in_initrd(line: &Planned) -> bool {
-    line.has("x-initrd.mount")
+    line.has(IN_INITRD)
 }
+
+/// Whether the line is about a file system that needs no network, and that a boot mounts.
+fn is_local(line: &Planned) -> bool {
+    let is_of_network = line.has("_netdev") || OF_NETWORK.contains(&line.kind.as_str());
+    !is_of_network && !line.has("noauto")
+}
+
+/// The types that the LSB script `mountall` leaves to `mountnfs`.
+const OF_NETWORK: [&str; 9] = ["nfs", "nfs4", "smbfs", "cifs", "ncp", "ncpfs", "coda", "ocfs2", "gfs"];
 
 /// Whether a directory of a file system is mounted, not all of it. A subvolume counts as a whole one.
 fn is_bind(mount: &Mount) -> bool {
@@ -257,7 +317,11 @@ mod tests {
                 &[],
             ),
             (DISK.to_owned() + "30 25 254:1 /etc /etc ro - ext4 /dev/vda1 rw", "", &[]),
-            (DISK.to_owned(), "/dev/vdb /etc/sysctl.d ext4 x-initrd.mount 0 0", &[]),
+            (
+                DISK.to_owned() + "30 25 254:2 / /etc/sysctl.d rw - ext4 /dev/vdb rw",
+                "/dev/vdb /etc/sysctl.d ext4 x-initrd.mount 0 0",
+                &[],
+            ),
         ];
         for (mountinfo, fstab, signs) in machines {
             let mounts = mounts(&mountinfo, fstab, signs);
@@ -284,6 +348,8 @@ mod tests {
         let cases = [
             (DISK.to_owned() + "30 25 254:2 / /srv rw - ext4 /dev/vdb rw", "", "/srv/a.conf", Late("/srv".into())),
             (DISK.to_owned(), "/dev/vdb /srv ext4 defaults 0 0", "/srv/a.conf", Late("/srv".into())),
+            (DISK.to_owned(), "/dev/vdb /srv ext4 noauto,x-systemd.automount 0 0", "/srv/a.conf", Late("/srv".into())),
+            (DISK.to_owned(), "/dev/vdb /etc ext4 x-initrd.mount 0 0", "/etc/a.conf", Over("/etc".into())),
             (DISK.to_owned(), "/dev/vdb /srv ext4 noauto 0 0", "/srv/a.conf", Standing::Early),
             (DISK.to_owned(), "/dev/vdb /srv ext4 nofail,x-initrd.mount 0 0", "/srv/a.conf", Standing::Early),
             (

@@ -373,7 +373,7 @@ fn lines_of_units(tree: &Tree) -> Vec<Line> {
 }
 
 /// The units that another unit of the administrator names, so that they are started with it.
-fn named_units(tree: &Tree) -> BTreeSet<String> {
+pub(super) fn named_units(tree: &Tree) -> BTreeSet<String> {
     let files = UNITS.iter().flat_map(|directory| tree.in_directory(Path::new(directory)));
     let drop_ins = drop_in_directories(tree).flat_map(|directory| tree.in_directory(directory));
     let read = files.chain(drop_ins).flat_map(|(path, _)| unit::parse(tree.bytes(path).unwrap_or_default()));

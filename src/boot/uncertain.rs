@@ -77,12 +77,8 @@ impl Played<'_> {
 
     /// The machine with the files of `tree` and connection tracking as in `module`, as if all were on its root, and as if no
     /// other root or kernel were ready. Such a boot asks for no further one.
-    fn with_files(&self, mut tree: Tree, module: Module) -> Snapshot {
-        for read in mounts::reads() {
-            if let Read::OfKernel(path) | Read::File(path) = read {
-                tree.remove(path);
-            }
-        }
+    fn with_files(&self, tree: Tree, module: Module) -> Snapshot {
+        let mut tree = mounts::without(tree);
         tree.remove(kexec::LOADED);
         Snapshot { tree, module, other_roots: Vec::new(), of_extensions: BTreeSet::new(), ..self.snapshot.clone() }
     }
@@ -100,7 +96,7 @@ pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
 
 /// The reads on which the doubts depend that no other part of a boot has, given those that have been read.
 pub(super) fn reads(tree: &Tree) -> Vec<Read> {
-    let of_roots = mounts::reads().into_iter().chain(next_root::reads(tree));
+    let of_roots = mounts::reads().into_iter().chain(mounts::reads_of_units(tree)).chain(next_root::reads(tree));
     let of_lines = tmpfiles::reads(tree).into_iter().chain(super::scripts::reads(tree));
     of_roots.chain(kexec::reads(tree)).chain(first_program::reads(tree)).chain(of_lines).collect()
 }

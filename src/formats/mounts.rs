@@ -36,6 +36,8 @@ impl Mount {
 pub struct Planned {
     /// The mount point.
     pub point: PathBuf,
+    /// The type of the file system.
+    pub kind: String,
     /// The options.
     pub options: Vec<String>,
 }
@@ -86,9 +88,9 @@ pub fn fstab(bytes: &[u8]) -> Vec<Planned> {
 fn fstab_line(line: &str) -> Option<Planned> {
     let mut fields = line.split([' ', '\t']).filter(|field| !field.is_empty());
     fields.next().filter(|source| !source.starts_with('#'))?;
-    let (point, _, options) = (unescaped(fields.next()?), fields.next()?, fields.next().unwrap_or("defaults"));
+    let (point, kind, options) = (unescaped(fields.next()?), fields.next()?, fields.next().unwrap_or("defaults"));
     let options = options.split(',').map(unescaped).collect();
-    point.starts_with('/').then(|| Planned { point: point.into(), options })
+    point.starts_with('/').then(|| Planned { point: point.into(), kind: kind.to_owned(), options })
 }
 
 /// The mount on which `path` lies: of those whose mount point begins the path the longest, of equal ones the last.

@@ -83,7 +83,7 @@ impl fmt::Display for Doubt {
                 write!(f, "the boot may read {place} before `{point}` is mounted, on which it lies")
             }
             Reason::MountedOver => {
-                write!(f, "something is mounted over {place} now, and the boot may read what lies below")
+                write!(f, "something is mounted over {place}, now or by the boot, which may read what lies below")
             }
             Reason::InMemory => {
                 write!(f, "changes to files below {place} are kept in memory, and the next boot does not have them")
@@ -170,7 +170,7 @@ pub fn doubt_remedy(doubt: &Doubt) -> &str {
             "put a copy of the file in the place of the link, or mount that file system in the initrd (`x-initrd.mount` in \
              /etc/fstab)"
         }
-        Reason::MountedOver => "unmount it, and write what you need in the files below",
+        Reason::MountedOver => "do without that mount, and write what you need in the files below it",
         Reason::InMemory => "write the files where the next boot takes them from: in the image or its lower layer",
         Reason::ExtensionMerged => {
             "write what you need in files of the system itself, and check while no extension is merged"

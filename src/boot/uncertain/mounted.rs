@@ -10,15 +10,20 @@ use crate::boot::mounts::{Mounts, Standing};
 use crate::boot::{arrival, boot, kernels, parameters};
 use crate::kernel::catalog::Name;
 use crate::snapshot::Snapshot;
+use crate::sysctl_d::paths::{SYSCTL_CONF, SYSCTL_D};
 use crate::tree::{Entry, Obstacle, Read, Tree};
 
 pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
     let tree = &played.snapshot.tree;
-    let mounts = Mounts::of(tree);
+    let mounts = Mounts::at_boot(tree, played.system);
     let mut doubts = of_extensions(played);
     if mounts.are_early_for(tree) {
         return doubts;
     }
+    let for_loader = Mounts::for_loader(tree, played.system);
+    let standing = |path: &Path, real: &Path| {
+        if is_of_loader(path) { for_loader.standing(real) } else { mounts.standing(real) }
+    };
     let early = reads_before_mounts(played);
     let mut whole: BTreeMap<PathBuf, Doubt> = BTreeMap::new();
     let mut late: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
@@ -26,7 +31,7 @@ pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
     // The engine of a container gives it a root that has nothing to do with a boot.
     let is_of_engine = |point: &Path| point == Path::new("/") && played.snapshot.container().is_some();
     for directory in directories(&early) {
-        let Some((point, reason)) = replaced(mounts.standing(tree.real(directory))) else { continue };
+        let Some((point, reason)) = replaced(standing(directory, tree.real(directory))) else { continue };
         // An image with a root in memory and a lasting /etc has its own files in /usr, at every boot.
         let is_of_image = reason == Reason::InMemory && !directory.starts_with("/etc");
         if !is_of_engine(&point) && !is_of_image {
@@ -34,7 +39,7 @@ pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
         }
     }
     for path in files(tree, &early) {
-        match mounts.standing(&place(tree, path)) {
+        match standing(path, &place(tree, path)) {
             Standing::Late(point) => late.entry(point).or_default().push(path.to_owned()),
             Standing::Over(point) | Standing::InMemory(point) if point == place(tree, path) => {
                 covered.push(path.to_owned());
@@ -47,6 +52,11 @@ pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
     doubts.extend(of_late(played, &late));
     doubts.extend(of_covered(played, &covered));
     doubts
+}
+
+/// Whether the loader itself reads the file or directory, and not a program before it.
+fn is_of_loader(path: &Path) -> bool {
+    path == Path::new(SYSCTL_CONF) || SYSCTL_D.iter().any(|directory| path.starts_with(directory))
 }
 
 /// The mount point and the reason, if a boot sees other files in a whole directory.
