@@ -91,7 +91,7 @@ pub fn judge(want: &Want, desired: &Desired, snapshot: &Snapshot, boots: &[Boot]
     let satisfied = |value| satisfies(want, value, snapshot.page_size);
     let (boot, outlook) = telling_boot(want, boots, satisfied);
     let live = snapshot.live_value(&want.name);
-    let mut doubts = if desired.persist { doubts_about(want, desired, boot) } else { Vec::new() };
+    let mut doubts = if desired.persist { doubts_about(want, desired, snapshot, boot) } else { Vec::new() };
     if want.aim != Aim::Absent && !satisfied(outlook.value) {
         // The files do not make it as desired, whatever the initrd does before.
         doubts.retain(|doubt| doubt.reason != Reason::StaleInitrd);
@@ -134,13 +134,15 @@ fn telling_boot<'a>(
     telling.map_or_else(|| (None, Outlook::default()), |(boot, outlook)| (Some(boot), outlook))
 }
 
-/// The doubts of `boot` that matter for `want`. That a line is absent is a matter of our file alone.
-fn doubts_about(want: &Want, desired: &Desired, boot: Option<&Boot>) -> Vec<Doubt> {
+/// The doubts of `boot` that matter for `want`. That a line is absent is a matter of our file alone. A setting that is as
+/// desired either way is not in doubt.
+fn doubts_about(want: &Want, desired: &Desired, snapshot: &Snapshot, boot: Option<&Boot>) -> Vec<Doubt> {
+    let is_fine = |doubt: &Doubt| doubt.value.is_some_and(|value| satisfies(want, Some(value), snapshot.page_size));
     let matters = |doubt: &&Doubt| match want.aim {
         // The initrd may still have the line.
         Aim::Absent if doubt.reason == Reason::StaleInitrd => doubt.concerns(&want.name),
         Aim::Absent => doubt.file.as_ref() == Some(&desired.file),
-        _ => doubt.concerns(&want.name),
+        _ => doubt.concerns(&want.name) && !is_fine(doubt),
     };
     boot.into_iter().flat_map(|boot| &boot.doubts).filter(matters).cloned().collect()
 }

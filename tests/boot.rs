@@ -212,7 +212,7 @@ fn what_more_than_files_decide_tuned_may_write() {
 /// The paths at which a boot with `files` may have profiles of tuned.
 fn profiles(files: &[(&str, &str)]) -> Vec<PathBuf> {
     let candidate = |read| match read {
-        Read::Candidate(path) => Some(path),
+        Read::Candidate(path) => Some(path).filter(|path: &PathBuf| path.ends_with("tuned.conf")),
         _ => None,
     };
     wanted(&Machine::image().files(files).tree, Module::Absent).into_iter().filter_map(candidate).collect()

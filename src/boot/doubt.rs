@@ -62,6 +62,8 @@ pub enum Reason {
     AnotherKernel,
     /// A kernel with a fast clock refuses the timeout, and the clock of the kernel that boots next is not known.
     UnknownClock,
+    /// A program that writes after the loader may give the setting another value.
+    WrittenLater,
     /// A script, a unit or a job that the boot runs may write the setting.
     BootScript,
     /// A file is on a file system that the boot may mount after the file is read.
@@ -103,6 +105,8 @@ pub struct Doubt {
     pub remedy: Option<String>,
     /// The settings that the doubt is about.
     pub about: About,
+    /// The value that a setting may have in place of the one that the boot was played through with, if that is known.
+    pub value: Option<i64>,
 }
 
 /// The settings that a doubt is about.
@@ -120,7 +124,7 @@ impl Doubt {
     /// A doubt about every setting, without a file.
     #[must_use]
     pub fn new(reason: Reason) -> Doubt {
-        Doubt { reason, file: None, line: None, detail: None, remedy: None, about: About::Everything }
+        Doubt { reason, file: None, line: None, detail: None, remedy: None, about: About::Everything, value: None }
     }
 
     /// A doubt about every setting, because of the file at `path`.

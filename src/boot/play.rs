@@ -182,7 +182,9 @@ impl Play<'_> {
             let written = written.iter().filter(|it| it.setting().as_ref() == Some(&setting)).rfind(counts)?;
             LaterWrite::new(by, setting, written)
         };
-        settings.into_iter().zip(before).filter_map(decisive).collect()
+        let later: Vec<LaterWrite> = settings.into_iter().zip(before).filter_map(decisive).collect();
+        self.doubts.extend(later.iter().filter_map(LaterWrite::doubt));
+        later
     }
 
     /// Records the write of a later writer. The write counts as lost until the kernel accepts it.

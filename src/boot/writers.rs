@@ -17,7 +17,7 @@ use std::path::PathBuf;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::doubt::Doubt;
+use super::doubt::{About, Doubt, Reason};
 use crate::kernel::catalog::{Key, Name};
 use crate::sysctl_d::Write;
 use crate::tree::{Place, Read, Tree};
@@ -85,6 +85,8 @@ pub enum Written {
         setting: Name,
         /// Why the program is thought to write it.
         evidence: Evidence,
+        /// The value that it writes if it does, where that is known.
+        value: Option<i64>,
     },
     /// Nobody can tell what it writes.
     Unknown(Doubt),
@@ -167,6 +169,8 @@ pub struct LaterWrite {
     pub certainty: Certainty,
     /// Why the program is thought to write it.
     pub evidence: Evidence,
+    /// The value that it writes if it does, where that is known. A sure write has its value in the boot.
+    pub(super) value: Option<i64>,
 }
 
 /// Whether the files alone decide what a program writes.
@@ -181,11 +185,22 @@ pub enum Certainty {
 impl LaterWrite {
     /// `written` as the write of a program; None: nobody can tell what that is.
     pub(super) fn new(by: &'static Writer, setting: Name, written: &Written) -> Option<LaterWrite> {
-        let (certainty, evidence) = match written {
-            Written::Surely(write) => (Certainty::Surely, Evidence::Line(write.place.clone())),
-            Written::Perhaps { evidence, .. } => (Certainty::Perhaps, evidence.clone()),
+        let (certainty, evidence, value) = match written {
+            Written::Surely(write) => (Certainty::Surely, Evidence::Line(write.place.clone()), None),
+            Written::Perhaps { evidence, value, .. } => (Certainty::Perhaps, evidence.clone(), *value),
             Written::Unknown(_) => return None,
         };
-        Some(LaterWrite { by, setting, certainty, evidence })
+        Some(LaterWrite { by, setting, certainty, evidence, value })
+    }
+
+    /// The doubt about the setting, if nobody can tell whether the program writes it.
+    pub(super) fn doubt(&self) -> Option<Doubt> {
+        let doubt = match &self.evidence {
+            Evidence::Line(place) => Doubt::of_line(Reason::WrittenLater, place),
+            Evidence::Presence(path) => Doubt::of_file(Reason::WrittenLater, path),
+        };
+        let doubt = Doubt { remedy: Some(self.by.remedy[0].to_owned()), value: self.value, ..doubt };
+        let doubt = doubt.detail(self.by.name).about(About::Only([self.setting.clone()].into()));
+        (self.certainty == Certainty::Perhaps).then_some(doubt)
     }
 }

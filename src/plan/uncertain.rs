@@ -4,7 +4,7 @@ use crate::boot::Boot;
 use crate::failure::{Failure, Kind};
 use crate::request::{Desired, Uncertain, Want};
 use crate::snapshot::Snapshot;
-use crate::verify::{Advice, Doubt, doubt_remedy, judge};
+use crate::verify::{Advice, Doubt, Reason, doubt_remedy, judge};
 use crate::warning::{Code, Warning};
 
 /// The warnings about the `boots` of the machine after the plan, or the refusal of the request.
@@ -21,7 +21,12 @@ pub(super) fn warnings(desired: &Desired, after: &Snapshot, boots: &[Boot]) -> R
     }
     match found.first() {
         Some((doubt, wants)) if desired.uncertain == Uncertain::Fail => Err(refusal(doubt, wants[0])),
-        _ => Ok(found.into_iter().map(|(doubt, wants)| warning(doubt, &wants)).collect()),
+        // A warning of its own tells of all that a later writer may write.
+        _ => Ok(found
+            .into_iter()
+            .filter(|(doubt, _)| doubt.reason != Reason::WrittenLater)
+            .map(|(doubt, wants)| warning(doubt, &wants))
+            .collect()),
     }
 }
 

@@ -9,7 +9,7 @@ use super::{Agreement, Change, FileAction, Mode, Report, Rule, SettingReport};
 use crate::failure::Failure;
 use crate::show::{Inventory, Overview, Role, Story};
 use crate::text::{columns, number, printable, printable_lines, short};
-use crate::verify::{Verdict, arrival_text};
+use crate::verify::{Reason, Verdict, arrival_text};
 
 /// The text of a report, without the last line end.
 #[must_use]
@@ -20,7 +20,10 @@ pub fn report(report: &Report) -> String {
     }
     for setting in &report.settings {
         // A warning that says the same says it once for all settings.
-        let is_said = |advice: &&String| !report.warnings.iter().any(|warning| warning.message == **advice);
+        // The warning of a program that writes later tells of all its settings.
+        let is_of_program = setting.doubts.first().is_some_and(|doubt| doubt.reason == Reason::WrittenLater);
+        let is_said =
+            |advice: &&String| !is_of_program && !report.warnings.iter().any(|warning| warning.message == **advice);
         if let Some(advice) = setting.advice.as_ref().filter(is_said) {
             text += &format!("{}: {}\n", printable(&setting.name), printable(advice));
         }

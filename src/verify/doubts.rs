@@ -77,6 +77,11 @@ impl fmt::Display for Doubt {
                      configuration"
                 )
             }
+            Reason::WrittenLater => {
+                let by = detail.unwrap_or("a program");
+                let value = self.value.map(|value| format!(", to {value}")).unwrap_or_default();
+                write!(f, "{by} may write the setting after the loader{value}: see {place}")
+            }
             Reason::BootScript => write!(f, "the boot runs {place}, which may write the setting"),
             Reason::MountedLater => {
                 let point = detail.unwrap_or("a file system");
@@ -136,6 +141,7 @@ fn of_container(reason: Reason) -> &'static str {
 #[must_use]
 pub fn doubt_remedy(doubt: &Doubt) -> &str {
     match doubt.reason {
+        Reason::WrittenLater => doubt.remedy.as_deref().unwrap_or("give it the same value"),
         Reason::NotStarted => doubt.remedy.as_deref().unwrap_or("have sysinit.target start it"),
         Reason::StaleInitrd => doubt.remedy.as_deref().unwrap_or("make the initrd anew"),
         Reason::UnreadableFile => "run as root, and look at that file",

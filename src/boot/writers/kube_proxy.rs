@@ -65,6 +65,20 @@ const CONFIGURATIONS: [&str; 2] = ["/var/lib/kube-proxy/config.conf", "/var/lib/
 const SERVICE: Service =
     Service { name: "kube-proxy", programs: &["/usr/local/bin/kube-proxy", "/usr/bin/kube-proxy"], runlevels: &[] };
 
+/// The configurations of distributions that give it arguments.
+const DISTRIBUTIONS: [&str; 2] = ["/etc/rancher/k3s/config.yaml", "/etc/rancher/rke2/config.yaml"];
+
+/// The arguments that stand for options of its configuration.
+const ARGUMENTS: [(&str, &str); 7] = [
+    ("conntrack-max-per-core", "maxPerCore"),
+    ("conntrack-min", "min"),
+    ("conntrack-tcp-timeout-established", "tcpEstablishedTimeout"),
+    ("conntrack-tcp-timeout-close-wait", "tcpCloseWaitTimeout"),
+    ("conntrack-udp-timeout", "udpTimeout"),
+    ("conntrack-udp-timeout-stream", "udpStreamTimeout"),
+    ("conntrack-tcp-be-liberal", "tcpBeLiberal"),
+];
+
 /// The CPUs of the machine that are in use.
 const CPUS: &str = "/sys/devices/system/cpu/online";
 
@@ -90,7 +104,7 @@ fn reads(tree: &Tree) -> Vec<Read> {
         let versions = within(tree, &pod.join(VOLUME)).into_iter();
         reads.extend(versions.map(|version| Read::Candidate(version.join("config.conf"))));
     }
-    let own = CONFIGURATIONS.iter().map(|path| Read::Candidate(path.into()));
+    let own = CONFIGURATIONS.iter().chain(&DISTRIBUTIONS).map(|path| Read::Candidate(path.into()));
     reads.into_iter().chain(own).chain(SERVICE.reads()).chain([Read::OfKernel(CPUS.into())]).collect()
 }
 
@@ -102,11 +116,31 @@ fn within(tree: &Tree, directory: &Path) -> Vec<PathBuf> {
 
 fn writes(scene: &Scene) -> Vec<Written> {
     let Some(marker) = marker(scene.tree) else { return Vec::new() };
-    configuration(scene.tree).and_then(|configuration| computed(scene, &configuration)).unwrap_or_else(|| {
-        let evidence = Evidence::Presence(marker.to_owned());
-        let settings = SETTINGS.iter().filter_map(|name| Name::of_key(name));
-        settings.map(|setting| Written::Perhaps { setting, evidence: evidence.clone() }).collect()
-    })
+    if DISTRIBUTIONS.iter().any(|path| says(scene.tree, path, "disable-kube-proxy") == Some("true".to_owned())) {
+        return Vec::new();
+    }
+    let computed = configuration(scene.tree).and_then(|configuration| computed(scene, &configuration));
+    computed.unwrap_or_else(|| by_default(scene, &Evidence::Presence(marker.to_owned())))
+}
+
+/// What it writes with the values that it has without a configuration. The cluster may have others.
+fn by_default(scene: &Scene, evidence: &Evidence) -> Vec<Written> {
+    let limit = cpus(scene.tree).map(|cpus| (cpus * DEFAULT_PER_CORE).max(DEFAULT_LEAST));
+    let timeouts = TIMEOUTS.iter().filter(|(.., seconds)| *seconds > 0);
+    let timeouts = timeouts.filter_map(|(_, key, seconds)| Some((Name::of_key(key)?, Some(*seconds))));
+    let values = [(MAX, limit), (BUCKETS, None)].into_iter().chain(timeouts);
+    let has_room = |limit: i64| scene.values.get(&BUCKETS).is_some_and(|buckets| *buckets >= limit / 4);
+    let is_left_alone = |name: &Name, value: Option<i64>| {
+        if *name == BUCKETS {
+            limit.is_some_and(has_room)
+        } else {
+            value == scene.values.get(name).copied() && value.is_some()
+        }
+    };
+    // Nobody wants the buckets that no file sets.
+    let counts = |name: &Name| *name != BUCKETS || scene.values.contains_key(name);
+    let written = values.filter(|(name, value)| counts(name) && !is_left_alone(name, *value));
+    written.map(|(setting, value)| Written::Perhaps { setting, evidence: evidence.clone(), value }).collect()
 }
 
 /// Its configuration, if there is one of which it is known that it is used.
@@ -126,6 +160,29 @@ fn configuration(tree: &Tree) -> Option<Configuration> {
         .into_iter()
         .find_map(of_pod)
         .or_else(|| CONFIGURATIONS.iter().find_map(|path| of_service(path)))
+        .or_else(|| DISTRIBUTIONS.iter().find_map(|path| of_distribution(tree, path)))
+}
+
+/// Its options among the arguments that a distribution gives it: `- conntrack-min=0` in a list, if there is one about
+/// connection tracking.
+fn of_distribution(tree: &Tree, path: &str) -> Option<Configuration> {
+    let text = String::from_utf8_lossy(tree.bytes(path)?).into_owned();
+    let option = |(index, line): (usize, &str)| {
+        let is_of_item = |c: char| c.is_ascii_whitespace() || "-[]'\",".contains(c);
+        let item = line.trim().trim_start_matches("kube-proxy-arg:").trim_matches(is_of_item);
+        let (argument, value) = item.split_once('=')?;
+        let (_, option) = ARGUMENTS.iter().find(|(name, _)| *name == argument)?;
+        Some(Pair { line: index + 1, key: (*option).to_owned(), value: Some(value.to_owned()) })
+    };
+    let options: Vec<Pair> = text.lines().enumerate().filter_map(option).collect();
+    (!options.is_empty()).then(|| Configuration { file: path.into(), options })
+}
+
+/// The word behind `name:` in a file of a distribution.
+fn says(tree: &Tree, path: &str, name: &str) -> Option<String> {
+    let text = String::from_utf8_lossy(tree.bytes(path)?).into_owned();
+    let value = text.lines().rev().find_map(|line| line.strip_prefix(name)?.trim_start().strip_prefix(':'))?;
+    Some(value.trim().trim_matches(['"', '\'']).to_owned())
 }
 
 /// Its options about connection tracking.
@@ -180,9 +237,12 @@ fn limit(scene: &Scene, configuration: &Configuration) -> Option<Vec<Written>> {
         return Some(Vec::new());
     }
     let place = configuration.place("maxPerCore");
-    let perhaps = |setting: Name| Written::Perhaps { setting, evidence: Evidence::Line(place.clone()) };
+    let perhaps = |setting: Name, value: Option<i64>| {
+        let evidence = Evidence::Line(place.clone());
+        Written::Perhaps { setting, evidence, value }
+    };
     let Some(limit) = cpus(scene.tree).map(|cpus| per_core.saturating_mul(cpus).max(least)) else {
-        return Some(vec![perhaps(MAX), perhaps(BUCKETS)]);
+        return Some(vec![perhaps(MAX, None), perhaps(BUCKETS, None)]);
     };
     let value = |name: &Name| scene.values.get(name).copied();
     let of_limit = match value(&MAX) {
@@ -191,9 +251,10 @@ fn limit(scene: &Scene, configuration: &Configuration) -> Option<Vec<Written>> {
             let text = limit.to_string().into_bytes();
             Some(Written::Surely(Write { key: MAX.into(), text, place: place.clone() }))
         }
-        _ => Some(perhaps(MAX)),
+        _ => Some(perhaps(MAX, Some(limit))),
     };
-    let of_buckets = value(&BUCKETS).is_none_or(|buckets| buckets < limit / 4).then(|| perhaps(BUCKETS));
+    let of_buckets =
+        value(&BUCKETS).is_none_or(|buckets| buckets < limit / 4).then(|| perhaps(BUCKETS, Some(limit / 4)));
     Some(of_limit.into_iter().chain(of_buckets).collect())
 }
 

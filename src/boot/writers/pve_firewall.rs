@@ -51,12 +51,12 @@ fn writes(scene: &Scene) -> Vec<Written> {
         Written::Surely(Write { key, text: number.to_string().into_bytes(), place })
     };
     let (established, line) = or_default("nf_conntrack_tcp_timeout_established", DEFAULT_ESTABLISHED);
-    let mut written = vec![
-        // It writes the buckets only where the limit is another.
-        Written::Perhaps { setting: BUCKETS, evidence: Evidence::Line(at.clone()) },
-        surely(MAX.into(), limit, at),
-        surely(Key::new(ESTABLISHED), established, line),
-    ];
+    let mut written = Vec::new();
+    // It writes the buckets only where the limit is another.
+    if scene.values.get(&MAX) != Some(&limit) {
+        written.push(Written::Perhaps { setting: BUCKETS, evidence: Evidence::Line(at.clone()), value: None });
+    }
+    written.extend([surely(MAX.into(), limit, at), surely(Key::new(ESTABLISHED), established, line)]);
     let syn_recv = option(tree, HOST, "nf_conntrack_tcp_timeout_syn_recv");
     written.extend(syn_recv.map(|(number, line)| surely(Key::new(SYN_RECV), number, line)));
     written

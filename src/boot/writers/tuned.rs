@@ -73,7 +73,8 @@ fn writes(scene: &Scene) -> Vec<Written> {
                 scene.keys.contains(&write.key).then_some(Written::Surely(write))
             } else {
                 let setting = key.name()?;
-                Some(Written::Perhaps { setting, evidence: Evidence::Line(option.place.clone()) })
+                let value = text.parse().ok().filter(|_| is_plain);
+                Some(Written::Perhaps { setting, evidence: Evidence::Line(option.place.clone()), value })
             }
         }));
         if is_certain && !unit.depends_on_machine && reapplies(&main) {
