@@ -13,7 +13,7 @@ mod judge;
 use answer::{Answer, directory_of};
 use case::{Case, cases};
 use expected::Expected;
-use images::IMAGES;
+use images::{IMAGES, STOCK};
 use judge::{Booted, Row, Values, without_answer};
 
 const SYN_SENT: &str = "net.netfilter.nf_conntrack_tcp_timeout_syn_sent";
@@ -204,4 +204,23 @@ fn what_a_case_expects_of_the_module_the_probe_and_the_run_is_judged() {
     results.write("module", "late\n");
     results.write(&results.of_case("probe"), "timer active\n");
     assert_eq!(results.wrong(), ["(failure)"]);
+}
+
+#[test]
+fn a_stock_machine_must_go_without_a_warning() {
+    let told = |results: &Results, image| {
+        let answer = Answer::read(results.directory.path(), std::slice::from_ref(&results.case)).expect("it is whole");
+        let booted = Booted { image, defaults: &Values::new(), answer: &answer };
+        booted.judge_silence(&results.case).map(|row| row.wrong.is_some())
+    };
+    let stock = STOCK.iter().find(|image| image.is_stock()).expect("there is one");
+    let other = IMAGES.iter().find(|image| !image.is_stock()).expect("there is one");
+    let results = Results::right();
+    assert_eq!([told(&results, stock), told(&results, other)], [Some(false), None]);
+    let warning = r#""warnings": [{"code": "no_limit", "message": "a text", "key": null, "by": null}]"#;
+    for name in ["report", "check"] {
+        let results = Results::right();
+        results.replace(&results.of_case(name), "\"warnings\": []", warning);
+        assert_eq!([told(&results, stock), told(&results, other)], [Some(true), None], "{name}");
+    }
 }

@@ -104,6 +104,12 @@ impl Case {
         self.directory.join("root")
     }
 
+    /// The words that a real guest has on the command line of its kernel, from the first boot on.
+    pub(crate) fn command_line(&self) -> Option<String> {
+        let words = fs::read_to_string(self.directory.join("command_line")).ok()?;
+        Some(words.trim_end().to_owned())
+    }
+
     /// The request, if it has one.
     pub(crate) fn request(&self) -> Option<Vec<u8>> {
         fs::read(self.directory.join("request.json")).ok()

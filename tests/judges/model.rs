@@ -9,7 +9,7 @@ use std::path::Path;
 
 use super::case::{Case, JUDGES, Judge, cases, groups};
 use super::expected::Line;
-use super::images::{IMAGES, Image};
+use super::images::{ALIKE, IMAGES, Image};
 use super::machine;
 use super::verdicts::Verdicts;
 use conntrack_sysctl::boot::{Arrival, boot, detected};
@@ -170,6 +170,8 @@ fn every_line_of_a_case_holds_somewhere() {
         let judges: Vec<Judge> = JUDGES.into_iter().filter(|judge| case.is_for(*judge)).collect();
         let mut places: Vec<Vec<&str>> =
             images.flat_map(|image| judges.iter().map(|it| image.words_for(*it))).collect();
+        let alike = ALIKE.iter().filter(|image| image.boots(&case) && case.is_for(Judge::Reboot));
+        places.extend(alike.map(|image| image.words_for(Judge::Reboot)));
         if places.is_empty() {
             // The roots of requests are machines of their own.
             places.extend(judges.iter().map(|judge| vec![judge.name()]));

@@ -15,10 +15,19 @@ pub(crate) struct Guest<'a> {
     console: &'a Path,
 }
 
+/// The end of a boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The guest has sent its answer.
+    Done,
+    /// The guest has ended, to be started again.
+    Reboots,
+}
+
 /// The arguments that start a guest. The machine must be the same each time, or a saved state could not be resumed.
 pub(crate) struct Machine<'a> {
-    /// The directory of the image: its kernel and initial RAM disk.
-    pub(crate) image: &'a Path,
+    /// The directory of its kernel and initial RAM disk.
+    pub(crate) kernel: &'a Path,
     pub(crate) disk: &'a Path,
     /// The disk with the job, which [`job_disk`] makes.
     pub(crate) job: &'a Path,
@@ -26,11 +35,14 @@ pub(crate) struct Machine<'a> {
     pub(crate) answer: &'a Path,
     /// The file to which its console goes.
     pub(crate) console: &'a Path,
+    /// More words of the kernel's command line.
+    pub(crate) words: &'a str,
 }
 
 /// The machine but for its files: an image is built anew where this has changed. KVM is not everywhere, and not reliable
 /// where it is nested: emulation gives the same answer on every host.
 pub(crate) const MACHINE: &str = "-accel tcg,tb-size=256 -cpu qemu64 -m 1024 -smp 1 -nodefaults -no-user-config \
+    -no-reboot \
     -display none -device virtio-serial -device virtserialport,chardev=answer,name=answer -device virtio-rng-pci";
 
 /// The kernel's command line.
@@ -56,10 +68,10 @@ impl Machine<'_> {
             .args(["-chardev", &format!("file,id=answer,path={answer}")])
             .args(MACHINE.split_whitespace())
             .arg("-kernel")
-            .arg(self.image.join("vmlinuz"))
+            .arg(self.kernel.join("vmlinuz"))
             .arg("-initrd")
-            .arg(self.image.join("initrd.img"))
-            .args(["-append", COMMAND_LINE])
+            .arg(self.kernel.join("initrd.img"))
+            .args(["-append", &format!("{COMMAND_LINE} {}", self.words)])
             .stdout(Stdio::null());
         // For the person who asks why a guest did not start.
         if let Ok(file) = fs::File::create(self.console.with_extension("emulator")) {
@@ -75,12 +87,19 @@ impl Machine<'_> {
         Guest { process: command.spawn().expect("the emulator starts"), console: self.console }
     }
 
+    /// Boots the guest.
+    pub(crate) fn boot(&self) -> Guest<'_> {
+        let mut command = self.command();
+        command.stdin(Stdio::null());
+        Guest { process: command.spawn().expect("the emulator starts"), console: self.console }
+    }
+
     /// Boots the guest, and saves it as it waits for its job.
     pub(crate) fn boot_and_save(&self) -> Result<(), String> {
         let mut command = self.command();
         command.args(["-monitor", "stdio"]).stdin(Stdio::piped());
         let mut guest = Guest { process: command.spawn().expect("the emulator starts"), console: self.console };
-        guest.hear("ready")?;
+        guest.wait_until_ready()?;
         let mut monitor = guest.process.stdin.take().expect("the monitor is on its standard input");
         monitor.write_all(b"stop\nsavevm ready\nquit\n").map_err(|error| error.to_string())?;
         match guest.process.wait() {
@@ -91,17 +110,34 @@ impl Machine<'_> {
 }
 
 impl Guest<'_> {
-    /// Waits for the line `reboot-test: LINE` on the console. The error is what the console ended with, if the guest ended
-    /// before, or nothing was heard of it for as long as we are patient.
-    pub(crate) fn hear(&mut self, line: &str) -> Result<(), String> {
+    /// Waits until it says that it is ready for a job.
+    fn wait_until_ready(&mut self) -> Result<(), String> {
+        self.wait_until(|said, _| said.contains(&"ready").then_some(()))
+    }
+
+    /// Waits until it is done, or has ended to reboot.
+    pub(crate) fn wait_for_an_end(&mut self) -> Result<End, String> {
+        let end = |said: &[&str], has_ended: bool| match said {
+            _ if said.contains(&"done") => Some(End::Done),
+            _ if has_ended && said.contains(&"reboots") => Some(End::Reboots),
+            _ => None,
+        };
+        self.wait_until(end)
+    }
+
+    /// Waits until its words on the console, lines `reboot-test: WORDS`, and whether it has ended, make a `found`. The
+    /// error is the end of the console, if the guest ended before, or nothing was heard of it for as long as we are
+    /// patient.
+    fn wait_until<T>(&mut self, found: impl Fn(&[&str], bool) -> Option<T>) -> Result<T, String> {
         let (mut heard, mut since) = (0, Instant::now());
         loop {
             // Once more after the end: the line may have come in between.
             let has_ended = self.process.try_wait().is_ok_and(|status| status.is_some());
             let console = String::from_utf8_lossy(&fs::read(self.console).unwrap_or_default()).into_owned();
-            let said: Vec<&str> = console.lines().filter_map(|line| line.strip_prefix("reboot-test: ")).collect();
-            if said.iter().any(|said| said.trim_end() == line) {
-                return Ok(());
+            let said = console.lines().filter_map(|line| line.strip_prefix("reboot-test: "));
+            let said: Vec<&str> = said.map(str::trim_end).collect();
+            if let Some(found) = found(&said, has_ended) {
+                return Ok(found);
             }
             if said.len() > heard {
                 (heard, since) = (said.len(), Instant::now());

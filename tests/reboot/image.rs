@@ -46,8 +46,14 @@ fn first_boot(directory: &Path) -> Result<(), String> {
     let [disk, job, console] = ["disk.qcow2", "job", "console"].map(|name| directory.join(name));
     let _ = fs::remove_file(&console);
     job_disk(&job, None)?;
-    let machine =
-        Machine { image: directory, disk: &disk, job: &job, answer: Path::new("/dev/null"), console: &console };
+    let machine = Machine {
+        kernel: directory,
+        disk: &disk,
+        job: &job,
+        answer: Path::new("/dev/null"),
+        console: &console,
+        words: "",
+    };
     machine.boot_and_save()?;
     let _ = fs::remove_file(&job);
     Ok(())

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use super::answer::directory_of;
 use super::case::Case;
-use super::guest::{Machine, job_disk};
+use super::guest::{End, Machine, job_disk};
 use super::progress::say;
 
 /// A directory that becomes the job's disk.
@@ -39,10 +39,12 @@ impl Job<'_> {
         notes: &mut Vec<String>,
     ) -> Result<(), String> {
         self.pack(cases, tool, reboot).map_err(|error| format!("the job of {}: {error}", self.name))?;
-        self.done().or_else(|why| {
+        let words: Vec<String> = cases.iter().filter_map(Case::command_line).collect();
+        let words = words.join(" ");
+        self.done(&words).or_else(|why| {
             say(&format!("{}: {why}; started again", self.name));
             notes.push(format!("{} gave no answer and was started again: {why}", self.name));
-            self.done()
+            self.done(&words)
         })
     }
 
@@ -78,32 +80,50 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// One guest, from its saved state to its answer.
-    fn done(&self) -> Result<(), String> {
+    /// One guest, from its saved state to its answer. Words for the command line of its kernel need a boot of their own.
+    fn done(&self, words: &str) -> Result<(), String> {
         let in_work = |name: &str| self.work.join(name);
-        let [disk, job, packed, console] = ["disk.qcow2", "job.disk", "answer.tar", "console"].map(in_work);
-        for file in [&packed, &console] {
+        let [disk, job, packed, kernel] = ["disk.qcow2", "job.disk", "answer.tar", "kernel"].map(in_work);
+        let consoles = ["console", "console-after"].map(in_work);
+        for file in consoles.iter().chain([&packed]) {
             let _ = fs::remove_file(file);
         }
         copy(&self.image.join("disk.qcow2"), &disk).map_err(|error| error.to_string())?;
         job_disk(&job, Some(&in_work("job")))?;
-        let machine = Machine { image: self.image, disk: &disk, job: &job, answer: &packed, console: &console };
-        let mut guest = machine.resume();
-        let heard = guest.hear("done");
-        if heard.is_ok() {
+        let machine = |kernel, console| Machine { kernel, disk: &disk, job: &job, answer: &packed, console, words };
+        let (before, after) = (machine(self.image, &consoles[0]), machine(&kernel, &consoles[1]));
+        let mut guest = if words.is_empty() { before.resume() } else { before.boot() };
+        let mut ended = guest.wait_for_an_end();
+        if ended == Ok(End::Reboots) {
+            drop(guest);
+            load(&disk, self.image, &kernel)?;
+            guest = after.boot();
+            ended = guest.wait_for_an_end();
+        }
+        if ended == Ok(End::Done) {
             guest.wait_for_its_end();
         }
         drop(guest);
         let _ = fs::remove_dir_all(&self.answer);
         fs::create_dir_all(&self.answer).map_err(|error| error.to_string())?;
-        for file in [&console, &console.with_extension("emulator")] {
-            let _ = fs::copy(file, self.answer.join(file.file_name().expect("it has a name")));
+        for file in consoles.iter().flat_map(|console| [console.clone(), console.with_extension("emulator")]) {
+            let _ = fs::copy(&file, self.answer.join(file.file_name().expect("it has a name")));
         }
-        heard?;
+        if ended? == End::Reboots {
+            return Err("it rebooted once more".to_owned());
+        }
         let mut tar = Command::new("tar");
         tar.arg("-C").arg(&self.answer).args(["--strip-components=1", "-xf"]).arg(&packed);
         if tar.status().is_ok_and(|status| status.success()) { Ok(()) } else { Err("its answer is torn".to_owned()) }
     }
+}
+
+/// Does the work of a boot loader: takes the kernel of `image` and its initial RAM disk, which the guest may have made
+/// anew, from `disk` into the directory `to`.
+fn load(disk: &Path, image: &Path, to: &Path) -> Result<(), String> {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reboot/load");
+    let status = Command::new(script).args([disk, image, to]).status();
+    if status.is_ok_and(|status| status.success()) { Ok(()) } else { Err("its disk has no kernel".to_owned()) }
 }
 
 /// Copies a file with its holes, or a directory with its links.

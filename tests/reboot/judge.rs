@@ -112,6 +112,16 @@ impl Booted<'_> {
         rows
     }
 
+    /// Judges whether a stock machine is left without a warning, before the boot and after it.
+    pub(crate) fn judge_silence(&self, case: &Case) -> Option<Row> {
+        let answered = self.answer.cases.get(&case.name).filter(|_| self.image.is_stock())?;
+        let reports = [answered.report.as_ref(), answered.check.as_ref()].into_iter().flatten().flatten();
+        let said: Vec<String> =
+            reports.flat_map(|report| &report.warnings).map(|warning| warning.message.clone()).collect();
+        let told = if said.is_empty() { "none".to_owned() } else { said.join("; ") };
+        Some(row(case, "(warnings)", "none", &told))
+    }
+
     /// Judges what `show` says of every setting: one row if all of it is true.
     pub(crate) fn judge_show(&self) -> Vec<Row> {
         let name = "(show)";
@@ -146,11 +156,16 @@ impl Booted<'_> {
         shown.settings.iter().find(|shown| shown.name == setting).and_then(|shown| shown.boot).into()
     }
 
-    /// Whether `show` says that it cannot know the boot of a setting, and the report of a case says so too.
+    /// Whether `show` says that it cannot know the boot of a setting, and the report of a case is in doubt too. Of a
+    /// setting that the report has in doubt, `show` may say that no file holds it.
     fn is_doubted(&self, shown: &ShownSetting) -> bool {
         let reports = self.answer.cases.values().filter_map(|answered| answered.report.as_ref()?.as_ref().ok());
-        let mut settings = reports.flat_map(|report| &report.settings);
-        shown.verdict == Verdict::Unknown && settings.any(|it| it.name == shown.name && !it.doubts.is_empty())
+        let mut in_doubt = reports.flat_map(|report| &report.settings).filter(|it| !it.doubts.is_empty());
+        match shown.verdict {
+            Verdict::Unknown => in_doubt.next().is_some(),
+            Verdict::NotInFiles => in_doubt.any(|it| it.name == shown.name),
+            _ => false,
+        }
     }
 
     /// A number: as predicted, as its author expects it, if at all, and as it was seen.
@@ -158,9 +173,11 @@ impl Booted<'_> {
         let default = self.defaults.get(setting).copied();
         let seen = self.answer.seen.get(setting).copied();
         let text = |number: Option<i64>| number.map_or_else(|| "absent".to_owned(), |number| number.to_string());
+        // A kernel that keeps the module away has no such key.
+        let is_absent = seen.is_none() && expected == Some("absent");
         let (shown, is_true) = match predicted {
             Prediction::None => ("-".to_owned(), false),
-            Prediction::Default => (format!("default ({})", text(default)), seen == default),
+            Prediction::Default => (format!("default ({})", text(default)), seen == default || is_absent),
             Prediction::Number(number) => (number.to_string(), seen == Some(number)),
             Prediction::Doubtful => ("unknown".to_owned(), seen.is_some()),
         };
@@ -210,7 +227,10 @@ fn doubt(case: &Case, report: &Report, answered: &Answered, words: &[&str]) -> O
     };
     let checked = answered.check.iter().flatten().flat_map(of).collect::<Vec<_>>();
     let mut found = of(report);
-    found.retain(|doubt| doubt.1 == Reason::MountedOver || checked.contains(doubt));
+    let ends_with_the_boot = [Reason::MountedOver, Reason::KexecLoaded];
+    // A drift that is certain outweighs a doubt: a file that the boot made too late for itself wins from then on.
+    let is_certain = answered.check.iter().flatten().flat_map(|check| &check.settings).any(|it| !it.drifts.is_empty());
+    found.retain(|doubt| ends_with_the_boot.contains(&doubt.1) || is_certain || checked.contains(doubt));
     let seen = found.iter().find(|doubt| doubt.0 == expected).or(found.first());
     Some(row(case, "(doubt)", &expected, seen.map_or("none", |doubt| &doubt.0)))
 }

@@ -23,7 +23,7 @@ use std::time::Instant;
 
 use answer::{Answer, values};
 use case::{Case, Judge, cases, groups};
-use images::{IMAGES, Image};
+use images::{ALIKE, IMAGES, Image, STOCK};
 use job::{Job, Reboot};
 use judge::{Booted, Row, Values, without_answer};
 use progress::say;
@@ -52,12 +52,17 @@ fn chosen(arguments: impl Iterator<Item = String>) -> Result<Vec<&'static Image>
     let mut chosen = Vec::new();
     for word in arguments {
         if word == "--all" {
-            chosen = IMAGES.iter().collect();
+            chosen.extend(IMAGES.iter().chain(&ALIKE));
             continue;
         }
-        let image = IMAGES.iter().find(|image| image.name == word).ok_or_else(|| {
-            let names: Vec<&str> = IMAGES.iter().map(|image| image.name).collect();
-            format!("there is no image `{word}`: run [IMAGE...] [--all], where an image is one of {}", names.join(", "))
+        if word == "--stock" {
+            chosen.extend(&STOCK);
+            continue;
+        }
+        let all = IMAGES.iter().chain(&ALIKE).chain(&STOCK);
+        let image = all.clone().find(|image| image.name == word).ok_or_else(|| {
+            let names = all.map(|image| image.name).collect::<Vec<&str>>().join(", ");
+            format!("there is no image `{word}`: run [IMAGE...] [--all] [--stock], where an image is one of {names}")
         })?;
         chosen.push(image);
     }
@@ -95,10 +100,21 @@ struct Run {
     notes: Vec<String>,
 }
 
+/// Whether the last answers are to be judged again, without a boot.
+fn keeps() -> bool {
+    std::env::var_os("KEEP").is_some()
+}
+
+/// The machine of the story, which stock images boot.
+const STORY: &str = "story";
+
 /// The cases by the machine that they share. `MACHINES` names machines, and the others are left out.
 fn machines(image: &Image) -> BTreeMap<String, Vec<Case>> {
     let wanted = std::env::var("MACHINES").ok();
-    let is_wanted = |name: &str| wanted.as_ref().is_none_or(|wanted| wanted.split_whitespace().any(|it| it == name));
+    let is_wanted = |name: &str| {
+        (name == STORY || !image.is_stock())
+            && wanted.as_ref().is_none_or(|wanted| wanted.split_whitespace().any(|it| it == name))
+    };
     let mut machines: BTreeMap<String, Vec<Case>> = BTreeMap::new();
     for case in groups("boots").iter().flat_map(|group| cases(group)).filter(|case| image.boots(case)) {
         if let Some(machine) = case.machine().filter(|name| case.is_for(Judge::Reboot) && is_wanted(name)) {
@@ -111,25 +127,29 @@ fn machines(image: &Image) -> BTreeMap<String, Vec<Case>> {
 impl Run {
     /// Boots the machines of `image`.
     fn boot(&mut self, image: &'static Image) -> Result<(), String> {
-        let directory = image::built(image, &self.cache)?;
+        let directory = if keeps() { self.cache.join(image.name) } else { image::built(image, &self.cache)? };
         let defaults = self.defaults(image, &directory)?;
         for (machine, cases) in machines(image) {
             let name = format!("{}/{machine}", image.name);
             let answer = self.cache.join("answers").join(&name);
             let began = Instant::now();
             let job = Job { name, image: &directory, work: &self.work, answer };
-            let answered = job
-                .run(&cases, &self.tool, Reboot::Between, &mut self.notes)
-                .and_then(|()| Answer::read(&job.answer, &cases));
+            let booted = if keeps() { Ok(()) } else { job.run(&cases, &self.tool, Reboot::Between, &mut self.notes) };
+            let answered = booted.and_then(|()| Answer::read(&job.answer, &cases));
             let rows = match &answered {
                 Ok(answer) => {
                     let seconds = began.elapsed().as_secs();
                     say(&format!("{}: rebooted ({seconds} s, conntrack came {})", job.name, answer.module));
                     let booted = Booted { image, defaults: &defaults, answer };
-                    cases.iter().flat_map(|case| booted.judge(case)).chain(booted.judge_show()).collect()
+                    let rows = cases.iter().flat_map(|case| booted.judge(case)).chain(booted.judge_show());
+                    rows.chain(cases.iter().flat_map(|case| booted.judge_silence(case))).collect()
                 }
                 Err(why) => cases.iter().map(|case| without_answer(case, why)).collect::<Vec<Row>>(),
             };
+            for row in rows.iter().filter(|row| row.wrong.is_some()) {
+                let why = row.wrong.as_deref().unwrap_or_default();
+                say(&format!("{}: {} {}: saw {}: {}", job.name, row.case, row.subject, row.seen, one_line(why)));
+            }
             self.rows.extend(rows.into_iter().map(|row| (image.name, machine.clone(), row)));
         }
         Ok(())
