@@ -40,7 +40,7 @@ pub use systems::{LoaderChoice, System, detected};
 pub use terms::running_bounds;
 pub use udev::Rerun;
 pub use unread::{Unread, UnreadCause, reads_beside, unread};
-pub use wanted::wanted;
+pub use wanted::{SOURCES, Source};
 pub use writers::{Certainty, Evidence, LaterWrite, Scene, Timing, WRITERS, Writer, Written};
 
 /// How the modules come at the next boots with one init system, under each kernel that can boot next.
@@ -125,7 +125,7 @@ pub fn boot(snapshot: &Snapshot, system: &'static System) -> Boot {
 }
 
 /// The arrival of connection tracking at these boots.
-fn comings(snapshot: &Snapshot, system: &System) -> Vec<(Kernel, Coming)> {
+fn comings<'a>(snapshot: &'a Snapshot, system: &System) -> Vec<(Kernel<'a>, Coming)> {
     let Snapshot { tree, module, .. } = snapshot;
     match snapshot.container() {
         Some(_) => vec![(kernels::of_container(tree, *module), arrival::outside(*module))],

@@ -303,13 +303,14 @@ pub enum Read {
     IsEtc(PathBuf),
     /// A file that the running kernel provides. An image has no such file.
     OfKernel(PathBuf),
-    /// The lines of a large index that have one of `words` in them, both with `_` for `-`; the entry is an
-    /// [`Entry::File`] of these lines. If there is no such file, or it cannot be reached, there is no entry.
+    /// The lines of a large index that have `word` in them, before the colon behind a module; both with `_` for `-`. The
+    /// entry is an [`Entry::File`] of these lines and of those that other reads of the index have found. If there is no such
+    /// file, or it cannot be reached, there is no entry.
     Lines {
         /// The index.
         path: PathBuf,
-        /// The words.
-        words: Vec<String>,
+        /// The word.
+        word: String,
     },
     /// The first line of a large file that begins with `start`; the entry is an [`Entry::File`] of that line. If there is no
     /// such line, or no such file, there is no entry.

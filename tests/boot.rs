@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::support::machine::Machine;
 use conntrack_sysctl::boot::systems::{NONE, SYSTEMD, SYSVINIT, System, UNKNOWN};
-use conntrack_sysctl::boot::{Certainty, LaterWrite, Lost, boot, detected, wanted};
+use conntrack_sysctl::boot::{Certainty, LaterWrite, Lost, SOURCES, boot, detected};
 use conntrack_sysctl::kernel::catalog::{BUCKETS, COUNT, FRAG6_HIGH, Key, MAX, Name};
 use conntrack_sysctl::snapshot::{Module, Snapshot};
 use conntrack_sysctl::sysctl_d::paths::SYSCTL_D;
@@ -15,6 +15,11 @@ use conntrack_sysctl::warning::Warning;
 
 fn image(files: &[(&str, &str)], module: Module) -> Machine {
     Machine::image().module(module).files(files)
+}
+
+/// The reads that the parts of a boot list, given the files of `tree`.
+fn wanted(tree: &Tree, module: Module) -> Vec<Read> {
+    SOURCES.iter().flat_map(|source| source(tree, module)).collect()
 }
 
 #[test]

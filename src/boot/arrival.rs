@@ -101,17 +101,24 @@ const MOST_NAMES: usize = 256;
 pub(super) fn names(systems: &[&System], tree: &Tree) -> BTreeSet<String> {
     let kernels = kernels::bootable(tree, Module::Absent);
     let mut configuration = Configuration::of(tree, None);
+    // The modules that connection tracking needs may have soft dependencies too. Those that depmod found matter only where a
+    // line of modprobe.d has to do with them.
+    let needed: BTreeSet<String> = kernels.iter().filter_map(|kernel| kernel.needs(CONNTRACK)).flatten().collect();
+    let of_needed = |configuration: &Configuration| -> Vec<String> {
+        needed.iter().flat_map(|name| configuration.names(name).into_iter().filter(move |it| it != name)).collect()
+    };
+    let of_lines = of_needed(&configuration);
     for directory in kernels.iter().filter_map(Kernel::directory) {
         configuration.add_soft_dependencies(tree, directory);
     }
+    let they_matter = !of_lines.is_empty() || configuration.may_prevent_modules();
+    let of_needed = if they_matter { of_needed(&configuration) } else { Vec::new() };
     let lists = systems.iter().flat_map(|system| system.order).filter_map(|stage| match stage {
         Stage::Modules(lists) => Some(*lists),
         Stage::Loader(_) | Stage::Udev => None,
     });
     let listed = lists.flat_map(|lists| named(tree, lists));
-    // The modules that connection tracking needs may have soft dependencies too.
-    let needed = kernels.iter().filter_map(|kernel| kernel.needs(CONNTRACK)).flatten();
-    let named = listed.map(|named| named.module).chain(needed).flat_map(|name| configuration.names(&name));
+    let named = listed.flat_map(|named| configuration.names(&named.module)).chain(of_needed);
     // A word that cannot be the name of a file is not a module.
     let names: BTreeSet<String> = named.filter(|name| !name.is_empty() && !name.contains(['/', '\n'])).collect();
     names.into_iter().take(MOST_NAMES).collect()
@@ -138,10 +145,10 @@ pub(super) struct Coming {
 
 /// The arrival of connection tracking at a boot of `system` with the files of `tree`, under each kernel that can boot:
 /// first the kernel under which it comes latest.
-pub(super) fn comings(tree: &Tree, module: Module, system: &System) -> Vec<(Kernel, Coming)> {
+pub(super) fn comings<'a>(tree: &'a Tree, module: Module, system: &System) -> Vec<(Kernel<'a>, Coming)> {
     let kernels = kernels::bootable(tree, module);
     let rules = OnceCell::new();
-    let under = |kernel: Kernel| {
+    let under = |kernel: Kernel<'a>| {
         let coming = if kernel.has_built_in(CONNTRACK) {
             built_in(tree)
         } else {
@@ -151,7 +158,7 @@ pub(super) fn comings(tree: &Tree, module: Module, system: &System) -> Vec<(Kern
         };
         (kernel, coming)
     };
-    let mut comings: Vec<(Kernel, Coming)> = kernels.into_iter().map(under).collect();
+    let mut comings: Vec<(Kernel<'_>, Coming)> = kernels.into_iter().map(under).collect();
     comings.sort_by_key(|(_, coming)| Reverse(coming.lateness()));
     let is_mixed = comings.iter().any(|(_, coming)| coming.lateness() < LATEST);
     for (of, coming) in comings.iter_mut().filter(|_| is_mixed) {

@@ -4,6 +4,7 @@
 //! machine without any (an image that gets its kernel later), a kernel of today is assumed. A hypervisor may hand a kernel
 //! over that is on no disk of the machine: it is the running one, and has connection tracking built in.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,9 @@ const DEPENDENCIES: &str = "modules.dep";
 /// The soft dependencies of modules, as lines of modprobe.d.
 pub(super) const SOFT_DEPENDENCIES: &str = "modules.softdep";
 
+/// The index of the names that stand for modules.
+const ALIASES: &str = "modules.alias";
+
 /// The index of the modules that are part of the kernel.
 const BUILT_IN: &str = "modules.builtin";
 
@@ -33,17 +37,17 @@ const BUILT_IN: &str = "modules.builtin";
 const MOST: usize = 16;
 
 /// A kernel that can boot next.
-pub(super) struct Kernel {
+pub(super) struct Kernel<'a> {
     directory: PathBuf,
     /// The name of its release. None: it is assumed.
     pub(super) name: Option<String>,
-    dependencies: String,
-    aliases: String,
-    builtin: String,
+    dependencies: Cow<'a, str>,
+    aliases: Cow<'a, str>,
+    builtin: Cow<'a, str>,
     hz: Option<i64>,
 }
 
-impl Kernel {
+impl Kernel<'_> {
     /// Whether `module` is part of it.
     pub(super) fn has_built_in(&self, module: &str) -> bool {
         depmod::is_built_in(&self.builtin, module)
@@ -84,13 +88,13 @@ impl Kernel {
 
 /// The kernels of which one boots next, the newest first; never none. The running kernel has connection tracking as
 /// `module` says.
-pub(super) fn bootable(tree: &Tree, module: Module) -> Vec<Kernel> {
+pub(super) fn bootable(tree: &Tree, module: Module) -> Vec<Kernel<'_>> {
     let on_disk = directories(tree).into_iter().map(|(directory, release)| {
-        let text = |name| tree.text(directory.join(name)).into_owned();
+        let text = |name| tree.text(directory.join(name));
         Kernel {
             directory: directory.clone(),
             dependencies: text(DEPENDENCIES),
-            aliases: text("modules.alias"),
+            aliases: text(ALIASES),
             builtin: text(BUILT_IN),
             hz: hz_of(tree, &release),
             name: Some(release),
@@ -108,15 +112,15 @@ pub(super) fn bootable(tree: &Tree, module: Module) -> Vec<Kernel> {
         kernels.iter_mut().filter(is_it).for_each(|kernel| kernel.builtin = all_built_in());
     }
     if kernels.is_empty() {
-        let builtin = if module == Module::BuiltIn { all_built_in() } else { String::new() };
+        let builtin = if module == Module::BuiltIn { all_built_in() } else { Cow::default() };
         kernels.push(Kernel { builtin, ..assumed() });
     }
     kernels
 }
 
 /// The kernel of a container: the running one, about which the container's files say nothing.
-pub(super) fn of_container(tree: &Tree, module: Module) -> Kernel {
-    let builtin = if module == Module::BuiltIn { all_built_in() } else { String::new() };
+pub(super) fn of_container(tree: &Tree, module: Module) -> Kernel<'static> {
+    let builtin = if module == Module::BuiltIn { all_built_in() } else { Cow::default() };
     Kernel { name: running(tree), builtin, ..assumed() }
 }
 
@@ -126,8 +130,8 @@ pub(super) fn may_need_module(tree: &Tree, module: Module) -> bool {
 }
 
 /// A list of modules that are part of a kernel, with those that matter here.
-fn all_built_in() -> String {
-    OWN.map(|name| format!("{name}.ko\n")).concat()
+fn all_built_in() -> Cow<'static, str> {
+    OWN.map(|name| format!("{name}.ko\n")).concat().into()
 }
 
 /// The name of the running kernel's release.
@@ -136,15 +140,16 @@ pub(super) fn running(tree: &Tree) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-fn assumed() -> Kernel {
+fn assumed() -> Kernel<'static> {
     let needs_conntrack = |name: &&str| format!("{name}.ko: {}.ko {}\n", modules::CONNTRACK, modules::NEEDED);
     let others: String = modules::BRINGS_CONNTRACK.iter().map(needs_conntrack).collect();
     Kernel {
         directory: PathBuf::new(),
         name: None,
-        dependencies: format!("{others}{}.ko: {}\n{}.ko:\n", modules::CONNTRACK, modules::NEEDED, modules::REASSEMBLY),
-        aliases: modules::ALIASES.to_owned(),
-        builtin: String::new(),
+        dependencies: format!("{others}{}.ko: {}\n{}.ko:\n", modules::CONNTRACK, modules::NEEDED, modules::REASSEMBLY)
+            .into(),
+        aliases: modules::ALIASES.into(),
+        builtin: Cow::default(),
         hz: None,
     }
 }
@@ -175,33 +180,39 @@ pub(super) fn reads(tree: &Tree) -> Vec<Read> {
     for (directory, release) in releases(tree) {
         reads.extend(images(&directory, &release).map(Read::Presence));
     }
-    let words = || OWN.map(|name| format!("/{name}.ko")).to_vec();
-    let builtin = |(directory, _): (PathBuf, String)| Read::Lines { path: directory.join(BUILT_IN), words: words() };
-    reads.extend(directories(tree).into_iter().map(builtin));
-    let names: BTreeSet<String> = directories(tree).into_iter().map(|(_, name)| name).chain(running(tree)).collect();
+    let directories = directories(tree);
+    reads.extend(directories.iter().flat_map(|(directory, _)| of_modules(directory.join(BUILT_IN), OWN.into_iter())));
+    let names: BTreeSet<String> = directories.into_iter().map(|(_, name)| name).chain(running(tree)).collect();
     let configurations = names.iter().filter(|name| hz_of(tree, name).is_none()).flat_map(|name| configurations(name));
     reads.extend(configurations.map(|path| Read::FirstLine { path, start: HZ }));
     reads
 }
 
+/// The most modules that are looked up because an alias means them.
+const MOST_MEANT: usize = 256;
+
 /// The modules that are looked up in any case.
 const OWN: [&str; 2] = [modules::CONNTRACK, modules::REASSEMBLY];
+
+/// The reads of what an index of depmod has about these modules.
+fn of_modules<'a>(path: PathBuf, names: impl Iterator<Item = &'a str>) -> impl Iterator<Item = Read> {
+    names.map(move |name| Read::Lines { path: path.clone(), word: format!("/{name}.ko") })
+}
 
 /// The reads of what depmod wrote about the modules of these `names`.
 pub(super) fn indexes(tree: &Tree, names: &BTreeSet<String>) -> Vec<Read> {
     let mut reads = Vec::new();
     for (directory, _) in directories(tree) {
-        let of_files = |names: &mut dyn Iterator<Item = &str>| names.map(|name| format!("/{name}.ko")).collect();
-        let lines = |name: &str, words| Read::Lines { path: directory.join(name), words };
         reads.push(Read::Candidate(directory.join(SOFT_DEPENDENCIES)));
-        reads.push(lines(DEPENDENCIES, of_files(&mut names.iter().map(String::as_str).chain(OWN))));
-        let Some(dependencies) = tree.bytes(directory.join(DEPENDENCIES)) else { continue };
-        let dependencies = String::from_utf8_lossy(dependencies);
-        // The index of aliases is the largest: it is searched only for names that no module has.
-        let others = names.iter().filter(|name| depmod::needs(&dependencies, name).is_none());
-        let words: Vec<String> = others.map(|name| format!("alias {name} ")).collect();
-        if !words.is_empty() {
-            reads.push(lines("modules.alias", words));
+        let (modules, aliases) = (directory.join(DEPENDENCIES), directory.join(ALIASES));
+        let dependencies = tree.text(&modules);
+        let text = tree.text(&aliases);
+        let meant = depmod::aliases(&text).map(|(_, module)| module).take(MOST_MEANT);
+        reads.extend(of_modules(modules.clone(), names.iter().map(String::as_str).chain(OWN).chain(meant)));
+        if tree.get(modules).is_some() {
+            // The index of aliases is the largest: it is searched only for names that no module has.
+            let others = names.iter().filter(|name| depmod::needs(&dependencies, name).is_none());
+            reads.extend(others.map(|name| Read::Lines { path: aliases.clone(), word: format!("alias {name} ") }));
         }
     }
     reads

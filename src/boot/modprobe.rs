@@ -77,7 +77,7 @@ impl Configuration {
         // written.
         let list = arguments.rfind(|argument| argument.name.replace('-', "_") == "module_blacklist");
         let list = list.and_then(|argument| argument.value).unwrap_or_default();
-        configuration.refused = list.split(',').map(str::to_owned).collect();
+        configuration.refused = list.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
         configuration
     }
 
@@ -90,6 +90,11 @@ impl Configuration {
     /// Adds the soft dependencies in the directory of a kernel, to find all names that some kernel looks up.
     pub(super) fn add_soft_dependencies(&mut self, tree: &Tree, directory: &Path) {
         self.add(tree, &directory.join(SOFT_DEPENDENCIES));
+    }
+
+    /// Whether a line may keep a module away that some other module does not need.
+    pub(super) fn may_prevent_modules(&self) -> bool {
+        !self.refused.is_empty() || self.commands.iter().any(|(_, command)| matches!(command, Command::Install { .. }))
     }
 
     /// All names that loading `name` may look up, itself included.
@@ -159,7 +164,7 @@ pub(super) struct Modprobe<'a> {
     /// The configuration.
     pub(super) configuration: &'a Configuration,
     /// The kernel.
-    pub(super) kernel: &'a Kernel,
+    pub(super) kernel: &'a Kernel<'a>,
     /// The module that matters: connection tracking, or one that it needs.
     pub(super) wanted: &'static str,
 }

@@ -1,33 +1,37 @@
-//! Decides which files must be read to play a boot through: it asks every init system and every program that writes
-//! later.
+//! Lists the parts of a boot that decide which files must be read to play it through: every init system, and every program
+//! that writes later, has its own.
 
 use super::systems::SYSTEMS;
 use super::{arrival, initrd, kernels, parameters, udev, uncertain, writers};
 use crate::snapshot::Module;
 use crate::tree::{Read, Tree};
 
-/// The reads that a boot depends on, given the files that have been read. [`crate::host::observe`] reads until this
-/// lists nothing new.
-#[must_use]
-pub fn wanted(tree: &Tree, module: Module) -> Vec<Read> {
-    let mut reads = kernels::reads(tree);
-    // If connection tracking is part of the kernel, no file decides when it is available.
-    let needs_module = kernels::may_need_module(tree, module);
-    reads.extend(parameters::reads());
-    for system in SYSTEMS {
-        reads.extend((system.reads)(tree));
-        if needs_module {
-            reads.extend(arrival::reads(system, tree));
-        }
-    }
-    if needs_module {
-        reads.extend(udev::reads(tree));
-        reads.extend(parameters::files());
-        reads.extend(kernels::indexes(tree, &arrival::names(&SYSTEMS, tree)));
-    }
-    reads.extend(initrd::reads(tree));
-    reads.extend(writers::reads(tree));
+/// A part of a boot: it lists the reads that it depends on, given the files that have been read.
+pub type Source = fn(&Tree, Module) -> Vec<Read>;
+
+/// Every part, in such an order that each depends on files of its own and of those before it only.
+///
+/// [`crate::host::observe`] asks each until it lists nothing new, and then never again.
+pub const SOURCES: &[Source] = &[
+    |tree, _| kernels::reads(tree),
+    |_, _| parameters::reads().into(),
+    |tree, _| SYSTEMS.iter().flat_map(|system| (system.reads)(tree)).collect(),
+    |tree, module| of_module(tree, module, lists),
+    |tree, module| of_module(tree, module, udev::reads),
+    |tree, module| of_module(tree, module, |tree| kernels::indexes(tree, &arrival::names(&SYSTEMS, tree))),
+    |tree, _| initrd::reads(tree),
+    |tree, _| writers::reads(tree).collect(),
     // The first read of a path counts, and these have only some lines of their files.
-    reads.extend(uncertain::reads(tree));
-    reads
+    |tree, _| uncertain::reads(tree),
+];
+
+/// The reads of a part that matters only if connection tracking is a module. If it is part of the kernel, no file decides
+/// when it is available.
+fn of_module(tree: &Tree, module: Module, reads: fn(&Tree) -> Vec<Read>) -> Vec<Read> {
+    if kernels::may_need_module(tree, module) { reads(tree) } else { Vec::new() }
+}
+
+/// The lists of modules, and the options of modules.
+fn lists(tree: &Tree) -> Vec<Read> {
+    SYSTEMS.iter().flat_map(|system| arrival::reads(system, tree)).chain(parameters::files()).collect()
 }

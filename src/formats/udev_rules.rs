@@ -4,8 +4,8 @@
 //! backslash at the end joins two lines. A line that begins with `#` is a comment, also between joined lines. udevd
 //! ignores a line whose pairs it cannot read, so a comment after a rule disables the whole rule.
 
-use memchr::memchr_iter;
 use memchr::memmem::Finder;
+use memchr::{memchr_iter, memrchr};
 
 use super::escapes::unescaped;
 
@@ -85,31 +85,52 @@ pub fn parse(bytes: &[u8]) -> Vec<Rule> {
 /// The rules of a file that have one of `words` in them. In a large file that has few of them this takes little time.
 #[must_use]
 pub fn with_words(bytes: &[u8], words: &[Finder]) -> Vec<Rule> {
-    let has_words = |bytes: &[u8]| words.iter().any(|word| word.find(bytes).is_some());
     let mut rules = Vec::new();
-    if !has_words(bytes) {
-        return rules;
-    }
-    let (mut start, mut first) = (0, 1);
-    for (index, end) in memchr_iter(b'\n', bytes).chain([bytes.len()]).enumerate() {
-        let whole = &bytes[start..end];
-        if is_continued(whole) {
-            continue;
+    // The end of the rule before, the line behind it, and the next place of each word.
+    let (mut from, mut line) = (0, 1);
+    let mut next: Vec<Option<usize>> = words.iter().map(|word| word.find(bytes)).collect();
+    while let Some(found) = next.iter().flatten().min().copied() {
+        let first = memrchr(b'\n', &bytes[from..found]).map_or(from, |before| from + before + 1);
+        let start = from + first_of_rule(&bytes[from..first]);
+        let mut ends = memchr_iter(b'\n', &bytes[found..]).map(|end| found + end);
+        let end = ends.find(|end| !is_continued(&bytes[start..*end])).unwrap_or(bytes.len());
+        line += memchr_iter(b'\n', &bytes[from..start]).count();
+        rules.extend(parse(&bytes[start..end]).into_iter().map(|rule| Rule { line: line + rule.line - 1, ..rule }));
+        from = bytes.len().min(end + 1);
+        line += memchr_iter(b'\n', &bytes[start..from]).count();
+        for (next, word) in next.iter_mut().zip(words) {
+            if next.is_some_and(|at| at < from) {
+                *next = word.find(&bytes[from..]).map(|at| from + at);
+            }
         }
-        if has_words(whole) {
-            rules.extend(parse(whole).into_iter().map(|rule| Rule { line: first + rule.line - 1, ..rule }));
-        }
-        (start, first) = (end + 1, index + 2);
     }
     rules
 }
 
-/// Whether the last of `lines` goes on in the next one.
+/// The last line of `text` that is no comment, and where it begins.
+fn last_line(text: &[u8]) -> Option<(usize, &[u8])> {
+    let mut end = text.len();
+    loop {
+        let start = memrchr(b'\n', &text[..end]).map_or(0, |before| before + 1);
+        if !text[start..end].trim_ascii_start().starts_with(b"#") {
+            return Some((start, &text[start..end]));
+        }
+        end = start.checked_sub(1)?;
+    }
+}
+
+/// Whether the last of `lines` goes on in the next one. A comment may stand between two lines that are joined.
 fn is_continued(lines: &[u8]) -> bool {
-    let mut last_first = lines.rsplit(|byte| *byte == b'\n');
-    // A comment may stand between two lines that are joined.
-    let not_comment = |line: &&[u8]| !line.trim_ascii_start().starts_with(b"#");
-    last_first.find(not_comment).is_some_and(|line| line.strip_suffix(b"\r").unwrap_or(line).ends_with(b"\\"))
+    last_line(lines).is_some_and(|(_, line)| line.strip_suffix(b"\r").unwrap_or(line).ends_with(b"\\"))
+}
+
+/// The beginning of the rule that goes on behind `text`, a number of whole lines; the end of these if there is none.
+fn first_of_rule(text: &[u8]) -> usize {
+    let mut start = text.len();
+    while let Some(before) = start.checked_sub(1).filter(|before| is_continued(&text[..*before])) {
+        start = last_line(&text[..before]).map_or(0, |(start, _)| start);
+    }
+    start
 }
 
 /// The pairs of a line. None: nothing that udevd takes for a rule.

@@ -11,7 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rustix::fs::StatVfsMountFlags;
 
 use super::container;
-use super::index::lines_with;
+use super::index::{self, lines_with};
 use super::kernel::read_sysctl;
 use super::root::Root;
 use super::staged::is_staged;
@@ -117,9 +117,8 @@ fn image_module(root: &Root) -> Module {
         (!kernels.is_empty()).then_some(kernels)
     });
     let is_built_in = |path: &Path| {
-        let list = root.entry(&path.join("modules.builtin"));
-        let text = list.as_ref().and_then(Entry::bytes).unwrap_or_default();
-        String::from_utf8_lossy(text).lines().any(|line| line.ends_with("/nf_conntrack.ko"))
+        let list = root.index(&path.join("modules.builtin"), |index| lines_with(index, "/nf_conntrack.ko"));
+        list.is_some_and(|lines| !lines.is_empty())
     };
     match kernels.take() {
         Some(kernels) if kernels.iter().all(|(path, _)| is_built_in(path)) => Module::BuiltIn,
@@ -186,33 +185,67 @@ fn other_root(root: &Root, waiting: Waiting, module: Module) -> OtherRoot {
 
 /// The persistent files that a boot reads.
 fn tree(files: &Files, module: Module, further: &[Read]) -> Result<Tree, Failure> {
-    let mut tree = Tree::default();
-    let mut done = HashSet::new();
-    loop {
+    let mut reading = Reading { files, tree: Tree::default(), done: HashSet::new() };
+    for source in boot::SOURCES {
         // A file may name others, and these may name others again.
-        let wanted = boot::wanted(&tree, module).into_iter().chain(further.iter().cloned());
-        let reads: Vec<Read> = wanted.filter(|read| done.insert(read.clone())).collect();
-        if reads.is_empty() {
-            return Ok(tree);
-        }
+        while reading.perform(source(&reading.tree, module))? {}
+    }
+    reading.perform(further.to_vec())?;
+    debug_assert!(
+        boot::SOURCES.iter().flat_map(|source| source(&reading.tree, module)).all(|read| reading.done.contains(&read)),
+        "a part of the boot depends on one that comes after it"
+    );
+    Ok(reading.tree)
+}
+
+/// The reads while a tree grows.
+struct Reading<'a> {
+    files: &'a Files<'a>,
+    tree: Tree,
+    done: HashSet<Read>,
+}
+
+impl Reading<'_> {
+    /// Performs those of `reads` that have not been done, and tells whether the tree has changed.
+    fn perform(&mut self, reads: Vec<Read>) -> Result<bool, Failure> {
+        let mut has_changed = false;
         for read in reads {
-            if let Read::Moments(path) = &read {
-                let root = files.root;
-                let moments = if is_second_name(root, path) { Vec::new() } else { root.moments(path) };
-                for (path, moment) in moments {
-                    tree.record_moment(path, moment);
-                }
-                continue;
-            }
-            let is_index = matches!(read, Read::Lines { .. });
-            for (path, entry) in files.found(&read)? {
-                // The first read of a path counts, because a file may name any path, that of a program too. Of an index,
-                // a later read knows more words than the one before.
-                if is_index || tree.get(&path).is_none() {
-                    tree.insert(path, entry);
-                }
+            if self.done.insert(read.clone()) {
+                has_changed |= self.add(&read)?;
             }
         }
+        Ok(has_changed)
+    }
+
+    /// Adds what `read` finds to the tree, and tells whether that has changed.
+    fn add(&mut self, read: &Read) -> Result<bool, Failure> {
+        if let Read::Moments(path) = read {
+            let root = self.files.root;
+            let moments = if is_second_name(root, path) { Vec::new() } else { root.moments(path) };
+            let has_some = !moments.is_empty();
+            for (path, moment) in moments {
+                self.tree.record_moment(path, moment);
+            }
+            return Ok(has_some);
+        }
+        let mut has_changed = false;
+        for (path, entry) in self.files.found(read)? {
+            let entry = match (self.tree.get(&path), entry) {
+                (None, entry) => entry,
+                // Each read of an index adds its lines.
+                (Some(Entry::File(lines)), Entry::File(more)) if matches!(read, Read::Lines { .. }) => {
+                    if more.is_empty() || lines.len() + more.len() > index::MOST {
+                        continue;
+                    }
+                    Entry::File([lines.as_slice(), &more].concat())
+                }
+                // The first read of a path counts, because a file may name any path, that of a program too.
+                _ => continue,
+            };
+            self.tree.insert(path, entry);
+            has_changed = true;
+        }
+        Ok(has_changed)
     }
 }
 
@@ -265,7 +298,7 @@ fn found(root: &Root, read: &Read) -> Result<Vec<(PathBuf, Entry)>, Failure> {
         }
         Read::Mentions { path, suffix, files, words } => return Ok(root.mentions(path, suffix, *files, words)),
         Read::FirstLine { path, start } => (path, root.first_line(path, start.as_bytes()).map(Entry::File)),
-        Read::Lines { path, words } => (path, root.index(path).map(|index| Entry::File(lines_with(&index, words)))),
+        Read::Lines { path, word } => (path, root.index(path, |index| Entry::File(lines_with(index, word)))),
     };
     Ok(entry.into_iter().map(|entry| (path.clone(), entry)).collect())
 }

@@ -35,6 +35,8 @@ pub struct Root {
     container: Option<Container>,
     /// The directories that the reads before this one have met, while a machine is observed.
     memory: Option<RefCell<Memory>>,
+    /// The index that was read last, by its path.
+    last_index: RefCell<(PathBuf, Option<Vec<u8>>)>,
 }
 
 impl Root {
@@ -42,7 +44,13 @@ impl Root {
     pub fn open(path: &Path) -> io::Result<Root> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let handle = rustix::fs::open(path, flags, Mode::empty())?;
-        let mut root = Root { handle: Rc::new(handle), path: path.to_owned(), container: None, memory: None };
+        let mut root = Root {
+            handle: Rc::new(handle),
+            path: path.to_owned(),
+            container: None,
+            memory: None,
+            last_index: RefCell::default(),
+        };
         if root.is_machine() {
             root.container = container::container();
         }
@@ -60,6 +68,7 @@ impl Root {
             path: self.path.clone(),
             container: self.container.clone(),
             memory: Some(RefCell::new(memory)),
+            last_index: RefCell::default(),
         }
     }
 
@@ -194,8 +203,19 @@ impl Root {
         Some(seconds * 1_000_000_000 + Moment::from(stat.st_mtime_nsec))
     }
 
-    /// The bytes of the index at `path`, which may be larger than other files. None: it cannot be read.
-    pub(super) fn index(&self, path: &Path) -> Option<Vec<u8>> {
+    /// What `look` finds in the index at `path`, which may be larger than other files. None: it cannot be read.
+    ///
+    /// An observation looks for several words in one index, one after the other: the last index is remembered.
+    pub(super) fn index<T>(&self, path: &Path, look: impl FnOnce(&[u8]) -> T) -> Option<T> {
+        let mut last = self.last_index.borrow_mut();
+        if self.memory.is_none() || last.0 != path {
+            last.1 = self.index_bytes(path);
+            path.clone_into(&mut last.0);
+        }
+        last.1.as_deref().map(look)
+    }
+
+    fn index_bytes(&self, path: &Path) -> Option<Vec<u8>> {
         let spot = self.find(path).ok()?;
         let stat = spot.stat.as_ref()?;
         let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
