@@ -7,10 +7,24 @@ impl Desired {
     /// compares requests and guards nothing, so a short hash will do: FNV-1a with 64 bits, in hexadecimal digits.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        let Desired { wants, live, enters_root, persist, file, conflicts, exclusive, module, loader, .. } = self;
-        let Desired { uncertain, initrd, backup, .. } = self;
-        let mut meaning = format!("{live} {enters_root} {persist} {} {conflicts:?} {exclusive}", file.display());
-        meaning += &format!(" {module:?} {loader:?} {uncertain:?} {initrd:?} {backup}");
+        // Every field is named here, so that a new one cannot be forgotten.
+        let Desired {
+            wants,
+            live,
+            enters_root,
+            persist,
+            file,
+            conflicts,
+            masks,
+            exclusive,
+            module,
+            loader,
+            uncertain,
+            initrd,
+            backup,
+        } = self;
+        let mut meaning = format!("{live} {enters_root} {persist} {} {conflicts:?} {masks:?}", file.display());
+        meaning += &format!(" {exclusive} {module:?} {loader:?} {uncertain:?} {initrd:?} {backup:?}");
         for want in wants.values() {
             meaning += &format!(" {} {:?}", want.name, want.aim);
         }
