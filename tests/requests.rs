@@ -32,7 +32,8 @@ fn a_request_of_a_boot_is_carried_out_too() {
     for case in groups("boots").iter().flat_map(|group| cases(group)).filter(|case| case.request().is_some()) {
         let image = IMAGES.iter().find(|image| image.boots(&case)).expect("an image boots it");
         let (report, _) = applied(&case, Some(image));
-        assert!(report.changed, "{}", case.name);
+        // The guest of such a case is prepared so that nothing is left to change.
+        assert!(report.changed || case.directory.join("setup").exists(), "{}", case.name);
     }
 }
 

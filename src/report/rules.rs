@@ -79,6 +79,16 @@ pub const RULES: &[Rule] = &[
     ),
     rule("no_limit", "The limit is 0: the table may use all memory.", "Choose a limit."),
     rule(
+        "also_changes",
+        "A setting that the request does not name gets another value at the next boot.",
+        "Name the setting in the request, or choose another `file`.",
+    ),
+    rule(
+        "leftover",
+        "A file that a killed run may have left is not one of ours.",
+        "Look at it, and remove it by hand.",
+    ),
+    rule(
         "boot_not_guaranteed",
         "The module may be loaded after the files are read at boot.",
         "Set `module` to `load`, if the values must last.",
