@@ -23,7 +23,7 @@ use crate::table::analysis::look::Look;
 use crate::table::gather::{self, DiagnoseOptions};
 use crate::table::view::words;
 use crate::table::watch::{self, Display, WatchOptions};
-use crate::{request, run as runs, schema, show};
+use crate::{request, run as runs, show};
 
 pub use arguments::command;
 use arguments::{Chosen, Command, RunArguments};
@@ -63,7 +63,7 @@ fn answer(command: Command) -> Answer {
         }
         Command::Module { name } => ansible::run(name, read(None)),
         Command::Dsc { operation, root } => dsc::run(operation, || read(None), &root.path),
-        Command::Schema { of, output } => rendered(&schema::of(of), &output, Exit::Done),
+        Command::Schema { of, output } => rendered(&of, &output, Exit::Done),
         Command::Status(arguments) => {
             let status = gather::status(&arguments.options());
             rendered(&status, &arguments.output, status.exit())

@@ -1,10 +1,10 @@
 //! Says of which machine and moment a report is, so that a fleet can keep its reports and see which are stale.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The machine, the moment and the program behind a report.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Origin {
     /// The name of the machine on which the run was.

@@ -16,7 +16,6 @@ pub mod text;
 
 use std::path::PathBuf;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::answer::Exit;
@@ -34,7 +33,8 @@ use crate::warning::Warning;
 pub use doubt::DoubtReport;
 
 /// Whether a run may change the machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// The run changes what differs.
@@ -44,7 +44,8 @@ pub enum Mode {
 }
 
 /// The state that a run found and its changes; in a check, the changes that apply would make.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Report {
     /// The machine, the moment and the program behind the report.
@@ -96,7 +97,8 @@ impl Agreement {
 }
 
 /// One setting in a report.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SettingReport {
     /// The canonical name.
@@ -118,7 +120,8 @@ pub struct SettingReport {
 }
 
 /// The value that a request asks for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct DesiredReport {
     /// The rule by which the live and the boot value must compare with this one.
@@ -130,7 +133,8 @@ pub struct DesiredReport {
 }
 
 /// The rule by which a value must compare with the desired one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Rule {
     /// The value must be equal.
@@ -142,7 +146,8 @@ pub enum Rule {
 }
 
 /// A kernel value before and after a run. Null: the kernel has no such setting, or there is no live side.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct LiveReport {
     /// The value before.
@@ -154,7 +159,8 @@ pub struct LiveReport {
 }
 
 /// The value that the next boot sets, before and after a run. Null: no file sets it, and the kernel's default applies.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BootReport {
     /// The value before.
@@ -172,7 +178,8 @@ pub struct BootReport {
 }
 
 /// One thing that changed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Change {
     /// A module was loaded.
@@ -208,7 +215,8 @@ pub enum Change {
 }
 
 /// The action on a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FileAction {
     /// The file was created.
@@ -220,7 +228,8 @@ pub enum FileAction {
 }
 
 /// Text before and after, in the form of Ansible's `diff`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Diff {
     /// The name of the text before: a path, or `live sysctls`.

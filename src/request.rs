@@ -9,7 +9,6 @@ mod json;
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -29,7 +28,8 @@ pub const DEFAULT_FILE: &str = "/etc/sysctl.d/90-conntrack.conf";
 pub const FILE_HINT: &str = "name a *.conf directly in /etc/sysctl.d, such as /etc/sysctl.d/90-conntrack.conf";
 
 /// The state that a user asks for. The options of a run (check mode, another root) are not part of it.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Request {
     /// Maps the name of a setting to its exact value. Every name of a setting is accepted: `nf_conntrack_max`,
@@ -41,7 +41,7 @@ pub struct Request {
     pub state: State,
     /// Whether the live kernel is managed. If not, the report still shows its values. With `--root`, only a request that says
     /// true manages it.
-    #[schemars(with = "bool")]
+    #[cfg_attr(test, schemars(with = "bool"))]
     pub live: Live,
     /// Whether the next boot is managed, by `file`. If not, the report still shows its values.
     pub persist: bool,
@@ -130,7 +130,8 @@ impl From<Live> for bool {
 }
 
 /// Whether the file assigns the settings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// The settings have their values.
@@ -140,7 +141,8 @@ pub enum State {
 }
 
 /// The action if another file's assignment would win at boot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Conflicts {
     /// Fail, and name the file, the line and the remedies.
@@ -152,7 +154,8 @@ pub enum Conflicts {
 }
 
 /// The action if connection tracking is a module that is not loaded in time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ModulePolicy {
     /// Load it now, and have the next boot load it before the files are read (a line in /etc/modules-load.d).
@@ -164,7 +167,8 @@ pub enum ModulePolicy {
 }
 
 /// The action if the next boot cannot be known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Uncertain {
     /// Do what can be done, and warn. The settings are not in sync.
@@ -174,7 +178,8 @@ pub enum Uncertain {
 }
 
 /// The action if a new file of ours would hide lines of a package's file of the same name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Masks {
     /// Fail, and name the lines and the remedies.
@@ -184,7 +189,8 @@ pub enum Masks {
 }
 
 /// The action if an initrd is older than a file of which it holds a copy, and a setting rests on that.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Initrd {
     /// Leave it alone. The next boot of such a setting cannot be known.

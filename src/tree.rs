@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 use serde::{Serialize, Serializer};
 
 /// A line of a file: the place of an assignment.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Place {
     /// The path as the loader names it, inside the root.

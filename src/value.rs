@@ -3,10 +3,8 @@
 //! A request may use fewer forms than the kernel would take, on purpose: the kernel silently reads `010` as 8, and `5 6`
 //! as 5.
 
-use std::borrow::Cow;
 use std::fmt;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
 use crate::kernel::catalog::{Setting, ValueKind};
@@ -54,13 +52,14 @@ impl<'de> Deserialize<'de> for WireValue {
     }
 }
 
-impl JsonSchema for WireValue {
-    fn schema_name() -> Cow<'static, str> {
+#[cfg(test)]
+impl schemars::JsonSchema for WireValue {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
         "Value".into()
     }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
             "description": "An integer; or a string: decimal digits, a boolean word (true, yes, on, false, no, off) for \
                             a switch, a duration (8h, 5d, 1h30m) for a timeout; null only with state absent.",
             "type": ["integer", "string", "boolean", "null"],

@@ -6,7 +6,6 @@ mod remedy;
 mod rivals;
 mod unread;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::boot::{self, Arrival, Boot, Outlook};
@@ -25,7 +24,8 @@ pub use rivals::{Rivals, rivals};
 pub use unread::unread_reason;
 
 /// The state of one setting; if several apply, the most serious one. The names are stable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Everything that the request manages for this setting is as desired: live, and after the next boot.

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::boot::{Certainty, Evidence, LaterWrite, Writer};
 
 /// The codes of warnings. The names are stable: playbooks and alerts may match on them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Code {
     /// The setting is not in the catalog; it is handled as a plain integer.
@@ -34,7 +34,8 @@ pub enum Code {
 }
 
 /// One fact that a user should know.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Warning {
     /// The kind of warning.
@@ -44,7 +45,7 @@ pub struct Warning {
     /// The setting that the warning is about.
     pub key: Option<String>,
     /// The program, if the code is `later_writer`.
-    #[schemars(with = "Option<Writer>")]
+    #[cfg_attr(test, schemars(with = "Option<Writer>"))]
     pub by: Option<String>,
 }
 

@@ -129,10 +129,10 @@ fn the_fields_are_those_of_the_schema() {
 }
 
 #[test]
-fn the_committed_schemas_are_those_of_the_types() {
+fn the_program_prints_the_committed_schemas() {
     for of in ["request", "report"] {
-        let committed = project().join(format!("schemas/{of}.schema.json"));
-        golden(&committed, &Run::new(&["schema", of]).finish().stdout);
+        let committed = text(&project().join(format!("schemas/{of}.schema.json")));
+        assert_eq!(Run::new(&["schema", of]).finish().stdout, committed);
     }
 }
 

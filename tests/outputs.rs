@@ -16,6 +16,7 @@ use conntrack_sysctl::failure::{Failure, Kind};
 use conntrack_sysctl::report::finding::{Severity, findings};
 use conntrack_sysctl::report::{Change, FileAction, Mode, Report, ansible, dsc, github, rules, salt};
 use conntrack_sysctl::request;
+use conntrack_sysctl::schema::Of;
 use conntrack_sysctl::show::{Inventory, Story};
 use conntrack_sysctl::summarize::Summary;
 use conntrack_sysctl::table::analysis::diagnosis::Diagnosis;
@@ -23,7 +24,6 @@ use conntrack_sysctl::table::analysis::look::Look;
 use conntrack_sysctl::table::analysis::status::Status;
 use conntrack_sysctl::text::{seconds_of, utc};
 use conntrack_sysctl::warning::{Code, Warning};
-use schemars::Schema;
 use serde_json::{Value, json};
 
 fn outputs() -> PathBuf {
@@ -96,7 +96,7 @@ fn every_value_has_json_and_text_and_names_each_output_once() {
         names::<Inventory>(),
         names::<Story>(),
         names::<Summary>(),
-        names::<Schema>(),
+        names::<Of>(),
         names::<Status>(),
         names::<Diagnosis>(),
         names::<Look>(),

@@ -41,7 +41,6 @@ const ROOMS: &[Room] = &[
             "report",
             "request",
             "run",
-            "schema",
             "show",
             "snapshot",
             "summarize",
@@ -57,7 +56,7 @@ const ROOMS: &[Room] = &[
         &["clap"],
     ),
     room("clients", &["answer", "failure", "report", "request", "run", "schema", "show"], &[]),
-    room("schema", &["answer", "report", "request", "value"], &[]),
+    room("schema", &["answer"], &[]),
     room(
         "table",
         &["host", "table::analysis", "table::model", "table::source", "table::view", "table::view::terminal", "text"],

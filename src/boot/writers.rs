@@ -11,11 +11,8 @@ mod service;
 mod tuned;
 mod ufw;
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::doubt::{About, Doubt, Reason};
 use crate::kernel::catalog::{Key, Name};
@@ -129,15 +126,15 @@ impl Written {
 }
 
 /// A report names a program by its name. The names and what they mean come from the rows.
-impl JsonSchema for Writer {
-    fn schema_name() -> Cow<'static, str> {
+#[cfg(test)]
+impl schemars::JsonSchema for Writer {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
         "Writer".into()
     }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let name =
-            |writer: &&Writer| json_schema!({"description": writer.summary, "type": "string", "const": writer.name});
-        json_schema!({
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let name = |writer: &&Writer| schemars::json_schema!({"description": writer.summary, "type": "string", "const": writer.name});
+        schemars::json_schema!({
             "description": "The programs that write settings after the boot's loader.",
             "oneOf": WRITERS.iter().map(name).collect::<Vec<_>>(),
         })

@@ -8,7 +8,6 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
-use schemars::Schema;
 
 use crate::answer::{Answer, Exit, Output, Printed};
 use crate::clients::ansible::AnsibleModule;
@@ -105,7 +104,7 @@ pub(super) enum Command {
         ]))]
         of: Of,
         #[command(flatten)]
-        output: Chosen<Schema>,
+        output: Chosen<Of>,
     },
     /// Show how full the table is, and how many packets were dropped.
     #[command(defer(|command| {

@@ -5,11 +5,14 @@
 
 use std::path::Path;
 
+use serde_json::Value;
+
 use crate::answer::{Answer, Exit};
 use crate::failure::{Failure, Kind};
 use crate::report::{Report, dsc};
+use crate::schema::{self, Of};
 use crate::show::{self, Inventory};
-use crate::{request, run, schema};
+use crate::{request, run};
 
 /// The operations that DSC asks of a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +35,7 @@ pub enum Operation {
 #[must_use]
 pub fn run(operation: Operation, input: impl FnOnce() -> Result<Vec<u8>, Failure>, root: &Path) -> Answer {
     let answer = match operation {
-        Operation::Schema => Ok(Answer::new(schema::of_instances(), Exit::Done)),
+        Operation::Schema => Ok(schema()),
         _ => input().and_then(|request| answer(operation, &request, root)),
     };
     answer.unwrap_or_else(|failure| Answer {
@@ -55,8 +58,14 @@ fn answer(operation: Operation, request: &[u8], root: &Path) -> Result<Answer, F
         Operation::Export if is_empty => Ok(Answer::new(dsc::exported(&inventory(root)?), Exit::Done)),
         Operation::Export => Err(Failure::new(Kind::BadRequest, "export takes no filter: it exports all settings")
             .hint("leave the input out")),
-        Operation::Schema => Ok(Answer::new(schema::of_instances(), Exit::Done)),
+        Operation::Schema => Ok(schema()),
     }
+}
+
+/// The schema of the instances, on one line, as DSC reads every answer.
+fn schema() -> Answer {
+    let schema: Value = serde_json::from_str(schema::of(Of::Instance)).expect("a schema is JSON");
+    Answer::new(schema.to_string(), Exit::Done)
 }
 
 fn with_messages(render: fn(&Report) -> String, report: &Report) -> Answer {

@@ -4,7 +4,6 @@
 //! properties. Messages go to standard error, one JSON object on each line, with the level as its key. The source is
 //! PowerShell/DSC, docs/reference/schemas/resource/stdout and docs/concepts/resources/anatomy.md.
 
-use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -19,7 +18,8 @@ use crate::value::WireValue;
 use crate::verify::Verdict;
 
 /// The state of a setting. An answer has it in the place of the desired value of a request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Actual {
     /// The kernel's value. Null: the kernel has no such setting, or there is no live side.

@@ -1,9 +1,7 @@
 //! Defines how many copies of the old content of a file are kept. In JSON it is true, false or a number.
 
-use std::borrow::Cow;
 use std::fmt;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 /// The copies that are kept if the request says true.
@@ -52,8 +50,9 @@ impl Visitor<'_> for Reader {
     }
 }
 
-impl JsonSchema for Backup {
-    fn schema_name() -> Cow<'static, str> {
+#[cfg(test)]
+impl schemars::JsonSchema for Backup {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
         "Backup".into()
     }
 
@@ -61,7 +60,7 @@ impl JsonSchema for Backup {
         true
     }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"anyOf": [{"type": "boolean"}, {"type": "integer", "minimum": 1, "maximum": MOST}]})
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"anyOf": [{"type": "boolean"}, {"type": "integer", "minimum": 1, "maximum": MOST}]})
     }
 }

@@ -1,8 +1,5 @@
 //! Defines which init systems a request names, by the loaders that they run. The names come from [`SYSTEMS`].
 
-use std::borrow::Cow;
-
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -75,26 +72,26 @@ impl<'de> Deserialize<'de> for LoaderChoice {
     }
 }
 
-impl JsonSchema for LoaderChoice {
-    fn schema_name() -> Cow<'static, str> {
+#[cfg(test)]
+impl schemars::JsonSchema for LoaderChoice {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
         "LoaderChoice".into()
     }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let name =
-            |name: &str, description: &str| json_schema!({"description": description, "type": "string", "const": name});
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let name = |name: &str, description: &str| schemars::json_schema!({"description": description, "type": "string", "const": name});
         let both = format!("The settings must be right with {} and with {}.", BOTH.1[0].name, BOTH.1[1].name);
         let mut ways = vec![name(AUTO, "The loader that this host boots with.")];
         ways.extend(SYSTEMS.iter().map(|system| name(system.name, system.summary)));
         ways.push(name(BOTH.0, &both));
-        ways.push(json_schema!({
+        ways.push(schemars::json_schema!({
             "description": "The settings must be right with each of these.",
             "type": "array",
             "items": {"type": "string", "enum": SYSTEMS.map(|system| system.name)},
             "minItems": 1,
             "uniqueItems": true,
         }));
-        json_schema!({"description": "The program that reads the files at boot.", "oneOf": ways})
+        schemars::json_schema!({"description": "The program that reads the files at boot.", "oneOf": ways})
     }
 }
 
