@@ -40,6 +40,7 @@ pub mod failure;
 pub mod formats;
 pub mod host;
 pub mod kernel;
+pub mod order;
 pub mod origin;
 pub mod plan;
 pub mod report;

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, Kind};
 use crate::kernel::catalog::{Key, Name};
+use crate::order::sorted_by;
 use crate::request::{Aim, Desired};
 use crate::snapshot::{Leftover, LiveValue, Module, Snapshot};
 use crate::tree::Tree;
@@ -181,8 +182,7 @@ fn replacements(before: &Tree, after: &Tree) -> Vec<Step> {
             steps.push(Step::ReplaceFile { path: real.to_owned(), before, after });
         }
     }
-    steps.sort_by(|a, b| path_of(a).cmp(&path_of(b)));
-    steps
+    sorted_by(steps, |one, other| path_of(one).cmp(&path_of(other)))
 }
 
 fn path_of(step: &Step) -> Option<&Path> {

@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 use crate::boot::{self, Arrival, Boot, System, Unread, UnreadCause};
 use crate::failure::{Failure, Kind};
 use crate::kernel::catalog::{self, Key, Name};
+use crate::order::InOrder;
 use crate::request;
 use crate::snapshot::Snapshot;
 use crate::tree::{Place, Tree};
@@ -118,7 +119,7 @@ fn in_words<S: Serializer>(arrival: &Arrival, serializer: S) -> Result<S::Ok, S:
 pub fn inventory(snapshot: &Snapshot) -> Inventory {
     let boot = boot::boot(snapshot, boot::detected(&snapshot.tree));
     let live = snapshot.live.iter().flat_map(|live| live.sysctls.keys()).filter_map(Key::name);
-    let names: BTreeSet<Name> = live.chain(boot.assigned().cloned()).collect();
+    let names: BTreeSet<Name> = live.chain(boot.assigned().cloned()).into_set();
     listed(&names, snapshot, &boot)
 }
 
@@ -128,7 +129,7 @@ pub fn named(names: &[String], snapshot: &Snapshot) -> Result<Inventory, Failure
     let setting = |(index, name): (usize, &String)| {
         known(name, snapshot).map_err(|failure| failure.at(format!("/settings/{index}")))
     };
-    let names: BTreeSet<Name> = names.iter().enumerate().map(setting).collect::<Result<_, _>>()?;
+    let names = names.iter().enumerate().map(setting).collect::<Result<Vec<Name>, _>>()?.into_iter().into_set();
     let boot = boot::boot(snapshot, boot::detected(&snapshot.tree));
     Ok(listed(&names, snapshot, &boot))
 }

@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use crate::answer::{Exit, Output, Printed};
+use crate::order::{InOrder, sorted_by};
 use crate::origin::Origin;
 use crate::report::finding::{Finding, findings};
 use crate::report::{Agreement, Mode, Report, SettingReport};
@@ -63,7 +64,7 @@ impl Summary {
         for host in &mut hosts {
             host.is_stale = host.time().zip(newest).is_some_and(|(time, newest)| newest - time > DAY);
         }
-        hosts.sort_by(|a, b| (rank(a.outcome), &a.name).cmp(&(rank(b.outcome), &b.name)));
+        let hosts = sorted_by(hosts, |a, b| (rank(a.outcome), &a.name).cmp(&(rank(b.outcome), &b.name)));
         let count = |outcome| hosts.iter().filter(|host| host.outcome == outcome).count();
         Summary {
             in_sync: count(Agreement::InSync),
@@ -94,7 +95,7 @@ impl Summary {
     /// The names of all settings in the reports.
     #[must_use]
     pub fn settings(&self) -> BTreeSet<&str> {
-        self.hosts.iter().flat_map(|host| &host.settings).map(|setting| setting.name.as_str()).collect()
+        self.hosts.iter().flat_map(|host| &host.settings).map(|setting| setting.name.as_str()).into_set()
     }
 
     /// The numbers in one line.

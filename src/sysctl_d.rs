@@ -18,6 +18,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use crate::kernel::catalog::{Key, Name};
+use crate::order::InOrder;
 use crate::tree::{Place, Tree};
 
 pub use dialect::Dialect;
@@ -124,13 +125,13 @@ pub fn excluded<'a>(read: &'a [Placed], dialect: &Dialect) -> BTreeMap<&'a Place
     let kept = (dialect.kept)(read);
     let (assigned, excluded): (Vec<&Placed>, Vec<&Placed>) =
         kept.into_iter().partition(|placed| placed.assignment.value.is_some());
-    let written: BTreeSet<&[u8]> = assigned.iter().map(|placed| placed.assignment.path.as_slice()).collect();
+    let written: BTreeSet<&[u8]> = assigned.iter().map(|placed| placed.assignment.path.as_slice()).into_set();
     let exclusions: BTreeMap<&[u8], &Place> =
-        excluded.iter().map(|placed| (placed.assignment.path.as_slice(), &placed.place)).collect();
+        excluded.iter().map(|placed| (placed.assignment.path.as_slice(), &placed.place)).into_map();
     let dropped = read
         .iter()
         .filter(|placed| placed.assignment.value.is_some() && !written.contains(placed.assignment.path.as_slice()));
-    dropped.filter_map(|placed| Some((&placed.place, *exclusions.get(placed.assignment.path.as_slice())?))).collect()
+    dropped.filter_map(|placed| Some((&placed.place, *exclusions.get(placed.assignment.path.as_slice())?))).into_map()
 }
 
 /// The assignment of the setting `name` at `line` of a file of these bytes, in the first dialect that has one there.

@@ -5,7 +5,6 @@
 //! the reboot".
 
 use std::cell::OnceCell;
-use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use super::doubt::{Doubt, Reason};
@@ -17,6 +16,7 @@ use super::udev::{self, Rerun};
 use crate::formats::kernel_arguments;
 use crate::kernel::catalog::Key;
 use crate::kernel::modules::{CONNTRACK, REASSEMBLY};
+use crate::order::{InOrder, sorted_by};
 use crate::snapshot::Module;
 use crate::sysctl_d::Write;
 use crate::tree::{Place, Read, Tree};
@@ -103,7 +103,7 @@ pub(super) fn names(systems: &[&System], tree: &Tree) -> BTreeSet<String> {
     let mut configuration = Configuration::of(tree, None);
     // The modules that connection tracking needs may have soft dependencies too. Those that depmod found matter only where a
     // line of modprobe.d has to do with them.
-    let needed: BTreeSet<String> = kernels.iter().filter_map(|kernel| kernel.needs(CONNTRACK)).flatten().collect();
+    let needed: BTreeSet<String> = kernels.iter().filter_map(|kernel| kernel.needs(CONNTRACK)).flatten().into_set();
     let of_needed = |configuration: &Configuration| -> Vec<String> {
         needed.iter().flat_map(|name| configuration.names(name).into_iter().filter(move |it| it != name)).collect()
     };
@@ -120,8 +120,8 @@ pub(super) fn names(systems: &[&System], tree: &Tree) -> BTreeSet<String> {
     let listed = lists.flat_map(|lists| named(tree, lists));
     let named = listed.flat_map(|named| configuration.names(&named.module)).chain(of_needed);
     // A word that cannot be the name of a file is not a module.
-    let names: BTreeSet<String> = named.filter(|name| !name.is_empty() && !name.contains(['/', '\n'])).collect();
-    names.into_iter().take(MOST_NAMES).collect()
+    let names: BTreeSet<String> = named.filter(|name| !name.is_empty() && !name.contains(['/', '\n'])).into_set();
+    names.into_iter().take(MOST_NAMES).into_set()
 }
 
 /// The arrival of connection tracking at a boot, with its parameters.
@@ -158,8 +158,8 @@ pub(super) fn comings<'a>(tree: &'a Tree, module: Module, system: &System) -> Ve
         };
         (kernel, coming)
     };
-    let mut comings: Vec<(Kernel<'_>, Coming)> = kernels.into_iter().map(under).collect();
-    comings.sort_by_key(|(_, coming)| Reverse(coming.lateness()));
+    let comings: Vec<(Kernel<'_>, Coming)> = kernels.into_iter().map(under).collect();
+    let mut comings = sorted_by(comings, |(_, one), (_, other)| other.lateness().cmp(&one.lateness()));
     let is_mixed = comings.iter().any(|(_, coming)| coming.lateness() < LATEST);
     for (of, coming) in comings.iter_mut().filter(|_| is_mixed) {
         if let Arrival::Late { kernel, .. } = &mut coming.arrival {

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use crate::formats::depmod;
 use crate::kernel::modules;
 use crate::kernel::release::Release;
+use crate::order::{InOrder, sorted_by};
 use crate::snapshot::Module;
 use crate::tree::{Entry, Read, Tree};
 
@@ -182,7 +183,7 @@ pub(super) fn reads(tree: &Tree) -> Vec<Read> {
     }
     let directories = directories(tree);
     reads.extend(directories.iter().flat_map(|(directory, _)| of_modules(directory.join(BUILT_IN), OWN.into_iter())));
-    let names: BTreeSet<String> = directories.into_iter().map(|(_, name)| name).chain(running(tree)).collect();
+    let names: BTreeSet<String> = directories.into_iter().map(|(_, name)| name).chain(running(tree)).into_set();
     let configurations = names.iter().filter(|name| hz_of(tree, name).is_none()).flat_map(|name| configurations(name));
     reads.extend(configurations.map(|path| Read::FirstLine { path, start: HZ }));
     reads
@@ -234,9 +235,9 @@ pub(super) fn directories(tree: &Tree) -> Vec<(PathBuf, String)> {
 fn releases(tree: &Tree) -> Vec<(PathBuf, String)> {
     let listed = MODULES.iter().flat_map(|directory| tree.in_directory(Path::new(directory)));
     let directories = listed.filter(|(_, entry)| **entry == Entry::Directory);
-    let mut releases: Vec<(PathBuf, String)> =
+    let releases: Vec<(PathBuf, String)> =
         directories.filter_map(|(path, _)| Some((path.to_owned(), path.file_name()?.to_str()?.to_owned()))).collect();
-    releases.sort_by(|(_, one), (_, other)| newer_first(one, other));
+    let mut releases = sorted_by(releases, |(_, one), (_, other)| newer_first(one, other));
     releases.truncate(MOST);
     releases
 }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use super::scripts;
 use super::systems::{SYSTEMD, SYSVINIT, System};
 use crate::formats::mounts::{self, Mount, Planned, mount_of};
+use crate::order::InOrder;
 use crate::tree::{Entry, Read, Tree};
 
 /// The mounts of the process, and so those in which the files were read.
@@ -130,7 +131,7 @@ impl Mounts {
             standing => standing,
         };
         let mut by_point: BTreeMap<PathBuf, Standing> =
-            to_come.map(|line| (line.point.clone(), of_line(line))).collect();
+            to_come.map(|line| (line.point.clone(), of_line(line))).into_map();
         // Of several mounts at one point the last one is seen.
         by_point.extend(observed.mounts.iter().map(|mount| (mount.point.clone(), observed.standing(mount))));
         Mounts { by_point }

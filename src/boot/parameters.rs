@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use crate::formats::kernel_arguments::{self, Argument};
 use crate::kernel::catalog::{BUCKETS, Key, MAX, Name, PREFIX};
 use crate::kernel::sizes::{MOST_BUCKETS, default_expectations, limit_for_hashsize, rounded_buckets};
+use crate::order::InOrder;
 use crate::sysctl_d::Write;
 use crate::tree::{Place, Read, Tree};
 
@@ -123,7 +124,7 @@ pub(in crate::boot) fn sysctls(tree: &Tree, keys: &BTreeSet<Key>) -> Vec<Write> 
 /// The settings that parameters of connection tracking can set.
 pub(in crate::boot) fn of_options() -> BTreeSet<Name> {
     let others = ["expect_max", "acct", "timestamp", "helper"].map(|last| Key::new(format!("{PREFIX}{last}")).name());
-    others.into_iter().flatten().chain([BUCKETS, MAX]).collect()
+    others.into_iter().flatten().chain([BUCKETS, MAX]).into_set()
 }
 
 /// The settings that the parameters of connection tracking set, as writes. `hashsize` sets the limit and the expectations

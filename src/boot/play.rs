@@ -17,6 +17,7 @@ use crate::kernel::catalog::{Access, FRAG6_HIGH, FRAG6_LOW, Key, Name};
 use crate::kernel::number::kernel_reading;
 use crate::kernel::quirks::Quirk;
 use crate::kernel::sizes::{FRAG6_HIGH_DEFAULT, FRAG6_LOW_DEFAULT};
+use crate::order::InOrder;
 use crate::snapshot::Snapshot;
 use crate::sysctl_d::{self, Dialect, Placed, Write};
 use crate::tree::Place;
@@ -160,14 +161,14 @@ impl Play<'_> {
 
     /// The values so far.
     fn values(&self) -> BTreeMap<Name, i64> {
-        self.outlooks.iter().filter_map(|(name, outlook)| Some((name.clone(), outlook.value?))).collect()
+        self.outlooks.iter().filter_map(|(name, outlook)| Some((name.clone(), outlook.value?))).into_map()
     }
 
     /// Lets a later writer write, and lists what decides then, or may decide.
     fn run(&mut self, by: &'static Writer, scene: &Scene) -> Vec<LaterWrite> {
         let written = (by.writes)(scene);
         self.doubts.extend(written.iter().filter_map(Written::unknown).cloned());
-        let settings: BTreeSet<Name> = written.iter().filter_map(Written::setting).collect();
+        let settings: BTreeSet<Name> = written.iter().filter_map(Written::setting).into_set();
         let decides = |play: &Self, name: &Name| play.outlooks.get(name).and_then(Outlook::decided_by).cloned();
         let before: Vec<Option<Place>> = settings.iter().map(|name| decides(self, name)).collect();
         let sure = || written.iter().filter_map(Written::sure);
@@ -223,7 +224,7 @@ impl Play<'_> {
     /// before the loader or after.
     fn unordered(&self, rerun: &Rerun, keys: &BTreeSet<Key>) -> Option<Doubt> {
         let writes = if rerun.reads_all() { Vec::new() } else { rerun.writes(&self.snapshot.tree, keys) };
-        let names: BTreeSet<Name> = self.differing(&writes).into_keys().collect();
+        let names: BTreeSet<Name> = self.differing(&writes).into_keys().into_set();
         (!names.is_empty()).then(|| Doubt::of_line(Reason::UdevRule, &rerun.rule).about(About::Only(names)))
     }
 
@@ -239,10 +240,10 @@ impl Play<'_> {
     /// The settings to which `writes` give another value than they have now, each with the line that does.
     fn differing<'w>(&self, writes: &'w [Write]) -> BTreeMap<Name, &'w Place> {
         let of_write = |write: &'w Write| Some((write.key.name()?, (self.reading(write)?, &write.place)));
-        let last: BTreeMap<Name, (i64, &Place)> = writes.iter().filter_map(of_write).collect();
+        let last: BTreeMap<Name, (i64, &Place)> = writes.iter().filter_map(of_write).into_map();
         let value = |name: &Name| self.outlooks.get(name).and_then(|outlook| outlook.value);
         let differs = last.into_iter().filter(|(name, (number, _))| value(name) != Some(*number));
-        differs.map(|(name, (_, place))| (name, place)).collect()
+        differs.map(|(name, (_, place))| (name, place)).into_map()
     }
 
     /// Records a write that comes before the module is there.

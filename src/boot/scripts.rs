@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use super::systems::{SYSTEMD, System};
 use super::udev;
 use crate::formats::unit;
+use crate::order::InOrder;
 use crate::tree::{Entry, Picked, Place, Read, Tree};
 
 pub(super) use command::{Effect, effects};
@@ -319,7 +320,7 @@ fn named_scripts(lines: &[Line]) -> BTreeSet<PathBuf> {
         .filter(is_script)
         .map(PathBuf::from)
         .take(MOST_SCRIPTS)
-        .collect()
+        .into_set()
 }
 
 /// The administrator's units.
@@ -378,7 +379,7 @@ pub(super) fn named_units(tree: &Tree) -> BTreeSet<String> {
     let drop_ins = drop_in_directories(tree).flat_map(|directory| tree.in_directory(directory));
     let read = files.chain(drop_ins).flat_map(|(path, _)| unit::parse(tree.bytes(path).unwrap_or_default()));
     let names = read.filter(|assignment| STARTS.contains(&assignment.name.as_str()));
-    names.flat_map(|it| it.value.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect()
+    names.flat_map(|it| it.value.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).into_set()
 }
 
 /// The lines of a unit that run something, or go on with a line that does.

@@ -9,6 +9,7 @@ use super::{Boot, Lost, Outlook};
 use crate::kernel::bounds::{Bounds, Clock};
 use crate::kernel::catalog::{CATALOG, Key, MAX, Name, ValueKind};
 use crate::kernel::modules::CONNTRACK;
+use crate::order::InOrder;
 use crate::snapshot::{Snapshot, has_conntrack};
 use crate::tree::Place;
 
@@ -51,7 +52,7 @@ impl Terms {
             };
             let name = Name::from(setting);
             if setting.until.is_some_and(|until| until < release) {
-                let gone: BTreeSet<Key> = name.keys().collect();
+                let gone: BTreeSet<Key> = name.keys().into_set();
                 terms.keys.retain(|key| !gone.contains(key));
             } else if setting.is_in(release) && !is_there {
                 terms.keys.insert(name.into());
@@ -86,7 +87,7 @@ impl Terms {
             .iter()
             .filter(|name| outlooks.get(name).is_some_and(|it| it.value.is_some()))
             .cloned()
-            .collect();
+            .into_set();
         doubts.extend(self.doubt(assigned));
         doubts
     }
@@ -97,7 +98,7 @@ impl Terms {
         let is_lost = |outlook: &Outlook| matches!(outlook.lost, Some(Lost::NoSuchKey(_) | Lost::Refused(_)));
         let takes = |boot: &Boot, name: &Name| boot.outlooks.get(name).is_some_and(|it| it.lost.is_none());
         let lost = boot.outlooks.iter().filter(|(name, own)| is_lost(own) && all.iter().any(|boot| takes(boot, name)));
-        self.doubt(lost.map(|(name, _)| name.clone()).collect())
+        self.doubt(lost.map(|(name, _)| name.clone()).into_set())
     }
 
     fn named(&self, doubt: Doubt) -> Doubt {
@@ -136,7 +137,7 @@ pub fn running_bounds(snapshot: &Snapshot) -> Bounds {
 /// If connection tracking has made none (no module, an image), today's names are assumed: those of a kernel of 2016 or
 /// later.
 pub(super) fn keys(snapshot: &Snapshot) -> BTreeSet<Key> {
-    let mut keys: BTreeSet<Key> = snapshot.live.iter().flat_map(|live| live.sysctls.keys().cloned()).collect();
+    let mut keys: BTreeSet<Key> = snapshot.live.iter().flat_map(|live| live.sysctls.keys().cloned()).into_set();
     if !has_conntrack(keys.iter()) {
         keys.extend(CATALOG.iter().filter(|setting| setting.until.is_none()).map(|setting| Key::new(setting.name)));
     }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::formats::tmpfiles::{self, Argument, Line};
 use crate::kernel::catalog::{BUCKETS, Key};
 use crate::kernel::modules::HASHSIZE;
+use crate::order::{InOrder, sorted_by};
 use crate::sysctl_d::fnmatch;
 use crate::sysctl_d::paths::SYSCTL_CONF;
 use crate::tree::{Entry, Picked, Place, Read, Tree, drop_ins};
@@ -63,7 +64,7 @@ pub(super) fn reads(tree: &Tree) -> Vec<Read> {
         DIRECTORIES.map(|path| Read::Mentions { path: path.into(), suffix: ".conf", files: Picked::All, words: WORDS });
     // A file of the same name in a stronger directory hides another one, whatever it has in it.
     let found = DIRECTORIES.iter().flat_map(|directory| tree.in_directory(Path::new(directory)));
-    let names: BTreeSet<_> = found.filter_map(|(path, _)| path.file_name()).collect();
+    let names: BTreeSet<_> = found.filter_map(|(path, _)| path.file_name()).into_set();
     let hiding = names.iter().flat_map(|name| DIRECTORIES.iter().map(move |directory| Path::new(directory).join(name)));
     let sources = lines(tree).into_iter().filter_map(|placed| source(&placed.line));
     mentions.into_iter().chain(hiding.map(Read::File)).chain(sources.map(Read::File)).collect()
@@ -101,8 +102,7 @@ fn lines(tree: &Tree) -> Vec<Placed> {
         (FOLLOWS_PATTERNS.contains(action), first, !OWNS.contains(action), action)
     };
     let order: Vec<_> = kept.iter().map(order).collect();
-    let mut ordered: Vec<_> = order.into_iter().zip(kept).collect();
-    ordered.sort_by_key(|(order, _)| *order);
+    let ordered = sorted_by(order.into_iter().zip(kept).collect(), |(one, _), (other, _)| one.cmp(other));
     ordered.into_iter().map(|(_, placed)| placed).collect()
 }
 

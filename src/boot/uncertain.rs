@@ -22,6 +22,7 @@ use super::writers::LaterWrite;
 use super::{mounts, next_root, tmpfiles};
 use crate::kernel::catalog::{Key, Name};
 use crate::kernel::number::kernel_reading;
+use crate::order::InOrder;
 use crate::snapshot::{Module, Snapshot};
 use crate::sysctl_d::Placed;
 use crate::tree::{Read, Tree};
@@ -72,7 +73,7 @@ impl Played<'_> {
         let boot = super::boot(other, self.system);
         let value = |name: &Name| self.outlooks.get(name).and_then(|outlook| outlook.value);
         let names = self.outlooks.keys().chain(boot.assigned());
-        names.filter(|name| boot.outlook(name).value != value(name)).cloned().collect()
+        names.filter(|name| boot.outlook(name).value != value(name)).cloned().into_set()
     }
 
     /// The machine with the files of `tree` and connection tracking as in `module`, as if all were on its root, and as if no

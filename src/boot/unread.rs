@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::systems::System;
 use super::terms::keys;
 use crate::kernel::catalog::{self, Name};
+use crate::order::InOrder;
 use crate::snapshot::Snapshot;
 use crate::sysctl_d::paths::{SYSCTL_CONF, SYSCTL_D};
 use crate::sysctl_d::{self, Placed};
@@ -52,7 +53,7 @@ pub fn unread(snapshot: &Snapshot, system: &System, name: &Name) -> Vec<Unread> 
     let tree = &snapshot.tree;
     let dialect = system.dialect(tree);
     let read: Vec<PathBuf> = system.runs(tree).concat();
-    let ends: BTreeSet<&Path> = read.iter().map(|path| tree.real(path)).collect();
+    let ends: BTreeSet<&Path> = read.iter().map(|path| tree.real(path)).into_set();
     let is_read = |path: &Path| ends.contains(tree.real(path));
     let lines_of = |tree: &Tree, path: &Path, cause: UnreadCause| -> Vec<Unread> {
         let assignments = sysctl_d::parse(tree.bytes(path).unwrap_or_default(), dialect).into_iter();

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
+use crate::order::sorted_by;
 use crate::report::Report;
 
 /// The most bytes that one report may have. A report of all settings takes some 100 KiB. The report comes from another host,
@@ -40,7 +41,7 @@ fn in_directory(directory: &Path, reports: &mut Vec<Named>) {
     };
     // A FIFO would keep the reader waiting for ever.
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "json") && path.is_file());
-    paths.sort();
+    let paths = sorted_by(paths, Ord::cmp);
     if paths.is_empty() {
         let reason = format!("`{}` holds no file *.json", directory.display());
         reports.push((host_name(directory), Err(reason)));

@@ -122,8 +122,9 @@ fn task(arguments: Map<String, Value>) -> Task {
 
 /// The options of the task. Ansible leaves out an option that a playbook omits, and passes null for one without a value
 /// (`option:`).
-fn own(arguments: Map<String, Value>) -> Map<String, Value> {
-    arguments.into_iter().filter(|(name, value)| !is_ansibles(name) && !value.is_null()).collect()
+fn own(mut arguments: Map<String, Value>) -> Map<String, Value> {
+    arguments.retain(|name, value| !is_ansibles(name) && !value.is_null());
+    arguments
 }
 
 /// Whether an argument comes from Ansible itself, which adds some to every task.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::root::Root;
 use crate::boot;
+use crate::order::InOrder;
 use crate::tree::{Entry, Tree};
 
 /// A file that systemd refuses in an extension, so that it is always the system's own.
@@ -34,7 +35,7 @@ pub(super) fn files(root: &Root, tree: &Tree) -> BTreeSet<PathBuf> {
     };
     let is_setting = |path: &Path| path.extension().is_some_and(|suffix| suffix == "conf" || suffix == "rules");
     let of_usr = tree.iter().map(|(path, _)| path).filter(|path| path.starts_with("/usr/lib") && is_setting(path));
-    of_usr.filter(|path| is_foreign(path)).map(Path::to_owned).collect()
+    of_usr.filter(|path| is_foreign(path)).map(Path::to_owned).into_set()
 }
 
 /// The layer of the overlay that has the file at `path`, as far as the kernel shows it: by the device, or by the upper bits

@@ -21,6 +21,7 @@ use crate::failure::Failure;
 use crate::kernel::catalog::Key;
 use crate::kernel::modules::HASHSIZE;
 use crate::kernel::release::Release;
+use crate::order::InOrder;
 use crate::plan::copied;
 use crate::request::DEFAULT_FILE;
 use crate::snapshot::{self, Leftover, LiveKernel, LiveValue, Module, OtherRoot, Snapshot};
@@ -315,7 +316,7 @@ fn beside(root: &Root, tree: &Tree) -> (Vec<Leftover>, Vec<PathBuf>) {
     let own = [DEFAULT_FILE, boot::MODULE_FILE, boot::HASHSIZE_FILE, SYSCTL_CONF].map(Path::new);
     let read = tree.iter().map(|(path, _)| tree.real(path));
     let directories: BTreeSet<&Path> =
-        read.chain(own).filter(|path| path.starts_with("/etc")).filter_map(Path::parent).collect();
+        read.chain(own).filter(|path| path.starts_with("/etc")).filter_map(Path::parent).into_set();
     let (mut leftovers, mut copies) = (Vec::new(), Vec::new());
     // A directory that cannot be listed cannot be written to either.
     for directory in directories.into_iter().filter(|directory| !root.lacks(directory)) {

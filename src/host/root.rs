@@ -19,6 +19,7 @@ use rustix::io::Errno;
 
 use super::container;
 use super::walk::{Memory, Resolved, Walk, names};
+use crate::order::sorted_by;
 use crate::snapshot::Container;
 use crate::tree::{Entry, LARGEST, Moment, Obstacle};
 
@@ -168,8 +169,7 @@ impl Root {
                 names.push((name, is_plain));
             }
         }
-        names.sort();
-        Ok(names)
+        Ok(sorted_by(names, Ord::cmp))
     }
 
     /// The reason why nobody can remove a file from the directory at `path`, if a flag of the directory forbids it.

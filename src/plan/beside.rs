@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::boot::Boot;
 use crate::kernel::catalog::{Key, Name};
+use crate::order::InOrder;
 use crate::request::Desired;
 use crate::warning::{Code, Warning};
 
@@ -12,12 +13,12 @@ use crate::warning::{Code, Warning};
 pub(super) fn warnings(desired: &Desired, before: &[Boot], after: &[Boot]) -> Vec<Warning> {
     let of_kernels = before.iter().chain(after).flat_map(|boot| &boot.keys).filter_map(Key::name);
     let assigned = before.iter().chain(after).flat_map(Boot::assigned).cloned();
-    let names: BTreeSet<Name> = of_kernels.chain(assigned).filter(|name| !desired.wants.contains_key(name)).collect();
+    let names: BTreeSet<Name> = of_kernels.chain(assigned).filter(|name| !desired.wants.contains_key(name)).into_set();
     names.iter().filter_map(|name| warning(name, before, after)).collect()
 }
 
 fn warning(name: &Name, before: &[Boot], after: &[Boot]) -> Option<Warning> {
-    let values = |boots: &[Boot]| boots.iter().map(|boot| boot.told(name).value).collect::<BTreeSet<_>>();
+    let values = |boots: &[Boot]| boots.iter().map(|boot| boot.told(name).value).into_set();
     if values(before) == values(after) {
         return None;
     }

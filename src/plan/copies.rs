@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::Step;
+use crate::order::InOrder;
 use crate::request::Desired;
 use crate::snapshot::Snapshot;
 
@@ -28,8 +29,7 @@ pub(super) fn steps(step: &Step, desired: &Desired, snapshot: &Snapshot) -> Vec<
     let mut copy = path.clone().into_os_string();
     copy.push(format!(".{:0DIGITS$}~", snapshot.time));
     let keep = Step::KeepCopy { path: path.clone(), copy: copy.into() };
-    let mut old: Vec<&PathBuf> = snapshot.copies.iter().filter(|copy| is_of(copy, path)).collect();
-    old.sort();
+    let old = snapshot.copies.iter().filter(|copy| is_of(copy, path)).into_set();
     let surplus = (old.len() + 1).saturating_sub(most);
     let drop = |copy: &PathBuf| Step::DropCopy { copy: copy.clone() };
     std::iter::once(keep).chain(old.into_iter().take(surplus).map(drop)).collect()

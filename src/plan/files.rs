@@ -16,6 +16,7 @@ use crate::kernel::catalog::{BUCKETS, FRAG6_HIGH, FRAG6_LOW, Key, Name};
 use crate::kernel::modules::{CONNTRACK, REASSEMBLY};
 use crate::kernel::number::kernel_reading;
 use crate::kernel::sizes::FRAG6_LOW_DEFAULT;
+use crate::order::InOrder;
 use crate::request::{Aim, Conflicts, Desired, FILE_HINT, Masks, ModulePolicy, Want};
 use crate::snapshot::{LiveKernel, Module, Snapshot};
 use crate::sysctl_d::{self, Assignment, Dialect, Document};
@@ -124,7 +125,7 @@ impl Editor<'_> {
 
     /// The keys of the kernels that can boot.
     fn keys(&self) -> BTreeSet<Key> {
-        self.boots().iter().flat_map(|boot| boot.keys.iter().cloned()).collect()
+        self.boots().iter().flat_map(|boot| boot.keys.iter().cloned()).into_set()
     }
 
     /// Changes the file at `path`, and forgets the boots that were played through before.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Step;
 use crate::boot::{self, Boot, Stale};
+use crate::order::InOrder;
 use crate::request::{Desired, Initrd};
 use crate::snapshot::Snapshot;
 use crate::verify::{Reason, judge};
@@ -20,6 +21,6 @@ pub(super) fn steps(desired: &Desired, after: &Snapshot, boots: &[Boot]) -> Vec<
         return Vec::new();
     }
     let stale = boots.iter().flat_map(|boot| boot::stale(&after.tree, boot.system));
-    let commands: BTreeMap<_, _> = stale.map(|Stale { initrd, command, .. }| (initrd, command)).collect();
+    let commands: BTreeMap<_, _> = stale.map(|Stale { initrd, command, .. }| (initrd, command)).into_map();
     commands.into_iter().map(|(path, command)| Step::MakeInitrd { path, command }).collect()
 }

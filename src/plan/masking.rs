@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::boot::System;
 use crate::failure::{Failure, Kind};
+use crate::order::InOrder;
 use crate::request::Desired;
 use crate::sysctl_d::{self, Document, paths};
 use crate::tree::{Entry, Tree};
@@ -108,7 +109,7 @@ fn all_lines(bytes: &[u8]) -> BTreeMap<usize, Line> {
         .split_inclusive(|byte| *byte == b'\n')
         .enumerate()
         .map(|(index, line)| (index, Line { number: index + 1, bytes: line.to_vec(), is_ours: false }))
-        .collect();
+        .into_map();
     if lines.values().all(|line| !line.counts()) { BTreeMap::new() } else { lines }
 }
 

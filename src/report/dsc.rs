@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::text::summary;
 use super::{Report, Rule, SettingReport};
 use crate::failure::Failure;
+use crate::order::InOrder;
 use crate::request::{self, Request};
 use crate::show::{Inventory, Overview};
 use crate::text::printable;
@@ -109,9 +110,7 @@ fn instance<'a>(settings: impl Iterator<Item = (&'a str, Actual)>, in_desired_st
 
 /// The names of the differing properties as JSON; if there are none, the `fallback`.
 fn properties<'a>(names: impl Iterator<Item = &'a str>, fallback: Option<&'a str>) -> String {
-    let mut names: Vec<&str> = names.collect();
-    names.sort_unstable();
-    names.dedup();
+    let mut names = names.into_set();
     if names.is_empty() {
         names.extend(fallback);
     }

@@ -35,11 +35,12 @@ fn changes(report: &Report) -> Map<String, Value> {
     }
     for setting in &report.settings {
         let (live, boot) = (&setting.live, &setting.boot);
-        let sides: Map<String, Value> = [("live", live.before, live.after), ("boot", boot.before, boot.after)]
-            .into_iter()
-            .filter(|(_, old, new)| old != new)
-            .map(|(side, old, new)| (side.to_owned(), json!({"old": old, "new": new})))
-            .collect();
+        let mut sides = Map::new();
+        for (side, old, new) in [("live", live.before, live.after), ("boot", boot.before, boot.after)] {
+            if old != new {
+                sides.insert(side.to_owned(), json!({"old": old, "new": new}));
+            }
+        }
         if !sides.is_empty() {
             changes.insert(printable(&setting.name).into_owned(), sides.into());
         }

@@ -1,6 +1,8 @@
 //! Renders a report as SARIF 2.1.0, the format in which code scanners exchange findings.
 
 use std::os::unix::ffi::OsStrExt;
+
+use crate::order::InOrder;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -12,9 +14,7 @@ use super::{Report, rules};
 #[must_use]
 pub fn report(report: &Report) -> String {
     let findings = findings(report);
-    let mut rules: Vec<&str> = findings.iter().map(|finding| finding.rule.as_str()).collect();
-    rules.sort_unstable();
-    rules.dedup();
+    let rules = findings.iter().map(|finding| finding.rule.as_str()).into_set();
     crate::answer::json(&json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::Host;
+use crate::order::sorted_by;
 use crate::report::finding::Severity;
 
 /// One finding, and all hosts that have it.
@@ -37,7 +38,7 @@ pub fn groups(hosts: &[Host]) -> Vec<Group> {
             groups.entry(key).or_default().push(host.name.clone());
         }
     }
-    let mut groups: Vec<Group> = groups
+    let groups: Vec<Group> = groups
         .into_iter()
         .map(|((level, rule, about, advice), hosts)| Group {
             level,
@@ -47,6 +48,6 @@ pub fn groups(hosts: &[Host]) -> Vec<Group> {
             hosts,
         })
         .collect();
-    groups.sort_by_key(|group| (group.level, Reverse(group.hosts.len())));
-    groups
+    let order = |group: &Group| (group.level, Reverse(group.hosts.len()));
+    sorted_by(groups, |one, other| order(one).cmp(&order(other)))
 }

@@ -3,6 +3,7 @@
 
 use super::group::Group;
 use super::{Host, Summary, text};
+use crate::order::InOrder;
 use crate::report::finding::{Found, Severity};
 use crate::report::text::{desired, verdicts};
 use crate::report::{Agreement, DoubtReport, SettingReport};
@@ -55,7 +56,7 @@ fn groups(summary: &Summary) -> String {
     if summary.groups.is_empty() {
         return String::new();
     }
-    let numbers = summary.hosts.iter().enumerate().map(|(number, host)| (host.name.as_str(), number)).collect();
+    let numbers = summary.hosts.iter().enumerate().map(|(number, host)| (host.name.as_str(), number)).into_map();
     let groups: String = summary.groups.iter().map(|one| group(one, &numbers)).collect();
     format!("<h2>Findings, the most frequent first</h2>\n<div class=\"groups\">\n{groups}</div>\n")
 }

@@ -11,6 +11,7 @@ use super::kernel_keys::{Expansion, KernelKeys};
 use super::lines::{self, Line, Syntax, separated, simplified, trim};
 use super::paths::{CREDENTIALS, SYSCTL_D};
 use super::{Assignment, Placed, glob};
+use crate::order::sorted_by;
 use crate::tree::{Entry, Read, Tree, drop_ins, drop_ins_that_resolve};
 
 /// `systemd-sysctl`, up to systemd 257 at least.
@@ -147,8 +148,7 @@ fn last_of_each_key(assignments: &[Placed]) -> Vec<&Placed> {
             kept.insert(path, (order, placed));
         }
     }
-    let mut kept: Vec<_> = kept.into_values().collect();
-    kept.sort_by_key(|(order, _)| *order);
+    let kept = sorted_by(kept.into_values().collect(), |(one, _): &(usize, _), (other, _)| one.cmp(other));
     kept.into_iter().map(|(_, placed)| placed).collect()
 }
 

@@ -8,11 +8,12 @@ use super::dialect::Dialect;
 use super::kernel_keys::KernelKeys;
 use super::{Placed, Write, glob};
 use crate::kernel::catalog::Key;
+use crate::order::InOrder;
 
 /// The writes to a kernel that has `keys`, in order.
 pub(super) fn writes(assignments: &[Placed], dialect: &Dialect, keys: &BTreeSet<Key>) -> Vec<Write> {
     let kernel = KernelKeys::new(keys);
-    let named: BTreeSet<&[u8]> = assignments.iter().map(|placed| placed.assignment.path.as_slice()).collect();
+    let named: BTreeSet<&[u8]> = assignments.iter().map(|placed| placed.assignment.path.as_slice()).into_set();
     let excluding = assignments.iter().filter(|placed| placed.assignment.value.is_none());
     let excluding: Vec<&[u8]> = excluding.map(|placed| placed.assignment.path.as_slice()).collect();
     let is_left_out = |path: &[u8]| named.contains(path) || excluding.iter().any(|it| (dialect.excludes)(it, path));

@@ -7,6 +7,7 @@ use super::Played;
 use crate::boot::doubt::{About, Doubt, Reason};
 use crate::boot::systems::INIT;
 use crate::kernel::catalog::{CATALOG, Name};
+use crate::order::InOrder;
 use crate::snapshot::{Container, Module, Network};
 use crate::tree::{Entry, Tree};
 
@@ -30,7 +31,7 @@ pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
         Doubt::new(Reason::ModuleOfMachine)
     };
     // The settings of the whole machine are not in doubt: no file of the container sets them.
-    let outside = CATALOG.iter().map(Name::from).filter(|name| snapshot.is_outside_container(name)).collect();
+    let outside = CATALOG.iter().map(Name::from).filter(|name| snapshot.is_outside_container(name)).into_set();
     vec![doubt.about(About::AllBut(outside)).detail(described(container))]
 }
 

@@ -9,6 +9,7 @@ use crate::boot::doubt::{About, Doubt, Reason};
 use crate::boot::mounts::{Mounts, Standing};
 use crate::boot::{arrival, boot, kernels, parameters};
 use crate::kernel::catalog::Name;
+use crate::order::InOrder;
 use crate::snapshot::Snapshot;
 use crate::sysctl_d::paths::{SYSCTL_CONF, SYSCTL_D};
 use crate::tree::{Entry, Obstacle, Read, Tree};
@@ -94,7 +95,7 @@ fn files<'a>(tree: &'a Tree, reads: &'a [Read]) -> BTreeSet<&'a Path> {
         Read::File(path) => Some(path.as_path()).filter(|path| tree.get(path).is_some()),
         _ => None,
     });
-    in_directories.chain(single).collect()
+    in_directories.chain(single).into_set()
 }
 
 /// The place of the file at `path`, after all links.
@@ -122,7 +123,7 @@ fn of_late(played: &Played, late: &BTreeMap<PathBuf, Vec<PathBuf>>) -> Vec<Doubt
     let together = if late.is_empty() { BTreeSet::new() } else { without(&mut late.values().flatten()) };
     let of_mount = |(point, files): (&PathBuf, &Vec<PathBuf>)| {
         let alone = if late.len() == 1 { BTreeSet::new() } else { without(&mut files.iter()) };
-        let names: BTreeSet<Name> = together.union(&alone).cloned().collect();
+        let names: BTreeSet<Name> = together.union(&alone).cloned().into_set();
         let doubt = Doubt::of_file(Reason::MountedLater, files.first()?).detail(point.display().to_string());
         (!names.is_empty()).then(|| doubt.about(About::Only(names)))
     };

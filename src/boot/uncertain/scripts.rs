@@ -6,6 +6,7 @@ use super::Played;
 use crate::boot::doubt::{About, Doubt, Reason};
 use crate::boot::scripts::{self, Effect, Line};
 use crate::kernel::catalog::Name;
+use crate::order::InOrder;
 
 pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
     let lines = scripts::lines(&played.snapshot.tree, played.system);
@@ -28,7 +29,7 @@ fn doubt(played: &Played, line: &Line) -> Option<Doubt> {
             Effect::Loads(rerun) => {
                 let writes = rerun.writes(tree, played.keys).into_iter();
                 let last: BTreeMap<Name, Vec<u8>> =
-                    writes.filter_map(|write| Some((write.key.name()?, write.text))).collect();
+                    writes.filter_map(|write| Some((write.key.name()?, write.text))).into_map();
                 names.extend(last.into_iter().filter_map(|(name, text)| differs(name, &text)));
             }
         }

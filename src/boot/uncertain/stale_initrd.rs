@@ -10,6 +10,7 @@ use crate::boot::doubt::{About, Doubt, Reason};
 use crate::boot::initrd::{self, Effect, Lists, Stale};
 use crate::boot::parameters::{CMDLINE, MODPROBE, of_options};
 use crate::kernel::catalog::Name;
+use crate::order::InOrder;
 
 pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
     let mut stale = initrd::stale(&played.snapshot.tree, played.system);
@@ -28,10 +29,10 @@ pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
 /// The settings that a copy may decide. A line that the loader or a later writer obeys is written after the copies.
 fn about(stale: &Stale, played: &Played) -> About {
     let decided = played.outlooks.iter().filter(|(_, outlook)| is_written_later(outlook)).map(|(name, _)| name.clone());
-    let decided: BTreeSet<Name> = decided.collect();
+    let decided: BTreeSet<Name> = decided.into_set();
     match stale.effect {
         Effect::Sysctls => About::AllBut(decided),
-        Effect::Options => About::Only(of_options().into_iter().filter(|name| !decided.contains(name)).collect()),
+        Effect::Options => About::Only(of_options().into_iter().filter(|name| !decided.contains(name)).into_set()),
     }
 }
 

@@ -11,6 +11,7 @@ use crate::boot::systems::Stage;
 use crate::boot::writers::{self, Certainty, Evidence};
 use crate::boot::{scripts, tmpfiles, udev};
 use crate::kernel::catalog::{FRAG6_HIGH, FRAG6_LOW, Name};
+use crate::order::InOrder;
 use crate::tree::{Entry, Tree, drop_ins};
 
 pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
@@ -81,7 +82,7 @@ fn decided_after(played: &Played, run: usize, position: usize) -> BTreeSet<Name>
         };
         stands_alone && (is_written_later() || (has_one_key && is_read_later() && is_named()))
     };
-    played.outlooks.keys().filter(|name| is_decided(name)).cloned().collect()
+    played.outlooks.keys().filter(|name| is_decided(name)).cloned().into_set()
 }
 
 /// The doubts about the files that decide when the module is loaded, and with which options.

@@ -7,6 +7,7 @@ use crate::boot::arrival::Arrival;
 use crate::boot::doubt::{About, Doubt, Reason};
 use crate::boot::systems::SYSTEMD;
 use crate::kernel::catalog::Name;
+use crate::order::InOrder;
 use crate::sysctl_d::{self, Dialect, Placed, Write};
 use crate::tree::Place;
 
@@ -44,8 +45,8 @@ fn last_writes(dialect: &Dialect, runs: &[Vec<Placed>], played: &Played) -> Last
 
 /// The doubt about the settings of which the writes differ, with a line that only one of the two writes.
 fn doubt(assumed: &LastWrites, otherwise: &LastWrites, other: &Dialect) -> Option<Doubt> {
-    let names: BTreeSet<Name> = assumed.keys().chain(otherwise.keys()).cloned().collect();
-    let names: BTreeSet<Name> = names.into_iter().filter(|name| assumed.get(name) != otherwise.get(name)).collect();
+    let names: BTreeSet<Name> = assumed.keys().chain(otherwise.keys()).cloned().into_set();
+    let names: BTreeSet<Name> = names.into_iter().filter(|name| assumed.get(name) != otherwise.get(name)).into_set();
     let first = names.first()?;
     let places = |writes: &LastWrites| -> Vec<Place> {
         writes.get(first).into_iter().flat_map(BTreeMap::values).map(|(_, place)| place.clone()).collect()

@@ -11,6 +11,7 @@ use super::service::Service;
 use super::{Evidence, Scene, Timing, Writer, Written};
 use crate::formats::configparser::{self, Section};
 use crate::kernel::catalog::Key;
+use crate::order::sorted_by;
 use crate::sysctl_d::Write;
 use crate::sysctl_d::paths::{SYSCTL_CONF, SYSCTL_D};
 use crate::tree::{Place, Read, Tree, drop_ins_and_hidden};
@@ -239,8 +240,6 @@ impl Profiles {
     fn sysctl_units(&self) -> Vec<&Unit> {
         // The section `main` is about the profile itself.
         let writes = |unit: &&Unit| unit.plugin == "sysctl" && unit.is_enabled && unit.name != "main";
-        let mut units: Vec<&Unit> = self.units.iter().filter(writes).collect();
-        units.sort_by_key(|unit| unit.priority);
-        units
+        sorted_by(self.units.iter().filter(writes).collect(), |one, other| one.priority.cmp(&other.priority))
     }
 }

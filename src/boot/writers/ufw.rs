@@ -11,6 +11,7 @@ use super::{Scene, Writer, Written};
 use crate::boot::doubt::{About, Doubt, Reason};
 use crate::formats::shell;
 use crate::kernel::catalog::Name;
+use crate::order::InOrder;
 use crate::sysctl_d::{self, Assignment, Placed, procps};
 use crate::tree::{Place, Read, Tree};
 
@@ -52,7 +53,7 @@ fn writes(scene: &Scene) -> Vec<Written> {
     let placed = assignments(tree, &file);
     // A name that this kernel does not have is written too, in vain.
     let named = placed.iter().map(|placed| &placed.assignment).filter(|assignment| assignment.name().is_some());
-    let keys = scene.keys.iter().cloned().chain(named.filter_map(sysctl_d::Assignment::dotted_key)).collect();
+    let keys = scene.keys.iter().cloned().chain(named.filter_map(sysctl_d::Assignment::dotted_key)).into_set();
     sysctl_d::writes(&placed, dialect, &keys).into_iter().map(Written::Surely).collect()
 }
 
@@ -79,7 +80,7 @@ fn unknown(tree: &Tree, place: &Place) -> Option<Doubt> {
     if assigned.iter().any(|placed| placed.assignment.key.iter().any(|byte| matches!(byte, b'*' | b'?' | b'['))) {
         return Some(doubt);
     }
-    let names: BTreeSet<Name> = assigned.iter().filter_map(|placed| placed.assignment.name()).collect();
+    let names: BTreeSet<Name> = assigned.iter().filter_map(|placed| placed.assignment.name()).into_set();
     (!names.is_empty()).then(|| doubt.about(About::Only(names)))
 }
 
@@ -92,7 +93,7 @@ fn sourced_lines(tree: &Tree) -> impl Iterator<Item = &[u8]> {
 /// The variables that plain lines assign, whatever stands between them.
 fn plain_variables(tree: &Tree) -> BTreeMap<String, String> {
     let plain = sourced_lines(tree).filter_map(|line| shell::variables(line).ok()).flatten();
-    plain.map(|(name, value)| (name, value.text)).collect()
+    plain.map(|(name, value)| (name, value.text)).into_map()
 }
 
 /// The variables that a shell has after it has read both files; none where one of them is missing or empty.

@@ -7,6 +7,8 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
+use crate::order::sorted_by;
+
 /// The items that occur most often.
 #[derive(Clone, Debug)]
 pub struct HeavyHitters<T> {
@@ -54,8 +56,8 @@ impl<T: Hash + Eq + Ord + Clone> HeavyHitters<T> {
     /// The `most` items with the highest counts, the highest first; equal counts in the items' order.
     #[must_use]
     pub fn top(&self, most: usize) -> Vec<(T, u64)> {
-        let mut items: Vec<(&T, u64)> = self.counts.iter().map(|(item, count)| (item, *count)).collect();
-        items.sort_unstable_by(|(item, count), (other, others)| others.cmp(count).then_with(|| item.cmp(other)));
+        let items: Vec<(&T, u64)> = self.counts.iter().map(|(item, count)| (item, *count)).collect();
+        let items = sorted_by(items, |(item, count), (other, others)| others.cmp(count).then_with(|| item.cmp(other)));
         items.into_iter().take(most).map(|(item, count)| (item.clone(), count)).collect()
     }
 }

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::catalog::{PREFIX, default_timeout};
+use crate::order::sorted_by;
 use crate::table::analysis::heavy::HeavyHitters;
 use crate::table::model::entry::{ProtocolState, TCP, TableEntry, Timeout, protocol_name, timeout};
 use crate::text::{duration_text, percent, to_f64};
@@ -265,7 +266,7 @@ impl Tally {
     #[must_use]
     pub fn profile(&self, sample_of: Option<u64>) -> Profile {
         let share = |count: u64| percent(count, self.entries);
-        let mut classes: Vec<Class> = self
+        let classes: Vec<Class> = self
             .classes
             .iter()
             .map(|((protocol, state), count)| Class {
@@ -275,10 +276,10 @@ impl Tally {
                 percent: share(*count),
             })
             .collect();
-        classes.sort_by_key(|class| std::cmp::Reverse(class.entries));
-        let mut timeouts: Vec<TimeoutUse> =
+        let classes = sorted_by(classes, |one, other| other.entries.cmp(&one.entries));
+        let timeouts: Vec<TimeoutUse> =
             self.idle.iter().map(|(timeout, idle)| self.timeout_use(*timeout, idle)).collect();
-        timeouts.sort_by_key(|used| std::cmp::Reverse(used.entries));
+        let timeouts = sorted_by(timeouts, |one, other| other.entries.cmp(&one.entries));
         Profile {
             entries: self.entries,
             sample_of,

@@ -140,8 +140,9 @@ impl Proposal {
     #[must_use]
     pub fn request(&self) -> Option<Value> {
         let parts = [self.request_for_timeouts(), self.request_for_limit()].into_iter().flatten();
-        let parts: serde_json::Map<_, _> = parts.filter_map(|part| part.as_object().cloned()).flatten().collect();
-        (!parts.is_empty()).then_some(Value::Object(parts))
+        let mut request = serde_json::Map::new();
+        request.extend(parts.filter_map(|part| part.as_object().cloned()).flatten());
+        (!request.is_empty()).then_some(Value::Object(request))
     }
 
     /// The part of the request that each network namespace has for itself.

@@ -5,6 +5,8 @@ use std::ops::AddAssign;
 
 use serde::{Deserialize, Serialize};
 
+use crate::order::InOrder;
+
 /// Counters by name.
 pub type Counts = BTreeMap<String, u64>;
 
@@ -41,7 +43,7 @@ impl Counters {
                 let change = value.wrapping_sub(earlier.get(name).copied().unwrap_or(0));
                 (name.clone(), change & u64::from(u32::MAX))
             };
-            cpu.iter().map(since).collect()
+            cpu.iter().map(since).into_map()
         })
         .collect()
     }
@@ -60,7 +62,7 @@ pub fn growth(before: &Counts, after: &Counts) -> Counts {
         let change = value.saturating_sub(*before.get(name)?);
         (change > 0).then(|| (name.clone(), change))
     });
-    grown.collect()
+    grown.into_map()
 }
 
 /// The new entries that the kernel's events have announced.

@@ -11,6 +11,7 @@ use rustix::net::netlink::{self, SocketAddrNetlink};
 use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_recv_buffer_size_force};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 
+use crate::order::sorted_by;
 use crate::table::model::counters::{Counters, NewEntries};
 use crate::table::model::entry::TableEntry;
 use crate::table::source::netlink::message::{Query, Reply, Totals};
@@ -54,7 +55,7 @@ pub fn counters(ctnetlink: Ctnetlink) -> io::Result<Counters> {
         cpus.push((cpu, message::counters(attributes)));
         ControlFlow::Continue(())
     })?;
-    cpus.sort_by_key(|(cpu, _)| *cpu);
+    let cpus = sorted_by(cpus, |(one, _), (other, _)| one.cmp(other));
     Ok(Counters { entries: None, cpus: cpus.into_iter().map(|(_, counters)| counters).collect() })
 }
 

@@ -17,6 +17,7 @@ use std::time::Instant;
 
 use crate::kernel::catalog::{self, BUCKETS, COUNT, MAX, Name};
 use crate::kernel::modules::HASHSIZE;
+use crate::order::InOrder;
 use crate::table::model::counters::Counters;
 use crate::table::model::entry::TableEntry;
 use crate::table::model::reading::{LossCounters, Quantity, ReadError, Reading, Sizes, Unread};
@@ -119,7 +120,7 @@ pub fn timeouts() -> BTreeMap<String, u32> {
         let seconds = u32::try_from(sysctl(&setting.into())?).ok()?;
         Some((setting.name.to_string(), seconds))
     });
-    live.collect()
+    live.into_map()
 }
 
 /// Reads the sizes.

@@ -1,5 +1,6 @@
 //! Puts the network namespaces of a machine into words: what runs in each, and the commands that look into it.
 
+use crate::order::sorted_by;
 use crate::table::analysis::namespaces::{Room, fill_of, room};
 use crate::table::model::reading::{Container, Namespace};
 use crate::text::{grouped, printable};
@@ -66,8 +67,8 @@ pub fn lines(namespaces: &[Namespace], limit: Option<u64>) -> Vec<String> {
     }
     let mut lines =
         vec![format!("namespaces: {}; each has its own table, and the limit applies to each", namespaces.len())];
-    let mut sorted: Vec<&Namespace> = namespaces.iter().collect();
-    sorted.sort_by_key(|namespace| std::cmp::Reverse(namespace.latest().map(|counts| counts.entries)));
+    let entries = |namespace: &Namespace| namespace.latest().map(|counts| counts.entries);
+    let sorted = sorted_by(namespaces.iter().collect(), |one, other| entries(other).cmp(&entries(one)));
     for namespace in sorted.iter().take(LISTED) {
         let count = namespace.latest().map(|counts| grouped(counts.entries));
         let count = match (count, fill_of(namespace, limit)) {

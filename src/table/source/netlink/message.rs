@@ -3,6 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::order::InOrder;
 use crate::table::model::counters::Counts;
 use crate::table::model::entry::{Marks, ProtocolState, TableEntry, has_ports};
 
@@ -245,7 +246,7 @@ pub fn counters(attributes: Attributes<'_>) -> Counts {
         let (_, name) = COUNTERS.iter().find(|(own, _)| *own == number)?;
         Some(((*name).to_owned(), be32(value)?.into()))
     });
-    named.collect()
+    named.into_map()
 }
 
 /// The size of the table.

@@ -1,5 +1,6 @@
 //! Parses the proc files of counters: columns by name, never by place.
 
+use crate::order::InOrder;
 use crate::table::model::counters::{Counters, Counts};
 
 /// The names in column heads and old kernels, and today's name of the same counter.
@@ -33,7 +34,7 @@ pub fn statistics(text: &str) -> Option<Counters> {
         }
         counters.entries = counters.entries.or(row.first().copied());
         let named = heads.iter().zip(&row).skip(1);
-        counters.cpus.push(named.map(|(name, value)| (current_name(name).to_owned(), *value)).collect());
+        counters.cpus.push(named.map(|(name, value)| (current_name(name).to_owned(), *value)).into_map());
     }
     for dead in DEAD {
         if counters.cpus.iter().all(|cpu| cpu.get(dead).is_none_or(|value| *value == 0)) {

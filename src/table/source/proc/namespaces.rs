@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::order::InOrder;
 use crate::table::model::counters::Counters;
 use crate::table::model::reading::{Namespace, NamespaceCounts, Unread};
 use crate::table::source::netns;
@@ -20,7 +21,7 @@ pub fn namespaces(unread: &mut Vec<Unread>) -> Vec<Namespace> {
     let own = std::fs::metadata("/proc/self/ns/net").map(|metadata| metadata.ino()).ok();
     let mut named: BTreeMap<u64, String> = directory(NAMED)
         .filter_map(|item| Some((item.metadata().ok()?.ino(), item.file_name().to_string_lossy().into_owned())))
-        .collect();
+        .into_map();
     let mut found: BTreeMap<u64, Namespace> = BTreeMap::new();
     let mut hidden = 0;
     for item in directory("/proc") {
