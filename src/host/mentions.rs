@@ -1,16 +1,16 @@
 //! Reads the lines of scripts that have certain words in them.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use memchr::memmem::Finder;
-use rustix::fs::{AtFlags, Dir, FileType, statat};
+use rustix::fs::FileType;
 
-use super::root::{Root, read_at, start_of};
-use crate::tree::{Entry, Obstacle, Picked};
+use super::root::{Root, each_name, opened, whole};
+use crate::tree::{Entry, LARGEST, Obstacle, Picked};
 
 /// The most files that are read in one directory: those of scripts seldom have ten.
 const MOST_FILES: usize = 512;
@@ -32,26 +32,27 @@ impl Root {
             Some((path.to_owned(), if is_link { linked(entry, spot.path) } else { entry }))
         };
         let Ok(directory) = self.directory(path) else { return of_file(path).into_iter().collect() };
-        let Ok(items) = Dir::read_from(&directory) else { return Vec::new() };
         let mut found = Vec::new();
-        for item in items.flatten().take(MOST_FILES) {
-            let name = OsString::from_vec(item.file_name().to_bytes().to_vec());
-            if name == "." || name == ".." {
-                continue;
+        let mut count = 0;
+        // What has been listed before an error counts.
+        let _ = each_name(&directory, |name, kind| {
+            count += 1;
+            if count > MOST_FILES {
+                return;
             }
-            let path = path.join(&name);
+            let path = path.join(name);
             let is_picked = name.as_bytes().ends_with(suffix.as_bytes());
-            match item.file_type() {
+            match kind {
                 FileType::Directory => found.push((path, Entry::Directory)),
                 FileType::RegularFile if is_picked => {
-                    found.extend(entry(directory.as_fd(), &name, files, words).map(|entry| (path, entry)));
+                    found.extend(entry(directory.as_fd(), name, files, words).map(|entry| (path, entry)));
                 }
                 FileType::Symlink | FileType::Unknown if is_picked && !self.is_of_package(&path) => {
                     found.extend(of_file(&path));
                 }
                 _ => {}
             }
-        }
+        });
         found
     }
 
@@ -71,19 +72,22 @@ fn linked(entry: Entry, target: PathBuf) -> Entry {
 
 /// The lines of the regular file `name` that have one of `words` in them. None: it has no such line.
 fn entry(directory: BorrowedFd<'_>, name: &OsStr, files: Picked, words: &[&str]) -> Option<Entry> {
-    let is_executable = || statat(directory, name, AtFlags::empty()).is_ok_and(|stat| stat.st_mode & 0o111 != 0);
-    let is_picked = || files == Picked::All || is_executable();
+    let (file, stat) = opened(directory, name).ok()?;
+    if files == Picked::Executable && stat.st_mode & 0o111 == 0 {
+        return None;
+    }
     let too_large = || Entry::Unreadable(Obstacle::TooLarge);
     // A program that is no script may be large, and its bytes say nothing.
     let is_program = |start: &[u8]| start.starts_with(b"\x7fELF");
-    match read_at(directory, name) {
+    match whole(&file, &stat, LARGEST) {
         Ok(bytes) => {
-            let lines = lines_with(&bytes, words).filter(|_| !is_program(&bytes) && is_picked())?;
+            let lines = lines_with(&bytes, words).filter(|_| !is_program(&bytes))?;
             Some(if lines.len() > MOST { too_large() } else { Entry::File(lines) })
         }
-        Err(error) if error.kind() == io::ErrorKind::FileTooLarge && is_picked() => {
-            let start = start_of(directory, name, b"\x7fELF".len()).ok()?;
-            (!is_program(&start)).then(too_large)
+        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+            let mut start = [0; 4];
+            let length = rustix::io::pread(&file, &mut start, 0).ok()?;
+            (!is_program(&start[..length])).then(too_large)
         }
         Err(_) => None,
     }

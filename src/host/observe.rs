@@ -13,7 +13,7 @@ use rustix::fs::StatVfsMountFlags;
 use super::container;
 use super::index::{self, lines_with};
 use super::kernel::read_sysctl;
-use super::root::Root;
+use super::root::{Root, of_kernel};
 use super::staged::is_staged;
 use super::{extension, failure_kind};
 use crate::boot::{self, Etc, Waiting};
@@ -145,6 +145,9 @@ const DEFAULTS: &str = "/usr/etc";
 impl Files<'_> {
     /// The entries at the paths that `read` names.
     fn found(&self, read: &Read) -> Result<Vec<(PathBuf, Entry)>, Failure> {
+        if self.etc == ETC {
+            return found(self.root, read);
+        }
         let found = found(self.root, &read.clone().map_path(|path| moved(&path, ETC, self.etc)))?;
         Ok(found.into_iter().map(|(path, entry)| self.named(&path, entry)).collect())
     }
@@ -253,18 +256,6 @@ impl Reading<'_> {
 /// The entries at the paths that `read` names.
 fn found(root: &Root, read: &Read) -> Result<Vec<(PathBuf, Entry)>, Failure> {
     let (path, entry) = match read {
-        // Most machines lack most of what a boot may read.
-        Read::Directory { path, .. }
-        | Read::Candidate(path)
-        | Read::Presence(path)
-        | Read::Target(path)
-        | Read::Lines { path, .. }
-        | Read::FirstLine { path, .. }
-        | Read::Mentions { path, .. }
-            if root.lacks(path) =>
-        {
-            return Ok(Vec::new());
-        }
         Read::Directory { path, .. } | Read::Mentions { path, .. } if is_second_name(root, path) => {
             return Ok(Vec::new());
         }
@@ -294,7 +285,7 @@ fn found(root: &Root, read: &Read) -> Result<Vec<(PathBuf, Entry)>, Failure> {
             (path, number(path).map(is_etc))
         }
         Read::OfKernel(path) => {
-            let bytes = if root.is_machine() { std::fs::read(path).ok() } else { None };
+            let bytes = if root.is_machine() { of_kernel(path).ok() } else { None };
             (path, bytes.map(Entry::File))
         }
         Read::Mentions { path, suffix, files, words } => return Ok(root.mentions(path, suffix, *files, words)),
@@ -307,8 +298,7 @@ fn found(root: &Root, read: &Read) -> Result<Vec<(PathBuf, Entry)>, Failure> {
 /// Whether another read has the directory at `path`: if /lib is a link to /usr/lib, every file would be in the tree
 /// twice.
 fn is_second_name(root: &Root, path: &Path) -> bool {
-    path.starts_with("/lib")
-        && root.find(Path::new("/lib/x")).is_ok_and(|resolved| resolved.path != Path::new("/lib/x"))
+    path.starts_with("/lib") && root.is_linked("/lib")
 }
 
 /// The staged files in the directories that a run may write to, and the copies that runs have kept there.
@@ -319,7 +309,7 @@ fn beside(root: &Root, tree: &Tree) -> (Vec<Leftover>, Vec<PathBuf>) {
         read.chain(own).filter(|path| path.starts_with("/etc")).filter_map(Path::parent).into_set();
     let (mut leftovers, mut copies) = (Vec::new(), Vec::new());
     // A directory that cannot be listed cannot be written to either.
-    for directory in directories.into_iter().filter(|directory| !root.lacks(directory)) {
+    for directory in directories {
         let Ok(found) = root.names(directory, |name| is_staged(name) || copied(name).is_some()) else { continue };
         for (name, is_plain) in found {
             let path = directory.join(&name);

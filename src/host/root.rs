@@ -8,17 +8,17 @@ use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use rustix::fs::{
-    AtFlags, Dir, FileType, IFlags, Mode, OFlags, ResolveFlags, Stat, openat, openat2, readlinkat, statat,
-};
+use memchr::memrchr;
+use rustix::buffer::spare_capacity;
+use rustix::fs::{AtFlags, FileType, IFlags, Mode, OFlags, RawDir, Stat, openat, readlinkat, statat};
 use rustix::io::Errno;
 
 use super::container;
-use super::walk::{Memory, Resolved, Walk, names};
+use super::walk::{Directory, Memory, Resolved, Walk, names};
 use crate::order::sorted_by;
 use crate::snapshot::Container;
 use crate::tree::{Entry, LARGEST, Moment, Obstacle};
@@ -29,7 +29,7 @@ const LARGEST_INDEX: u64 = 16 << 20;
 /// A directory below which all paths of a run lie: `/`, or that of an image.
 #[derive(Debug)]
 pub struct Root {
-    handle: Rc<OwnedFd>,
+    directory: Rc<Directory>,
     path: PathBuf,
     /// The container that this process is in, if this is the machine's own root. A process that has given up rights no
     /// longer sees all of its signs.
@@ -45,13 +45,9 @@ impl Root {
     pub fn open(path: &Path) -> io::Result<Root> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let handle = rustix::fs::open(path, flags, Mode::empty())?;
-        let mut root = Root {
-            handle: Rc::new(handle),
-            path: path.to_owned(),
-            container: None,
-            memory: None,
-            last_index: RefCell::default(),
-        };
+        let directory = Rc::new(Directory::root(handle));
+        let mut root =
+            Root { directory, path: path.to_owned(), container: None, memory: None, last_index: RefCell::default() };
         if root.is_machine() {
             root.container = container::container();
         }
@@ -63,9 +59,9 @@ impl Root {
     /// What is created or replaced later is not seen through it.
     #[must_use]
     pub(super) fn remembering(&self) -> Root {
-        let memory = Memory::new(Walk::from(&self.handle));
+        let memory = Memory::new(Walk::from(&self.directory));
         Root {
-            handle: self.handle.clone(),
+            directory: self.directory.clone(),
             path: self.path.clone(),
             container: self.container.clone(),
             memory: Some(RefCell::new(memory)),
@@ -86,13 +82,24 @@ impl Root {
 
     /// Follows `path` to its end. The error `NotFound` says that a directory on the way does not exist.
     pub fn find(&self, path: &Path) -> io::Result<Resolved> {
+        let (walk, name) = self.walk_to(path)?;
+        walk.find(name)
+    }
+
+    /// The walk to the directory of `path`, and the name of the file in it.
+    fn walk_to(&self, path: &Path) -> io::Result<(Walk, OsString)> {
+        if let (Some(memory), Some((directory, name))) = (&self.memory, parted(path)) {
+            return Ok((memory.borrow_mut().walk(directory)?, name.to_owned()));
+        }
         let mut names = names(path);
         let Some(last) = names.pop_back() else { return Err(Errno::ISDIR.into()) };
-        let walk = match &self.memory {
-            Some(memory) => memory.borrow_mut().walk(names.make_contiguous())?,
-            None => Walk::from(&self.handle).enter(names)?,
-        };
-        walk.find(last)
+        Ok((Walk::from(&self.directory).enter(names)?, last))
+    }
+
+    /// Whether `directory`, which lies directly in the root, is a link to another one.
+    pub(super) fn is_linked(&self, directory: &str) -> bool {
+        let within = self.walk_to(&Path::new(directory).join("x"));
+        within.is_ok_and(|(walk, _)| walk.path() != Path::new(directory))
     }
 
     /// The entry at `path`; None: there is none.
@@ -109,15 +116,6 @@ impl Root {
             Err(error) if leads_nowhere(&error) && self.link(path).is_some() => Some(Entry::Endless),
             Err(error) => Some(Entry::Unreadable(obstacle(&error))),
         }
-    }
-
-    /// Whether the kernel says at once that nothing is at `path`. A kernel before 5.6 does not tell.
-    #[must_use]
-    pub fn lacks(&self, path: &Path) -> bool {
-        let flags = OFlags::PATH | OFlags::CLOEXEC;
-        let inside = path.strip_prefix("/").unwrap_or(path);
-        let found = openat2(&self.handle, inside, flags, Mode::empty(), ResolveFlags::IN_ROOT);
-        found.err() == Some(Errno::NOENT)
     }
 
     /// Whether anything exists at `path`.
@@ -139,36 +137,43 @@ impl Root {
             Err(error) => return Err(error),
         };
         let mut entries = Vec::new();
-        for item in Dir::read_from(&directory)? {
-            let name = OsString::from_vec(item?.file_name().to_bytes().to_vec());
-            if !picks(&name) || name == "." || name == ".." {
-                continue;
+        each_name(&directory, |name, kind| {
+            if picks(name) {
+                let path = path.join(name);
+                entries.extend(self.listed(directory.as_fd(), &path, name, kind).map(|entry| (path, entry)));
             }
-            let path = path.join(&name);
-            match statat(&directory, &name, AtFlags::SYMLINK_NOFOLLOW) {
-                Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink => {
-                    entries.extend(self.entry(&path).map(|entry| (path, entry)));
-                }
-                Ok(stat) => entries.push((path, entry_of(directory.as_fd(), &name, &stat))),
-                // The file disappeared between the two calls.
-                Err(Errno::NOENT) => {}
-                Err(error) => entries.push((path, Entry::Unreadable(Obstacle::Refused(error.to_string())))),
-            }
-        }
+        })?;
         Ok((real, entries))
+    }
+
+    /// The entry at `path`, which the listing of its directory shows by this name. None: it has disappeared since.
+    fn listed(&self, directory: BorrowedFd<'_>, path: &Path, name: &OsStr, kind: FileType) -> Option<Entry> {
+        match kind {
+            FileType::RegularFile => match read_at(directory, name) {
+                Ok(bytes) => Some(Entry::File(bytes)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+                Err(error) => Some(Entry::Unreadable(obstacle(&error))),
+            },
+            FileType::Directory => Some(Entry::Directory),
+            FileType::Symlink => self.entry(path),
+            _ => match statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink => self.entry(path),
+                Ok(stat) => Some(entry_of(directory, name, &stat)),
+                Err(Errno::NOENT) => None,
+                Err(error) => Some(Entry::Unreadable(Obstacle::Refused(error.to_string()))),
+            },
+        }
     }
 
     /// The names in the directory at `path` that `picks` selects, each with whether it is a regular file, and no link to one.
     pub(super) fn names(&self, path: &Path, picks: impl Fn(&OsStr) -> bool) -> io::Result<Vec<(OsString, bool)>> {
         let directory = self.directory(path)?;
         let mut names = Vec::new();
-        for item in Dir::read_from(&directory)? {
-            let name = OsString::from_vec(item?.file_name().to_bytes().to_vec());
-            if picks(&name) {
-                let is_plain = is_plain_file(directory.as_fd(), &name);
-                names.push((name, is_plain));
+        each_name(&directory, |name, _| {
+            if picks(name) {
+                names.push((name.to_owned(), is_plain_file(directory.as_fd(), name)));
             }
-        }
+        })?;
         Ok(sorted_by(names, Ord::cmp))
     }
 
@@ -185,13 +190,12 @@ impl Root {
     pub(super) fn moments(&self, path: &Path) -> Vec<(PathBuf, Moment)> {
         let Some(moment) = self.moment(path) else { return Vec::new() };
         let mut moments = vec![(path.to_owned(), moment)];
-        let listed = self.directory(path).and_then(|directory| Ok(Dir::read_from(&directory)?));
-        for item in listed.into_iter().flatten().flatten() {
-            let name = OsString::from_vec(item.file_name().to_bytes().to_vec());
-            if name != "." && name != ".." {
+        if let Ok(directory) = self.directory(path) {
+            // What has been listed before an error counts.
+            let _ = each_name(&directory, |name, _| {
                 let path = path.join(name);
                 moments.extend(self.moment(&path).map(|moment| (path, moment)));
-            }
+            });
         }
         moments
     }
@@ -228,8 +232,8 @@ impl Root {
         let spot = self.find(path).ok()?;
         let stat = spot.stat.as_ref()?;
         let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
-        let file = is_file.then(|| opened(spot.directory.as_fd(), &spot.name).ok())??;
-        let mut rest = BufReader::new(file.take(LARGEST_INDEX));
+        let (file, _) = is_file.then(|| opened(spot.directory.as_fd(), &spot.name).ok())??;
+        let mut rest = BufReader::new(File::from(file).take(LARGEST_INDEX));
         let mut line = Vec::new();
         while rest.read_until(b'\n', &mut line).ok()? > 0 {
             if line.starts_with(start) {
@@ -246,10 +250,8 @@ impl Root {
     }
 
     fn resolved_directory(&self, path: &Path) -> io::Result<(PathBuf, OwnedFd)> {
-        let resolved = self.find(path)?;
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let directory = openat(&resolved.directory, &resolved.name, flags, Mode::empty())?;
-        Ok((resolved.path, directory))
+        let (walk, name) = self.walk_to(path)?;
+        walk.list(name)
     }
 
     /// The directory at `path` as the rest of the machine names it, if there is one.
@@ -266,6 +268,30 @@ impl Root {
         let directory = self.directory(path.parent()?).ok()?;
         readlinkat(&directory, path.file_name()?, Vec::new()).ok().map(CString::into_bytes)
     }
+}
+
+/// The directory and the name in it of a path that needs no simplifying, and that the kernel does not find too long.
+fn parted(path: &Path) -> Option<(&Path, &OsStr)> {
+    const LONGEST: usize = 4096;
+    let bytes = path.as_os_str().as_bytes();
+    let at = memrchr(b'/', bytes).filter(|_| bytes.starts_with(b"/") && bytes.len() < LONGEST)?;
+    let name = &bytes[at + 1..];
+    let is_plain = !matches!(name, b"" | b"." | b"..");
+    is_plain.then(|| (Path::new(OsStr::from_bytes(&bytes[..at])), OsStr::from_bytes(name)))
+}
+
+/// Calls `visit` with each name in a directory and with the kind of its file, as far as the file system tells it there.
+pub(super) fn each_name(directory: &OwnedFd, mut visit: impl FnMut(&OsStr, FileType)) -> io::Result<()> {
+    let mut buffer = Vec::with_capacity(1 << 15);
+    let mut names = RawDir::new(directory, buffer.spare_capacity_mut());
+    while let Some(item) = names.next() {
+        let item = item?;
+        let name = OsStr::from_bytes(item.file_name().to_bytes());
+        if name != "." && name != ".." {
+            visit(name, item.file_type());
+        }
+    }
+    Ok(())
 }
 
 /// Whether `name` is a regular file, and no link to one.
@@ -320,28 +346,51 @@ pub(super) fn read_at(directory: BorrowedFd<'_>, name: &OsStr) -> io::Result<Vec
 }
 
 /// The regular file `name`, opened for reading.
-fn opened(directory: BorrowedFd<'_>, name: &OsStr) -> io::Result<File> {
+pub(super) fn opened(directory: BorrowedFd<'_>, name: &OsStr) -> io::Result<(OwnedFd, Stat)> {
     // NONBLOCK: opening a FIFO that has just replaced the file would otherwise block for ever.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = File::from(openat(directory, name, flags, Mode::empty())?);
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
-}
-
-/// The first `length` bytes of the regular file `name`.
-pub(super) fn start_of(directory: BorrowedFd<'_>, name: &OsStr, length: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(length);
-    opened(directory, name)?.take(length as u64).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    let file = openat(directory, name, flags, Mode::empty())?;
+    let stat = rustix::fs::fstat(&file)?;
+    let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+    if is_file { Ok((file, stat)) } else { Err(io::Error::other("it is not a regular file")) }
 }
 
 /// The bytes of the regular file `name`, of which there are `most` at most.
 fn bytes_of(directory: BorrowedFd<'_>, name: &OsStr, most: u64) -> io::Result<Vec<u8>> {
-    let file = opened(directory, name)?;
-    let length = file.metadata()?.len();
-    let mut bytes = Vec::with_capacity(usize::try_from(length.min(most)).unwrap_or_default());
-    file.take(most + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > most {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {most} bytes")));
+    let (file, stat) = opened(directory, name)?;
+    whole(&file, &stat, most)
+}
+
+/// The bytes of an open file, of which there are `most` at most.
+pub(super) fn whole(file: &OwnedFd, stat: &Stat, most: u64) -> io::Result<Vec<u8>> {
+    let size = u64::try_from(stat.st_size).unwrap_or_default();
+    let too_large = || io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {most} bytes"));
+    if size > most {
+        return Err(too_large());
     }
-    Ok(bytes)
+    // A file that the kernel makes as it is read has no size.
+    let expected = usize::try_from(size).unwrap_or_default();
+    let mut bytes = Vec::with_capacity(if expected == 0 { 4096 } else { expected + 1 });
+    loop {
+        let room = bytes.capacity() - bytes.len();
+        let read = match rustix::io::read(file, spare_capacity(&mut bytes)) {
+            Err(Errno::INTR) => continue,
+            read => read?,
+        };
+        if bytes.len() as u64 > most {
+            return Err(too_large());
+        }
+        // There was room for more than the size of the file, and there was no more.
+        if read == 0 || (read < room && bytes.len() == expected) {
+            return Ok(bytes);
+        }
+        bytes.reserve(4096);
+    }
+}
+
+/// The bytes of a file that the kernel makes as it is read.
+pub(super) fn of_kernel(path: &Path) -> io::Result<Vec<u8>> {
+    let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    let stat = rustix::fs::fstat(&file)?;
+    whole(&file, &stat, LARGEST_INDEX)
 }

@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -13,7 +13,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, openat, renameat_with, unli
 use rustix::io::Errno;
 
 use super::root::is_plain_file;
-use super::walk::Resolved;
+use super::walk::{Directory, Resolved};
 
 /// A part of the name of every staged file. The name begins with a dot as well: no loader reads such a name.
 const STAGED: &str = ".conntrack-sysctl.";
@@ -32,7 +32,7 @@ pub(super) fn is_staged(name: &OsStr) -> bool {
 /// A file under the name of a staged one.
 #[derive(Debug)]
 pub(super) struct Staged {
-    pub(super) directory: Rc<OwnedFd>,
+    pub(super) directory: Rc<Directory>,
     pub(super) name: OsString,
     /// Its path, as a person knows it.
     pub(super) path: PathBuf,

@@ -1,13 +1,15 @@
 //! Walks down a path one name at a time on handles, so that no change during the walk leads out of the root.
 
+use std::cell::OnceCell;
 use std::collections::{HashMap, VecDeque};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
+use memchr::{memchr, memrchr};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, openat, readlinkat, statat};
 use rustix::io::Errno;
 
@@ -19,11 +21,52 @@ const MOST_LINKS: usize = 40;
 const MOST_REMEMBERED: usize = 96;
 const MOST_HANDLES: usize = 8;
 
+/// A directory on the way of a walk.
+#[derive(Debug)]
+pub struct Directory {
+    handle: OwnedFd,
+    /// Its path without links, inside the root.
+    path: PathBuf,
+    /// Whether nobody but the owner of a link there can have put it.
+    is_trusted: OnceCell<bool>,
+}
+
+impl AsFd for Directory {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.handle.as_fd()
+    }
+}
+
+impl Directory {
+    /// The root itself.
+    pub(super) fn root(handle: OwnedFd) -> Directory {
+        Directory { handle, path: "/".into(), is_trusted: OnceCell::new() }
+    }
+
+    /// Refuses to follow a link in a directory that others than root and the user of this run can write.
+    fn trust_links(&self) -> io::Result<()> {
+        let is_trusted = if let Some(known) = self.is_trusted.get() {
+            *known
+        } else {
+            let directory = rustix::fs::fstat(&self.handle)?;
+            let mode = directory.st_mode;
+            let group_writes = mode & 0o020 != 0 && directory.st_gid != 0;
+            let own = directory.st_uid == 0 || directory.st_uid == rustix::process::geteuid().as_raw();
+            *self.is_trusted.get_or_init(|| own && !group_writes && mode & 0o002 == 0)
+        };
+        if is_trusted {
+            return Ok(());
+        }
+        let message = format!("a link in `{}`, which others can write, is not followed", self.path.display());
+        Err(io::Error::new(io::ErrorKind::PermissionDenied, message))
+    }
+}
+
 /// The end of a path, after all links were followed.
 #[derive(Debug)]
 pub struct Resolved {
     /// The directory.
-    pub directory: Rc<OwnedFd>,
+    pub directory: Rc<Directory>,
     /// The name in it.
     pub name: OsString,
     /// The path without links, inside the root.
@@ -45,20 +88,29 @@ enum Step {
 /// A walk, and how far it has come.
 #[derive(Clone, Debug)]
 pub(super) struct Walk {
-    /// The directories from the root to here, each with its path.
-    directories: Vec<(Rc<OwnedFd>, Rc<Path>)>,
+    /// The directories from the root to here.
+    directories: Vec<Rc<Directory>>,
     links: usize,
 }
 
 impl Walk {
     /// A walk that starts at `root`.
-    pub(super) fn from(root: &Rc<OwnedFd>) -> Walk {
-        Walk { directories: vec![(root.clone(), Path::new("/").into())], links: 0 }
+    pub(super) fn from(root: &Rc<Directory>) -> Walk {
+        Walk { directories: vec![root.clone()], links: 0 }
     }
 
     /// The walk from here through the directories `names`. The error `NotFound` says that one of them does not exist.
     pub(super) fn enter(mut self, mut names: VecDeque<OsString>) -> io::Result<Walk> {
         while let Some(name) = names.pop_front() {
+            // Most names are those of directories.
+            if name != ".." {
+                match self.open(&name) {
+                    Ok(()) => continue,
+                    // It may be a link.
+                    Err(Errno::NOTDIR | Errno::LOOP) => {}
+                    Err(errno) => return Err(errno.into()),
+                }
+            }
             match self.step(&name, &mut names)? {
                 Step::Found(_) => self.open(&name)?,
                 Step::Missing => return Err(Errno::NOENT.into()),
@@ -66,6 +118,28 @@ impl Walk {
             }
         }
         Ok(self)
+    }
+
+    /// The path without links of the directory `name`, and a handle on it through which its entries can be listed.
+    pub(super) fn list(self, name: OsString) -> io::Result<(PathBuf, OwnedFd)> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let opened = |directory: &Directory, name: &OsStr| openat(directory, name, flags, Mode::empty());
+        // `..` may lead out of the root, and a link anywhere.
+        let at_once = if name == ".." { Err(Errno::NOTDIR) } else { opened(self.here(), &name) };
+        match at_once {
+            Ok(handle) => Ok((self.path().join(name), handle)),
+            Err(Errno::NOTDIR | Errno::LOOP) => {
+                let resolved = self.find(name)?;
+                let handle = opened(&resolved.directory, &resolved.name)?;
+                Ok((resolved.path, handle))
+            }
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// The path of the directory here, without links.
+    pub(super) fn path(&self) -> &Path {
+        &self.here().path
     }
 
     /// The end of the walk: the file `name`, or that at the end of its links.
@@ -86,12 +160,8 @@ impl Walk {
         }
     }
 
-    fn here(&self) -> BorrowedFd<'_> {
-        self.directories.last().map(|(handle, _)| handle.as_fd()).expect("the root stays")
-    }
-
-    fn path(&self) -> &Path {
-        self.directories.last().map_or(Path::new("/"), |(_, path)| path)
+    fn here(&self) -> &Rc<Directory> {
+        self.directories.last().expect("the root stays")
     }
 
     /// Looks at `name`, and follows it if it is `..` or a link.
@@ -115,7 +185,7 @@ impl Walk {
         if self.links > MOST_LINKS {
             return Err(Errno::LOOP.into());
         }
-        self.trust_links()?;
+        self.here().trust_links()?;
         let target = PathBuf::from(OsString::from_vec(readlinkat(self.here(), name, Vec::new())?.into_bytes()));
         if target.is_absolute() {
             self.directories.truncate(1);
@@ -126,31 +196,17 @@ impl Walk {
         Ok(Step::Followed)
     }
 
-    fn open(&mut self, name: &OsStr) -> io::Result<()> {
+    fn open(&mut self, name: &OsStr) -> Result<(), Errno> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let handle = openat(self.here(), name, flags, Mode::empty())?;
         let path = self.path().join(name);
-        self.directories.push((Rc::new(handle), path.into()));
+        self.directories.push(Rc::new(Directory { handle, path, is_trusted: OnceCell::new() }));
         Ok(())
     }
 
     fn resolved(mut self, name: OsString, stat: Option<Stat>) -> Resolved {
-        let path = self.path().join(&name);
-        let (directory, _) = self.directories.pop().expect("the root stays");
-        Resolved { directory, name, path, stat }
-    }
-
-    /// Refuses to follow a link in a directory that others than root and the user of this run can write.
-    fn trust_links(&self) -> io::Result<()> {
-        let directory = rustix::fs::fstat(self.here())?;
-        let mode = directory.st_mode;
-        let group_writes = mode & 0o020 != 0 && directory.st_gid != 0;
-        let own = directory.st_uid == 0 || directory.st_uid == rustix::process::geteuid().as_raw();
-        if own && !group_writes && mode & 0o002 == 0 {
-            return Ok(());
-        }
-        let message = format!("a link in `{}`, which others can write, is not followed", self.path().display());
-        Err(io::Error::new(io::ErrorKind::PermissionDenied, message))
+        let directory = self.directories.pop().expect("the root stays");
+        Resolved { path: directory.path.join(&name), directory, name, stat }
     }
 }
 
@@ -168,44 +224,49 @@ pub(super) fn names(path: &Path) -> VecDeque<OsString> {
 /// The walks that have been done, so that none is done twice.
 #[derive(Debug)]
 pub(super) struct Memory {
-    /// The walk to each directory, the root first. None: the directory does not exist.
-    walks: Vec<Option<Walk>>,
-    /// The walk that leads from another one over a name, as indices of `walks`.
-    ways: HashMap<(usize, OsString), usize>,
+    root: Walk,
+    /// The walk to each directory, by its path as it was asked for. None: the directory does not exist.
+    walks: HashMap<OsString, Option<Walk>>,
+    /// How many of them exist.
+    remembered: usize,
 }
 
 impl Memory {
     /// A memory that knows the way to the root only.
     pub(super) fn new(root: Walk) -> Memory {
-        Memory { walks: vec![Some(root)], ways: HashMap::new() }
+        Memory { root, walks: HashMap::new(), remembered: 0 }
     }
 
-    /// The walk from the root through the directories `names`. The error `NotFound` says that one of them does not exist.
-    pub(super) fn walk(&mut self, names: &[OsString]) -> io::Result<Walk> {
-        let mut at = 0;
-        for (index, name) in names.iter().enumerate() {
-            let Some(walk) = &self.walks[at] else { return Err(Errno::NOENT.into()) };
-            let way = (at, name.clone());
-            if let Some(known) = self.ways.get(&way) {
-                at = *known;
-                continue;
+    /// The walk from the root to the directory at `path`. The error `NotFound` says that a directory on the way does not
+    /// exist.
+    pub(super) fn walk(&mut self, path: &Path) -> io::Result<Walk> {
+        let bytes = path.as_os_str().as_bytes();
+        let mut known = bytes.len();
+        let mut walk = loop {
+            match self.walks.get(OsStr::from_bytes(&bytes[..known])) {
+                Some(Some(walk)) => break walk.clone(),
+                Some(None) => return Err(Errno::NOENT.into()),
+                None if known == 0 => break self.root.clone(),
+                None => known = memrchr(b'/', &bytes[..known]).unwrap_or_default(),
             }
-            if self.walks.len() == MOST_REMEMBERED || walk.directories.len() == MOST_HANDLES {
-                return walk.clone().enter(names[index..].iter().cloned().collect());
-            }
-            let next = match walk.clone().enter(VecDeque::from([name.clone()])) {
-                Ok(next) if next.directories.len() > MOST_HANDLES => {
-                    return next.enter(names[index + 1..].iter().cloned().collect());
+        };
+        while known < bytes.len() {
+            let start = known + 1;
+            known = memchr(b'/', &bytes[start..]).map_or(bytes.len(), |length| start + length);
+            let to_here = OsStr::from_bytes(&bytes[..known]);
+            walk = match walk.enter(names(Path::new(OsStr::from_bytes(&bytes[start..known])))) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    self.walks.insert(to_here.to_owned(), None);
+                    return Err(error);
                 }
-                Ok(next) => Some(next),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-                Err(error) => return Err(error),
+                walk => walk?,
             };
-            at = self.walks.len();
-            self.walks.push(next);
-            self.ways.insert(way, at);
+            if self.remembered < MOST_REMEMBERED && walk.directories.len() <= MOST_HANDLES {
+                self.walks.insert(to_here.to_owned(), Some(walk.clone()));
+                self.remembered += 1;
+            }
         }
-        self.walks[at].clone().ok_or_else(|| Errno::NOENT.into())
+        Ok(walk)
     }
 }
 
