@@ -29,14 +29,14 @@ use kernels::Kernel;
 use play::play;
 use terms::Terms;
 
-pub use arrival::{Arrival, MODULE_FILE};
+pub use arrival::Arrival;
 pub use doubt::{About, Doubt, Reason};
 pub use initrd::{Stale, stale};
 pub use mounts::{has_extension, is_mount_point};
 pub use next_root::{Etc, Waiting, waiting};
 pub use outlook::{Boot, Lost, Outlook};
 pub use parameters::{CMDLINE, HASHSIZE_FILE, hashsize_line};
-pub use systems::{LoaderChoice, System, detected};
+pub use systems::{Early, LoaderChoice, System, detected, module_files};
 pub use terms::running_bounds;
 pub use udev::Rerun;
 pub use unread::{Unread, UnreadCause, reads_beside, unread};

@@ -51,11 +51,13 @@ fn answer(command: Command) -> Answer {
     match command {
         Command::Apply(arguments) => apply_or_check(Mode::Apply, &arguments),
         Command::Check(arguments) => apply_or_check(Mode::Check, &arguments),
-        Command::Show { output, root } => {
-            shown(runs::look(&root.path), &output, |snapshot| Ok(show::inventory(snapshot)))
-        }
-        Command::Explain { setting, output, root } => {
-            shown(runs::look_around(&root.path), &output, |snapshot| show::story(&setting, snapshot))
+        Command::Show { output, loader, root } => shown(runs::look(&root.path), &output, |snapshot| {
+            Ok(show::inventory_with(show::loader(&loader.name, snapshot), snapshot))
+        }),
+        Command::Explain { setting, output, loader, root } => {
+            shown(runs::look_around(&root.path), &output, |snapshot| {
+                show::story_with(show::loader(&loader.name, snapshot), &setting, snapshot)
+            })
         }
         Command::Summarize { reports, output } => {
             let summary = Summary::new(reports::read(&reports));

@@ -114,10 +114,32 @@ fn in_words<S: Serializer>(arrival: &Arrival, serializer: S) -> Result<S::Ok, S:
     serializer.serialize_str(&arrival_text(arrival))
 }
 
+/// The name of the loader that a machine boots with, for [`loader`].
+pub const AUTO: &str = "auto";
+
+/// The names that [`loader`] knows.
+#[must_use]
+pub fn loaders() -> Vec<&'static str> {
+    [AUTO].into_iter().chain(boot::systems::SYSTEMS.iter().map(|system| system.name)).collect()
+}
+
+/// The init system of this name, or the one that the machine boots with.
+#[must_use]
+pub fn loader(name: &str, snapshot: &Snapshot) -> &'static System {
+    let named = boot::systems::SYSTEMS.into_iter().find(|system| system.name == name);
+    named.unwrap_or_else(|| boot::detected(&snapshot.tree))
+}
+
 /// All settings that the machine has live, or that its files assign.
 #[must_use]
 pub fn inventory(snapshot: &Snapshot) -> Inventory {
-    let boot = boot::boot(snapshot, boot::detected(&snapshot.tree));
+    inventory_with(boot::detected(&snapshot.tree), snapshot)
+}
+
+/// The same, if the machine boots with `system`.
+#[must_use]
+pub fn inventory_with(system: &'static System, snapshot: &Snapshot) -> Inventory {
+    let boot = boot::boot(snapshot, system);
     let live = snapshot.live.iter().flat_map(|live| live.sysctls.keys()).filter_map(Key::name);
     let names: BTreeSet<Name> = live.chain(boot.assigned().cloned()).into_set();
     listed(&names, snapshot, &boot)
@@ -144,9 +166,14 @@ fn listed(names: &BTreeSet<Name>, snapshot: &Snapshot, boot: &Boot) -> Inventory
 
 /// The story of the setting that `name` means.
 pub fn story(name: &str, snapshot: &Snapshot) -> Result<Story, Failure> {
+    story_with(boot::detected(&snapshot.tree), name, snapshot)
+}
+
+/// The same, if the machine boots with `system`.
+pub fn story_with(system: &'static System, name: &str, snapshot: &Snapshot) -> Result<Story, Failure> {
     let name = known(name, snapshot)?;
     let setting = name.setting();
-    let boot = boot::boot(snapshot, boot::detected(&snapshot.tree));
+    let boot = boot::boot(snapshot, system);
     let outlook = boot.told(&name);
     let role = |place: &Place| {
         if outlook.winner.as_ref() == Some(place) {
@@ -275,8 +302,9 @@ mod tests {
         }
         let late = story_for(right, Module::Loaded).overview;
         assert_eq!(late.verdict, Verdict::LostAtBoot);
-        let lost =
-            boot::Lost::ModuleLate { place: Place { file: "/etc/sysctl.d/a.conf".into(), line: 1 }, barred: None };
+        let place = Place { file: "/etc/sysctl.d/a.conf".into(), line: 1 };
+        let early = boot::Early::ByFile("/etc/modules-load.d/nf_conntrack.conf");
+        let lost = boot::Lost::ModuleLate { place, barred: None, early };
         assert_eq!(late.advice, Some(Advice::Lost(lost)));
     }
 }

@@ -3,6 +3,8 @@
 //! Each program has a [`Dialect`] of its own. Pure: the only input is a [`Tree`] and the keys of a kernel. How a kernel
 //! reads the written text (bounds, rounding, base 0), and which program runs when, is decided in [`crate::boot`].
 
+mod busybox;
+mod chimera;
 mod dialect;
 mod document;
 mod glob;
@@ -21,14 +23,16 @@ use crate::kernel::catalog::{Key, Name};
 use crate::order::InOrder;
 use crate::tree::{Place, Tree};
 
-pub use dialect::Dialect;
+pub use busybox::BUSYBOX;
+pub use chimera::CHIMERA;
+pub use dialect::{Dialect, OnRefusal};
 pub use document::Document;
 pub use glob::fnmatch;
 pub use procps::{PROCPS, PROCPS_3, PROCPS_4_0_5};
 pub use systemd::{SYSTEMD, SYSTEMD_262};
 
 /// Every dialect.
-pub static DIALECTS: [&Dialect; 5] = [&SYSTEMD, &SYSTEMD_262, &PROCPS, &PROCPS_3, &PROCPS_4_0_5];
+pub static DIALECTS: [&Dialect; 7] = [&SYSTEMD, &SYSTEMD_262, &PROCPS, &PROCPS_3, &PROCPS_4_0_5, &BUSYBOX, &CHIMERA];
 
 /// One assignment, as a program reads it from a line.
 #[derive(Clone, Debug, PartialEq, Eq)]

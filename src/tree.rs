@@ -411,7 +411,8 @@ pub fn first_of_each_name(tree: &Tree, directories: &[&str], counts: impl Fn(&[u
     first_of_each(tree, directories, |name, _| counts(name))
 }
 
-fn first_of_each(tree: &Tree, directories: &[&str], counts: impl Fn(&[u8], &Entry) -> bool) -> Vec<PathBuf> {
+/// The same, where the entry decides as well whether a file counts and hides others.
+pub fn first_of_each(tree: &Tree, directories: &[&str], counts: impl Fn(&[u8], &Entry) -> bool) -> Vec<PathBuf> {
     let mut by_name: BTreeMap<&OsStr, &Path> = BTreeMap::new();
     for directory in directories {
         for (path, entry) in tree.in_directory(Path::new(directory)) {

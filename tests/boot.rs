@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use crate::support::machine::Machine;
-use conntrack_sysctl::boot::systems::{NONE, SYSTEMD, SYSVINIT, System, UNKNOWN};
+use conntrack_sysctl::boot::systems::{
+    ALPINE, CHIMERA, FINIT, NONE, OPENRC, OPENWRT, SYSTEMD, SYSVINIT, System, UNKNOWN, VOID,
+};
 use conntrack_sysctl::boot::{Certainty, LaterWrite, Lost, SOURCES, boot, detected};
 use conntrack_sysctl::kernel::catalog::{BUCKETS, COUNT, FRAG6_HIGH, Key, MAX, Name};
 use conntrack_sysctl::snapshot::{Module, Snapshot};
@@ -28,7 +30,7 @@ fn what_comes_late_is_lost() {
     let late = boot(&image(&files, Module::Absent), &SYSTEMD).outlook(&MAX);
     assert_eq!((late.value, late.winner), (None, None));
     assert!(
-        matches!(late.lost, Some(Lost::ModuleLate { place, barred: None }) if place.to_string() == "/etc/sysctl.d/a.conf:1")
+        matches!(late.lost, Some(Lost::ModuleLate { place, barred: None, .. }) if place.to_string() == "/etc/sysctl.d/a.conf:1")
     );
     let rule = "ACTION==\"add\", SUBSYSTEM==\"module\", KERNEL==\"nf_conntrack\", \
                 RUN+=\"/usr/lib/systemd/systemd-sysctl --prefix=/net/netfilter\"\n";
@@ -267,7 +269,8 @@ fn no_file_says_when_a_built_in_module_comes() {
     let (built_in, absent) = (directories(Module::BuiltIn), directories(Module::Absent));
     assert!(built_in.is_superset(&SYSCTL_D.map(PathBuf::from).into()));
     // modules-load.d, modprobe.d and udev's rules. The kernels are listed in any case: the next one may have a module.
-    assert_eq!(absent.difference(&built_in).count(), 3 * SYSCTL_D.len());
+    // OpenWrt has its lists in a directory of their own.
+    assert_eq!(absent.difference(&built_in).count(), 3 * SYSCTL_D.len() + 1);
     assert!(built_in.is_subset(&absent));
 }
 
@@ -307,7 +310,21 @@ fn which_program_reads_the_files() {
             &SYSVINIT,
         ),
         (&[init("/usr/bin/busybox"), kmod(), procps()], &UNKNOWN),
-        (&[init("/usr/sbin/finit"), kmod(), procps()], &UNKNOWN),
+        (&[init("/usr/sbin/finit"), kmod(), procps()], &FINIT),
+        (
+            &[init("/usr/sbin/openrc-init"), program("/etc/init.d/sysctl"), script("/etc/runlevels/boot/sysctl")],
+            &OPENRC,
+        ),
+        (&[sysvinit(), program("/etc/init.d/sysctl"), script("/etc/runlevels/boot/sysctl")], &OPENRC),
+        (&[sysvinit(), program("/etc/init.d/sysctl")], &UNKNOWN),
+        (&[init("/bin/busybox"), program("/etc/alpine-release"), script("/etc/runlevels/boot/sysctl")], &ALPINE),
+        // The image of a container has no services.
+        (&[init("/bin/busybox"), program("/etc/alpine-release")], &UNKNOWN),
+        (&[sysvinit(), program("/etc/openwrt_release")], &OPENWRT),
+        (&[init("/usr/bin/runit-init"), script("/etc/runit/core-services/08-sysctl.sh")], &VOID),
+        (&[init("/usr/bin/runit-init")], &UNKNOWN),
+        (&[init("/usr/bin/dinit"), program("/usr/lib/dinit.d/early/early-sysctl")], &CHIMERA),
+        (&[init("/usr/bin/dinit")], &UNKNOWN),
     ];
     for (entries, expected) in cases {
         let tree: Tree = entries.iter().map(|(path, entry)| ((*path).into(), entry.clone())).collect();
@@ -368,4 +385,48 @@ fn the_numbers_of_kube_proxy_are_computed_where_its_configuration_is_on_disk() {
     let buckets = boot(&node(&nulls, Some("0-3\n")), &SYSTEMD).later_writers(&[&BUCKETS, &MAX]);
     let certainties: Vec<Certainty> = buckets[0].iter().map(|write| write.certainty).collect();
     assert_eq!(certainties, [Certainty::Perhaps, Certainty::Surely]);
+}
+
+#[test]
+fn a_saved_etc_tells_what_the_machine_boots_with() {
+    let root = || ("/etc", Entry::Program);
+    let there = |path| (path, Entry::Program);
+    let file = |path, text: &str| (path, Entry::File(text.into()));
+    let release = |text: &str| file("/etc/os-release", text);
+    let script = |path| file(path, "");
+    let debian = || release("PRETTY_NAME=\"Debian\"\nID=debian\n");
+    let cases: &[(&[(&str, Entry)], &System)] = &[
+        (&[root()], &NONE),
+        (&[root(), there("/etc/systemd/system")], &SYSTEMD),
+        (&[root(), debian()], &SYSTEMD),
+        (&[root(), release("ID=rocky\nID_LIKE=\"rhel centos fedora\"\n")], &SYSTEMD),
+        (&[root(), release("ID=gentoo\n")], &NONE),
+        (&[root(), debian(), there("/usr")], &NONE),
+        (&[root(), debian(), there("/etc/inittab")], &NONE),
+        (
+            &[root(), debian(), there("/etc/inittab"), script("/etc/rcS.d/S06kmod"), script("/etc/rcS.d/S09procps")],
+            &SYSVINIT,
+        ),
+        // Both have left files: one of them is old.
+        (
+            &[
+                root(),
+                there("/etc/systemd/system"),
+                there("/etc/inittab"),
+                script("/etc/rcS.d/S06kmod"),
+                script("/etc/rcS.d/S09procps"),
+            ],
+            &NONE,
+        ),
+        (&[root(), there("/etc/alpine-release"), script("/etc/runlevels/boot/sysctl")], &ALPINE),
+        (&[root(), there("/etc/init.d/sysctl"), script("/etc/runlevels/boot/sysctl")], &OPENRC),
+        (&[root(), there("/etc/openwrt_release")], &OPENWRT),
+        (&[root(), there("/etc/finit.d")], &FINIT),
+        (&[root(), script("/etc/runit/core-services/08-sysctl.sh")], &VOID),
+        (&[root(), there("/etc/dinit.d")], &CHIMERA),
+    ];
+    for (entries, expected) in cases {
+        let tree: Tree = entries.iter().map(|(path, entry)| ((*path).into(), entry.clone())).collect();
+        assert_eq!(detected(&tree), *expected, "{entries:?}");
+    }
 }

@@ -6,6 +6,7 @@ pub(crate) mod expected;
 pub(crate) mod images;
 mod loader;
 mod model;
+pub(crate) mod modelled;
 mod verdicts;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,7 +30,7 @@ struct Landmark {
     target: Option<&'static str>,
 }
 
-const LANDMARKS: [Landmark; 10] = [
+const LANDMARKS: [Landmark; 34] = [
     Landmark { of: &["systemd"], path: "usr/lib/systemd/systemd-sysctl", target: None },
     // Debian has its systemd read /etc/modules, and had it read /etc/sysctl.conf up to 12.
     Landmark { of: &["systemd"], path: "etc/modules-load.d/modules.conf", target: Some("../modules") },
@@ -41,6 +42,30 @@ const LANDMARKS: [Landmark; 10] = [
     Landmark { of: &["sysvinit"], path: "etc/rcS.d/S06kmod", target: None },
     Landmark { of: &["sysvinit"], path: "etc/rcS.d/S09procps", target: None },
     Landmark { of: &["procps-3"], path: "lib/x86_64-linux-gnu/libprocps.so.8", target: None },
+    Landmark { of: &["gentoo"], path: "sbin/init", target: None },
+    Landmark { of: &["gentoo"], path: "etc/init.d/modules", target: None },
+    Landmark { of: &["gentoo"], path: "etc/init.d/sysctl", target: None },
+    Landmark { of: &["gentoo"], path: "etc/runlevels/boot/modules", target: Some("/etc/init.d/modules") },
+    Landmark { of: &["gentoo"], path: "etc/runlevels/boot/sysctl", target: Some("/etc/init.d/sysctl") },
+    Landmark { of: &["alpine-3"], path: "bin/busybox", target: None },
+    Landmark { of: &["alpine-3"], path: "sbin/init", target: Some("/bin/busybox") },
+    Landmark { of: &["alpine-3"], path: "sbin/sysctl", target: Some("/bin/busybox") },
+    Landmark { of: &["alpine-3"], path: "etc/alpine-release", target: None },
+    Landmark { of: &["alpine-3"], path: "etc/init.d/modules", target: None },
+    Landmark { of: &["alpine-3"], path: "etc/init.d/sysctl", target: None },
+    Landmark { of: &["alpine-3"], path: "etc/runlevels/boot/modules", target: Some("/etc/init.d/modules") },
+    Landmark { of: &["alpine-3"], path: "etc/runlevels/boot/sysctl", target: Some("/etc/init.d/sysctl") },
+    Landmark { of: &["openwrt-24"], path: "sbin/init", target: None },
+    Landmark { of: &["openwrt-24"], path: "etc/openwrt_release", target: None },
+    Landmark { of: &["debian-finit"], path: "sbin/finit", target: None },
+    Landmark { of: &["debian-finit"], path: "sbin/init", target: Some("finit") },
+    Landmark { of: &["debian-finit"], path: "usr/lib/finit/plugins/procps.so", target: None },
+    Landmark { of: &["void-linux"], path: "etc/runit/core-services/08-sysctl.sh", target: None },
+    Landmark { of: &["void-linux"], path: "usr/bin/runit-init", target: None },
+    Landmark { of: &["void-linux"], path: "sbin/init", target: Some("/usr/bin/runit-init") },
+    Landmark { of: &["chimera-linux"], path: "usr/bin/dinit", target: None },
+    Landmark { of: &["chimera-linux"], path: "sbin/init", target: Some("/usr/bin/dinit") },
+    Landmark { of: &["chimera-linux"], path: "usr/lib/dinit.d/early/early-sysctl", target: None },
 ];
 
 /// Makes the root of `case` at `root`, with the landmarks of `image` among its own files.
@@ -95,7 +120,7 @@ pub(crate) fn dialects(case: &Case) -> Vec<&'static Dialect> {
 #[test]
 fn every_init_system_has_an_image_and_every_dialect_has_cases() {
     for system in SYSTEMS {
-        assert!(images::IMAGES.iter().any(|image| image.system == system.name), "{} has no image", system.name);
+        assert!(modelled::all().any(|image| image.system == system.name), "{} has no image", system.name);
     }
     let cases: Vec<Case> = case::groups("sysctl_d").iter().flat_map(|group| case::cases(group)).collect();
     for dialect in DIALECTS {

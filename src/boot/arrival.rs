@@ -11,7 +11,7 @@ use super::doubt::{Doubt, Reason};
 use super::kernels::{self, Kernel};
 use super::modprobe::{Configuration, Modprobe, Outcome};
 use super::parameters::{CMDLINE, Parameter, parameters_on_command_line};
-use super::systems::{ModuleLists, Stage, System};
+use super::systems::{Early, ModuleLists, Stage, System};
 use super::udev::{self, Rerun};
 use crate::formats::kernel_arguments;
 use crate::kernel::catalog::Key;
@@ -43,6 +43,8 @@ pub enum Arrival {
         barred: Option<Place>,
         /// The kernel with which the module is late, if another kernel can boot that has it in time.
         kernel: Option<String>,
+        /// How it can be loaded early.
+        early: Early,
     },
 }
 
@@ -81,9 +83,6 @@ impl Arrival {
         }
     }
 }
-
-/// The file in which a run names the module, if no other file does.
-pub const MODULE_FILE: &str = "/etc/modules-load.d/nf_conntrack.conf";
 
 /// The reads on which the arrival at a boot of `system` depends, besides those of udev's rules and of the module's parameters.
 pub(super) fn reads(system: &System, tree: &Tree) -> Vec<Read> {
@@ -267,7 +266,7 @@ fn coming_under(tree: &Tree, modprobe: &Modprobe, rules: udev::Arriving, system:
     doubts.extend(of_rules);
     let arrival = match never {
         None if !rules.reruns.is_empty() => Arrival::Reapplied { reruns: rules.reruns.clone(), barred },
-        _ => Arrival::Late { barred, kernel: None },
+        _ => Arrival::Late { barred, kernel: None, early: system.early(tree) },
     };
     let reassembly = arrival.clone();
     Coming { arrival, reassembly, parameters, never, writes: rules.writes, reruns: rules.reruns, doubts }

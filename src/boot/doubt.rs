@@ -58,6 +58,8 @@ pub enum Reason {
     NoModule,
     /// A line outside sysctl.d is carried out before the loader or after it, and its value is another one.
     UnorderedLine,
+    /// Nothing orders the program that loads the modules and the loader.
+    UnorderedModule,
     /// One of the kernels that can boot next may not have the setting, or may refuse the value.
     AnotherKernel,
     /// A kernel with a fast clock refuses the timeout, and the clock of the kernel that boots next is not known.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::arrival::Arrival;
 use super::doubt::Doubt;
-use super::systems::System;
+use super::systems::{Early, System};
 use super::writers::{Certainty, Evidence, LaterWrite, WRITERS, Writer};
 use crate::kernel::bounds::Bounds;
 use crate::kernel::catalog::{Key, Name};
@@ -21,6 +21,15 @@ pub enum Lost {
         place: Place,
         /// The line that keeps the module from being loaded early, if one does.
         barred: Option<Place>,
+        /// How the module can be loaded early.
+        early: Early,
+    },
+    /// The kernel refuses the value of a line before it, and the loader reads that file no further.
+    FileEnded {
+        /// Where the assignment stands.
+        place: Place,
+        /// Where the line stands that the kernel refuses.
+        by: Place,
     },
     /// A later line names the key without a value, so that the loader does not write it.
     Excluded {
@@ -44,6 +53,7 @@ impl Lost {
         match self {
             Lost::ModuleLate { place, .. }
             | Lost::Excluded { place, .. }
+            | Lost::FileEnded { place, .. }
             | Lost::NoSuchKey(place)
             | Lost::Refused(place)
             | Lost::OfMachine(place) => place,

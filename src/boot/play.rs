@@ -7,7 +7,7 @@ use super::arrival::{Arrival, Coming};
 use super::doubt::{About, Doubt, Reason};
 use super::outlook::{Boot, Lost, Outlook, is_of_reassembly};
 use super::parameters;
-use super::systems::System;
+use super::systems::{Early, System};
 use super::terms::Terms;
 use super::udev::Rerun;
 use super::uncertain::{self, Played};
@@ -19,7 +19,7 @@ use crate::kernel::quirks::Quirk;
 use crate::kernel::sizes::{FRAG6_HIGH_DEFAULT, FRAG6_LOW_DEFAULT};
 use crate::order::InOrder;
 use crate::snapshot::Snapshot;
-use crate::sysctl_d::{self, Dialect, Placed, Write};
+use crate::sysctl_d::{self, Dialect, OnRefusal, Placed, Write};
 use crate::tree::Place;
 
 /// The boot of `snapshot` with `system`, under a kernel with these terms.
@@ -33,6 +33,7 @@ pub(super) fn play(snapshot: &Snapshot, system: &'static System, terms: &Terms, 
     let runs: Vec<Vec<Placed>> = files.iter().map(|files| sysctl_d::assignments(tree, dialect, files)).collect();
     let mut play = Play {
         snapshot,
+        early: system.early(tree),
         bounds: terms.bounds,
         outlooks: BTreeMap::new(),
         recorded: HashSet::new(),
@@ -54,10 +55,18 @@ pub(super) fn play(snapshot: &Snapshot, system: &'static System, terms: &Terms, 
             play.apply_parameter(write);
         }
     }
-    for write in runs.iter().flat_map(|read| sysctl_d::writes(read, dialect, keys)) {
-        match arrival_of(&write.key) {
-            arrival if arrival.is_in_time() => play.apply_write(write),
-            arrival => play.mark_lost(write, arrival.barred()),
+    for read in &runs {
+        let mut ended_by = None;
+        for write in sysctl_d::writes(read, dialect, keys) {
+            match arrival_of(&write.key) {
+                _ if ended_by.is_some() => play.mark_unread(write, ended_by.as_ref()),
+                arrival if arrival.is_in_time() => {
+                    let ends = dialect.on_refusal == OnRefusal::Ends && play.is_refused(&write);
+                    ended_by = ends.then(|| write.place.clone());
+                    play.apply_write(write);
+                }
+                arrival => play.mark_lost(write, arrival.barred()),
+            }
         }
     }
     // A rule writes as the module comes, whenever that is.
@@ -101,6 +110,8 @@ pub(super) fn play(snapshot: &Snapshot, system: &'static System, terms: &Terms, 
 /// A boot while it is played through.
 struct Play<'a> {
     snapshot: &'a Snapshot,
+    /// How the module can be loaded early.
+    early: Early,
     /// The numbers that the kernel takes.
     bounds: Bounds,
     outlooks: BTreeMap<Name, Outlook>,
@@ -249,17 +260,37 @@ impl Play<'_> {
     /// Records a write that comes before the module is there.
     fn mark_lost(&mut self, write: Write, barred: Option<&Place>) {
         if let Some(name) = write.key.name() {
-            self.outlook(name).lost = Some(Lost::ModuleLate { place: write.place, barred: barred.cloned() });
+            let early = self.early;
+            self.outlook(name).lost = Some(Lost::ModuleLate { place: write.place, barred: barred.cloned(), early });
         }
+    }
+
+    /// Records a write that the loader does not come to, because it has ended at the line `by`.
+    fn mark_unread(&mut self, write: Write, by: Option<&Place>) {
+        if let (Some(name), Some(by)) = (write.key.name(), by) {
+            self.outlook(name).lost = Some(Lost::FileEnded { place: write.place, by: by.clone() });
+        }
+    }
+
+    /// Whether the kernel has the key writable and refuses the value.
+    fn is_refused(&self, write: &Write) -> bool {
+        let Some(name) = write.key.name().filter(|_| self.is_writable(&write.key)) else { return false };
+        let takes = |number| self.bounds.take(&name, number) != Takes::Never && self.keeps_thresholds(&name, number);
+        !self.reading(write).is_some_and(takes)
     }
 
     /// Whether the kernel, as it is at this point of the boot, takes `number` for `key`.
     fn accepts(&self, key: &Key, number: i64) -> bool {
+        key.name().is_some_and(|name| self.is_writable(key) && self.keeps_thresholds(&name, number))
+    }
+
+    /// Whether the kernel lets root write to `key`.
+    fn is_writable(&self, key: &Key) -> bool {
         let Some(name) = key.name() else { return false };
         let live = self.snapshot.live.as_ref().and_then(|live| live.sysctls.get(key));
         // A key that is read-only in a child namespace is writable in the initial one, where the boot happens.
         let writable = self.snapshot.in_child_namespace() || live.is_none_or(|live| live.writable);
-        name.setting().access == Access::ReadWrite && writable && self.keeps_thresholds(&name, number)
+        name.setting().access == Access::ReadWrite && writable
     }
 
     /// Whether `number` for the setting `name` leaves the lower threshold of IPv6 reassembly below the upper one.

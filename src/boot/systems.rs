@@ -3,13 +3,22 @@
 //!
 //! A new init system is a file beside `sysvinit.rs` and a line in [`SYSTEMS`].
 
+mod alpine;
+mod chimera;
 mod choice;
+mod finit;
+mod lists;
+mod openrc;
+mod openwrt;
+mod signs;
 mod start;
 mod systemd;
 mod sysvinit;
 mod unit;
 mod unknown;
+mod void;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -19,11 +28,17 @@ use super::doubt::Doubt;
 use crate::sysctl_d::Dialect;
 use crate::tree::{Entry, Read, Tree};
 
+pub use alpine::ALPINE;
+pub use chimera::CHIMERA;
 pub use choice::LoaderChoice;
+pub use finit::FINIT;
+pub use openrc::OPENRC;
+pub use openwrt::OPENWRT;
 pub(super) use systemd::RUNS;
 pub use systemd::SYSTEMD;
 pub use sysvinit::SYSVINIT;
 pub use unknown::{NONE, UNKNOWN};
+pub use void::VOID;
 
 /// The first program of a boot.
 pub(super) const INIT: &str = "/sbin/init";
@@ -58,11 +73,48 @@ pub struct System {
     pub(super) order: &'static [Stage],
     /// Looks for a reason why a boot of the system is not as its stages say.
     pub(super) doubt: fn(&Tree) -> Option<Doubt>,
+    /// Tells how connection tracking can be loaded before the loader runs.
+    pub(super) early: fn(&Tree) -> Early,
+    /// Tells whether one stage waits for the end of the one before.
+    pub(super) pace: fn(&Tree) -> Pace,
+    /// The reason why the loader may read no file at all, and the remedy.
+    pub(super) idle: (&'static str, &'static str),
+}
+
+/// The way to have connection tracking loaded before the loader runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Early {
+    /// A line in this file names the module.
+    ByFile(&'static str),
+    /// No file does it, because of how the system boots.
+    Never {
+        /// The reason, as a sentence without its end.
+        why: &'static str,
+        /// What would help.
+        remedy: &'static str,
+    },
+}
+
+/// The file of modules-load.d in which a run names the module, if no other file does.
+const MODULE_FILE: Early = Early::ByFile("/etc/modules-load.d/nf_conntrack.conf");
+
+/// Whether one stage of a boot waits for the end of the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// It does.
+    InOrder,
+    /// Nothing orders the programs of the stages.
+    AtOnce {
+        /// What would.
+        remedy: &'static str,
+    },
 }
 
 /// A sign that a machine boots with an init system, the weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Sign {
+    /// There is nothing but /etc, and its files are those of the system.
+    Saved,
     /// Its programs are installed, and nothing else claims the boot.
     Installed,
     /// The first program of a boot is of this system.
@@ -114,7 +166,7 @@ pub enum Blacklist {
 }
 
 /// Every init system.
-pub static SYSTEMS: [&System; 2] = [&SYSTEMD, &SYSVINIT];
+pub static SYSTEMS: [&System; 8] = [&SYSTEMD, &SYSVINIT, &OPENRC, &ALPINE, &OPENWRT, &FINIT, &VOID, &CHIMERA];
 
 /// The init system that this machine boots with, the one with the strongest sign.
 ///
@@ -123,12 +175,43 @@ pub static SYSTEMS: [&System; 2] = [&SYSTEMD, &SYSVINIT];
 /// files by other rules, or not at all. A request may say in `loader` how the machine will boot.
 #[must_use]
 pub fn detected(tree: &Tree) -> &'static System {
-    let found = SYSTEMS.iter().filter_map(|system| Some(((system.detect)(tree)?, *system)));
+    let found: Vec<_> = SYSTEMS.iter().filter_map(|system| Some(((system.detect)(tree)?, *system))).collect();
     let unknown = || if tree.get(INIT).is_some() { &UNKNOWN } else { &NONE };
-    found.max_by_key(|(sign, _)| *sign).map_or_else(unknown, |(_, system)| system)
+    match &found[..] {
+        // An old init system leaves files in /etc.
+        [_, _, ..] if found.iter().all(|(sign, _)| *sign == Sign::Saved) => &NONE,
+        _ => found.into_iter().max_by_key(|(sign, _)| *sign).map_or_else(unknown, |(_, system)| system),
+    }
+}
+
+/// The files in which a run names a module, whatever a machine boots with.
+#[must_use]
+pub fn module_files() -> BTreeSet<&'static Path> {
+    let file = |system: &&System| match (system.early)(&Tree::default()) {
+        Early::ByFile(file) => Some(Path::new(file)),
+        Early::Never { .. } => None,
+    };
+    SYSTEMS.iter().filter_map(file).collect()
 }
 
 impl System {
+    /// How connection tracking can be loaded before the loader runs, on a machine with the files of `tree`.
+    #[must_use]
+    pub fn early(&self, tree: &Tree) -> Early {
+        (self.early)(tree)
+    }
+
+    /// Whether the loader waits for the programs that load modules, on a machine with the files of `tree`.
+    pub(super) fn pace(&self, tree: &Tree) -> Pace {
+        (self.pace)(tree)
+    }
+
+    /// The reason why the loader reads no file at all, where it does not, and the remedy.
+    #[must_use]
+    pub fn idle(&self) -> (&'static str, &'static str) {
+        self.idle
+    }
+
     /// The dialect of its loader on a machine with the files of `tree`.
     #[must_use]
     pub fn dialect(&self, tree: &Tree) -> &'static Dialect {
@@ -167,6 +250,11 @@ impl System {
 /// The loader runs once, on the files that it reads by itself.
 fn once(dialect: &Dialect, tree: &Tree) -> Vec<Vec<PathBuf>> {
     vec![dialect.files(tree)]
+}
+
+/// The loader runs once for each of `files`.
+fn one_by_one(files: Vec<PathBuf>) -> Vec<Vec<PathBuf>> {
+    files.into_iter().map(|file| vec![file]).collect()
 }
 
 // Rows are compared by name, because function pointers cannot be compared.

@@ -8,6 +8,7 @@ mod other_root;
 mod scripts;
 mod stale_initrd;
 mod unordered;
+mod unordered_module;
 mod unreadable;
 mod version;
 
@@ -31,6 +32,7 @@ use crate::tree::{Read, Tree};
 const KINDS: &[fn(&Played) -> Vec<Doubt>] = &[
     unreadable::doubts,
     unordered::doubts,
+    unordered_module::doubts,
     scripts::doubts,
     stale_initrd::doubts,
     version::doubts,

@@ -14,7 +14,7 @@ use crate::clients::ansible::AnsibleModule;
 use crate::clients::dsc::Operation;
 use crate::report::Report;
 use crate::schema::Of;
-use crate::show::{Inventory, Story};
+use crate::show::{self, Inventory, Story};
 use crate::summarize::Summary;
 use crate::table::analysis::diagnosis::Diagnosis;
 use crate::table::analysis::look::Look;
@@ -46,6 +46,8 @@ pub(super) enum Command {
         #[command(flatten)]
         output: Chosen<Inventory>,
         #[command(flatten)]
+        loader: Loader,
+        #[command(flatten)]
         root: Root,
     },
     /// Show every line that assigns one setting, in boot order, and the line that wins.
@@ -55,6 +57,8 @@ pub(super) enum Command {
         setting: String,
         #[command(flatten)]
         output: Chosen<Story>,
+        #[command(flatten)]
+        loader: Loader,
         #[command(flatten)]
         root: Root,
     },
@@ -233,12 +237,19 @@ impl WatchArguments {
     }
 }
 
-// Root and Quiet have no documentation comment: clap would show it as that of the command.
+// Root, Loader and Quiet have no documentation comment: clap would show it as that of the command.
 #[derive(Args)]
 pub(super) struct Root {
     /// The directory of an image or a chroot; only its files are used, not the live kernel.
     #[arg(id = "root", long = "root", value_name = "DIR", default_value = "/")]
     pub(super) path: PathBuf,
+}
+
+#[derive(Args)]
+pub(super) struct Loader {
+    /// The program that reads the files at boot; auto finds it by the files.
+    #[arg(id = "loader", long = "loader", value_name = "NAME", value_parser = show::loaders(), default_value = show::AUTO)]
+    pub(super) name: String,
 }
 
 #[derive(Args)]

@@ -303,10 +303,14 @@ fn is_second_name(root: &Root, path: &Path) -> bool {
 
 /// The staged files in the directories that a run may write to, and the copies that runs have kept there.
 fn beside(root: &Root, tree: &Tree) -> (Vec<Leftover>, Vec<PathBuf>) {
-    let own = [DEFAULT_FILE, boot::MODULE_FILE, boot::HASHSIZE_FILE, SYSCTL_CONF].map(Path::new);
+    let own = [DEFAULT_FILE, boot::HASHSIZE_FILE, SYSCTL_CONF].map(Path::new).into_iter();
     let read = tree.iter().map(|(path, _)| tree.real(path));
-    let directories: BTreeSet<&Path> =
-        read.chain(own).filter(|path| path.starts_with("/etc")).filter_map(Path::parent).into_set();
+    let directories: BTreeSet<&Path> = read
+        .chain(own)
+        .chain(boot::module_files())
+        .filter(|path| path.starts_with("/etc"))
+        .filter_map(Path::parent)
+        .into_set();
     let (mut leftovers, mut copies) = (Vec::new(), Vec::new());
     // A directory that cannot be listed cannot be written to either.
     for directory in directories {

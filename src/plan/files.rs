@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::live::{not_on_this_kernel, out_of_bounds, out_of_reach};
 use super::masking::{self, Hidden};
-use crate::boot::{self, Arrivals, Boot, HASHSIZE_FILE, Lost, Outlook, System};
+use crate::boot::{self, Arrivals, Boot, Early, HASHSIZE_FILE, Lost, Outlook, System};
 use crate::failure::{Failure, Kind};
 use crate::kernel::bounds::Takes;
 use crate::kernel::catalog::{BUCKETS, FRAG6_HIGH, FRAG6_LOW, Key, Name};
@@ -23,10 +23,6 @@ use crate::sysctl_d::{self, Assignment, Dialect, Document};
 use crate::tree::{Entry, Place, Tree};
 use crate::verify::{Remedy, bar_text, commentable, rivals, satisfies};
 use crate::warning::{Code, Warning};
-
-/// The remedy where the loader never runs.
-const UNMASK_HINT: &str =
-    "run `systemctl unmask systemd-sysctl.service`, or take `systemd.mask=` for it off the kernel command line";
 
 /// The beginning of the comment that a line of another file is turned into: it names this program.
 const NOTE: &str = "conntrack-sysctl: ";
@@ -217,15 +213,25 @@ impl Editor<'_> {
         if let Some(bar) = self.boots().iter().find_map(|boot| boot.arrival.barred().cloned()) {
             return self.leave_barred(bar);
         }
+        let late = self.boots().iter().find(|boot| !boot.arrival.is_in_time()).or(self.boots().first());
+        match late.map(|boot| boot.system.early(&self.after.tree)) {
+            Some(Early::ByFile(file)) => self.name_early(wants, file),
+            Some(Early::Never { why, remedy }) => self.leave_late(why, remedy),
+            None => Ok(()),
+        }
+    }
+
+    /// Names the module in `file`, as far as the request allows that.
+    fn name_early(&mut self, wants: &[&Want], file: &'static str) -> Result<(), Failure> {
         match self.desired.module {
             ModulePolicy::Load => {
                 if self.boots().iter().any(|boot| !boot.arrival.is_in_time()) {
-                    self.name_module(CONNTRACK)?;
+                    self.name_module(CONNTRACK, file)?;
                 }
                 // Before 4.19 connection tracking does not bring the reassembly of IPv6 with it.
                 let fragments = wants.iter().filter(|want| want.name.setting().module == REASSEMBLY);
                 if fragments.into_iter().any(|want| self.comes_too_late(want)) {
-                    self.name_module(REASSEMBLY)?;
+                    self.name_module(REASSEMBLY, file)?;
                 }
                 Ok(())
             }
@@ -235,12 +241,11 @@ impl Editor<'_> {
                  forbids a change",
             )
             .at("/module")
-            .hint(format!("name nf_conntrack in {}, or set `module` to load", boot::MODULE_FILE))),
+            .hint(format!("name nf_conntrack in {file}, or set `module` to load"))),
             ModulePolicy::Ignore => {
                 let message = format!(
-                    "nothing loads nf_conntrack early at boot, so the values in the files are lost; name it in {}, or set \
-                     `module` to load",
-                    boot::MODULE_FILE
+                    "nothing loads nf_conntrack early at boot, so the values in the files are lost; name it in {file}, or \
+                     set `module` to load"
                 );
                 self.warnings.push(Warning::new(Code::BootNotGuaranteed, message));
                 Ok(())
@@ -248,9 +253,20 @@ impl Editor<'_> {
         }
     }
 
+    /// Fails or warns, because no file of this init system has the module loaded early.
+    fn leave_late(&mut self, why: &str, remedy: &str) -> Result<(), Failure> {
+        if self.desired.module == ModulePolicy::Ignore {
+            let message = format!("{why}: the values in the files are lost; {remedy}");
+            self.warnings.push(Warning::new(Code::BootNotGuaranteed, message));
+            return Ok(());
+        }
+        let message = format!("{why}, so the values in the files would be lost");
+        Err(Failure::new(Kind::ModuleAbsent, message).hint(format!("{remedy}, or set `module` to ignore")))
+    }
+
     /// Adds `module` to the modules that the boot loads early.
-    fn name_module(&mut self, module: &str) -> Result<(), Failure> {
-        let file = Path::new(boot::MODULE_FILE);
+    fn name_module(&mut self, module: &str, file: &str) -> Result<(), Failure> {
+        let file = Path::new(file);
         let mut document = self.document(file);
         document.append(module);
         self.put(file, &document)
@@ -380,6 +396,11 @@ impl Editor<'_> {
                 let message = format!("at boot `{by}` names the key without a value, so that `{place}` is not written");
                 (by.clone(), message)
             }
+            (None, Some(Lost::FileEnded { place, by })) => {
+                let message =
+                    format!("at boot the kernel refuses `{by}`, and the loader does not read `{place}` after it");
+                (by.clone(), message)
+            }
             _ => return Err(self.boot_refuses_value(want)),
         };
         let rivals = rivals(want, self.desired, &self.after, &winner);
@@ -488,7 +509,8 @@ impl Editor<'_> {
             return Ok(());
         }
         let desired = self.desired;
-        for path in [self.file(), Path::new(boot::MODULE_FILE), Path::new(HASHSIZE_FILE)].map(Path::to_owned) {
+        let files = boot::module_files().into_iter().chain([desired.file.as_path(), Path::new(HASHSIZE_FILE)]);
+        for path in files.map(Path::to_owned) {
             let Some(bytes) = self.after.tree.bytes(&path) else { continue };
             let Some(old) = masking::block_of(bytes) else { continue };
             // A package that is gone has no lines any more.
@@ -574,8 +596,9 @@ impl Editor<'_> {
             return Ok(());
         };
         if system.runs(&self.after.tree).is_empty() {
-            let message = format!("`{}` is not read at boot: the unit of {} is masked", file.display(), system.command);
-            return Err(Failure::new(Kind::BadRequest, message).hint(UNMASK_HINT));
+            let (why, remedy) = system.idle();
+            let message = format!("`{}` is not read at boot: {why}", file.display());
+            return Err(Failure::new(Kind::BadRequest, message).hint(remedy));
         }
         let message = format!("`{}` is not read at boot: this machine boots with {}", file.display(), system.command);
         Err(Failure::new(Kind::BadRequest, message).at("/file").hint(FILE_HINT))

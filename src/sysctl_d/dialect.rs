@@ -28,8 +28,30 @@ pub struct Dialect {
     /// Whether a line that only excludes, with this path, keeps a glob from writing to a path that it stands for. A line that
     /// names the path itself does so in every dialect.
     pub(super) excludes: fn(&[u8], &[u8]) -> bool,
+    /// The lines that keep a glob from writing the keys that they name.
+    pub(super) shields: Shields,
+    /// What the program does where the kernel refuses a value.
+    pub on_refusal: OnRefusal,
     /// Whether the program writes to such a path below `/proc/sys`, if the kernel has it.
     pub(super) may_write: fn(&[u8]) -> bool,
+}
+
+/// The lines that keep a glob from writing the keys that they name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shields {
+    /// All lines of a run: the program reads everything before it writes.
+    All,
+    /// Those before the glob: the program writes each line as it is read.
+    Earlier,
+}
+
+/// What a program does where the kernel refuses a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnRefusal {
+    /// It writes the rest.
+    GoesOn,
+    /// It ends, so that the rest of its files is not written.
+    Ends,
 }
 
 impl Dialect {

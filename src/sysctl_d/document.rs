@@ -35,17 +35,20 @@ impl Document {
     }
 
     /// Inserts `text` as a new line after the line `line`, counted from 1 by the line feeds; at the end, if there are
-    /// fewer.
+    /// fewer. Some programs join a line that ends in a backslash with the next one: the text then comes after both.
     pub fn insert_after_line(&mut self, line: usize, text: &str) {
         let mut line_feeds = self.bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
-        let at = match line.checked_sub(1) {
-            Some(index) => line_feeds.nth(index).map_or(self.bytes.len(), |(line_feed, _)| line_feed + 1),
-            None => 0,
-        };
+        let mut next_line = |index| line_feeds.nth(index).map_or(self.bytes.len(), |(line_feed, _)| line_feed + 1);
+        let mut at = line.checked_sub(1).map_or(0, &mut next_line);
+        while at < self.bytes.len() && self.is_continued(at) {
+            at = next_line(0);
+        }
         let line_end = self.line_end_before(at);
         let is_whole = at == 0 || self.bytes[at - 1] == b'\n';
         let missing = if is_whole { "" } else { line_end };
-        self.replace(at..at, &format!("{missing}{text}{line_end}"));
+        // An empty line ends what nothing else continues.
+        let empty = if self.is_continued(at) { line_end } else { "" };
+        self.replace(at..at, &format!("{missing}{empty}{text}{line_end}"));
     }
 
     /// Appends `text` as a new line.
@@ -85,6 +88,12 @@ impl Document {
             commented_out(line).is_some_and(|assignment| keys.iter().any(|key| key.as_bytes() == assignment.key))
         });
         twins.last().map(|(_, number)| number)
+    }
+
+    /// Whether the line before `at` ends in a backslash.
+    fn is_continued(&self, at: usize) -> bool {
+        let before = &self.bytes[..at];
+        before.strip_suffix(b"\n").unwrap_or(before).ends_with(b"\\")
     }
 
     /// The line end in use before `at`.
@@ -144,6 +153,7 @@ mod tests {
             ";",
             "-",
             "\u{e9}",
+            "\\",
         ]);
         prop::collection::vec(pieces, 0..24).prop_map(|pieces| pieces.concat().into_bytes())
     }
@@ -222,6 +232,13 @@ mod tests {
             ("a = 1\r\n", |document, _| document.append("b = 2"), "a = 1\r\nb = 2\r\n"),
             ("a = 1\r\nx", |document, _| document.append("b = 2"), "a = 1\r\nx\r\nb = 2\r\n"),
             ("a = 1\nx\n", |document, _| document.insert_after_line(1, "b = 2"), "a = 1\nb = 2\nx\n"),
+            (
+                "a = 1\n# b\\\nc\nx\n",
+                |document, _| document.insert_after_line(2, "b = 2"),
+                "a = 1\n# b\\\nc\nb = 2\nx\n",
+            ),
+            ("a = 1\n# b\\\n", |document, _| document.append("b = 2"), "a = 1\n# b\\\n\nb = 2\n"),
+            ("a = 1\\", |document, _| document.append("b = 2"), "a = 1\\\n\nb = 2\n"),
             ("\t a = 1\n", |document, first| document.comment_out(first, "by us: "), "# by us: \t a = 1\n"),
             ("x\na = 1\ny\n", |document, first| document.remove_line(first), "x\ny\n"),
             ("a = 1\n\ny\n", |document, first| document.remove_line(first), "\ny\n"),

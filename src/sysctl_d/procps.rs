@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::dialect::Dialect;
+use super::dialect::{Dialect, OnRefusal, Shields};
 use super::kernel_keys::{Expansion, KernelKeys};
 use super::lines::{self, Line, Syntax, separated};
 use super::paths::{SYSCTL_CONF, SYSCTL_D};
@@ -20,6 +20,8 @@ pub static PROCPS: Dialect = Dialect {
     kept: |assignments| assignments.iter().collect(),
     globs,
     excludes: |_, _| false,
+    shields: Shields::All,
+    on_refusal: OnRefusal::GoesOn,
     may_write: |_| true,
 };
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::dialect::Dialect;
+use super::dialect::{Dialect, OnRefusal, Shields};
 use super::kernel_keys::{Expansion, KernelKeys};
 use super::lines::{self, Line, Syntax, separated, simplified, trim};
 use super::paths::{CREDENTIALS, SYSCTL_D};
@@ -23,6 +23,8 @@ pub static SYSTEMD: Dialect = Dialect {
     kept: last_of_each_key,
     globs,
     excludes: |_, _| false,
+    shields: Shields::All,
+    on_refusal: OnRefusal::GoesOn,
     may_write: stays_below,
 };
 

@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 
 use super::remedy::{Remedy, bar_text};
 use super::{Doubt, Judgement, Reason, Rivals, Verdict, doubt_remedy, rivals};
-use crate::boot::{Arrival, Lost, MODULE_FILE, Outlook};
+use crate::boot::{Arrival, Early, Lost, Outlook};
 use crate::failure::Failure;
 use crate::kernel::catalog::{Access, Name};
 use crate::request::{Conflicts, Desired, ModulePolicy, Want};
@@ -91,7 +91,7 @@ fn lacks_module(snapshot: &Snapshot, left: &Judgement) -> bool {
 fn apply_loads_early(desired: &Desired, left: &Judgement) -> bool {
     desired.persist
         && desired.module == ModulePolicy::Load
-        && left.arrival.as_ref().is_some_and(|arrival| matches!(arrival, Arrival::Late { barred: None, .. }))
+        && matches!(left.arrival, Some(Arrival::Late { barred: None, early: Early::ByFile(_), .. }))
 }
 
 /// Compares the live value of a setting with that of the next boot, without any request.
@@ -105,7 +105,7 @@ pub fn comparison(name: &Name, live: Option<i64>, outlook: &Outlook) -> (Verdict
     }
     match (&outlook.lost, outlook.value) {
         (Some(lost @ (Lost::ModuleLate { .. } | Lost::Refused(_) | Lost::OfMachine(_))), _)
-        | (Some(lost @ (Lost::NoSuchKey(_) | Lost::Excluded { .. })), None) => {
+        | (Some(lost @ (Lost::NoSuchKey(_) | Lost::Excluded { .. } | Lost::FileEnded { .. })), None) => {
             (Verdict::LostAtBoot, Some(Advice::Lost(lost.clone())))
         }
         (_, Some(boot)) if live.is_some_and(|live| live != boot) => (Verdict::BootDrift, Some(Advice::BootMakes(boot))),
@@ -127,19 +127,27 @@ impl fmt::Display for Advice {
             Advice::ApplyOverrules(winner) => write!(f, "`{winner}` wins at boot; apply overrules it"),
             Advice::LostUntilApplied(lost) => {
                 let applying = match lost {
-                    Lost::ModuleLate { barred: Some(_), .. } | Lost::Excluded { .. } | Lost::OfMachine(_) => "",
-                    Lost::ModuleLate { barred: None, .. } => " (apply does, unless `module` is ignore)",
+                    Lost::ModuleLate { barred: None, early: Early::ByFile(_), .. } => {
+                        " (apply does, unless `module` is ignore)"
+                    }
+                    Lost::ModuleLate { .. } | Lost::Excluded { .. } | Lost::FileEnded { .. } | Lost::OfMachine(_) => "",
                     Lost::NoSuchKey(_) => "; apply writes today's name",
                     Lost::Refused(_) => "; apply corrects it",
                 };
                 write!(f, "{}{applying}", Advice::Lost(lost.clone()))
             }
-            Advice::Lost(Lost::ModuleLate { place, barred: Some(bar) }) => {
+            Advice::Lost(Lost::ModuleLate { place, barred: Some(bar), .. }) => {
                 let (bar, remedy) = (bar_text(bar), Remedy::AllowModule(bar.clone()));
                 write!(f, "`{place}` is read before the module is loaded, and {bar} prevents early loading; {remedy}")
             }
-            Advice::Lost(Lost::ModuleLate { place, barred: None }) => {
-                write!(f, "`{place}` is read before the module is loaded; name nf_conntrack in {MODULE_FILE}")
+            Advice::Lost(Lost::ModuleLate { place, barred: None, early: Early::ByFile(file) }) => {
+                write!(f, "`{place}` is read before the module is loaded; name nf_conntrack in {file}")
+            }
+            Advice::Lost(Lost::ModuleLate { place, barred: None, early: Early::Never { why, remedy } }) => {
+                write!(f, "`{place}` is read before the module is loaded, because {why}; {remedy}")
+            }
+            Advice::Lost(Lost::FileEnded { place, by }) => {
+                write!(f, "the kernel refuses `{by}`, and the boot does not read `{place}` after it; correct that line")
             }
             Advice::Lost(Lost::Excluded { place, by }) => {
                 write!(
@@ -189,13 +197,13 @@ pub fn arrival_text(arrival: &Arrival) -> String {
             let rules = reruns.iter().map(|rerun| rerun.rule.to_string()).collect::<Vec<_>>().join(", ");
             format!("loaded late at boot; {rules} then runs the loader again")
         }
-        Arrival::Late { barred: None, kernel } => {
+        Arrival::Late { barred: None, kernel, .. } => {
             format!(
                 "loaded late at boot{}, after the files are read: their values are lost",
                 kernel_text(kernel.as_deref())
             )
         }
-        Arrival::Late { barred: Some(bar), kernel } => {
+        Arrival::Late { barred: Some(bar), kernel, .. } => {
             let (bar, kernel) = (bar_text(bar), kernel_text(kernel.as_deref()));
             format!("{bar} prevents early loading at boot{kernel}: the values in the files are lost")
         }

@@ -64,6 +64,13 @@ impl fmt::Display for Doubt {
                 let by = detail.unwrap_or("a program");
                 write!(f, "{by} carries out {place} at boot, before the loader or after it")
             }
+            Reason::UnorderedModule => {
+                let loader = detail.unwrap_or("the loader");
+                write!(
+                    f,
+                    "nothing orders {place}, which names the module, and `{loader}`: the module may come too late"
+                )
+            }
             Reason::AnotherKernel => {
                 let kernel = detail.map_or("a kernel".to_owned(), |name| format!("the kernel {name}"));
                 write!(f, "{kernel} can boot next, and it may not have the setting, or refuse the value")
@@ -90,22 +97,12 @@ impl fmt::Display for Doubt {
             Reason::MountedOver => {
                 write!(f, "something is mounted over {place}, now or by the boot, which may read what lies below")
             }
-            Reason::InMemory => {
-                write!(f, "changes to files below {place} are kept in memory, and the next boot does not have them")
-            }
-            Reason::KexecLoaded => {
-                write!(f, "kexec has the next kernel ready, which may lack the words of {place} that decide now")
-            }
-            Reason::ExtensionMerged => {
-                write!(f, "{place} shows an extension that is merged now, and the boot reads the files before that")
-            }
-            Reason::OtherRoot => {
-                write!(f, "the next boot may use the files in {place}, and the setting comes out otherwise there")
-            }
-            Reason::OtherRootUnknown => {
-                write!(f, "the next boot may use another root, whose files cannot be read here: see {place}")
-            }
             Reason::UnknownInit => f.write_str(&unknown_init(self, &place)),
+            Reason::InMemory
+            | Reason::KexecLoaded
+            | Reason::ExtensionMerged
+            | Reason::OtherRoot
+            | Reason::OtherRootUnknown => f.write_str(&only_now(self.reason, &place)),
         }
     }
 }
@@ -124,6 +121,25 @@ fn not_started(place: &str, target: Option<&str>) -> String {
             format!("{place} has the boot start `{target}`, which need not start the units that read the files")
         }
         None => format!("the boot does not start a unit that it needs: {place} is missing or masked"),
+    }
+}
+
+/// The sentence for something that is there only now.
+fn only_now(reason: Reason, place: &str) -> String {
+    match reason {
+        Reason::InMemory => {
+            format!("changes to files below {place} are kept in memory, and the next boot does not have them")
+        }
+        Reason::KexecLoaded => {
+            format!("kexec has the next kernel ready, which may lack the words of {place} that decide now")
+        }
+        Reason::ExtensionMerged => {
+            format!("{place} shows an extension that is merged now, and the boot reads the files before that")
+        }
+        Reason::OtherRoot => {
+            format!("the next boot may use the files in {place}, and the setting comes out otherwise there")
+        }
+        _ => format!("the next boot may use another root, whose files cannot be read here: see {place}"),
     }
 }
 
@@ -169,6 +185,7 @@ pub fn doubt_remedy(doubt: &Doubt) -> &str {
         Reason::InitrdLoadsModule => "name nf_conntrack in /etc/modules-load.d/nf_conntrack.conf",
         Reason::NoModule => "install all modules of that kernel and run depmod, or remove that kernel",
         Reason::UnorderedLine => "remove that line, or let it say the same as the files of sysctl.d",
+        Reason::UnorderedModule => doubt.remedy.as_deref().unwrap_or("boot a kernel that has nf_conntrack built in"),
         Reason::AnotherKernel => "remove that kernel, or leave the setting out of the request",
         Reason::UnknownClock => "set at most 2147483 seconds, which every kernel takes",
         Reason::BootScript => "remove that line, or let it be `sysctl -w KEY=VALUE` with the same value",

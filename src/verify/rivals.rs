@@ -54,7 +54,10 @@ fn rival(want: &Want, desired: &Desired, machine: &Snapshot) -> Option<Place> {
         let place = match (&outlook.winner, &outlook.lost) {
             _ if satisfies(want, outlook.value, machine.page_size) => return None,
             (Some(winner), _) => winner,
-            (None, Some(Lost::Refused(place) | Lost::Excluded { by: place, .. })) => place,
+            (
+                None,
+                Some(Lost::Refused(place) | Lost::Excluded { by: place, .. } | Lost::FileEnded { by: place, .. }),
+            ) => place,
             (None, _) => return None,
         };
         comes_after(place, &desired.file, &machine.tree, boot.system, &boot).then(|| place.clone())

@@ -9,8 +9,9 @@ use std::path::Path;
 
 use super::case::{Case, JUDGES, Judge, cases, groups};
 use super::expected::Line;
-use super::images::{ALIKE, IMAGES, Image};
+use super::images::{ALIKE, Image};
 use super::machine;
+use super::modelled;
 use super::verdicts::Verdicts;
 use conntrack_sysctl::boot::{Arrival, boot, detected};
 use conntrack_sysctl::failure::Failure;
@@ -30,7 +31,7 @@ fn the_model_says_what_the_cases_expect() {
         judge(&case, None, &mut verdicts);
     }
     for case in groups("boots").iter().flat_map(|group| cases(group)).filter(|case| case.is_for(Judge::Model)) {
-        let images: Vec<&Image> = IMAGES.iter().filter(|image| image.boots(&case)).collect();
+        let images: Vec<&Image> = modelled::all().filter(|image| image.boots(&case)).collect();
         assert!(!images.is_empty(), "{}: no image boots its system", case.name);
         for image in images {
             judge(&case, Some(image), &mut verdicts);
@@ -55,7 +56,8 @@ fn judge(case: &Case, image: Option<&Image>, verdicts: &mut Verdicts) {
         verdicts.compare(&on, &expected, &told.about(&line.name, line.from.is_some()));
     }
     for name in told.must_be_expected() {
-        assert!(lines.iter().any(|line| line.name == name), "{on}: `expected` has no line about {name}");
+        let is_expected = lines.iter().any(|line| line.name == name);
+        assert!(is_expected, "{on}: `expected` has no line about {name}: {:?}", told.refused);
     }
     assert!(!lines.is_empty(), "{on}: nothing is expected");
 }
@@ -166,7 +168,7 @@ impl Told {
 fn every_line_of_a_case_holds_somewhere() {
     let groups = ["requests".to_owned(), "refusals".to_owned()].into_iter().chain(groups("boots"));
     for case in groups.flat_map(|group| cases(&group)) {
-        let images = IMAGES.iter().filter(|image| image.boots(&case));
+        let images = modelled::all().filter(|image| image.boots(&case));
         let judges: Vec<Judge> = JUDGES.into_iter().filter(|judge| case.is_for(*judge)).collect();
         let mut places: Vec<Vec<&str>> =
             images.flat_map(|image| judges.iter().map(|it| image.words_for(*it))).collect();

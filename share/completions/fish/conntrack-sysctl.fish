@@ -59,6 +59,15 @@ complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand check"
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand show" -l output -d 'The format of the output; the default is text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
 json\t'JSON, one object'
 text\t'Text for people'"
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand show" -l loader -d 'The program that reads the files at boot; auto finds it by the files' -r -f -a "auto\t''
+systemd\t''
+procps\t''
+openrc\t''
+alpine\t''
+openwrt\t''
+finit\t''
+void\t''
+chimera\t''"
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand show" -l root -d 'The directory of an image or a chroot; only its files are used, not the live kernel' -r -F
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand show" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand summarize" -l output -d 'The format of the output; the default is text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
@@ -102,6 +111,15 @@ complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand watch"
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand explain" -l output -d 'The format of the output; the default is text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
 json\t'JSON, one object'
 text\t'Text for people'"
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand explain" -l loader -d 'The program that reads the files at boot; auto finds it by the files' -r -f -a "auto\t''
+systemd\t''
+procps\t''
+openrc\t''
+alpine\t''
+openwrt\t''
+finit\t''
+void\t''
+chimera\t''"
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand explain" -l root -d 'The directory of an image or a chroot; only its files are used, not the live kernel' -r -F
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show summarize schema status diagnose watch explain help" -f -a "apply" -d 'Make the machine match the request'

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::unit::Unit;
-use super::{Blacklist, INIT, MODULES_LOAD, ModuleLists, Sign, Stage, System, once, start};
+use super::{Blacklist, INIT, MODULE_FILE, MODULES_LOAD, ModuleLists, Pace, Sign, Stage, System, once, signs, start};
 use crate::boot::doubt::{Doubt, Reason};
 use crate::sysctl_d::paths::ENCRYPTED_CREDENTIALS;
 use crate::sysctl_d::{self, Dialect};
@@ -26,6 +26,12 @@ pub static SYSTEMD: System = System {
     others: sysctl_d::systemd::others,
     order: &[Stage::Modules(&MODULES), Stage::Loader(once_unless_masked), Stage::Udev],
     doubt,
+    early: |_| MODULE_FILE,
+    pace: |_| Pace::InOrder,
+    idle: (
+        "the unit of systemd-sysctl is masked",
+        "run `systemctl unmask systemd-sysctl.service`, or take `systemd.mask=` for it off the kernel command line",
+    ),
 };
 
 /// The lists of systemd-modules-load(8), for which a whole line is a name.
@@ -66,8 +72,13 @@ fn reads(tree: &Tree) -> Vec<Read> {
     let signs = Read::presences(&[RUNS]).chain(Read::presences(&LOADER)).chain([Read::Target(INIT.into())]);
     let of_unit = |unit: &Unit| unit.reads().chain(start::reads(tree, unit)).collect::<Vec<_>>();
     let units = [&LOADER_UNIT, &MODULES_UNIT].into_iter().flat_map(of_unit);
+    let saved = Read::presences(&SAVED).filter(|_| signs::is_etc_alone(tree));
+    let signs = signs.chain(signs::reads(tree)).chain(saved);
     signs.chain(sysctl_d::systemd::reads(tree)).chain(units).chain(Read::presences(&ENCRYPTED_CREDENTIALS)).collect()
 }
+
+/// What only a machine with systemd has in /etc.
+const SAVED: [&str; 2] = ["/etc/systemd/system", "/etc/systemd/system.conf"];
 
 /// A running systemd is the strongest sign, and the init program the next. If there is neither (the file system of a
 /// container), the installed loader decides.
@@ -76,6 +87,9 @@ fn detect(tree: &Tree) -> Option<Sign> {
         _ if tree.get(RUNS).is_some() => Some(Sign::Running),
         Some(Entry::Link { target, .. }) => target.ends_with("systemd/systemd").then_some(Sign::Init),
         Some(_) => None,
-        None => LOADER.iter().any(|path| tree.get(path).is_some()).then_some(Sign::Installed),
+        None if LOADER.iter().any(|path| tree.get(path).is_some()) => Some(Sign::Installed),
+        None => {
+            (SAVED.iter().any(|path| tree.get(path).is_some()) || signs::is_of_systemd(tree)).then_some(Sign::Saved)
+        }
     }
 }

@@ -3,7 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Blacklist, INIT, MODULES_LOAD, ModuleLists, Sign, Stage, System, once};
+use super::lists::words;
+use super::{Blacklist, INIT, MODULE_FILE, MODULES_LOAD, ModuleLists, Pace, Sign, Stage, System, once, signs};
 use crate::sysctl_d::{PROCPS, procps};
 use crate::tree::{Entry, Read, Tree, drop_ins};
 
@@ -21,6 +22,9 @@ pub static SYSVINIT: System = System {
     others: procps::others,
     order: &[Stage::Modules(&MODULES), Stage::Loader(once)],
     doubt: |_| None,
+    early: |_| MODULE_FILE,
+    pace: |_| Pace::InOrder,
+    idle: ("the script procps does not run", "run `update-rc.d procps defaults`"),
 };
 
 /// The directories of the scripts that run first at boot: sysvinit's and runit's with a link `S09procps`, and OpenRC's
@@ -35,15 +39,21 @@ const PROGRAMS: [&str; 3] = ["init", "runit-init", "openrc-init"];
 
 fn reads(tree: &Tree) -> Vec<Read> {
     // On most machines the name of the init program tells enough.
-    let scripts = SCRIPTS.iter().filter(|_| may_be_it(tree));
+    let scripts = SCRIPTS.iter().filter(|_| may_be_it(tree) || signs::is_etc_alone(tree));
     let links = scripts.flat_map(|script| Read::directories(&FIRST, script));
-    links.chain([Read::Target(INIT.into())]).chain(procps::reads(tree)).collect()
+    let saved = Read::presences(&[INITTAB]).filter(|_| signs::is_etc_alone(tree));
+    links.chain(saved).chain([Read::Target(INIT.into())]).chain(procps::reads(tree)).collect()
 }
+
+/// The table of sysvinit's program, which a saved /etc has.
+const INITTAB: &str = "/etc/inittab";
 
 /// The sign is an init program of the right name, with both scripts among those that run first. The name alone is no
 /// sign, because other programs are called `init` too.
 fn detect(tree: &Tree) -> Option<Sign> {
-    (may_be_it(tree) && SCRIPTS.iter().all(|script| is_run_first(tree, script))).then_some(Sign::Init)
+    let is_saved = signs::is_etc_alone(tree) && tree.get(INITTAB).is_some();
+    let sign = if may_be_it(tree) { Sign::Init } else { is_saved.then_some(Sign::Saved)? };
+    SCRIPTS.iter().all(|script| is_run_first(tree, script)).then_some(sign)
 }
 
 /// Whether the init program has one of the names.
@@ -69,11 +79,7 @@ static MODULES: ModuleLists = ModuleLists {
     is_run: |_| true,
     files,
     // The script greps for lines that begin with something else than a comment, and `read` parts words at blanks.
-    module: |line| {
-        let line = line.strip_prefix('#').map_or(line, |_| "").trim_matches([' ', '\t']);
-        let end = line.find([' ', '\t']).unwrap_or(line.len());
-        Some(line.split_at(end)).filter(|(name, _)| !name.is_empty())
-    },
+    module: |line| words(line.strip_prefix('#').map_or(line, |_| "")),
     // The script does not look at the command line.
     parameters: &[],
     blacklist: Blacklist::ForAliases,

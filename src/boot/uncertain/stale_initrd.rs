@@ -14,7 +14,7 @@ use crate::order::InOrder;
 
 pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
     let mut stale = initrd::stale(&played.snapshot.tree, played.system);
-    if matches!(played.arrival, Arrival::Late { barred: None, kernel: None }) {
+    if matches!(played.arrival, Arrival::Late { barred: None, kernel: None, .. }) {
         // No list names the module, and none did when the initrd was made: the module comes when the root is there.
         stale.retain(|stale| stale.lists == Lists::Other);
     }

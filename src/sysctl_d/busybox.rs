@@ -1,0 +1,94 @@
+//! Describes `sysctl -p FILE` of busybox.
+//!
+//! Sources: busybox' `procps/sysctl.c` (`sysctl_dots_to_slashes`) and `libbb/parse_config.c`.
+
+use std::path::{Path, PathBuf};
+
+use super::Assignment;
+use super::dialect::{Dialect, OnRefusal, Shields};
+use super::lines::{self, Line, Syntax, separated};
+use super::paths::SYSCTL_CONF;
+use crate::tree::Tree;
+
+/// `sysctl` of busybox. It has no globs, and ends where the kernel refuses a value.
+pub static BUSYBOX: Dialect = Dialect {
+    name: "busybox",
+    command: "sysctl -p FILE",
+    files: conf,
+    read,
+    kept: |assignments| assignments.iter().collect(),
+    globs: |_, _| Vec::new(),
+    excludes: |_, _| false,
+    shields: Shields::All,
+    on_refusal: OnRefusal::Ends,
+    may_write: |path| !path.starts_with(b"/"),
+};
+
+/// By itself, the program reads this file alone.
+fn conf(tree: &Tree) -> Vec<PathBuf> {
+    Some(Path::new(SYSCTL_CONF)).filter(|path| tree.get(path).is_some()).map(Path::to_owned).into_iter().collect()
+}
+
+/// The lines as the file has them.
+const SYNTAX: Syntax = Syntax { line, too_long: None, is_blank, comments: b"#;", path };
+
+/// A line that was joined already.
+const JOINED: Syntax = Syntax { line: whole, ..SYNTAX };
+
+/// A line without a value is none, and so is one with an empty value.
+fn read(bytes: &[u8]) -> Vec<Assignment> {
+    let as_joined = |raw: Assignment| {
+        let read = lines::assignments(&joined(&bytes[raw.line_span.clone()]), &JOINED).into_iter().next()?;
+        let has_value = read.value.as_ref().is_some_and(|value| !value.is_empty());
+        has_value.then_some(Assignment { key: read.key, path: read.path, value: read.value, ..raw })
+    };
+    lines::assignments(bytes, &SYNTAX).into_iter().filter_map(as_joined).collect()
+}
+
+/// `lines` as one line, without the backslashes that join them.
+fn joined(lines: &[u8]) -> Vec<u8> {
+    let mut joined = Vec::new();
+    for line in lines.split_inclusive(|byte| *byte == b'\n') {
+        match line.strip_suffix(b"\n").unwrap_or(line).strip_suffix(b"\\") {
+            Some(continued) => joined.extend_from_slice(continued),
+            None => joined.extend_from_slice(line),
+        }
+    }
+    joined
+}
+
+fn whole(bytes: &[u8], start: usize) -> Line {
+    let text_end = bytes[start..].iter().position(|byte| *byte == 0).map_or(bytes.len(), |length| start + length);
+    Line { text: start..text_end, end: bytes.len() }
+}
+
+/// A backslash before a line feed joins two lines, comments too. The program does not see the bytes between a NUL and the
+/// end of the line.
+fn line(bytes: &[u8], start: usize) -> Line {
+    let mut end = start;
+    loop {
+        end = bytes[end..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |length| end + length + 1);
+        let text = bytes[start..end].strip_suffix(b"\n").unwrap_or(&bytes[start..end]);
+        if end == bytes.len() || !text.ends_with(b"\\") {
+            break;
+        }
+    }
+    let text_end = bytes[start..end].iter().position(|byte| *byte == 0).map_or(end, |length| start + length);
+    Line { text: start..text_end, end }
+}
+
+/// The blanks of isspace(3).
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)
+}
+
+/// Where a dot comes before the first slash of a key with both, the two change places. Otherwise each dot is a slash if
+/// there is such a directory; no directory that leads to a key of ours has a dot. A dash belongs to the key.
+fn path(key: &[u8]) -> Vec<u8> {
+    const ROOT: &[u8] = b"/proc/sys/";
+    if key.contains(&b'/') && key.iter().find(|byte| matches!(byte, b'/' | b'.')) == Some(&b'.') {
+        return separated(key);
+    }
+    let key = key.strip_prefix(ROOT).unwrap_or(key);
+    key.iter().map(|byte| if *byte == b'.' { b'/' } else { *byte }).collect()
+}
