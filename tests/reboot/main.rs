@@ -82,9 +82,18 @@ fn judged(images: &[&'static Image]) -> Result<bool, String> {
     let lock = fs::File::create(cache.join("lock")).map_err(|error| error.to_string())?;
     flock(&lock, FlockOperation::NonBlockingLockExclusive)
         .map_err(|_| format!("another run is using {}", cache.display()))?;
-    let mut run = Run { work: cache.join("work"), cache, tool: tool.into(), rows: Vec::new(), notes: Vec::new() };
+    let mut run = Run {
+        work: cache.join("work"),
+        cache,
+        tool: tool.into(),
+        rows: Vec::new(),
+        notes: Vec::new(),
+        failed: Vec::new(),
+    };
     for image in images {
-        run.boot(image)?;
+        if let Err(why) = run.boot(image) {
+            run.failed.push(format!("{}: {why}", image.name));
+        }
     }
     let _ = fs::remove_dir_all(&run.work);
     Ok(run.told())
@@ -98,6 +107,8 @@ struct Run {
     /// The judged rows, each with its image and its machine.
     rows: Vec<(&'static str, String, Row)>,
     notes: Vec<String>,
+    /// The images that gave no answer at all, with the reason.
+    failed: Vec<String>,
 }
 
 /// Whether the last answers are to be judged again, without a boot.
@@ -191,8 +202,12 @@ impl Run {
         for note in &self.notes {
             println!("note: {}", one_line(note));
         }
-        let failed = self.rows.iter().filter(|(_, _, row)| row.wrong.is_some()).count();
-        let passed = self.rows.len() - failed;
+        for why in &self.failed {
+            println!("FAIL: {}", one_line(why));
+        }
+        let wrong = self.rows.iter().filter(|(_, _, row)| row.wrong.is_some()).count();
+        let passed = self.rows.len() - wrong;
+        let failed = wrong + self.failed.len();
         println!("{passed} passed, {failed} failed");
         failed == 0 && passed > 0
     }

@@ -20,7 +20,8 @@ pub static SYSVINIT: System = System {
     detect,
     dialect: procps::installed,
     others: procps::others,
-    order: &[Stage::Modules(&MODULES), Stage::Loader(once)],
+    // Debian's udev does not belong to its init system.
+    order: &[Stage::Modules(&MODULES), Stage::Loader(once), Stage::Udev],
     doubt: |_| None,
     early: |_| MODULE_FILE,
     pace: |_| Pace::InOrder,

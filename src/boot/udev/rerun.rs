@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::boot::systems::SYSTEMD;
+use crate::boot::systems::{INIT, SYSTEMD};
 use crate::formats;
 use crate::kernel::catalog::Key;
 use crate::sysctl_d::{self, Dialect, Write, paths, procps};
@@ -52,6 +52,9 @@ pub(in crate::boot) fn of(tree: &Tree, command: &str, rule: &Place) -> Meaning {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let rerun = |dialect| Rerun { rule: rule.clone(), dialect, files: None, prefixes: None };
     if SYSTEMD_SYSCTL.contains(&program.as_str()) {
+        if lacks_systemd(tree) {
+            return Meaning::Nothing;
+        }
         systemd_sysctl(rerun(SYSTEMD.dialect(tree)), &arguments)
     } else if SYSCTL.contains(&program.as_str()) {
         sysctl(rerun(procps::installed(tree)), &arguments)
@@ -60,6 +63,12 @@ pub(in crate::boot) fn of(tree: &Tree, command: &str, rule: &Place) -> Meaning {
     } else {
         Meaning::Unclear
     }
+}
+
+/// Whether a machine with another init system does not have the loader of systemd. A directory with nothing but an /etc
+/// shows neither.
+fn lacks_systemd(tree: &Tree) -> bool {
+    tree.get(INIT).is_some() && SYSTEMD_SYSCTL.iter().all(|path| tree.get(path).is_none())
 }
 
 /// Whether `program` writes no sysctls. udev looks for a name without a directory in its own one, where no loader is.
