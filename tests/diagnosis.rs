@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use crate::support::{Run, golden};
 use conntrack_sysctl::kernel::catalog::default_timeout;
 use conntrack_sysctl::table::analysis::diagnosis::{Diagnosis, Health, Observations, diagnose};
+use conntrack_sysctl::table::analysis::gap;
 use conntrack_sysctl::table::analysis::losses::{LossInterval, losses};
 use conntrack_sysctl::table::analysis::profile::{Profile, Tally, Timeouts};
 use conntrack_sysctl::table::analysis::status::{self, Thresholds};
@@ -17,6 +18,7 @@ use conntrack_sysctl::table::model::entry::{Marks, ProtocolState, TableEntry, ti
 use conntrack_sysctl::table::model::log::{Log, LogMessage};
 use conntrack_sysctl::table::model::reading::{Namespace, NamespaceCounts, Reading, Sizes, TableSource, Unread};
 use conntrack_sysctl::table::source::log::kmsg::record_message;
+use conntrack_sysctl::table::source::proc::listeners;
 use conntrack_sysctl::table::view::json::{DiagnosisDocument, StatusDocument};
 use conntrack_sysctl::table::view::{self, prometheus};
 
@@ -48,7 +50,16 @@ impl Table {
         status.log = Some(Log::new("/dev/kmsg"));
         let source = TableSource::File("a test".into());
         let other_losses = Some(LossInterval::default());
-        Table(Observations { source, status, profile: None, other_losses, sizes, since_boot: Some(1 << 40), pid: None })
+        Table(Observations {
+            source,
+            status,
+            profile: None,
+            gap: None,
+            other_losses,
+            sizes,
+            since_boot: Some(1 << 40),
+            pid: None,
+        })
     }
 
     fn profile(mut self, profile: Profile) -> Table {
@@ -227,6 +238,31 @@ fn closing_connections_make_room_too() {
     tally.add(&unanswered);
     let profile = tally.profile(None);
     assert_eq!((profile.evictable, profile.closing, profile.assured), (1, 2, 4));
+}
+
+#[test]
+fn entries_that_come_and_go_are_no_gap() {
+    let missing = |before, after, listed| gap::missing(Some(before), Some(after), listed);
+    assert_eq!(missing(5000, 5000, 0), Some(5000));
+    assert_eq!(missing(5000, 4000, 3900), Some(100));
+    // The reading itself removes entries whose time is over, and others come meanwhile.
+    assert_eq!(missing(5000, 100, 100), None);
+    assert_eq!(missing(100, 5000, 101), None);
+    assert_eq!(missing(31, 31, 0), None);
+    assert_eq!(missing(10_000, 10_000, 9801), None);
+    assert_eq!(gap::missing(None, Some(5000), 0), None);
+    let mut table = Table::new(5000, 65_536).profile(udp_profile(40, 0));
+    table.0.gap = Some(gap::Gap {
+        entries: 4960,
+        dying: Some(4000),
+        unconfirmed: Some(960),
+        listener: Some("a\u{1b}b (pid 7)".into()),
+    });
+    checked(&table.diagnose(), "gap");
+    let table = "sk Eth Pid Groups Rmem Wmem Dump Locks Drops Inode\n0 12 7 00000004 100 0 0 2 0 1\n0 12 8 00000007 900 0 0 2 0 1\n\
+                 0 12 9 00000003 9999 0 0 2 0 1\n0 4 10 00000004 9999 0 0 2 0 1\n0 12 x\n";
+    assert_eq!(listeners::fullest(table), Some(8));
+    assert_eq!((listeners::fullest(""), listeners::fullest("nonsense\n")), (None, None));
 }
 
 /// The first network namespace has the limit, and each has its own timeouts.

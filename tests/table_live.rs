@@ -200,6 +200,35 @@ privileged!(a_table_at_its_limit_that_evicts_is_not_said_to_drop, || {
     assert_eq!(world.try_sh("exec $BIN status --warn 75", "").code, 2);
 });
 
+privileged!(entries_that_are_counted_and_not_listed, || {
+    let _limit = Limit::borrow();
+    let world = tracked_world();
+    // A listener that wants every event and reads none, as a stuck program does: the entries cannot go.
+    let listener = "python3 - <<'END' >/mnt/listener 2>&1 &
+import socket, time
+s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+s.setsockopt(270, 4, 1)
+s.bind((0, 4))
+print('ready', flush=True)
+time.sleep(20)
+END
+echo $! >/mnt/pid; while ! grep -q ready /mnt/listener; do sleep 0.05; done";
+    world.sh(&format!("sysctl -qw net.netfilter.nf_conntrack_events=1\n{listener}"));
+    world.sh(&flood("127.0.0.5", 1000, 3000));
+    let none = diagnosis(&world.try_sh("exec $BIN diagnose --interval 0", ""));
+    assert_eq!(none.gap, None, "all are listed");
+    world.sh("conntrack -F 2>/dev/null");
+    let found = diagnosis(&world.try_sh("exec $BIN diagnose --interval 0", ""));
+    let gap = found.gap.clone().expect("the entries are counted");
+    assert!(gap.entries > 2000 && gap.dying.is_some_and(|dying| dying > 2000), "{gap:?}");
+    let pid = world.sh("cat /mnt/pid").trim().to_owned();
+    assert!(gap.listener.as_deref().is_some_and(|listener| listener.contains(&format!("(pid {pid})"))), "{gap:?}");
+    let text = world.try_sh("exec $BIN diagnose --interval 0 --output text", "").stdout;
+    assert!(text.contains("not listed:    ") && text.contains("a listener with unread events (python3"), "{text}");
+    world.sh("kill $(cat /mnt/pid)");
+});
+
 privileged!(a_full_listen_queue_is_not_blamed_on_the_table, || {
     let _limit = Limit::borrow();
     let world = tracked_world();

@@ -1,6 +1,7 @@
 //! Decides what the readings mean. No I/O: values in, values out.
 
 pub mod diagnosis;
+pub mod gap;
 pub mod heavy;
 pub mod look;
 pub mod losses;

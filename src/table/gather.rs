@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::host::restraint;
 use crate::table::analysis::diagnosis::{self, Diagnosis, Observations};
+use crate::table::analysis::gap::{self, Gap};
 use crate::table::analysis::losses::LossInterval;
 use crate::table::analysis::profile::{Profile, Tally, Timeouts};
 use crate::table::analysis::status::{self, Evictable, Status, Thresholds};
@@ -16,8 +17,9 @@ use crate::table::model::entry::TableEntry;
 use crate::table::model::log::Log;
 use crate::table::model::reading::{Reading, Sizes, TableSource, Unread};
 use crate::table::source::log::{self, kmsg};
+use crate::table::source::netlink::message::Query;
 use crate::table::source::presence::Ctnetlink;
-use crate::table::source::proc::{self, namespaces};
+use crate::table::source::proc::{self, listeners, namespaces};
 use crate::table::source::{netlink, netns, saved};
 use crate::text::utc;
 
@@ -111,6 +113,7 @@ fn live(options: &DiagnoseOptions) -> Observations {
     let before = proc::read();
     let most = if options.all { u64::MAX } else { SAMPLE };
     let filled = if before.is_loaded { live_profile(most, before.count, &mut unread) } else { Filled::NOTHING };
+    let gap = filled.profile.as_ref().and_then(|profile| gap(before.count, profile, &unread));
     std::thread::sleep(options.interval.saturating_sub(before.at.elapsed()));
     let after = proc::read();
     namespaces::read_again(&mut namespaces);
@@ -124,6 +127,7 @@ fn live(options: &DiagnoseOptions) -> Observations {
         source: filled.source,
         status,
         profile: filled.profile,
+        gap,
         other_losses: Some(LossInterval { before: before_losses, after: after_losses }),
         sizes,
         since_boot: options.log.is_none().then(kmsg::since_boot),
@@ -166,6 +170,19 @@ fn live_profile(most: u64, count: Option<u64>, unread: &mut Vec<Unread>) -> Fill
     }
     unread.push(Unread::Table(Arc::new(refused)));
     Filled::NOTHING
+}
+
+/// The entries that are counted now and were `before`, and that the kernel does not list. A sample cannot show that.
+fn gap(before: Option<u64>, profile: &Profile, unread: &[Unread]) -> Option<Gap> {
+    if profile.sample_of.is_some() {
+        return None;
+    }
+    let of_unknown_form = unread.iter().map(|unread| if let Unread::Entries(count) = unread { *count } else { 0 });
+    let entries = gap::missing(before, proc::count(), profile.entries + of_unknown_form.sum::<u64>())?;
+    let waiting = |query| Ctnetlink::find().and_then(|ctnetlink| netlink::count(ctnetlink, query)).ok();
+    let (dying, unconfirmed) = (waiting(Query::Dying), waiting(Query::Unconfirmed));
+    let listener = dying.filter(|dying| *dying > 0).and_then(|_| listeners::program());
+    Some(Gap { entries, dying, unconfirmed, listener })
 }
 
 /// Adds `entry` to a tally of at most `most` entries.
@@ -229,6 +246,7 @@ fn saved(path: &Path, options: &DiagnoseOptions) -> io::Result<Observations> {
         source,
         status,
         profile: Some(tally.profile(None)),
+        gap: None,
         other_losses: None,
         sizes,
         since_boot: None,

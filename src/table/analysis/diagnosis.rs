@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::sizes::ENTRY_BYTES;
+use crate::table::analysis::gap::Gap;
 use crate::table::analysis::losses::{Loss, LossInterval, losses};
 use crate::table::analysis::namespaces::{BRIM_PERCENT, NEAR_PERCENT, Room, fullest_other, room};
 use crate::table::analysis::profile::Profile;
@@ -22,6 +23,8 @@ pub struct Diagnosis {
     pub status: Status,
     /// The mix of entries in the table.
     pub profile: Option<Profile>,
+    /// The entries that are counted and not listed.
+    pub gap: Option<Gap>,
     /// The seconds until the table is full at the present rate; None: it does not grow, or has no limit.
     pub seconds_until_full: Option<u64>,
     /// The counters of lost packets that grew during the run.
@@ -69,6 +72,8 @@ pub struct Observations {
     pub status: Status,
     /// The mix of entries in the table.
     pub profile: Option<Profile>,
+    /// The entries that are counted and not listed.
+    pub gap: Option<Gap>,
     /// The counters of packets lost elsewhere.
     pub other_losses: Option<LossInterval>,
     /// The sizes.
@@ -88,7 +93,7 @@ const NEWS_MICROSECONDS: u64 = 24 * 3600 * 1_000_000;
 /// The diagnosis of what was observed.
 #[must_use]
 pub fn diagnose(observations: Observations) -> Diagnosis {
-    let Observations { source, status, profile, other_losses, sizes, since_boot, pid } = observations;
+    let Observations { source, status, profile, gap, other_losses, sizes, since_boot, pid } = observations;
     let interval = status.interval.as_ref();
     let seconds_until_full = interval.and_then(|interval| interval.seconds_until_full(status.count, status.limit));
     // A full table explains the drops.
@@ -126,7 +131,19 @@ pub fn diagnose(observations: Observations) -> Diagnosis {
     });
     let full_at = own.and_then(|messages| messages.last.time.clone());
     let limit_is_ours = sizes.limit_is_ours;
-    Diagnosis { source, verdict, status, profile, seconds_until_full, losses, full_at, proposal, limit_is_ours, pid }
+    Diagnosis {
+        source,
+        verdict,
+        status,
+        profile,
+        gap,
+        seconds_until_full,
+        losses,
+        full_at,
+        proposal,
+        limit_is_ours,
+        pid,
+    }
 }
 
 fn is_full(status: &Status) -> bool {

@@ -48,6 +48,16 @@ pub fn dump(ctnetlink: Ctnetlink, mut each: impl FnMut(&TableEntry) -> ControlFl
     Ok(dumped)
 }
 
+/// The number of entries that the answer to `query` lists.
+pub fn count(ctnetlink: Ctnetlink, query: Query) -> io::Result<u64> {
+    let mut entries = 0;
+    ask(ctnetlink, query, |_, _| {
+        entries += 1;
+        ControlFlow::Continue(())
+    })?;
+    Ok(entries)
+}
+
 /// The counters of each CPU.
 pub fn counters(ctnetlink: Ctnetlink) -> io::Result<Counters> {
     let mut cpus = Vec::new();

@@ -3,6 +3,7 @@
 
 pub mod container;
 pub mod counters;
+pub mod listeners;
 pub mod namespaces;
 
 use std::cell::Cell;
@@ -100,6 +101,12 @@ fn read_counters(unread: &mut Vec<Unread>) -> Option<Counters> {
     }
     let answer = Ctnetlink::find().and_then(netlink::counters);
     answer.map_err(|error| unread.push(Unread::Counters(Arc::new(error)))).ok()
+}
+
+/// The number of entries at this moment.
+#[must_use]
+pub fn count() -> Option<u64> {
+    sysctl(&COUNT)
 }
 
 /// The number in the live setting `name`, under the newest of its keys that the kernel has.

@@ -23,6 +23,7 @@ pub fn text(diagnosis: &Diagnosis) -> String {
     if let Some(profile) = &diagnosis.profile {
         lines.extend(profile_lines(profile, &words::source(&diagnosis.source)));
     }
+    lines.extend(diagnosis.gap.iter().map(|gap| format!("not listed:    {}", printable(&words::gap(gap)))));
     let interval = diagnosis.status.interval.as_ref().filter(|_| diagnosis.status.is_loaded);
     lines.extend(interval.map(rate_line));
     if let Some(seconds) = diagnosis.seconds_until_full {

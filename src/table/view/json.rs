@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::answer::json;
 use crate::table::analysis::diagnosis::{Diagnosis, Health};
+use crate::table::analysis::gap::Gap;
 use crate::table::analysis::losses::Loss;
 use crate::table::analysis::namespaces::fill_of;
 use crate::table::analysis::profile::Profile;
@@ -138,6 +139,8 @@ pub struct DiagnosisDocument {
     pub status: StatusDocument,
     /// The mix of entries in the table.
     pub profile: Option<Profile>,
+    /// The entries that are counted and not listed; null: none are missing.
+    pub gap: Option<Gap>,
     /// The seconds until the table is full at the present rate; null: it does not grow, or has no limit.
     pub seconds_until_full: Option<u64>,
     /// The counters of lost packets that grew during the run.
@@ -254,6 +257,7 @@ impl From<&Diagnosis> for DiagnosisDocument {
             verdict: diagnosis.verdict,
             status: StatusDocument::from(&diagnosis.status),
             profile: diagnosis.profile.clone(),
+            gap: diagnosis.gap.clone(),
             seconds_until_full: diagnosis.seconds_until_full,
             drops: diagnosis.losses.iter().map(LossDocument::from).collect(),
             proposal: ProposalDocument::from(&diagnosis.proposal),

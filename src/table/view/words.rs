@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::io;
 
 use crate::table::analysis::diagnosis::{Diagnosis, Health};
+use crate::table::analysis::gap::Gap;
 use crate::table::analysis::losses::{Loss, NextStep};
 use crate::table::analysis::namespaces::fullest_other;
 use crate::table::analysis::profile::Profile;
@@ -195,6 +196,31 @@ fn full(status: &Status, profile: Option<&Profile>) -> String {
             grouped(evicted)
         ),
     }
+}
+
+/// The entries that are counted and not listed, and the causes.
+#[must_use]
+pub fn gap(gap: &Gap) -> String {
+    let mut text = format!("{} entries are counted, and the kernel does not list them", grouped(gap.entries));
+    if let Some(dying) = gap.dying.filter(|dying| *dying > 0) {
+        text += &format!(
+            "; {} have ended, and stay until a program has read the event of their end: a listener with unread events ({}) \
+             holds them",
+            grouped(dying),
+            gap.listener.as_deref().unwrap_or("see Rmem in /proc/net/netlink, Eth 12")
+        );
+    }
+    if let Some(unconfirmed) = gap.unconfirmed.filter(|unconfirmed| *unconfirmed > 0) {
+        text += &format!(
+            "; {} wait for their first packet, which a program may hold in a queue of netfilter (NFQUEUE)",
+            grouped(unconfirmed)
+        );
+    }
+    if gap.dying.unwrap_or(0) + gap.unconfirmed.unwrap_or(0) == 0 {
+        text += "; their first packet may wait in a queue of netfilter (NFQUEUE), or they have ended and a listener of events \
+                 holds them";
+    }
+    text
 }
 
 /// The entries that can be evicted: `1,234 (12.3%)`.

@@ -32,6 +32,10 @@ pub enum Query {
     Counters,
     /// The number of entries, and the limit.
     Totals,
+    /// The entries that have ended and wait for a listener to take the event.
+    Dying,
+    /// The entries of connections whose first packet is still on its way.
+    Unconfirmed,
 }
 
 impl Query {
@@ -40,6 +44,8 @@ impl Query {
             Query::Entries => 1,
             Query::Counters => 4,
             Query::Totals => 5,
+            Query::Dying => 6,
+            Query::Unconfirmed => 7,
         }
     }
 }
