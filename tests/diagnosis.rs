@@ -265,6 +265,18 @@ fn entries_that_come_and_go_are_no_gap() {
     assert_eq!((listeners::fullest(""), listeners::fullest("nonsense\n")), (None, None));
 }
 
+#[test]
+fn a_table_full_of_tunnels_and_questions() {
+    let mut tally = Tally::new(Timeouts::new());
+    for number in 0..1000 {
+        let port = if number % 10 < 6 { 8472 } else { 53 };
+        tally.add(&TableEntry { port: Some(port), ..answered(17, None, Some(20)) });
+    }
+    let profile = tally.profile(None);
+    checked(&Table::new(1000, 1000).profile(profile.clone()).counted("drop", 9).diagnose(), "tunnels");
+    assert!(Table::new(1000, 65_536).profile(profile).diagnose().untracked().is_empty(), "it has room");
+}
+
 /// The first network namespace has the limit, and each has its own timeouts.
 #[test]
 fn a_full_table_in_a_namespace_of_its_own() {

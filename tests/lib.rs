@@ -44,5 +44,6 @@ mod troubleshooting;
 mod trust;
 mod uncertain;
 mod undo;
+mod untracked;
 mod walls;
 mod writers;

@@ -6,6 +6,8 @@ pub mod heavy;
 pub mod look;
 pub mod losses;
 pub mod namespaces;
+pub mod ports;
 pub mod profile;
 pub mod proposal;
 pub mod status;
+pub mod untracked;

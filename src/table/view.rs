@@ -3,6 +3,7 @@
 
 pub mod diagnosis;
 pub mod json;
+pub mod notrack;
 pub mod places;
 pub mod prometheus;
 pub mod screen;

@@ -9,6 +9,7 @@ use crate::table::analysis::namespaces::{BRIM_PERCENT, NEAR_PERCENT, Room, fulle
 use crate::table::analysis::profile::Profile;
 use crate::table::analysis::proposal::{Facts, Pressure, Proposal, propose};
 use crate::table::analysis::status::Status;
+use crate::table::analysis::untracked::Untracked;
 use crate::table::model::log::{INITIAL, NamespaceMessages};
 use crate::table::model::reading::{Sizes, TableSource};
 
@@ -82,6 +83,17 @@ pub struct Observations {
     pub since_boot: Option<u64>,
     /// The process whose network namespace was entered; None: none was.
     pub pid: Option<u32>,
+}
+
+impl Diagnosis {
+    /// The traffic that need not be tracked, if the table needs room.
+    #[must_use]
+    pub fn untracked(&self) -> &[Untracked] {
+        match (pressure(self.verdict), &self.profile) {
+            (Pressure::Now | Pressure::Before, Some(profile)) => &profile.untracked,
+            _ => &[],
+        }
+    }
 }
 
 /// From this fill on, a growing table is nearly full if it will be full within `NEAR_SECONDS`.

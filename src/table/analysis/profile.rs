@@ -9,10 +9,12 @@ use serde::{Deserialize, Serialize};
 use crate::kernel::catalog::{PREFIX, default_timeout};
 use crate::order::sorted_by;
 use crate::table::analysis::heavy::HeavyHitters;
+use crate::table::analysis::ports::{PortCount, PortCounts};
+use crate::table::analysis::untracked::{self, Untracked};
 use crate::table::model::entry::{ProtocolState, TCP, TableEntry, Timeout, protocol_name, timeout};
 use crate::text::{duration_text, percent, to_f64};
 
-/// The counters of each ranking: an address or a port with more than 1 entry in 4,097 cannot be missed.
+/// The counters of each ranking of addresses and zones: an address with more than 1 entry in 4,097 cannot be missed.
 const COUNTERS: usize = 4096;
 
 /// The items of each ranking.
@@ -43,7 +45,7 @@ pub struct Tally {
     zones: HeavyHitters<u16>,
     sources: HeavyHitters<IpAddr>,
     destinations: HeavyHitters<IpAddr>,
-    ports: HeavyHitters<(u8, u16)>,
+    ports: PortCounts,
     /// The seconds of each timeout, so each name is made only once.
     known: BTreeMap<Timeout, Option<u32>>,
 }
@@ -90,6 +92,8 @@ pub struct Profile {
     pub destinations: Ranking,
     /// The protocols and ports that most connections were opened to.
     pub ports: Ranking,
+    /// The traffic that a host usually need not track, if it is a large part of the entries.
+    pub untracked: Vec<Untracked>,
 }
 
 /// A protocol in one of its states.
@@ -203,7 +207,7 @@ impl Tally {
             zones: HeavyHitters::new(COUNTERS),
             sources: HeavyHitters::new(COUNTERS),
             destinations: HeavyHitters::new(COUNTERS),
-            ports: HeavyHitters::new(COUNTERS),
+            ports: PortCounts::default(),
             known: BTreeMap::new(),
         }
     }
@@ -225,9 +229,7 @@ impl Tally {
         self.zones.add(entry.zone);
         self.sources.add(entry.source);
         self.destinations.add(entry.destination);
-        if let Some(port) = entry.port {
-            self.ports.add((entry.protocol, port));
-        }
+        self.ports.add(entry);
         if let Some(timeout) = timeout(entry, self.udp_timeout) {
             self.add_idle(self.in_force(timeout), entry);
         }
@@ -266,6 +268,12 @@ impl Tally {
     #[must_use]
     pub fn profile(&self, sample_of: Option<u64>) -> Profile {
         let share = |count: u64| percent(count, self.entries);
+        let ports = self.ports.ranked();
+        let port_item = |((protocol, port), count): &((u8, u16), PortCount)| Item {
+            name: format!("{} {port}", protocol_name(*protocol)),
+            entries: count.entries.into(),
+            percent: share(count.entries.into()),
+        };
         let classes: Vec<Class> = self
             .classes
             .iter()
@@ -294,7 +302,15 @@ impl Tally {
             zones: self.ranking(&self.zones, ToString::to_string),
             sources: self.ranking(&self.sources, ToString::to_string),
             destinations: self.ranking(&self.destinations, ToString::to_string),
-            ports: self.ranking(&self.ports, |(protocol, port)| format!("{} {port}", protocol_name(*protocol))),
+            ports: Ranking {
+                different: u64::try_from(ports.len()).ok(),
+                too_low_by_at_most: 0,
+                items: ports.iter().take(TOP).map(port_item).collect(),
+            },
+            untracked: untracked::candidates(self.entries, &ports, |protocol| {
+                let own = self.classes.iter().filter(|((number, _), _)| *number == protocol);
+                own.map(|(_, count)| count).sum()
+            }),
         }
     }
 

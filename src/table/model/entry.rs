@@ -43,7 +43,10 @@ pub const TCP: u8 = 6;
 /// UDP.
 pub const UDP: u8 = 17;
 const DCCP: u8 = 33;
-const GRE: u8 = 47;
+/// GRE.
+pub const GRE: u8 = 47;
+/// IP in IP.
+pub const IPIP: u8 = 4;
 const SCTP: u8 = 132;
 const UDP_LITE: u8 = 136;
 
@@ -127,6 +130,12 @@ const CLOSING: [(u8, &[&str]); 3] = [
 ];
 
 impl TableEntry {
+    /// Whether the connection is over, and its entry only waits for late packets.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.state.is_some_and(|state| matches!(state.0, "TIME_WAIT" | "CLOSE"))
+    }
+
     /// Whether the connection is closing.
     #[must_use]
     pub fn is_closing(&self) -> bool {

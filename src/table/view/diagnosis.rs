@@ -6,7 +6,7 @@ use crate::table::analysis::profile::{Profile, Ranking, TimeoutUse, WouldExpire}
 use crate::table::analysis::status::Interval;
 use crate::table::model::log::Log;
 use crate::table::view::status::unread_lines;
-use crate::table::view::words;
+use crate::table::view::{notrack, words};
 use crate::text::{duration_text, grouped, printable, short};
 
 /// Timeouts that apply to less than this share of the entries are left out of the text (the JSON has all).
@@ -36,6 +36,7 @@ pub fn text(diagnosis: &Diagnosis) -> String {
     if diagnosis.status.is_loaded {
         lines.push(String::new());
         lines.extend(proposal_lines(diagnosis));
+        lines.extend(untracked_lines(diagnosis));
     }
     lines.join("\n").trim_end().to_owned()
 }
@@ -90,6 +91,21 @@ fn parted_lines(diagnosis: &Diagnosis) -> Vec<String> {
         );
         lines.push(format!("    echo '{request}' | {enter}conntrack-sysctl apply -"));
     }
+    lines
+}
+
+/// The traffic that need not be tracked, and the rules for it, if the table needs room.
+fn untracked_lines(diagnosis: &Diagnosis) -> Vec<String> {
+    let untracked = diagnosis.untracked();
+    if untracked.is_empty() {
+        return Vec::new();
+    }
+    let mut lines = vec![String::new(), "or no tracking at all (nothing here is applied by this program):".to_owned()];
+    lines.extend(words::without(diagnosis).map(|line| format!("  {line}")));
+    lines.extend(notrack::nft(untracked).iter().map(|rule| format!("    {rule}")));
+    lines.push("  or with iptables, and the same with ip6tables:".to_owned());
+    lines.extend(notrack::iptables(untracked).iter().map(|rule| format!("    {rule}")));
+    lines.push(format!("  {}", notrack::COST));
     lines
 }
 

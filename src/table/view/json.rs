@@ -15,7 +15,7 @@ use crate::table::analysis::proposal::Proposal;
 use crate::table::analysis::status::{Alert, AlertLevel, Counted, Evictable, Interval, Memory, Status};
 use crate::table::model::log::Log;
 use crate::table::model::reading::{Container, Namespace, Unread};
-use crate::table::view::{places, words};
+use crate::table::view::{notrack, places, words};
 
 /// The status as JSON.
 #[must_use]
@@ -147,6 +147,9 @@ pub struct DiagnosisDocument {
     pub drops: Vec<LossDocument>,
     /// The settings that the table needs.
     pub proposal: ProposalDocument,
+    /// The rules that would end the tracking of traffic that fills the table; null: the table needs no room, or no traffic
+    /// stands out. Nothing applies them.
+    pub without_tracking: Option<UntrackedDocument>,
     /// Whether the limit can be set from this network namespace.
     pub limit_is_ours: bool,
 }
@@ -163,6 +166,20 @@ pub struct LossDocument {
     pub significant: bool,
     /// The cause that it points to, and the place to look at next.
     pub look: String,
+}
+
+/// The JSON of the rules that would end the tracking of some traffic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UntrackedDocument {
+    /// The traffic and the arithmetic, a line each.
+    pub arithmetic: Vec<String>,
+    /// The commands of nft.
+    pub nft: Vec<String>,
+    /// The commands of iptables; ip6tables takes the same.
+    pub iptables: Vec<String>,
+    /// What the rules cost.
+    pub cost: String,
 }
 
 /// The JSON of a proposal.
@@ -261,8 +278,21 @@ impl From<&Diagnosis> for DiagnosisDocument {
             seconds_until_full: diagnosis.seconds_until_full,
             drops: diagnosis.losses.iter().map(LossDocument::from).collect(),
             proposal: ProposalDocument::from(&diagnosis.proposal),
+            without_tracking: UntrackedDocument::new(diagnosis),
             limit_is_ours: diagnosis.limit_is_ours,
         }
+    }
+}
+
+impl UntrackedDocument {
+    fn new(diagnosis: &Diagnosis) -> Option<UntrackedDocument> {
+        let untracked = diagnosis.untracked();
+        (!untracked.is_empty()).then(|| UntrackedDocument {
+            arithmetic: words::without(diagnosis).collect(),
+            nft: notrack::nft(untracked),
+            iptables: notrack::iptables(untracked),
+            cost: notrack::COST.to_owned(),
+        })
     }
 }
 

@@ -11,7 +11,7 @@ use crate::table::analysis::profile::Profile;
 use crate::table::analysis::proposal::Calculation;
 use crate::table::analysis::status::{Alert, AlertLevel, AlertReason, Evictable, Status};
 use crate::table::model::reading::{Quantity, TableSource, Unread};
-use crate::table::view::places;
+use crate::table::view::{notrack, places};
 use crate::text::{duration_text, grouped, percent, size};
 
 /// The entries, the limit and the fill: `123 of 262,144 (0.05%)`.
@@ -221,6 +221,30 @@ pub fn gap(gap: &Gap) -> String {
                  holds them";
     }
     text
+}
+
+/// The arithmetic of a table without the traffic that need not be tracked.
+pub fn without(diagnosis: &Diagnosis) -> impl Iterator<Item = String> {
+    let (untracked, status) = (diagnosis.untracked(), &diagnosis.status);
+    let scaled = |entries| diagnosis.profile.as_ref().map_or(entries, |profile| profile.scaled(entries));
+    let traffic = untracked
+        .iter()
+        .map(move |own| format!("{}: {} entries ({}%)", notrack::name(own), grouped(scaled(own.entries)), own.percent));
+    let count = status.count.unwrap_or(0);
+    let gone: u64 = untracked.iter().map(|own| scaled(own.entries)).sum();
+    let (stay, limit) = (count.saturating_sub(gone), status.limit.unwrap_or(0));
+    let room = stay.saturating_mul(2);
+    let fits = if room <= limit { "fits into" } else { "does not fit into" };
+    let sum = format!(
+        "{} entries - {} = {} that stay; 2 x {} = {} {fits} the limit of {}",
+        grouped(count),
+        grouped(gone),
+        grouped(stay),
+        grouped(stay),
+        grouped(room),
+        grouped(limit)
+    );
+    traffic.chain(std::iter::once(sum))
 }
 
 /// The entries that can be evicted: `1,234 (12.3%)`.

@@ -1,0 +1,50 @@
+//! Counts the entries of each port exactly, in memory that does not grow with the table: half a mebibyte for each protocol that
+//! has ports.
+
+use std::collections::BTreeMap;
+
+use crate::table::model::entry::{TCP, TableEntry, UDP};
+
+/// The ports of a protocol.
+const PORTS: usize = 1 << 16;
+
+/// The entries of one port. A table has fewer than 2^31.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PortCount {
+    /// All.
+    pub entries: u32,
+    /// Those without an answer, of UDP; those of connections that are over, of TCP.
+    pub passing: u32,
+}
+
+/// The entries of each port, by protocol.
+#[derive(Clone, Debug, Default)]
+pub struct PortCounts(BTreeMap<u8, Vec<PortCount>>);
+
+impl PortCounts {
+    /// Counts an entry, if its protocol has ports.
+    pub fn add(&mut self, entry: &TableEntry) {
+        let Some(port) = entry.port else { return };
+        let counts = self.0.entry(entry.protocol).or_insert_with(|| vec![PortCount::default(); PORTS]);
+        let count = &mut counts[usize::from(port)];
+        count.entries = count.entries.saturating_add(1);
+        let is_passing = match entry.protocol {
+            UDP => !entry.marks.replied,
+            TCP => entry.is_over(),
+            _ => false,
+        };
+        count.passing = count.passing.saturating_add(u32::from(is_passing));
+    }
+
+    /// The ports that have entries, the most frequent first; equal ones in the order of their protocols and numbers.
+    #[must_use]
+    pub fn ranked(&self) -> Vec<((u8, u16), PortCount)> {
+        let ports = self.0.iter().flat_map(|(protocol, counts)| {
+            let ports = (0..=u16::MAX).zip(counts).filter(|(_, count)| count.entries > 0);
+            ports.map(move |(port, count)| ((*protocol, port), *count))
+        });
+        let mut ports: Vec<_> = ports.collect();
+        ports.sort_by_key(|(_, count)| std::cmp::Reverse(count.entries));
+        ports
+    }
+}
