@@ -9,7 +9,6 @@ use super::dialect::{Dialect, Shields};
 use super::kernel_keys::KernelKeys;
 use super::{Placed, Write, glob};
 use crate::kernel::catalog::Key;
-use crate::order::InOrder;
 
 /// The writes to a kernel that has `keys`, in order.
 pub(super) fn writes(assignments: &[Placed], dialect: &Dialect, keys: &BTreeSet<Key>) -> Vec<Write> {
