@@ -33,9 +33,10 @@ fn a_request_of_a_boot_is_carried_out_too() {
     for case in groups("boots").iter().flat_map(|group| cases(group)).filter(|case| case.request().is_some()) {
         let image = modelled::all().find(|image| image.boots(&case)).expect("an image boots it");
         let (report, _) = applied(&case, Some(image));
-        // The guest of a case with a `setup` is prepared so that nothing is left to change.
-        let is_changed = report.failure.is_none() && !case.directory.join("setup").exists();
-        assert_eq!(report.changed, is_changed, "{}", case.name);
+        // The guest of a case with a `setup` may be prepared so that nothing is left to change.
+        if !case.directory.join("setup").exists() {
+            assert_eq!(report.changed, report.failure.is_none(), "{}", case.name);
+        }
     }
 }
 
