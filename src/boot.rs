@@ -23,10 +23,11 @@ mod unread;
 mod wanted;
 mod writers;
 
+use crate::kernel::catalog::Key;
 use crate::snapshot::Snapshot;
 use arrival::Coming;
 use kernels::Kernel;
-use play::play;
+use play::{Extent, play};
 use terms::Terms;
 
 pub use arrival::Arrival;
@@ -80,17 +81,39 @@ impl Arrivals {
         arrivals
     }
 
+    /// Whether connection tracking is always loaded in time.
+    #[must_use]
+    pub fn are_in_time(&self) -> bool {
+        self.ways.iter().all(|(_, coming)| coming.arrival.is_in_time() && coming.reassembly.is_in_time())
+    }
+
+    /// The keys that the kernels have.
+    pub fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.ways.iter().flat_map(|(terms, _)| &terms.keys)
+    }
+
     /// The next boots of `snapshot`, one for each kernel.
     #[must_use]
     pub fn boots(&self, snapshot: &Snapshot) -> Vec<Boot> {
-        let played = |(terms, coming): &(Terms, Coming)| play(snapshot, self.system, terms, coming.clone());
-        let mut boots: Vec<Boot> = self.ways.iter().map(played).collect();
+        let mut boots = self.played(snapshot, Extent::WithDoubts);
         let terms = self.ways.iter().map(|(terms, _)| terms);
         let doubts: Vec<Doubt> = terms.zip(&boots).filter_map(|(terms, boot)| terms.differs(boot, &boots)).collect();
         for boot in &mut boots {
             boot.doubts.extend(doubts.iter().cloned());
         }
         boots
+    }
+
+    /// The same boots, without the doubts about them. A plan that edits files asks for these after each edit, and for the
+    /// doubts at its end.
+    #[must_use]
+    pub fn rehearsals(&self, snapshot: &Snapshot) -> Vec<Boot> {
+        self.played(snapshot, Extent::Rehearsal)
+    }
+
+    fn played(&self, snapshot: &Snapshot, extent: Extent) -> Vec<Boot> {
+        let played = |(terms, coming): &(Terms, Coming)| play(snapshot, self.system, terms, coming.clone(), extent);
+        self.ways.iter().map(played).collect()
     }
 }
 

@@ -19,6 +19,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::PathBuf;
 
+use memchr::memmem;
+
 use crate::kernel::catalog::{Key, Name};
 use crate::order::InOrder;
 use crate::tree::{Place, Tree};
@@ -110,7 +112,7 @@ pub fn assignments(tree: &Tree, dialect: &Dialect, files: &[PathBuf]) -> Vec<Pla
 
 fn may_concern_us(text: &[u8]) -> bool {
     const OURS: &[u8] = b"conntrack";
-    glob::is_pattern(text) || text.windows(OURS.len()).any(|part| part == OURS)
+    memmem::find(text, OURS).is_some() || glob::is_pattern(text)
 }
 
 /// The writes of one run that has read `assignments`, to a kernel that has `keys`, in the order of writing.

@@ -22,8 +22,23 @@ use crate::snapshot::Snapshot;
 use crate::sysctl_d::{self, Dialect, OnRefusal, Placed, Write};
 use crate::tree::Place;
 
+/// How much of a boot is played through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// The values, and all reasons to doubt them.
+    WithDoubts,
+    /// The values alone.
+    Rehearsal,
+}
+
 /// The boot of `snapshot` with `system`, under a kernel with these terms.
-pub(super) fn play(snapshot: &Snapshot, system: &'static System, terms: &Terms, coming: Coming) -> Boot {
+pub(super) fn play(
+    snapshot: &Snapshot,
+    system: &'static System,
+    terms: &Terms,
+    coming: Coming,
+    extent: Extent,
+) -> Boot {
     let Coming { arrival, reassembly, parameters, never, writes: of_rules, reruns, mut doubts } = coming;
     let arrival_of = |key: &Key| if is_of_reassembly(key) { &reassembly } else { &arrival };
     let keys = &terms.keys;
@@ -92,7 +107,7 @@ pub(super) fn play(snapshot: &Snapshot, system: &'static System, terms: &Terms, 
     }
     let Play { outlooks, perhaps, doubts: of_writers, .. } = play;
     doubts.extend(terms.doubts(&perhaps, &outlooks));
-    doubts.extend(uncertain::doubts(&Played {
+    let played = Played {
         snapshot,
         system,
         arrival: &arrival,
@@ -101,7 +116,10 @@ pub(super) fn play(snapshot: &Snapshot, system: &'static System, terms: &Terms, 
         runs: &runs,
         later: &later,
         outlooks: &outlooks,
-    }));
+    };
+    if extent == Extent::WithDoubts {
+        doubts.extend(uncertain::doubts(&played));
+    }
     doubts.extend(of_writers);
     let (keys, bounds) = (terms.keys.clone(), terms.bounds);
     Boot { system, dialect, arrival, keys, bounds, reassembly, doubts, later, outlooks }

@@ -30,6 +30,7 @@ const NOTE: &str = "conntrack-sysctl: ";
 /// The desired files, and the warnings about them.
 pub(super) struct Persistent<'a> {
     editor: Editor<'a>,
+    boots: OnceCell<Vec<Boot>>,
 }
 
 impl Persistent<'_> {
@@ -43,7 +44,9 @@ impl Persistent<'_> {
 
     /// The boots of the machine with these files.
     pub(super) fn boots(&self) -> &[Boot] {
-        self.editor.boots()
+        let editor = &self.editor;
+        let boots = || editor.arrivals().iter().flat_map(|arrivals| arrivals.boots(&editor.after)).collect();
+        self.boots.get_or_init(boots)
     }
 }
 
@@ -61,7 +64,7 @@ pub(super) fn persistent<'a>(desired: &'a Desired, snapshot: &'a Snapshot) -> Re
     if desired.persist {
         editor.edit()?;
     }
-    Ok(Persistent { editor })
+    Ok(Persistent { editor, boots: OnceCell::new() })
 }
 
 struct Editor<'a> {
@@ -72,7 +75,7 @@ struct Editor<'a> {
     after: Snapshot,
     /// How the modules come at its boots, until the next edit of a file that is not the loader's.
     arrivals: OnceCell<Vec<Arrivals>>,
-    /// The boots of that machine, until the next edit.
+    /// The boots of that machine without the doubts about them, until the next edit.
     boots: OnceCell<Vec<Boot>>,
     boots_in_time: OnceCell<Vec<Boot>>,
     warnings: Vec<Warning>,
@@ -100,9 +103,10 @@ impl Editor<'_> {
         Ok(())
     }
 
-    /// The boots of the machine after the edits so far.
+    /// The boots of the machine after the edits so far, without the doubts about them.
     fn boots(&self) -> &[Boot] {
-        self.boots.get_or_init(|| self.arrivals().iter().flat_map(|arrivals| arrivals.boots(&self.after)).collect())
+        let played = || self.arrivals().iter().flat_map(|arrivals| arrivals.rehearsals(&self.after)).collect();
+        self.boots.get_or_init(played)
     }
 
     fn arrivals(&self) -> &[Arrivals] {
@@ -113,15 +117,18 @@ impl Editor<'_> {
     /// The same boots, as if the module were always loaded in time. Even if `module` is `ignore`, the lines are
     /// corrected, so that they take effect once the module is loaded early.
     fn boots_in_time(&self) -> &[Boot] {
+        if self.arrivals().iter().all(Arrivals::are_in_time) {
+            return self.boots();
+        }
         self.boots_in_time.get_or_init(|| {
             let in_time = self.arrivals().iter().map(Arrivals::in_time);
-            in_time.flat_map(|arrivals| arrivals.boots(&self.after)).collect()
+            in_time.flat_map(|arrivals| arrivals.rehearsals(&self.after)).collect()
         })
     }
 
     /// The keys of the kernels that can boot.
     fn keys(&self) -> BTreeSet<Key> {
-        self.boots().iter().flat_map(|boot| boot.keys.iter().cloned()).into_set()
+        self.arrivals().iter().flat_map(Arrivals::keys).cloned().into_set()
     }
 
     /// Changes the file at `path`, and forgets the boots that were played through before.

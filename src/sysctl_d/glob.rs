@@ -34,7 +34,7 @@ impl Members {
 
 /// Whether the loaders treat `text` as a glob at all.
 pub(super) fn is_pattern(text: &[u8]) -> bool {
-    text.iter().any(|byte| matches!(byte, b'*' | b'?' | b'['))
+    memchr::memchr3(b'*', b'?', b'[', text).is_some()
 }
 
 /// Whether `text`, a part of a path, has to be compared with names: it is a pattern, or a backslash quotes in it.

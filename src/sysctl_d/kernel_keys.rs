@@ -2,6 +2,7 @@
 //!
 //! Only the directories that lead to the given keys are known, and no links.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::glob;
@@ -13,9 +14,12 @@ const START: &[u8] = b"/proc/sys";
 
 /// The keys of a kernel, as files in directories.
 pub(super) struct KernelKeys<'a> {
-    /// The entries of each directory: keys and other directories.
-    directories: BTreeMap<Vec<u8>, BTreeMap<Vec<u8>, Option<&'a Key>>>,
+    keys: &'a BTreeSet<Key>,
+    /// The entries of each directory: keys and other directories. Only globs and odd paths need them.
+    directories: OnceCell<Directories<'a>>,
 }
+
+type Directories<'a> = BTreeMap<Vec<u8>, BTreeMap<Vec<u8>, Option<&'a Key>>>;
 
 /// One path that a glob stands for.
 pub(super) struct Expansion<'a> {
@@ -34,9 +38,16 @@ struct Walk<'a> {
 }
 
 impl<'a> KernelKeys<'a> {
-    /// Builds the directories of `keys`.
     pub(super) fn new(keys: &'a BTreeSet<Key>) -> Self {
-        let mut directories: BTreeMap<Vec<u8>, BTreeMap<Vec<u8>, Option<&Key>>> = BTreeMap::new();
+        KernelKeys { keys, directories: OnceCell::new() }
+    }
+
+    fn directories(&self) -> &Directories<'a> {
+        self.directories.get_or_init(|| Self::directories_of(self.keys))
+    }
+
+    fn directories_of(keys: &'a BTreeSet<Key>) -> Directories<'a> {
+        let mut directories = Directories::new();
         for key in keys {
             let mut path = [START, b"/", &separated(key.as_str().as_bytes())].concat();
             let mut entry = Some(key);
@@ -49,11 +60,15 @@ impl<'a> KernelKeys<'a> {
                 }
             }
         }
-        KernelKeys { directories }
+        directories
     }
 
     /// The key at `path` below `/proc/sys`.
     pub(super) fn at(&self, path: &[u8]) -> Option<&'a Key> {
+        let is_odd = |part: &[u8]| part.is_empty() || part.contains(&b'.');
+        if !path.split(|byte| *byte == b'/').any(is_odd) {
+            return self.keys.get(&Key::at(std::str::from_utf8(path).ok()?));
+        }
         let mut parts = path.split(|byte| *byte == b'/');
         parts.try_fold(Walk::start(), |walk, part| self.step(walk, part))?.key
     }
@@ -95,13 +110,13 @@ impl<'a> KernelKeys<'a> {
     fn names_matching(&self, directory: &[u8], pattern: &[u8], dots: bool) -> Vec<Vec<u8>> {
         let special = [b".".to_vec(), b"..".to_vec()];
         let special = special.iter().filter(|_| dots);
-        let names = self.directories.get(directory).into_iter().flat_map(BTreeMap::keys);
+        let names = self.directories().get(directory).into_iter().flat_map(BTreeMap::keys);
         special.chain(names).filter(|name| glob::matches(pattern, name)).cloned().collect()
     }
 
     /// `walk` with `part` added, if that path exists.
     fn step(&self, mut walk: Walk<'a>, part: &[u8]) -> Option<Walk<'a>> {
-        let entries = self.directories.get(&walk.place)?;
+        let entries = self.directories().get(&walk.place)?;
         match part {
             b"" | b"." => {}
             b".." => walk.place.truncate(walk.place.iter().rposition(|byte| *byte == b'/').unwrap_or(0)),
