@@ -25,6 +25,7 @@ use std::path::{Path, PathBuf};
 use serde::{Serialize, Serializer};
 
 use super::doubt::Doubt;
+use crate::order::InOrder;
 use crate::sysctl_d::Dialect;
 use crate::tree::{Entry, Read, Tree};
 
@@ -191,7 +192,7 @@ pub fn module_files() -> BTreeSet<&'static Path> {
         Early::ByFile(file) => Some(Path::new(file)),
         Early::Never { .. } => None,
     };
-    SYSTEMS.iter().filter_map(file).collect()
+    SYSTEMS.iter().filter_map(file).into_set()
 }
 
 impl System {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::order::sorted_by;
 use crate::table::model::entry::{TCP, TableEntry, UDP};
 
 /// The ports of a protocol.
@@ -43,8 +44,6 @@ impl PortCounts {
             let ports = (0..=u16::MAX).zip(counts).filter(|(_, count)| count.entries > 0);
             ports.map(move |(port, count)| ((*protocol, port), *count))
         });
-        let mut ports: Vec<_> = ports.collect();
-        ports.sort_by_key(|(_, count)| std::cmp::Reverse(count.entries));
-        ports
+        sorted_by(ports.collect(), |(_, one), (_, other)| other.entries.cmp(&one.entries))
     }
 }

@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::order::sorted_by;
 use crate::table::analysis::ports::PortCount;
 use crate::table::model::entry::{GRE, IPIP, TCP, UDP};
 use crate::text::percent;
@@ -66,9 +67,8 @@ pub fn candidates(entries: u64, ports: &[((u8, u16), PortCount)], protocols: imp
     let by_protocol = TUNNEL_PROTOCOLS
         .iter()
         .filter_map(|protocol| candidate(Traffic::Tunnel, *protocol, None, protocols(*protocol)));
-    let mut found: Vec<Untracked> = by_port.chain(by_protocol).collect();
-    found.sort_by_key(|untracked| std::cmp::Reverse(untracked.entries));
-    found
+    let found: Vec<Untracked> = by_port.chain(by_protocol).collect();
+    sorted_by(found, |one, other| other.entries.cmp(&one.entries))
 }
 
 fn traffic(protocol: u8, port: u16, count: PortCount) -> Option<Traffic> {
