@@ -49,20 +49,26 @@ mod tests {
     use crate::request::Request;
     use crate::value::WireValue;
 
-    /// The schema of the DSC resource's instances. An instance is a request; an answer has the state of each setting in
-    /// the place of its desired value.
+    /// The schema of the DSC resource's instances. An instance is a request; an answer has the values as they are, and more
+    /// about each setting in `actual`.
     ///
     /// DSC checks an instance against the schema before it calls the resource. Its message names neither the place of a
     /// wrong value nor the right form. So the schema does not restrict the form of a value: the request's own parser
     /// does, and names both.
     fn of_instance() -> Schema {
         let mut generator = SchemaSettings::draft2020_12().into_generator();
-        let forms = [generator.subschema_for::<WireValue>(), generator.subschema_for::<Actual>()];
+        let (value, actual) = (generator.subschema_for::<WireValue>(), generator.subschema_for::<Actual>());
         let mut schema = generator.into_root_schema_for::<Request>().to_value();
         if let Some(value) = schema["$defs"]["Value"].as_object_mut() {
             value.remove("pattern");
         }
-        schema["properties"]["settings"]["additionalProperties"] = json!({"anyOf": forms});
+        schema["properties"]["settings"]["additionalProperties"] = value.to_value();
+        schema["properties"]["actual"] = json!({
+            "description": "Both sides of each setting, and the line that decides at boot. Only an answer has them.",
+            "type": ["object", "null"],
+            "additionalProperties": actual,
+            "readOnly": true,
+        });
         schema["properties"]["_inDesiredState"] = json!({
             "description": "Whether the settings are as desired. Only the answer to test has it.",
             "type": ["boolean", "null"],

@@ -152,7 +152,12 @@ fn a_salt_state_that_could_not_be_undone_has_what_is_still_changed() {
 fn dsc_lines() {
     compare_with_goldens("dsc", |report| match &report.failure {
         Some(failure) if report.settings.is_empty() => dsc::refusal(failure).trim_end().to_owned(),
-        _ => format!("{}\n{}\n{}", dsc::tested(report), dsc::set(report), dsc::messages(report).trim_end()),
+        _ => {
+            let values = report.settings.iter().map(|setting| (setting.name.clone(), json!(setting.desired.value)));
+            let instance = json!({"settings": values.collect::<serde_json::Map<_, _>>()});
+            let (tested, set) = (dsc::tested(instance.clone(), report), dsc::set(instance, report));
+            format!("{tested}\n{set}\n{}", dsc::messages(report).trim_end())
+        }
     });
     // DSC takes the message out of the JSON and prints it on a terminal.
     for line in dsc::messages(&report("web5.json")).lines() {

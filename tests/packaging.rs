@@ -59,3 +59,13 @@ fn a_service_that_checks_sees_what_root_sees() {
         assert_eq!(hidden_by(&format!("[Service]\n{line}\n")), [line]);
     }
 }
+
+#[test]
+fn the_collection_names_the_repository_of_the_package() {
+    let repository = |file: &str, before: &str| {
+        let text = text(&project().join(file));
+        let line = text.lines().find_map(|line| line.strip_prefix(before)).expect("it names one");
+        line.trim_matches('"').to_owned()
+    };
+    assert_eq!(repository("ansible/galaxy.yml", "repository: "), repository("Cargo.toml", "repository = "));
+}

@@ -57,14 +57,40 @@ pub fn run(module: AnsibleModule, arguments: Result<Vec<u8>, Failure>) -> Answer
         AnsibleModule::SettingsInfo => inform(arguments),
     };
     let exit = if result["failed"] == true { Exit::Failed } else { Exit::Done };
-    Answer::new(result.to_string(), exit)
+    Answer::new(ascii(&result.to_string()), exit)
+}
+
+/// The same JSON with ASCII characters only: outside of its strings there are no others. Ansible ends a line wherever Unicode
+/// does, which may be within the name of a file.
+fn ascii(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c.is_ascii() {
+            escaped.push(c);
+        } else {
+            let mut units = [0; 2];
+            escaped.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    escaped
+}
+
+/// `failure`, with a hint if its cause is a template that Ansible did not fill in.
+fn untemplated(failure: Failure) -> Failure {
+    if failure.key.as_ref().is_some_and(|key| key.contains("{{")) {
+        let hint =
+            r#"Ansible fills in no template in a key; write the whole dictionary as one: settings: "{{ {name: 5} }}""#;
+        failure.hint(hint)
+    } else {
+        failure
+    }
 }
 
 fn manage(arguments: Result<Map<String, Value>, Failure>) -> Value {
     let report = arguments.map(task).map_err(|failure| (Mode::Apply, failure)).and_then(|task| {
         let desired = request::from_value(task.request)
             .and_then(|request| request::desired(&request))
-            .map_err(|failure| (task.mode, failure))?;
+            .map_err(|failure| (task.mode, untemplated(failure)))?;
         let report = match task.mode {
             Mode::Apply => run::apply(&desired, Path::new("/")),
             Mode::Check => run::check(&desired, Path::new("/")),

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::answer::{Answer, Exit};
 use crate::failure::{Failure, Kind};
@@ -46,15 +46,18 @@ pub fn run(operation: Operation, input: impl FnOnce() -> Result<Vec<u8>, Failure
 }
 
 fn answer(operation: Operation, request: &[u8], root: &Path) -> Result<Answer, Failure> {
-    let is_empty = request.trim_ascii().is_empty();
+    // DSC 3.4 hands over an empty object where a document has no properties.
+    let names_nothing =
+        || request::strict_json(request).is_ok_and(|value| value.as_object().is_some_and(Map::is_empty));
+    let is_empty = request.trim_ascii().is_empty() || names_nothing();
     let check = || Ok(run::check(&request::from_slice(request)?, root));
     let apply = || Ok(run::apply(&request::from_slice(request)?, root));
     match operation {
         Operation::Get if is_empty => Ok(Answer::new(dsc::got_all(&inventory(root)?), Exit::Done)),
-        Operation::Get => Ok(Answer::new(dsc::got(&seen(check()?)?), Exit::Done)),
-        Operation::Test => Ok(with_messages(dsc::tested, &seen(check()?)?)),
-        Operation::WhatIf => Ok(with_messages(dsc::set, &succeeded(check()?)?)),
-        Operation::Set => Ok(with_messages(dsc::set, &succeeded(apply()?)?)),
+        Operation::Get => get(request::strict_json(request)?, root),
+        Operation::Test => with_messages(dsc::tested, request, &seen(check()?)?),
+        Operation::WhatIf => with_messages(dsc::set, request, &succeeded(check()?)?),
+        Operation::Set => with_messages(dsc::set, request, &succeeded(apply()?)?),
         Operation::Export if is_empty => Ok(Answer::new(dsc::exported(&inventory(root)?), Exit::Done)),
         Operation::Export => Err(Failure::new(Kind::BadRequest, "export takes no filter: it exports all settings")
             .hint("leave the input out")),
@@ -68,8 +71,28 @@ fn schema() -> Answer {
     Answer::new(schema.to_string(), Exit::Done)
 }
 
-fn with_messages(render: fn(&Report) -> String, report: &Report) -> Answer {
-    Answer { stdout: render(report), stderr: dsc::messages(report), exit: Exit::Done }
+/// The answer to get: a setting without a value is one to be read, whatever its value is.
+fn get(instance: Value, root: &Path) -> Result<Answer, Failure> {
+    let mut valued = instance.clone();
+    let mut names = Vec::new();
+    if let Some(settings) = valued["settings"].as_object_mut().filter(|_| instance["state"] != "absent") {
+        names.extend(settings.iter().filter(|(_, value)| value.is_null()).map(|(name, _)| name.clone()));
+        settings.retain(|_, value| !value.is_null());
+    }
+    let named = if names.is_empty() { None } else { Some(show::named(&names, &run::look(root)?)?) };
+    let is_left = |field: &str| valued[field].as_object().is_some_and(|settings| !settings.is_empty());
+    let report = if names.is_empty() || is_left("settings") || is_left("at_least") {
+        let desired = request::from_value(valued).and_then(|request| request::desired(&request))?;
+        Some(seen(run::check(&desired, root))?)
+    } else {
+        None
+    };
+    Ok(Answer::new(dsc::got(instance, report.as_ref(), named.as_ref()), Exit::Done))
+}
+
+fn with_messages(render: fn(Value, &Report) -> String, request: &[u8], report: &Report) -> Result<Answer, Failure> {
+    let stdout = render(request::strict_json(request)?, report);
+    Ok(Answer { stdout, stderr: dsc::messages(report), exit: Exit::Done })
 }
 
 /// The report, unless it has nothing to show. A failure that set would have is not a failure of an operation that only

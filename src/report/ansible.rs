@@ -41,7 +41,7 @@ pub fn report(report: &Report) -> Value {
         "changes": value(&report.changes),
         "warnings": warnings,
         "warning_codes": report.warnings.iter().map(|warning| value(&warning.code)).collect::<Vec<_>>(),
-        "failure": value(&report.failure),
+        "failure": report.failure.as_ref().map(self::failure),
     });
     let backups: Vec<_> = report.backup_files.iter().map(|file| file.to_string_lossy()).collect();
     if let Some(file) = backups.first() {
@@ -90,7 +90,18 @@ pub fn inventory(inventory: &Inventory) -> Value {
 /// The object for a failure without a report.
 #[must_use]
 pub fn refusal(failure: &Failure) -> Value {
-    json!({"changed": false, "failed": true, "msg": printable(&failure.to_string()), "failure": value(failure)})
+    json!({"changed": false, "failed": true, "msg": printable(&failure.to_string()), "failure": self::failure(failure)})
+}
+
+/// A failure, whose texts Ansible shows to people as they are.
+fn failure(failure: &Failure) -> Value {
+    let shown = |text: &String| printable(text).into_owned();
+    value(&Failure {
+        message: shown(&failure.message),
+        hint: failure.hint.as_ref().map(shown),
+        remains: failure.remains.iter().map(shown).collect(),
+        ..failure.clone()
+    })
 }
 
 fn value<T: Serialize>(value: &T) -> Value {

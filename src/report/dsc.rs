@@ -18,7 +18,7 @@ use crate::tree::Place;
 use crate::value::WireValue;
 use crate::verify::Verdict;
 
-/// The state of a setting. An answer has it in the place of the desired value of a request.
+/// The two sides of a setting, in the property `actual` of an answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -34,37 +34,115 @@ pub struct Actual {
 /// The property that differs if the lines of the file do, and no setting.
 const FILE: &str = "file";
 
-/// The answer to get: the state of the settings in the request.
+/// The answer to get: `instance` with the values as they are. The settings without a value are in `named`, the others in
+/// `report`.
 #[must_use]
-pub fn got(report: &Report) -> String {
-    instance(report.settings.iter().map(|setting| (setting.name.as_str(), before(setting))), None)
+pub fn got(instance: Value, report: Option<&Report>, named: Option<&Inventory>) -> String {
+    let named = named.iter().flat_map(|inventory| &inventory.settings);
+    let of_named = named.map(|setting| State { holds: false, ..state_of(setting) });
+    let states = report.iter().flat_map(|report| &report.settings).map(found).chain(of_named).collect();
+    as_it_is(instance, states, None)
 }
 
 /// The answer to get without a request: the state of all settings.
 #[must_use]
 pub fn got_all(inventory: &Inventory) -> String {
-    let actual = |setting: &Overview| Actual { live: setting.live, boot: setting.boot, winner: setting.winner.clone() };
-    instance(inventory.settings.iter().map(|setting| (setting.name.as_str(), actual(setting))), None)
+    let settings = map(inventory.settings.iter().map(|setting| (setting.name.to_string(), Value::Null)));
+    as_it_is(json!({"settings": settings}), inventory.settings.iter().map(state_of).collect(), None)
 }
 
-/// The answer to test: the state of the settings, and the properties of the request that do not hold.
+/// The answer to test: `instance` with the values as they are, and the properties of the request that do not hold.
 #[must_use]
-pub fn tested(report: &Report) -> String {
-    let settings = report.settings.iter().map(|setting| (setting.name.as_str(), before(setting)));
+pub fn tested(instance: Value, report: &Report) -> String {
+    let states = report.settings.iter().map(found).collect();
     let drifts = report.settings.iter().filter(|setting| setting.verdict != Verdict::InSync);
     let names = drifts.map(|setting| match setting.desired.rule {
         Rule::AtLeast => "at_least",
         Rule::Exactly | Rule::Absent => "settings",
     });
-    instance(settings, Some(report.in_sync)) + "\n" + &properties(names, (!report.in_sync).then_some(FILE))
+    let names = properties(names, (!report.in_sync).then_some(FILE));
+    as_it_is(instance, states, Some(report.in_sync)) + "\n" + &names
 }
 
-/// The answer to set and to what-if: the state of the settings afterwards, and the properties that change.
+/// The answer to set and to what-if: `instance` with the values afterwards, and the properties that change.
 #[must_use]
-pub fn set(report: &Report) -> String {
-    let settings = report.settings.iter().map(|setting| (setting.name.as_str(), after(setting)));
+pub fn set(instance: Value, report: &Report) -> String {
+    let of = |setting: &SettingReport| {
+        let actual = after(setting);
+        // The verdict of a check is about the state before.
+        let holds = setting.desired.rule == Rule::Absent || !is_apart(setting, &actual);
+        State { name: setting.name.clone(), number: apart(setting, &actual), holds, actual }
+    };
     let changes = report.settings.iter().filter(|setting| before(setting) != after(setting));
-    instance(settings, None) + "\n" + &properties(changes.map(|_| "settings"), report.changed.then_some(FILE))
+    let names = properties(changes.map(|_| "settings"), report.changed.then_some(FILE));
+    as_it_is(instance, report.settings.iter().map(of).collect(), None) + "\n" + &names
+}
+
+/// One setting as it is.
+struct State {
+    name: String,
+    /// The number that a person would take for its value.
+    number: Option<i64>,
+    /// Whether it is as the instance asks.
+    holds: bool,
+    actual: Actual,
+}
+
+fn found(setting: &SettingReport) -> State {
+    let actual = before(setting);
+    State {
+        name: setting.name.clone(),
+        number: apart(setting, &actual),
+        holds: setting.verdict == Verdict::InSync,
+        actual,
+    }
+}
+
+fn state_of(setting: &Overview) -> State {
+    let actual = Actual { live: setting.live, boot: setting.boot, winner: setting.winner.clone() };
+    State { name: setting.name.to_string(), number: actual.live.or(actual.boot), holds: false, actual }
+}
+
+/// Whether one side of `actual` is not as the request asks, as far as numbers tell.
+fn is_apart(setting: &SettingReport, actual: &Actual) -> bool {
+    apart(setting, actual).is_some_and(|number| !meets(setting, number))
+}
+
+/// The number of the side that is not as the request asks; if both are, that of the kernel.
+fn apart(setting: &SettingReport, actual: &Actual) -> Option<i64> {
+    let sides = [actual.live, actual.boot];
+    let apart = sides.into_iter().flatten().find(|number| !meets(setting, *number));
+    apart.or(actual.live).or(actual.boot)
+}
+
+fn meets(setting: &SettingReport, number: i64) -> bool {
+    setting.desired.value.is_some_and(|desired| match setting.desired.rule {
+        Rule::AtLeast => number >= desired,
+        Rule::Exactly | Rule::Absent => number == desired,
+    })
+}
+
+/// `instance` with the values as they are: one that holds stays as it was written, under the name that it was given. DSC's group
+/// `Assertion` compares the properties of an answer with those of the instance. The two sides of each setting, and the line
+/// that decides, are in the property `actual`.
+fn as_it_is(mut instance: Value, states: Vec<State>, in_desired_state: Option<bool>) -> String {
+    for field in ["settings", "at_least"] {
+        let Some(settings) = instance[field].as_object_mut() else { continue };
+        for (name, value) in settings {
+            let canonical = request::setting(name).map_or_else(|_| name.clone(), |name| name.to_string());
+            let state = states.iter().find(|state| state.name == canonical && !state.holds);
+            if let Some(state) = state {
+                *value = json!(state.number);
+            }
+        }
+    }
+    let actual = map(states.into_iter().map(|state| (state.name, json!(state.actual))));
+    // A field that the instance does not have was looked at above.
+    let mut answer = instance.as_object().cloned().unwrap_or_default();
+    answer.retain(|_, value| !value.is_null());
+    answer.insert("actual".to_owned(), actual.into());
+    answer.insert("_inDesiredState".to_owned(), json!(in_desired_state));
+    Value::Object(answer).to_string()
 }
 
 /// The answer to export: one instance with the live values, and one with those of the next boot. This machine satisfies
@@ -101,11 +179,6 @@ pub fn refusal(failure: &Failure) -> String {
 
 fn message(level: &str, text: &str) -> String {
     json!({level: printable(text)}).to_string() + "\n"
-}
-
-fn instance<'a>(settings: impl Iterator<Item = (&'a str, Actual)>, in_desired_state: Option<bool>) -> String {
-    let settings = map(settings.map(|(name, actual)| (name.to_owned(), json!(actual))));
-    json!({"settings": settings, "_inDesiredState": in_desired_state}).to_string()
 }
 
 /// The names of the differing properties as JSON; if there are none, the `fallback`.

@@ -12,4 +12,5 @@ class ActionModule(BinaryAction):
     """The module `settings`."""
 
     name = 'settings'
+    returned = ('changed', 'msg', 'in_sync', 'settings', 'changes', 'warnings', 'warning_codes', 'failure')
     may_change = True

@@ -12,3 +12,4 @@ class ActionModule(BinaryAction):
     """The module `settings_info`."""
 
     name = 'settings_info'
+    returned = ('changed', 'msg', 'in_sync', 'loader', 'module', 'settings')

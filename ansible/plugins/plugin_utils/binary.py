@@ -36,10 +36,16 @@ ENTER = (
 VERIFY = 'echo "$sum  {file}" | sha256sum -c >/dev/null 2>&1'
 
 
+# The names that the result of a refused request has.
+REFUSAL = ('changed', 'msg', 'failure')
+
+
 class BinaryAction(ActionBase):
     """An action that the binary carries out, as its module `name`."""
 
     name = None
+    # The names that every result of this module has, unless the request is refused.
+    returned = ()
     # Whether a run of this module may leave the binary on the host. A run that only reads leaves nothing.
     may_change = False
 
@@ -96,21 +102,33 @@ class BinaryAction(ActionBase):
 
     def _read(self, answer):
         """The result that the binary printed: one line. Login scripts may print lines of their own."""
-        for line in reversed(answer['stdout'].splitlines()):
+        for line in reversed(_lines(answer['stdout'])):
             if line.startswith('{'):
-                try:
-                    result = json.loads(line)
-                except ValueError:
+                result = self._whole(line, answer['rc'])
+                if result is None:
                     break
                 result['invocation'] = {'module_args': dict(self._task.args)}
                 return result
         return {
             'failed': True,
-            'msg': 'the binary gave no result (exit code %s)' % answer['rc'],
+            'msg': 'the binary gave no whole report (exit code %s), so that nothing is known of the run; see module_stdout and '
+                   'module_stderr, and run it again' % answer['rc'],
             'module_stdout': answer['stdout'],
             'module_stderr': answer['stderr'],
             'rc': answer['rc'],
         }
+
+    def _whole(self, line, code):
+        """The result in `line`; None if it lacks a part, or if the exit code says otherwise."""
+        try:
+            result = json.loads(line)
+        except ValueError:
+            return None
+        failed = result.get('failed')
+        needed = REFUSAL if failed is True and 'settings' not in result else self.returned
+        if failed not in (True, False) or failed != (code != 0) or any(name not in result for name in needed):
+            return None
+        return result
 
 
 def _directory():
@@ -148,10 +166,17 @@ def _transferred(name, remote, digest, keep):
         return 'exec {remote} module {name}'.format(remote=_quoted(remote), name=name)
     return (
         'sum={digest}; umask 077; [ "$(id -u)" = 0 ] && mkdir -p {cache} 2>/dev/null; '
-        'if {enter} && cp {remote} "./.$sum.$$" && chmod 0700 "./.$sum.$$" && {verify} && mv -f "./.$sum.$$" "./$sum" && '
+        'if {enter} && cp {remote} "./.$sum.$$" && chmod 0700 "./.$sum.$$" && {verify} && '
+        # `mv` would put the file into a directory that lies in its place.
+        '{{ [ ! -d "./$sum" ] || rm -rf "./$sum"; }} && mv -f "./.$sum.$$" "./$sum" && '
         '[ -x "./$sum" ]; then find . -type f -mtime +30 -exec rm -f {{}} + 2>/dev/null; exec "./$sum" module {name}; fi; '
         'rm -f "./.$sum.$$"; exec {remote} module {name}'
     ).format(digest=digest, cache=CACHE, enter=ENTER, remote=_quoted(remote), name=name, verify=VERIFY.format(file='./.$sum.$$'))
+
+
+def _lines(text):
+    """The lines of `text`. Only a line feed ends one: the name of a file may hold what else ends a line for Python."""
+    return [line.rstrip('\r') for line in text.split('\n')]
 
 
 def _quoted(text):
@@ -160,7 +185,7 @@ def _quoted(text):
 
 def _line_with(text, prefix):
     """The rest of the line that begins with `prefix`."""
-    for line in text.splitlines():
+    for line in _lines(text):
         if line.startswith(prefix):
             return line[len(prefix):].strip()
     return None
