@@ -20,6 +20,7 @@ mod tmpfiles;
 mod udev;
 mod uncertain;
 mod unread;
+mod updates;
 mod wanted;
 mod writers;
 
@@ -41,6 +42,7 @@ pub use systems::{Early, LoaderChoice, System, detected, module_files};
 pub use terms::running_bounds;
 pub use udev::Rerun;
 pub use unread::{Unread, UnreadCause, reads_beside, unread};
+pub use updates::{Updates, may_drop};
 pub use wanted::{SOURCES, Source};
 pub use writers::{Certainty, Evidence, LaterWrite, Scene, Timing, WRITERS, Writer, Written};
 

@@ -29,6 +29,8 @@ pub enum Code {
     AlsoChanges,
     /// A file has the name of a staged file of this program, and cannot be removed.
     Leftover,
+    /// An update of the system may not keep a file of the request.
+    NotKept,
     /// A program writes the setting after the boot's loader.
     LaterWriter,
 }

@@ -127,6 +127,8 @@ fn every_place_of_an_administrator_s_commands_is_known() {
         "/etc/ppp/ip-up.d/tune",
         "/etc/ufw/after.init",
         "/var/lib/cloud/scripts/per-boot/tune",
+        "/etc/systemd/system-generators/tune",
+        "/usr/local/lib/systemd/system-generators/tune",
     ] {
         assert_eq!(in_doubt(&machine().file(path, LINE)), [format!("{path}:1 max")]);
     }
@@ -159,6 +161,63 @@ fn a_script_that_a_line_runs_is_looked_through() {
     assert_eq!(in_doubt(&with("/etc/crontab", "@reboot root /usr/local/sbin/tune\n")), expected);
     assert_eq!(in_doubt(&with("/etc/network/interfaces", "  up \"/usr/local/sbin/tune\" || true\n")), expected);
     assert_eq!(in_doubt(&with("/etc/crontab", "0 4 * * * root /usr/local/sbin/tune\n")), [""; 0]);
+}
+
+#[test]
+fn cloud_init_runs_commands_at_each_boot_and_others_at_the_first() {
+    let at = "/etc/cloud/cloud.cfg.d/50-site.cfg";
+    let with = |text: &str| machine().file(at, text).entry("/usr/bin/cloud-init", Entry::Program);
+    let booted = |machine: Machine| machine.entry("/var/lib/cloud/instance", Entry::Program);
+    let told = [format!("{at}:3 max")];
+    let each = with("#cloud-config\nbootcmd:\n - sysctl -w net.netfilter.nf_conntrack_max=5\n");
+    let list = with("bootcmd:\n# ours\n  - [ sysctl, -w, \"net.netfilter.nf_conntrack_max=5\" ]\n");
+    let written = with(
+        "write_files:\n- path: /etc/sysctl.d/99.conf\n  content: net.netfilter.nf_conntrack_max=5\nbootcmd:\n- modprobe nf_nat\n",
+    );
+    let first = with("users: [default]\nruncmd:\n - echo 5 > /proc/sys/net/netfilter/nf_conntrack_max\n");
+    let repeated =
+        with("cloud_final_modules: [[scripts-user, always]]\nruncmd:\n - sysctl -w net.netfilter.nf_conntrack_max=5\n");
+    for machine in [each.clone(), booted(each.clone()), list.clone(), booted(list), written.clone(), first.clone()] {
+        assert_eq!(in_doubt(&machine), told);
+    }
+    assert_eq!(in_doubt(&booted(repeated)), told);
+    for machine in [
+        booted(written),
+        booted(first),
+        with("bootcmd:\n - sysctl -w net.netfilter.nf_conntrack_max=65536\nruncmd:\n"),
+        with("cloud_init_modules:\n - bootcmd\n - write_files\nsystem_info:\n  default_user: {name: debian}\n"),
+        each.entry("/etc/cloud/cloud-init.disabled", Entry::Program),
+        machine().file(at, "bootcmd:\n - sysctl -w net.netfilter.nf_conntrack_max=5\n"),
+    ] {
+        assert_eq!(in_doubt(&machine), [""; 0]);
+    }
+}
+
+#[test]
+fn a_rule_of_udev_may_start_a_unit_or_a_script() {
+    let rules = "/etc/udev/rules.d/70-net.rules";
+    let unit = format!("[Service]\nExecStart=/usr/sbin/{LINE}");
+    let with = |rule: &str| {
+        machine()
+            .file(rules, rule)
+            .file("/etc/systemd/system/tune.service", &unit)
+            .file("/usr/local/sbin/tune", &format!("#!/bin/sh\n{LINE}"))
+            .file("/etc/more.conf", "net.netfilter.nf_conntrack_max = 5\n")
+    };
+    for (rule, told) in [
+        ("SUBSYSTEM==\"net\", ENV{SYSTEMD_WANTS}+=\"tune.service\"", "/etc/systemd/system/tune.service:2 max"),
+        ("SUBSYSTEM==\"net\", RUN+=\"/usr/local/sbin/tune $name\"", "/usr/local/sbin/tune:2 max"),
+        ("SUBSYSTEM==\"net\", RUN+=\"/usr/sbin/sysctl -p /etc/more.conf\"", "/etc/udev/rules.d/70-net.rules:1 max"),
+    ] {
+        assert_eq!(in_doubt(&with(rule)), [told], "{rule}");
+    }
+    for rule in [
+        "SUBSYSTEM==\"net\", ENV{SYSTEMD_WANTS}==\"tune.service\", NAME=\"lan\"",
+        "SUBSYSTEM==\"net\", RUN+=\"/usr/lib/systemd/systemd-sysctl --prefix=/net/ipv4/conf/$name\"",
+        "SUBSYSTEM==\"usb\", RUN+=\"/usr/bin/logger %E{ID}\"",
+    ] {
+        assert_eq!(in_doubt(&with(rule)), [""; 0], "{rule}");
+    }
 }
 
 #[test]
@@ -301,6 +360,9 @@ fn a_fifo_a_loop_and_a_large_file_hold_nobody_up() {
     // A job may stand in the large file.
     assert_eq!(checked(root).0, Verdict::Unknown);
     fs::remove_file(root.join("etc/cron.d/huge.service")).expect("a file can be removed");
+    // systemd-tmpfiles waits for a FIFO, but cron and the others leave it out.
+    assert_eq!(checked(root).0, Verdict::Unknown);
+    fs::remove_file(root.join("usr/lib/tmpfiles.d/a.conf")).expect("a file can be removed");
     assert_eq!(checked(root).0, Verdict::InSync);
 }
 

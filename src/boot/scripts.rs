@@ -4,6 +4,7 @@
 //! writes such settings has a row in `writers`. A script that such a line runs by its path is looked through as well, but not
 //! a third one behind that.
 
+mod cloud;
 mod command;
 
 use std::collections::BTreeSet;
@@ -13,7 +14,7 @@ use super::systems::{SYSTEMD, System};
 use super::udev;
 use crate::formats::unit;
 use crate::order::InOrder;
-use crate::tree::{Entry, Picked, Place, Read, Tree};
+use crate::tree::{Entry, Picked, Place, Read, Tree, line_where};
 
 pub(super) use command::{Effect, effects};
 
@@ -75,6 +76,20 @@ const fn of(kind: Kind, path: &'static str) -> Source {
     Source { path, suffix: "", kind }
 }
 
+/// Where the administrator has generators of units.
+const GENERATORS: [&str; 2] = ["/etc/systemd/system-generators", "/usr/local/lib/systemd/system-generators"];
+
+/// The first line of a generator that names the unit of the loader: it may mask or change it. Whatever else a generator does
+/// adds to a boot, and a program that is no script cannot be read.
+pub(super) fn generator_of_loader(tree: &Tree) -> Option<(Place, &'static str)> {
+    let files = GENERATORS.iter().flat_map(|directory| tree.in_directory(Path::new(directory)));
+    let of_file = |file: &Path| {
+        let named = |unit: &'static str| Some((line_where(tree, file, |line| line.contains(unit))?, unit));
+        KNOWN_UNITS.into_iter().find_map(named)
+    };
+    files.into_iter().find_map(|(file, _)| of_file(file))
+}
+
 /// Every place but the units.
 const SOURCES: &[Source] = &[
     of(Kind::Script, "/etc/rc.local"),
@@ -94,7 +109,8 @@ const SOURCES: &[Source] = &[
     of(Kind::Script, "/etc/ppp/ip-up.d"),
     of(Kind::Sourced, "/etc/dhcp/dhclient-enter-hooks.d"),
     of(Kind::Sourced, "/etc/dhcp/dhclient-exit-hooks.d"),
-    of(Kind::Script, "/etc/systemd/system-generators"),
+    of(Kind::Script, GENERATORS[0]),
+    of(Kind::Script, GENERATORS[1]),
     of(Kind::Service, "/etc/rc2.d"),
     Source { path: "/etc/wireguard", suffix: ".conf", kind: Kind::Tunnel },
     of(Kind::Script, "/etc/ufw/before.init"),
@@ -214,7 +230,7 @@ fn is_of(tree: &Tree, system: &System, source: &Source) -> bool {
 /// The files that a boot of `system` runs, or takes commands from, by their places.
 pub(super) fn files(tree: &Tree, system: &System) -> Vec<PathBuf> {
     let sources = SOURCES.iter().filter(|source| is_of(tree, system, source));
-    sources.flat_map(|source| source.files(tree)).map(Path::to_owned).collect()
+    sources.flat_map(|source| source.files(tree)).map(Path::to_owned).chain(cloud::files(tree)).collect()
 }
 
 /// The commands in the lines of `file`.
@@ -230,7 +246,7 @@ fn lines_of(tree: &Tree, file: &Path, command: impl Fn(&str) -> Option<String>) 
 
 /// The reads on which the lines depend, given those that have been read.
 pub(super) fn reads(tree: &Tree) -> Vec<Read> {
-    let mut reads: Vec<Read> = SOURCES.iter().map(Source::read).collect();
+    let mut reads: Vec<Read> = SOURCES.iter().map(Source::read).chain(cloud::reads(tree)).collect();
     let mentions = |path: PathBuf, suffix| Read::Mentions { path, suffix, files: Picked::All, words: UNIT_WORDS };
     reads.extend(UNITS.map(|path| mentions(path.into(), ".service")));
     // Most machines have no unit of their own that these could start.
@@ -285,7 +301,7 @@ const STARTS: [&str; 5] = ["Wants", "Requires", "BindsTo", "Upholds", "Unit"];
 pub(super) fn lines(tree: &Tree, system: &System) -> Vec<Line> {
     let is_systemd = *system == SYSTEMD;
     let sources = SOURCES.iter().filter(|source| is_of(tree, system, source));
-    let mut lines: Vec<Line> = sources.flat_map(|source| source.lines(tree)).collect();
+    let mut lines: Vec<Line> = sources.flat_map(|source| source.lines(tree)).chain(cloud::lines(tree)).collect();
     if is_systemd {
         lines.extend(lines_of_units(tree));
         let of_rules = udev::commands_elsewhere(tree).into_iter();
@@ -299,7 +315,8 @@ pub(super) fn lines(tree: &Tree, system: &System) -> Vec<Line> {
 /// All lines that any system runs, without those of scripts that they run.
 fn direct_lines(tree: &Tree) -> Vec<Line> {
     let of_sources = SOURCES.iter().flat_map(|source| source.lines(tree));
-    of_sources.chain(lines_of_units(tree)).collect()
+    let of_rules = udev::commands_of_administrator(tree).into_iter().map(|(place, command)| Line { place, command });
+    of_sources.chain(lines_of_units(tree)).chain(of_rules).chain(cloud::lines(tree)).collect()
 }
 
 /// The lines of the scripts that `lines` run by their paths.
@@ -373,13 +390,14 @@ fn lines_of_units(tree: &Tree) -> Vec<Line> {
     of_units.chain(of_drop_ins).collect()
 }
 
-/// The units that another unit of the administrator names, so that they are started with it.
+/// The units that another unit of the administrator, or a rule of udev, names, so that they are started with it.
 pub(super) fn named_units(tree: &Tree) -> BTreeSet<String> {
     let files = UNITS.iter().flat_map(|directory| tree.in_directory(Path::new(directory)));
     let drop_ins = drop_in_directories(tree).flat_map(|directory| tree.in_directory(directory));
     let read = files.chain(drop_ins).flat_map(|(path, _)| unit::parse(tree.bytes(path).unwrap_or_default()));
     let names = read.filter(|assignment| STARTS.contains(&assignment.name.as_str()));
-    names.flat_map(|it| it.value.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).into_set()
+    let names = names.flat_map(|it| it.value.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+    names.chain(udev::started_units(tree)).into_set()
 }
 
 /// The lines of a unit that run something, or go on with a line that does.

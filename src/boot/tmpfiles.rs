@@ -126,11 +126,13 @@ pub(super) fn writes(tree: &Tree, keys: &BTreeSet<Key>) -> Vec<Write> {
     let of_line = |Placed { place, line }: Placed| {
         let text = match (line.action, &line.argument) {
             ('f', _) if !line.has_plus => None,
+            ('f' | 'F' | 'w', Argument::Text(_)) if line.is_open => Some(None),
             ('f' | 'F' | 'w', Argument::Text(text)) => Some(Some(text.clone())),
             ('f' | 'F' | 'w', Argument::Unknown) => Some(None),
             _ => None,
         };
-        let named = |path: &str| if line.action == 'w' { is_match(&line.path, path) } else { line.path == path };
+        let is_pattern = line.action == 'w' || line.is_open;
+        let named = |path: &str| if is_pattern { is_match(&line.path, path) } else { line.path == path };
         let sysctls = keys.iter().filter(|key| named(&format!("/proc/sys/{}", key.path()))).cloned();
         let found: Vec<Key> = sysctls.chain(named(HASHSIZE).then(|| Key::from(BUCKETS))).collect();
         let written =
@@ -174,7 +176,7 @@ fn without_lines(mut tree: Tree) -> Tree {
 /// The paths at which a line changes a file that a boot reads.
 fn changed_paths(tree: &Tree, line: &Line) -> Vec<PathBuf> {
     let path = PathBuf::from(&line.path);
-    let is_there = tree.get(&path).is_some();
+    let is_there = tree.get(&path).is_some() && !line.is_open;
     match line.action {
         'f' | 'L' | 'C' if is_there && !line.has_plus => Vec::new(),
         'f' | 'F' | 'L' | 'C' => {
@@ -215,6 +217,7 @@ fn content(tree: &Tree, line: &Line, path: &Path) -> Option<Content> {
         Argument::Unknown => return None,
     };
     match line.action {
+        _ if line.is_open => None,
         'r' | 'R' | 'D' => Some(Content::Nothing),
         'L' if argument == "/dev/null" => Some(Content::Mask),
         'L' | 'C' => Some(Content::Bytes(tree.bytes(source(line)?)?.to_vec())),

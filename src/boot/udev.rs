@@ -112,21 +112,54 @@ fn may_act(tree: &Tree, file: &Path, words: &[Finder]) -> bool {
     })
 }
 
-/// The commands, and the writes as commands, of rules for other events, such as that of a network device, that have a word
-/// of ours in them; each with its rule.
+/// The commands, and the writes as commands, of rules for other events, such as that of a network device, each with its rule:
+/// those of packages that have a word of ours in them, and all of the administrator.
 pub(super) fn commands_elsewhere(tree: &Tree) -> Vec<(Place, String)> {
     let words = [Finder::new("conntrack")];
-    let event = Event::after_any_rules();
-    let mut commands = Vec::new();
-    for file in drop_ins(tree, &RULES, ".rules") {
+    let of_packages = drop_ins(tree, &RULES, ".rules").into_iter().filter(|file| !is_of_administrator(file));
+    let found = of_packages.flat_map(|file| {
         let rules = udev_rules::with_words(tree.bytes(&file).unwrap_or_default(), &words);
-        for rule in rules.iter().filter(|rule| event.rule(rule) == Holds::No && may_be_at_boot(rule)) {
-            let place = Place { file: file.clone(), line: rule.line };
-            let assigned = rule.pairs.iter().filter(|pair| !pair.operator.is_match());
-            commands.extend(assigned.filter_map(command).map(|command| (place.clone(), command)));
-        }
-    }
-    commands
+        commands(&file, &rules)
+    });
+    found.chain(commands_of_administrator(tree)).collect()
+}
+
+/// The same of the administrator alone. Few machines have such rules.
+pub(super) fn commands_of_administrator(tree: &Tree) -> Vec<(Place, String)> {
+    rules_of_administrator(tree).flat_map(|(file, rules)| commands(&file, &rules)).collect()
+}
+
+/// The units that the administrator's rules start.
+pub(super) fn started_units(tree: &Tree) -> Vec<String> {
+    let pairs = rules_of_administrator(tree).flat_map(|(_, rules)| rules).flat_map(|rule| rule.pairs);
+    let wants = pairs.filter(|pair| {
+        pair.key == "ENV" && pair.attribute.as_deref() == Some("SYSTEMD_WANTS") && !pair.operator.is_match()
+    });
+    wants.flat_map(|pair| pair.value.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+fn rules_of_administrator(tree: &Tree) -> impl Iterator<Item = (PathBuf, Vec<Rule>)> {
+    let files = drop_ins(tree, &RULES, ".rules").into_iter().filter(|file| is_of_administrator(file));
+    files.map(|file| {
+        let rules = udev_rules::parse(tree.bytes(&file).unwrap_or_default());
+        (file, rules)
+    })
+}
+
+fn is_of_administrator(file: &Path) -> bool {
+    [RULES[0], RULES[2]].iter().any(|directory| file.starts_with(directory))
+}
+
+/// The commands of those of `rules` that are for other events.
+fn commands(file: &Path, rules: &[Rule]) -> Vec<(Place, String)> {
+    let event = Event::after_any_rules();
+    let elsewhere = rules.iter().filter(|rule| event.rule(rule) == Holds::No && may_be_at_boot(rule));
+    let of_rule = |rule: &Rule| {
+        let place = Place { file: file.to_owned(), line: rule.line };
+        let assigned = rule.pairs.iter().filter(|pair| !pair.operator.is_match());
+        assigned.filter_map(command).map(|command| (place.clone(), command)).collect::<Vec<_>>()
+    };
+    elsewhere.flat_map(of_rule).collect()
 }
 
 /// Whether a rule is about an event that a boot has.
@@ -142,7 +175,11 @@ fn may_be_at_boot(rule: &Rule) -> bool {
 fn command(pair: &Pair) -> Option<String> {
     let attribute = pair.attribute.as_deref().unwrap_or_default();
     match pair.key.as_str() {
-        "RUN" if attribute != "builtin" && pair.value.contains("conntrack") => Some(pair.value.clone()),
+        // The name of a device stands for no key of ours.
+        "RUN" if attribute != "builtin" => {
+            let of_device = ["$name", "$kernel", "%k", "$env{INTERFACE}", "%E{INTERFACE}"];
+            Some(of_device.iter().fold(pair.value.clone(), |text, name| text.replace(name, "_")))
+        }
         "SYSCTL" => Some(format!("sysctl -w {attribute}={}", pair.value)),
         "ATTR" if attribute.contains("nf_conntrack") => {
             let path = attribute.replacen('[', "", 1).replacen(']', "/", 1);

@@ -101,5 +101,10 @@ pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
 pub(super) fn reads(tree: &Tree) -> Vec<Read> {
     let of_roots = mounts::reads().into_iter().chain(mounts::reads_of_units(tree)).chain(next_root::reads(tree));
     let of_lines = tmpfiles::reads(tree).into_iter().chain(super::scripts::reads(tree));
-    of_roots.chain(kexec::reads(tree)).chain(first_program::reads(tree)).chain(of_lines).collect()
+    of_roots
+        .chain(super::updates::reads(tree))
+        .chain(kexec::reads(tree))
+        .chain(first_program::reads(tree))
+        .chain(of_lines)
+        .collect()
 }

@@ -13,8 +13,10 @@ pub struct Line {
     pub action: char,
     /// Whether a `+` stands behind the letter: append, or replace.
     pub has_plus: bool,
-    /// The path, or a pattern, without double slashes.
+    /// The path, or a pattern, without double slashes. What only the machine knows of it is a `*`.
     pub path: String,
+    /// Whether the path has such a part.
+    pub is_open: bool,
     /// Its mode, user, group and age, as they are written; `-` for those that are missing.
     pub owner: [String; 4],
     /// The argument.
@@ -36,21 +38,37 @@ pub enum Argument {
 #[must_use]
 pub fn parse(bytes: &[u8]) -> Vec<Line> {
     let text = String::from_utf8_lossy(bytes);
-    text.split('\n').enumerate().filter_map(|(index, text)| line(text, index + 1)).collect()
+    let lines = text.split('\n').enumerate().flat_map(|(index, text)| {
+        let now = line(text, index + 1, Backslash::OfC);
+        let before = if text.contains('\\') { line(text, index + 1, Backslash::Alone) } else { None };
+        let is_other = before.as_ref().is_some_and(|before| now.as_ref() != Some(before));
+        now.into_iter().chain(before.filter(|_| is_other))
+    });
+    lines.collect()
 }
 
-fn line(text: &str, number: usize) -> Option<Line> {
+/// The meaning of a backslash in a field.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Backslash {
+    /// It begins an escape of C: systemd 257 and 262.
+    OfC,
+    /// It is left out, and the next character stands for itself: systemd 247 and 252.
+    Alone,
+}
+
+fn line(text: &str, number: usize, backslash: Backslash) -> Option<Line> {
     let text = text.trim_matches(is_blank);
     if text.starts_with('#') {
         return None;
     }
     let mut rest = text;
-    let action = field(&mut rest)?;
-    let path = normalized(&without_specifiers(&field(&mut rest)?)?)?;
+    let action = field(&mut rest, backslash)?;
+    let (path, is_open) = resolved(&field(&mut rest, backslash)?)?;
+    let path = normalized(&path)?;
     let mut owner = ["-"; 4].map(str::to_owned);
     for part in &mut owner {
         if !rest.is_empty() {
-            *part = field(&mut rest)?;
+            *part = field(&mut rest, backslash)?;
         }
     }
     let (letter, modifiers) = (action.chars().next()?, &action[action.chars().next()?.len_utf8()..]);
@@ -61,12 +79,12 @@ fn line(text: &str, number: usize) -> Option<Line> {
     };
     let is_known = modifiers.chars().all(|modifier| "!-=+~^$?".contains(modifier));
     let is_whole = !"w".contains(letter) || argument != Argument::Missing;
-    let line = Line { number, action: letter, has_plus: modifiers.contains('+'), path, owner, argument };
+    let line = Line { number, action: letter, has_plus: modifiers.contains('+'), path, is_open, owner, argument };
     (is_known && is_whole && letter.is_ascii_alphabetic()).then_some(line)
 }
 
 /// The next field, without quotes and backslashes.
-fn field(rest: &mut &str) -> Option<String> {
+fn field(rest: &mut &str, backslash: Backslash) -> Option<String> {
     let mut word = String::new();
     let mut quote = None;
     let mut characters = rest.char_indices();
@@ -75,7 +93,12 @@ fn field(rest: &mut &str) -> Option<String> {
         match (c, quote) {
             (c, Some(open)) if c == open => quote = None,
             ('"' | '\'', None) => quote = Some(c),
-            ('\\', _) => word.push(characters.next()?.1),
+            ('\\', _) if backslash == Backslash::Alone => word.push(characters.next()?.1),
+            // A blank behind it is one of the word.
+            ('\\', _) => {
+                let (_, next) = characters.next()?;
+                word.extend(['\\', if next == ' ' { 's' } else { next }]);
+            }
             (c, None) if is_blank(c) => {
                 end = at;
                 break;
@@ -84,7 +107,39 @@ fn field(rest: &mut &str) -> Option<String> {
         }
     }
     *rest = rest[end..].trim_start_matches(is_blank);
+    let word = if backslash == Backslash::OfC { unescaped(&word)? } else { word };
     (quote.is_none() && !word.is_empty()).then_some(word)
+}
+
+/// A path with its specifiers resolved, and whether some stand for what only the machine knows. None: there is no such
+/// specifier.
+fn resolved(path: &str) -> Option<(String, bool)> {
+    let (mut text, mut is_open) = (String::new(), false);
+    let mut characters = path.chars();
+    while let Some(c) = characters.next() {
+        if c != '%' {
+            text.push(c);
+            continue;
+        }
+        match characters.next()? {
+            '%' => text.push('%'),
+            't' => text += "/run",
+            'S' => text += "/var/lib",
+            'C' => text += "/var/cache",
+            'L' => text += "/var/log",
+            'T' => text += "/tmp",
+            'V' => text += "/var/tmp",
+            'h' => text += "/root",
+            'u' | 'g' => text += "root",
+            'U' | 'G' => text.push('0'),
+            'a' | 'A' | 'b' | 'B' | 'H' | 'l' | 'm' | 'M' | 'o' | 'v' | 'w' | 'W' => {
+                text.push('*');
+                is_open = true;
+            }
+            _ => return None,
+        }
+    }
+    Some((text, is_open))
 }
 
 /// `text` with `%%` as `%`. None: a specifier stands for something that only the machine knows.
@@ -131,10 +186,18 @@ mod tests {
             (";w /a - - - - 23", None),
             ("w /a/../b - - - - 23", None),
             ("w a - - - - 23", None),
-            ("w %t/a - - - - 23", None),
+            ("w %t/a - - - - 23", Some(("/run/a", text("23")))),
+            ("w /a-%H/%%b - - - - 23", Some(("/a-*/%b", text("23")))),
+            ("w %q/a - - - - 23", None),
+            ("w /a/%", None),
             ("bogus", None),
             ("", None),
         ];
+        // systemd 257 has the one path, and systemd 252 the other.
+        let paths = |text: &str| parse(text.as_bytes()).into_iter().map(|line| line.path).collect::<Vec<_>>();
+        assert_eq!(paths(r"w /a\x5fb - - - - 1"), ["/a_b", "/ax5fb"]);
+        assert_eq!(paths(r#"w "/a\x5fb" - - - - 1"#), ["/a_b", "/ax5fb"]);
+        assert_eq!(paths(r"w /a\q - - - - 1"), ["/aq"]);
         for (line, expected) in cases {
             assert_eq!(read(line), expected.map(|(path, argument)| (path.to_owned(), argument)), "{line}");
         }

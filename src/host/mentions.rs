@@ -27,6 +27,11 @@ impl Root {
     pub(super) fn mentions(&self, path: &Path, suffix: &str, files: Picked, words: &[&str]) -> Vec<(PathBuf, Entry)> {
         let of_file = |path: &Path| {
             let spot = self.find(path).ok()?;
+            if files == Picked::All
+                && spot.stat.as_ref().is_some_and(|stat| is_odd(FileType::from_raw_mode(stat.st_mode)))
+            {
+                return Some((path.to_owned(), Entry::Unreadable(Obstacle::NotRegular)));
+            }
             let entry = entry(spot.directory.as_fd(), &spot.name, files, words)?;
             let is_link = spot.path != path;
             Some((path.to_owned(), if is_link { linked(entry, spot.path) } else { entry }))
@@ -47,6 +52,9 @@ impl Root {
                 FileType::RegularFile if is_picked => {
                     found.extend(entry(directory.as_fd(), name, files, words).map(|entry| (path, entry)));
                 }
+                kind if is_odd(kind) && is_picked && files == Picked::All => {
+                    found.push((path, Entry::Unreadable(Obstacle::NotRegular)));
+                }
                 FileType::Symlink | FileType::Unknown if is_picked && !self.is_of_package(&path) => {
                     found.extend(of_file(&path));
                 }
@@ -61,6 +69,11 @@ impl Root {
         let target = self.link(path).unwrap_or_default();
         OF_PACKAGES.iter().any(|directory| target.starts_with(directory))
     }
+}
+
+/// Whether a program that opens a file of this kind may wait for ever.
+fn is_odd(kind: FileType) -> bool {
+    matches!(kind, FileType::Fifo | FileType::Socket | FileType::BlockDevice)
 }
 
 fn linked(entry: Entry, target: PathBuf) -> Entry {

@@ -1,9 +1,10 @@
 //! Warns of values that a plan leads to and that a user may not have meant, with numbers.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use super::files::Persistent;
-use crate::boot::Boot;
+use crate::boot::{self, Boot, may_drop};
 use crate::kernel::catalog::{BUCKETS, COUNT, MAX, Name};
 use crate::kernel::sizes::{ENTRY_BYTES, default_entries_per_bucket, table_bytes};
 use crate::request::{Aim, Desired};
@@ -26,6 +27,7 @@ pub(super) fn warnings(
         warnings.extend(sizes(desired, before, after, persistent.boots()));
     }
     if desired.persist {
+        warnings.extend(not_kept(desired, after));
         let names: Vec<&Name> =
             desired.wants.values().filter(|want| want.aim != Aim::Absent).map(|want| &want.name).collect();
         let later = persistent.boots().iter().flat_map(|boot| boot.later_writers(&names));
@@ -34,6 +36,16 @@ pub(super) fn warnings(
             .extend(later.filter(|writes| by.insert(writes[0].by.name)).map(|writes| Warning::later_writer(&writes)));
     }
     warnings
+}
+
+/// The warning about files that an update of the system may not keep.
+fn not_kept(desired: &Desired, after: &Snapshot) -> Option<Warning> {
+    let own = [desired.file.as_path()].into_iter().chain(boot::module_files());
+    let files: Vec<&Path> = own.filter(|file| after.tree.get(file).is_some()).collect();
+    let (first, system) = files.iter().find_map(|file| Some((file, may_drop(&after.tree, file)?)))?;
+    let (name, remedy) = (system.name, system.remedy);
+    let message = format!("an update of {name} may not keep `{}`; {remedy}", first.display());
+    Some(Warning::new(Code::NotKept, message))
 }
 
 /// The warnings about the limit and the number of buckets.

@@ -24,7 +24,7 @@ impl fmt::Display for Doubt {
             }
             Reason::UnitChanged => {
                 let name = detail.unwrap_or("a name");
-                write!(f, "{place} changes `{name}` of a unit that the boot runs")
+                write!(f, "{place} may change a unit that the boot runs: `{name}`")
             }
             Reason::NotStarted => f.write_str(&not_started(&place, detail)),
             Reason::EncryptedCredential => {

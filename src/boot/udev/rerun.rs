@@ -1,12 +1,12 @@
 //! Reads the command of a udev rule: whether it runs a loader, and what that loader reads and writes then.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::boot::systems::{INIT, SYSTEMD};
 use crate::formats;
-use crate::kernel::catalog::Key;
-use crate::sysctl_d::{self, Dialect, Write, paths, procps};
+use crate::kernel::catalog::{Key, Name};
+use crate::sysctl_d::{self, Dialect, PROCPS, Write, paths, procps, systemd};
 use crate::tree::{Place, Tree};
 
 /// A loader that runs as the module arrives.
@@ -164,6 +164,26 @@ impl Rerun {
             candidates.find(|path| tree.get(path).is_some()).unwrap_or_else(|| file.clone())
         };
         named.iter().map(found).collect()
+    }
+
+    /// The settings that another version of the loader would write otherwise, if the version here cannot be told.
+    pub(in crate::boot) fn unsure(&self, tree: &Tree, keys: &BTreeSet<Key>) -> BTreeSet<Name> {
+        let is_procps = self.dialect.command == PROCPS.command;
+        let others = if is_procps { procps::others(tree) } else { systemd::others(tree) };
+        let last = |dialect: &'static Dialect| -> BTreeMap<Key, Vec<u8>> {
+            let writes = Rerun { dialect, ..self.clone() }.writes(tree, keys);
+            writes.into_iter().map(|write| (write.key, write.text)).collect()
+        };
+        if others.is_empty() {
+            return BTreeSet::new();
+        }
+        let own = last(self.dialect);
+        let differing = |other: &&'static Dialect| {
+            let other = last(other);
+            let all: BTreeSet<Key> = own.keys().chain(other.keys()).cloned().collect();
+            all.into_iter().filter(|key| own.get(key) != other.get(key)).collect::<Vec<_>>()
+        };
+        others.iter().flat_map(differing).filter_map(|key| key.name()).collect()
     }
 
     /// What it writes to a kernel with `keys` on a machine with the files of `tree`.

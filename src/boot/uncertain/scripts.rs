@@ -5,12 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Played;
 use crate::boot::doubt::{About, Doubt, Reason};
 use crate::boot::scripts::{self, Effect, Line};
+use crate::boot::systems::SYSTEMD;
 use crate::kernel::catalog::Name;
 use crate::order::InOrder;
 
 pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
-    let lines = scripts::lines(&played.snapshot.tree, played.system);
-    lines.iter().filter_map(|line| doubt(played, line)).collect()
+    let tree = &played.snapshot.tree;
+    let lines = scripts::lines(tree, played.system);
+    let generator = scripts::generator_of_loader(tree).filter(|_| *played.system == SYSTEMD);
+    let of_generator = generator.map(|(place, unit)| Doubt::of_line(Reason::UnitChanged, &place).detail(unit));
+    of_generator.into_iter().chain(lines.iter().filter_map(|line| doubt(played, line))).collect()
 }
 
 fn doubt(played: &Played, line: &Line) -> Option<Doubt> {
@@ -27,6 +31,7 @@ fn doubt(played: &Played, line: &Line) -> Option<Doubt> {
             Effect::Names(name) => names.extend([name]),
             Effect::Writes(name, text) => names.extend(differs(name, text.as_bytes())),
             Effect::Loads(rerun) => {
+                names.extend(rerun.unsure(tree, played.keys));
                 let writes = rerun.writes(tree, played.keys).into_iter();
                 let last: BTreeMap<Name, Vec<u8>> =
                     writes.filter_map(|write| Some((write.key.name()?, write.text))).into_map();

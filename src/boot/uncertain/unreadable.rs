@@ -23,10 +23,13 @@ pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
     if *played.arrival != Arrival::BuiltIn {
         doubts.extend(of_module(played));
     }
-    let of_scripts = scripts::files(tree, played.system).into_iter().chain(tmpfiles::files(tree));
-    for path in writers::files(tree).chain(of_scripts) {
+    for path in writers::files(tree).chain(tmpfiles::files(tree)) {
         doubts.extend(doubt(tree, &path));
     }
+    // A shell, cron and the like run only regular files.
+    let of_scripts = scripts::files(tree, played.system);
+    let of_scripts = of_scripts.iter().filter_map(|path| doubt(tree, path));
+    doubts.extend(of_scripts.filter(|doubt| doubt.reason != Reason::NotRegularFile));
     doubts
 }
 

@@ -12,6 +12,21 @@ use crate::sysctl_d::{self, Dialect, Placed, Write};
 use crate::tree::Place;
 
 pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
+    of_loader(played).into_iter().chain(of_rules(played)).collect()
+}
+
+/// The doubts about the loaders that udev's rules run as the module comes.
+fn of_rules(played: &Played) -> Vec<Doubt> {
+    let reruns = played.arrival.reruns().iter().filter(|rerun| !rerun.reads_all());
+    let doubts = reruns.filter_map(|rerun| {
+        let names = rerun.unsure(&played.snapshot.tree, played.keys);
+        let doubt = Doubt::of_line(Reason::UnknownVersion, &rerun.rule).detail(rerun.dialect.command);
+        (!names.is_empty()).then(|| doubt.about(About::Only(names)))
+    });
+    doubts.collect()
+}
+
+fn of_loader(played: &Played) -> Vec<Doubt> {
     let tree = &played.snapshot.tree;
     let others = (played.system.others)(tree);
     // Every write before the module is loaded is lost, whoever makes it.

@@ -12,7 +12,7 @@ use crate::boot::doubt::{About, Doubt, Reason};
 use crate::formats::shell;
 use crate::kernel::catalog::Name;
 use crate::order::InOrder;
-use crate::sysctl_d::{self, Assignment, Placed, procps};
+use crate::sysctl_d::{self, Assignment, Dialect, PROCPS, Placed, Write, procps};
 use crate::tree::{Place, Read, Tree};
 
 /// The files that the shell reads, in order.
@@ -54,7 +54,21 @@ fn writes(scene: &Scene) -> Vec<Written> {
     // A name that this kernel does not have is written too, in vain.
     let named = placed.iter().map(|placed| &placed.assignment).filter(|assignment| assignment.name().is_some());
     let keys = scene.keys.iter().cloned().chain(named.filter_map(sysctl_d::Assignment::dotted_key)).into_set();
-    sysctl_d::writes(&placed, dialect, &keys).into_iter().map(Written::Surely).collect()
+    let written = |dialect: &Dialect| sysctl_d::writes(&placed, dialect, &keys);
+    let own = written(dialect);
+    let other = procps::others(tree).iter().map(|other| written(other)).find(|other| *other != own);
+    let unsure = other.map(|other| Written::Unknown(of_version(&file, &own, &other)));
+    own.into_iter().map(Written::Surely).chain(unsure).collect()
+}
+
+/// The doubt about what one version of sysctl writes and another does not.
+fn of_version(file: &Path, own: &[Write], other: &[Write]) -> Doubt {
+    let only = |some: &[Write], others: &[Write]| -> Vec<Write> {
+        some.iter().filter(|write| !others.contains(write)).cloned().collect()
+    };
+    let names = only(own, other).into_iter().chain(only(other, own)).filter_map(|write| write.key.name());
+    let doubt = Doubt::of_file(Reason::UnknownVersion, file).detail(PROCPS.command);
+    doubt.about(About::Only(names.into_set()))
 }
 
 /// The assignments of the file that ufw has sysctl read.
