@@ -8,6 +8,7 @@ use super::expected::Line;
 use super::images::Image;
 use conntrack_sysctl::report::Report;
 use conntrack_sysctl::verify::{Reason, Verdict};
+use conntrack_sysctl::warning::Code;
 
 /// The numbers of a kernel, by key.
 pub(crate) type Values = BTreeMap<String, i64>;
@@ -112,12 +113,13 @@ impl Booted<'_> {
         rows
     }
 
-    /// Judges whether a stock machine is left without a warning, before the boot and after it.
+    /// Judges whether a stock machine is left without a warning, before the boot and after it. The story's limit is a large
+    /// one for the memory of a guest, and that it makes long chains is no matter of the machine's files.
     pub(crate) fn judge_silence(&self, case: &Case) -> Option<Row> {
         let answered = self.answer.cases.get(&case.name).filter(|_| self.image.is_stock())?;
         let reports = [answered.report.as_ref(), answered.check.as_ref()].into_iter().flatten().flatten();
-        let said: Vec<String> =
-            reports.flat_map(|report| &report.warnings).map(|warning| warning.message.clone()).collect();
+        let warnings = reports.flat_map(|report| &report.warnings).filter(|warning| warning.code != Code::LongChains);
+        let said: Vec<String> = warnings.map(|warning| warning.message.clone()).collect();
         let told = if said.is_empty() { "none".to_owned() } else { said.join("; ") };
         Some(row(case, "(warnings)", "none", &told))
     }

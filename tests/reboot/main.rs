@@ -166,9 +166,10 @@ impl Run {
         Ok(())
     }
 
-    /// The defaults of the kernel of `image`. Read once.
+    /// The defaults of the kernel of `image`. Read once for all images with this kernel.
     fn defaults(&mut self, image: &Image, directory: &Path) -> Result<Values, String> {
-        let kept = directory.join("defaults");
+        let release = fs::read_to_string(directory.join("release")).map_err(|error| error.to_string())?;
+        let kept = self.cache.join(format!("defaults-{}", release.trim_end()));
         if !kept.exists() {
             say(&format!("{}: reading the kernel's own values", image.name));
             let answer = self.work.with_file_name("answers").join(image.name).join("defaults");
