@@ -30,6 +30,16 @@ impl AnsibleModule {
         let is_info = program.to_str().is_some_and(|program| program.ends_with("settings_info"));
         if is_info { AnsibleModule::SettingsInfo } else { AnsibleModule::Settings }
     }
+
+    /// The module of this name.
+    #[must_use]
+    pub fn named(name: &OsStr) -> Option<AnsibleModule> {
+        match name.to_str()? {
+            "settings" => Some(AnsibleModule::Settings),
+            "settings_info" => Some(AnsibleModule::SettingsInfo),
+            _ => None,
+        }
+    }
 }
 
 /// The switches of a request. Older versions of Ansible pass them as words if a playbook has a template.

@@ -1,0 +1,123 @@
+//! Carries out the command that the arguments name.
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal};
+
+use super::arguments::{self, Chosen, Command, RunArguments};
+use super::{read, reports, write_line};
+use crate::answer::{Answer, Exit, JSON, Output, Printed, TEXT};
+use crate::clients::{ansible, dsc};
+use crate::failure::Failure;
+use crate::report::{Mode, Report, text};
+use crate::snapshot::Snapshot;
+use crate::summarize::Summary;
+use crate::table::analysis::diagnosis::Diagnosis;
+use crate::table::analysis::look::Look;
+use crate::table::gather::{self, DiagnoseOptions};
+use crate::table::view::words;
+use crate::table::watch::{self, Display, WatchOptions};
+use crate::{request, run as runs, show};
+
+/// The answer of the command that `arguments` name, or the refusal of the arguments.
+pub(super) fn answer(arguments: &[OsString]) -> Answer {
+    arguments::parse(arguments).map_or_else(|refusal| refusal, carried_out)
+}
+
+fn carried_out(command: Command) -> Answer {
+    match command {
+        Command::Apply(arguments) => apply_or_check(Mode::Apply, &arguments),
+        Command::Check(arguments) => apply_or_check(Mode::Check, &arguments),
+        Command::Show { output, loader, root } => shown(runs::look(&root.path), &output, |snapshot| {
+            Ok(show::inventory_with(show::loader(&loader.name, snapshot), snapshot))
+        }),
+        Command::Explain { setting, output, loader, root } => {
+            shown(runs::look_around(&root.path), &output, |snapshot| {
+                show::story_with(show::loader(&loader.name, snapshot), &setting, snapshot)
+            })
+        }
+        Command::Summarize { reports, output } => {
+            let summary = Summary::new(reports::read(&reports));
+            rendered(&summary, &output, summary.exit())
+        }
+        Command::Module { name } => ansible::run(name, read(None)),
+        Command::Dsc { operation, root } => dsc::run(operation, || read(None), &root.path),
+        Command::Schema { of, output } => rendered(&of, &output, Exit::Done),
+        Command::Status(arguments) => {
+            let status = gather::status(&arguments.options());
+            rendered(&status, &arguments.output, status.exit())
+        }
+        Command::Diagnose(arguments) => diagnose(&arguments.options(), &arguments.output),
+        Command::Watch(arguments) => watch(&arguments.options(), output_of(&arguments.output)),
+    }
+}
+
+fn rendered<T: Printed>(value: &T, output: &Chosen<T>, exit: Exit) -> Answer {
+    Answer::new((output_of(output).render)(value), exit)
+}
+
+/// The chosen output; without a choice, text on a terminal and JSON otherwise.
+fn output_of<T: Printed>(chosen: &Chosen<T>) -> &'static Output<T> {
+    chosen.0.unwrap_or_else(|| {
+        let name = if io::stdout().is_terminal() { TEXT } else { JSON };
+        T::output(name).expect("every value has JSON and text")
+    })
+}
+
+fn apply_or_check(mode: Mode, arguments: &RunArguments) -> Answer {
+    let root = &arguments.root.path;
+    let desired = read(arguments.request.as_deref()).and_then(|bytes| request::from_slice(&bytes));
+    let report = match (desired, mode) {
+        (Ok(desired), Mode::Apply) => runs::apply(&desired, root),
+        (Ok(desired), Mode::Check) => runs::check(&desired, root),
+        (Err(failure), _) => runs::refused(mode, failure),
+    };
+    if arguments.quiet.is_set { render_quiet(&report) } else { rendered(&report, &arguments.output, report.exit()) }
+}
+
+/// The answer for a caller that wants the exit code alone: only a failure has a text, for standard error.
+fn render_quiet(report: &Report) -> Answer {
+    let stderr = report.failure.as_ref().map(text::failure_alone).unwrap_or_default();
+    Answer { stdout: String::new(), stderr, exit: report.exit() }
+}
+
+/// The answer of a command that only reads the machine at `root`.
+fn shown<T: Printed>(
+    snapshot: Result<Snapshot, Failure>,
+    output: &Chosen<T>,
+    value: impl FnOnce(&Snapshot) -> Result<T, Failure>,
+) -> Answer {
+    match snapshot.and_then(|snapshot| value(&snapshot)) {
+        Ok(value) => rendered(&value, output, Exit::Done),
+        Err(failure) => Answer::error(failure, Exit::CouldNotTell),
+    }
+}
+
+fn diagnose(options: &DiagnoseOptions, output: &Chosen<Diagnosis>) -> Answer {
+    let diagnosis = match gather::diagnose(options) {
+        Ok(diagnosis) => diagnosis,
+        Err(error) => return Answer::error(error, Exit::CouldNotTell),
+    };
+    let answer = rendered(&diagnosis, output, diagnosis.exit());
+    // `request` is the only output that can be empty: the diagnosis proposes nothing then.
+    if answer.stdout.is_empty() {
+        return Answer::error(
+            format!("there is nothing to request: {}", words::summary(&diagnosis)),
+            Exit::CouldNotTell,
+        );
+    }
+    answer
+}
+
+/// Shows each look as it is taken, so that only the exit code is left for the answer.
+fn watch(options: &WatchOptions, output: &'static Output<Look>) -> Answer {
+    let is_view = output.name == TEXT && watch::has_view();
+    let mut print_look = |look: &Look| write_line(&(output.render)(look));
+    let display = if is_view { Display::View } else { Display::Lines(&mut print_look) };
+    match watch::watch(options, display) {
+        // A reader that closes the pipe has seen enough.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Answer::error(format!("the watch ended: {error}"), Exit::CouldNotTell)
+        }
+        _ => Answer::new(String::new(), Exit::Done),
+    }
+}
