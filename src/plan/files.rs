@@ -189,13 +189,11 @@ impl Editor<'_> {
         let (before, after) = (self.before.tree.bytes(&file), self.after.tree.bytes(&file));
         let hides_by_us = after.is_some_and(masking::is_block_alone);
         let is_emptied = after != before && (after.is_some_and(<[u8]>::is_empty) || hides_by_us);
-        let masks = sysctl_d::paths::SYSCTL_D[1..].iter().any(|directory| {
-            file.file_name().is_some_and(|name| self.after.tree.get(Path::new(directory).join(name)).is_some())
-        });
+        let masks = || masking::hidden(&file, self.desired, &self.after.tree, &self.systems).is_some();
         let is_drop_in = file.parent() == Some(Path::new(sysctl_d::paths::SYSCTL_D[0]));
         if is_emptied
             && is_drop_in
-            && (hides_by_us || !masks)
+            && (hides_by_us || !masks())
             && matches!(self.after.tree.get(&file), Some(Entry::File(_)))
         {
             self.write(&file, None);

@@ -60,7 +60,7 @@ pub(super) fn hidden(path: &Path, desired: &Desired, tree: &Tree, systems: &[&Sy
     let hidden = candidates.find(|path| tree.get(path).is_some())?;
     let (lines, is_unreadable) = match tree.get(&hidden)? {
         Entry::File(_) | Entry::Link { .. } if paths::is_of_loader(path) => {
-            (assignments(path, &hidden, desired, tree, systems), false)
+            (assignments(path, &hidden, desired, tree, systems)?, false)
         }
         Entry::File(bytes) | Entry::Link { bytes, .. } => (all_lines(bytes), false),
         Entry::Unreadable(_) => (BTreeMap::new(), true),
@@ -69,14 +69,16 @@ pub(super) fn hidden(path: &Path, desired: &Desired, tree: &Tree, systems: &[&Sy
     Some(Hidden { path: hidden, lines, is_unreadable })
 }
 
-/// The assignments of the hidden file that `desired` does not decide, under each system that no longer reads them.
+/// The assignments of the hidden file that `desired` does not decide, under each system that no longer reads them. None: every
+/// system reads the file all the same.
 fn assignments(
     path: &Path,
     hidden: &Path,
     desired: &Desired,
     tree: &Tree,
     systems: &[&System],
-) -> BTreeMap<usize, Line> {
+) -> Option<BTreeMap<usize, Line>> {
+    let mut is_hidden = false;
     let mut with_ours = tree.clone();
     with_ours.insert(path, Entry::File(Vec::new()));
     let bytes = tree.bytes(hidden).unwrap_or_default();
@@ -87,6 +89,7 @@ fn assignments(
         if system.runs(&with_ours).iter().flatten().any(is_read) {
             continue;
         }
+        is_hidden = true;
         for assignment in sysctl_d::parse(bytes, system.dialect(tree)) {
             let name = assignment.name();
             if name.as_ref().is_some_and(|name| desired.wants.contains_key(name)) {
@@ -100,7 +103,7 @@ fn assignments(
             lines.insert(assignment.line_span.start, line);
         }
     }
-    lines
+    is_hidden.then_some(lines)
 }
 
 /// The lines of a file that does not belong to the loader. A comment may continue on the next line, so that all of them stay.
