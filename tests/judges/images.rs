@@ -24,12 +24,13 @@ pub(crate) const IMAGES: [Image; 6] = [
 ];
 
 /// More images for the judge of reboots: the others would find nothing in their files that those above have not.
-pub(crate) const ALIKE: [Image; 5] = [
+pub(crate) const ALIKE: [Image; 6] = [
     Image { name: "13-backports", system: "systemd", words: &["debian-13", "linux-7.3"] },
     Image { name: "sid-dracut", system: "systemd", words: &["debian-sid", "systemd-262", "linux-7.2", "dracut"] },
     Image { name: "13-sysvinit", system: "procps", words: &["debian-13", "linux-6.12", "sysvinit", "procps-4"] },
     Image { name: "13-runit", system: "procps", words: &["debian-13", "linux-6.12", "sysvinit", "procps-4"] },
     Image { name: "13-openrc", system: "procps", words: &["debian-13", "linux-6.12", "sysvinit", "procps-4"] },
+    Image { name: "13-finit", system: "finit", words: &["debian-13", "linux-6.12", "procps-4"] },
 ];
 
 /// The images of machines as Debian installs them, and the usual packages of a server. They are for the judge of reboots

@@ -19,7 +19,7 @@ pub static CHIMERA: System = System {
     detect,
     dialect: |_| &DIALECT,
     others: |_| &[],
-    order: &[Stage::Modules(&MODULES), Stage::Loader(once)],
+    order: &[Stage::Modules(&MODULES), Stage::Loader(once), Stage::Udev],
     early: |_| MODULE_FILE,
     pace: |_| Pace::AtOnce { remedy: "boot a kernel that has nf_conntrack built in" },
     ..SYSVINIT

@@ -19,7 +19,7 @@ pub static FINIT: System = System {
     detect,
     dialect,
     others: |tree| if signs::has_busybox(tree) { &[] } else { procps::others(tree) },
-    order: &[Stage::Loader(files), Stage::Modules(&MODULES)],
+    order: &[Stage::Loader(files), Stage::Modules(&MODULES), Stage::Udev],
     early: |_| Early::Never {
         why: "finit writes the sysctls before it loads any module",
         remedy: "boot a kernel that has nf_conntrack built in, or let the initrd or a task of finit's own load it and then \

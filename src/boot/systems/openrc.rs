@@ -16,7 +16,7 @@ pub static OPENRC: System = System {
     summary: "OpenRC's services modules, then sysctl, which runs `sysctl --system`.",
     reads,
     detect,
-    order: &[Stage::Modules(&MODULES), Stage::Modules(&CONFIGURED), Stage::Loader(once_if_started)],
+    order: &[Stage::Modules(&MODULES), Stage::Modules(&CONFIGURED), Stage::Loader(once_if_started), Stage::Udev],
     early: |tree| if signs::is_started(tree, SERVICES[0]) { MODULE_FILE } else { NOT_STARTED },
     pace,
     idle: IDLE,

@@ -17,7 +17,7 @@ pub static VOID: System = System {
     command: "sysctl -p FILE",
     reads,
     detect,
-    order: &[Stage::Modules(&MODULES), Stage::Loader(files)],
+    order: &[Stage::Modules(&MODULES), Stage::Loader(files), Stage::Udev],
     early: |_| MODULE_FILE,
     pace: |_| Pace::InOrder,
     idle: ("the script 08-sysctl.sh of runit's first stage is missing", "install the package void-runit anew"),
