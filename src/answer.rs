@@ -49,6 +49,10 @@ pub enum Exit {
     CouldNotTell,
     /// Desired, live and boot differ.
     Drift,
+    /// The last boot is as the last apply predicted.
+    Held,
+    /// The last boot is not as the last apply predicted.
+    Broken,
     /// As a monitoring plugin: the table is below both thresholds.
     Ok,
     /// As a monitoring plugin: the table is at the first threshold.
@@ -64,9 +68,9 @@ impl Exit {
     #[must_use]
     pub fn code(self) -> u8 {
         match self {
-            Exit::Done | Exit::InSync | Exit::Ok => 0,
+            Exit::Done | Exit::InSync | Exit::Held | Exit::Ok => 0,
             Exit::Failed | Exit::CouldNotTell | Exit::Warning => 1,
-            Exit::Drift | Exit::Critical => 2,
+            Exit::Drift | Exit::Broken | Exit::Critical => 2,
             Exit::Unknown => 3,
         }
     }
@@ -80,6 +84,8 @@ impl Exit {
             Exit::Failed => "failed",
             Exit::CouldNotTell => "could not tell",
             Exit::Drift => "drift",
+            Exit::Held => "held",
+            Exit::Broken => "broken",
             Exit::Ok => "ok",
             Exit::Warning => "warning",
             Exit::Critical => "critical",

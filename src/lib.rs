@@ -43,6 +43,7 @@ pub mod kernel;
 pub mod order;
 pub mod origin;
 pub mod plan;
+pub mod promise;
 pub mod report;
 pub mod request;
 pub mod run;

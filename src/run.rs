@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 
 use crate::apply::{self, Outcome};
 use crate::failure::{Failure, Kind};
-use crate::host::{self, Kernel, Lock, MachineKernel, Root, restraint};
+use crate::host::{self, Keeper, Kernel, Lock, MachineKernel, Root, restraint};
 use crate::plan::{Plan, plan};
+use crate::promise::{self, Promise, Verification};
 use crate::report::{Mode, Report};
 use crate::request::Desired;
 use crate::snapshot::Snapshot;
 use crate::verify::{boots, judge};
-use crate::warning::Warning;
+use crate::warning::{Code, Warning};
 
 /// The report of a check of `desired` on the machine at `root`. Nothing is opened for writing.
 #[must_use]
@@ -74,7 +75,7 @@ fn changed(desired: &Desired, path: &Path) -> Result<Report, Failure> {
     if removable(&before).is_empty() {
         match plan(desired, &before) {
             Ok(plan) if !plan.steps.is_empty() => {}
-            nothing => return Ok(predicted(Mode::Apply, desired, &before, nothing)),
+            nothing => return Ok(promised(predicted(Mode::Apply, desired, &before, nothing), desired, &before, None)),
         }
     }
     let _lock = Lock::take(path)?;
@@ -92,14 +93,57 @@ fn changed(desired: &Desired, path: &Path) -> Result<Report, Failure> {
     }
     let plan = match plan(desired, &before) {
         Ok(plan) if !plan.steps.is_empty() => plan,
-        nothing => return Ok(predicted(Mode::Apply, desired, &before, nothing)),
+        nothing => return Ok(promised(predicted(Mode::Apply, desired, &before, nothing), desired, &before, None)),
     };
+    let keeper = is_promised(desired, &before).then(Keeper::open);
     restraint::defer_termination_signals().map_err(|error| {
         Failure::new(Kind::WriteFailed, format!("signals cannot be held back: {error}"))
             .hint("see the limits of this process")
     })?;
     restraint::confine_to_plan(&plan, &root);
-    Ok(carried_out(desired, &before, &plan, &root, &mut MachineKernel))
+    let report = carried_out(desired, &before, &plan, &root, &mut MachineKernel);
+    Ok(promised(report, desired, &before, keeper))
+}
+
+/// Whether an apply to the machine of `snapshot` keeps a promise: an image and a container have no boot of their own.
+fn is_promised(desired: &Desired, snapshot: &Snapshot) -> bool {
+    desired.persist && snapshot.live.is_some() && snapshot.container().is_none()
+}
+
+/// The report, once its promise is kept. An apply that promises what is promised already writes nothing, and one that cannot
+/// keep its promise has not failed.
+fn promised(mut report: Report, desired: &Desired, snapshot: &Snapshot, keeper: Option<Keeper>) -> Report {
+    if report.failure.is_some() || !is_promised(desired, snapshot) {
+        return report;
+    }
+    let loaders = desired.loader.systems(&snapshot.tree).into_iter().map(|system| system.name.to_owned());
+    let promise = Promise::of(&report, loaders.collect(), host::origin(Some(desired.fingerprint())));
+    if host::kept_promise().is_some_and(|kept| kept.is_like(&promise)) {
+        return report;
+    }
+    if let Err(error) = keeper.unwrap_or_else(Keeper::open).keep(&promise) {
+        let message = format!("what the next boot was predicted to do cannot be kept in {}: {error}", promise::FILE);
+        report.warnings.push(Warning::new(Code::PromiseNotKept, message));
+    }
+    report
+}
+
+/// The comparison of the last apply's promise with the machine. If the promise is broken, a report of all that may tell why
+/// is written to `bundle`.
+pub fn verify(bundle: Option<&Path>) -> Result<Verification, Failure> {
+    let root = host::open_root(Path::new("/"))?;
+    if bundle.is_none() {
+        restraint::confine_to_reading();
+    }
+    let snapshot = host::observe(&root)?;
+    let verification = promise::compare(host::kept_promise(), &snapshot, host::origin(None));
+    if let Some((path, text)) = bundle.zip(verification.bundle(&snapshot)) {
+        host::write_bundle(path, &text).map_err(|error| {
+            Failure::new(Kind::WriteFailed, format!("`{}` cannot be written: {error}", path.display()))
+                .hint("name another file in `--bundle`")
+        })?;
+    }
+    Ok(verification)
 }
 
 /// The staged files of killed runs.

@@ -33,6 +33,8 @@ pub enum Code {
     NotKept,
     /// A program writes the setting after the boot's loader.
     LaterWriter,
+    /// The promise for `verify` cannot be kept in its file.
+    PromiseNotKept,
 }
 
 /// One fact that a user should know.

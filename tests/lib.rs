@@ -27,6 +27,7 @@ mod packaging;
 mod parts;
 mod plan;
 mod presence;
+mod promise;
 mod properties;
 mod reboot;
 mod refusals;

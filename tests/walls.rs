@@ -53,7 +53,7 @@ const ROOMS: &[Room] = &[
     ),
     room(
         "cli::arguments",
-        &["answer", "clients", "report", "schema", "show", "summarize", "table", "table::analysis"],
+        &["answer", "clients", "promise", "report", "schema", "show", "summarize", "table", "table::analysis"],
         &["clap"],
     ),
     room("clients", &["answer", "failure", "report", "request", "run", "schema", "show"], &[]),
@@ -72,12 +72,24 @@ const ROOMS: &[Room] = &[
         &["clock", "rustix", "std::fs", "std::thread", "streams"],
     ),
     room("table::model", &["kernel", "order"], &[]),
-    room("run", &["apply", "failure", "host", "plan", "report", "request", "snapshot", "verify", "warning"], &[]),
+    room(
+        "run",
+        &["apply", "failure", "host", "plan", "promise", "report", "request", "snapshot", "verify", "warning"],
+        &[],
+    ),
     room("apply", &["failure", "host", "kernel", "plan", "request", "tree"], &[]),
     room(
         "host",
-        &["boot", "failure", "kernel", "order", "origin", "plan", "request", "snapshot", "sysctl_d", "text", "tree"],
+        &[
+            "boot", "failure", "kernel", "order", "origin", "plan", "promise", "request", "snapshot", "sysctl_d",
+            "text", "tree",
+        ],
         &["clock", "landlock", "rustix", "signal_hook", "std::fs", "std::process", "std::thread", "sysctl"],
+    ),
+    room(
+        "promise",
+        &["answer", "boot", "kernel", "origin", "report", "show", "snapshot", "text", "tree", "verify"],
+        &[],
     ),
     room("summarize", &["answer", "order", "origin", "report", "text", "verify"], &[]),
     room(

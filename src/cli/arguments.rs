@@ -12,6 +12,7 @@ use clap::{Arg, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcom
 use crate::answer::{Answer, Exit, Output, Printed};
 use crate::clients::ansible::AnsibleModule;
 use crate::clients::dsc::Operation;
+use crate::promise::Verification;
 use crate::report::Report;
 use crate::schema::Of;
 use crate::show::{self, Inventory, Story};
@@ -61,6 +62,15 @@ pub(super) enum Command {
         loader: Loader,
         #[command(flatten)]
         root: Root,
+    },
+    /// After a boot, compare the machine with what the last apply predicted.
+    #[command(defer(|command| with_exits(command, &listed(&[Exit::Held, Exit::Broken, Exit::CouldNotTell]))))]
+    Verify {
+        #[command(flatten)]
+        output: Chosen<Verification>,
+        /// If a setting is not as predicted, write a report of all that may tell why to this file.
+        #[arg(long, value_name = "FILE")]
+        bundle: Option<PathBuf>,
     },
     /// Summarize the reports of many hosts.
     #[command(defer(|command| with_exits(command, &listed(&[Exit::InSync, Exit::Drift, Exit::CouldNotTell]))))]

@@ -35,6 +35,10 @@ fn carried_out(command: Command) -> Answer {
                 show::story_with(show::loader(&loader.name, snapshot), &setting, snapshot)
             })
         }
+        Command::Verify { output, bundle } => match runs::verify(bundle.as_deref()) {
+            Ok(verification) => rendered(&verification, &output, verification.exit()),
+            Err(failure) => Answer::error(failure, Exit::CouldNotTell),
+        },
         Command::Summarize { reports, output } => {
             let summary = Summary::new(reports::read(&reports));
             rendered(&summary, &output, summary.exit())

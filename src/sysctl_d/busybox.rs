@@ -82,13 +82,49 @@ fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)
 }
 
-/// Where a dot comes before the first slash of a key with both, the two change places. Otherwise each dot is a slash if
-/// there is such a directory; no directory that leads to a key of ours has a dot. A dash belongs to the key.
+/// Where a dot comes before the first slash of a key with both, the two change places. Otherwise a dot is a slash if what
+/// stands before it is a directory, and the last such dot comes first. A dash belongs to the key.
 fn path(key: &[u8]) -> Vec<u8> {
-    const ROOT: &[u8] = b"/proc/sys/";
     if key.contains(&b'/') && key.iter().find(|byte| matches!(byte, b'/' | b'.')) == Some(&b'.') {
         return separated(key);
     }
-    let key = key.strip_prefix(ROOT).unwrap_or(key);
-    key.iter().map(|byte| if *byte == b'.' { b'/' } else { *byte }).collect()
+    let mut path = key.to_vec();
+    let mut start = 0;
+    let is_dot = |path: &[u8], at: usize| path[at] == b'.' && is_directory(&path[..at]);
+    while let Some(at) = (start..path.len()).rev().find(|at| is_dot(&path, *at)) {
+        path[at] = b'/';
+        start = at + 1;
+    }
+    match below_start(&path) {
+        Some(rest) if path.starts_with(b"/") => rest.join(&b'/'),
+        _ => path,
+    }
+}
+
+/// The parts of an absolute path behind `/proc/sys`; of another path all.
+fn below_start(path: &[u8]) -> Option<Vec<&[u8]>> {
+    let mut parts = path.split(|byte| *byte == b'/').filter(|part| !part.is_empty() && *part != b".");
+    if path.starts_with(b"/") && !(parts.next() == Some(b"proc") && parts.next() == Some(b"sys")) {
+        return None;
+    }
+    Some(parts.collect())
+}
+
+/// Whether `path`, from `/proc/sys` on, is a directory that leads to keys of ours.
+fn is_directory(path: &[u8]) -> bool {
+    const NETFILTER: [&[&[u8]]; 2] =
+        [&[b"proc", b"sys", b"net", b"netfilter"], &[b"proc", b"sys", b"net", b"ipv4", b"netfilter"]];
+    let mut place: Vec<&[u8]> = if path.starts_with(b"/") { Vec::new() } else { NETFILTER[0][..2].to_vec() };
+    let parts = path.split(|byte| *byte == b'/').filter(|part| !part.is_empty() && *part != b".");
+    for part in parts {
+        if part == b".." {
+            place.pop();
+        } else {
+            place.push(part);
+        }
+        if !NETFILTER.iter().any(|whole| whole.starts_with(&place)) {
+            return false;
+        }
+    }
+    !path.is_empty()
 }

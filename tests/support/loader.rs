@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use super::tree::tree;
 use conntrack_sysctl::kernel::catalog::{Key, ValueKind};
 use conntrack_sysctl::kernel::number::kernel_reading;
-use conntrack_sysctl::sysctl_d::{Dialect, SYSTEMD, Write, assignments, writes};
+use conntrack_sysctl::sysctl_d::{BUSYBOX, Dialect, OnRefusal, SYSTEMD, SYSTEMD_262, Write, assignments, writes};
 
 /// The content at a path.
 #[derive(Clone, Debug)]
@@ -42,6 +42,8 @@ pub(crate) type Contents = BTreeMap<String, Vec<u8>>;
 pub(crate) struct Loader {
     keys: Keys,
     dialect: &'static Dialect,
+    /// The program and its arguments; of another release, its dynamic linker with its own libraries runs it.
+    program: Vec<String>,
     /// The content of each key before a loader runs.
     initial: Contents,
     /// The longest timeout, which depends on the kernel's clock.
@@ -66,7 +68,8 @@ impl Loader {
                 initial.insert(key.clone(), fs::read(file(&key)).expect("a key can be read").trim_ascii().to_vec());
             }
         }
-        let mut loader = Loader { keys, dialect, initial, longest: 0 };
+        let program = dialect.command.split(' ').map(str::to_owned).collect();
+        let mut loader = Loader { keys, dialect, program, initial, longest: 0 };
         match keys {
             Keys::Files => {
                 mount_tmpfs("/proc/sys/net");
@@ -85,13 +88,32 @@ impl Loader {
         loader
     }
 
+    /// The same, where `arguments` name the program below `release`, the files of another release, and what it is called with.
+    pub(crate) fn of_release(mut self, release: &Path, arguments: &[&str]) -> Loader {
+        let libraries =
+            ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu/systemd", "lib/systemd"];
+        let libraries = libraries.map(|directory| release.join(directory).display().to_string()).join(":");
+        let find = |names: &[&str]| {
+            let mut paths = names.iter().map(|name| release.join(name));
+            paths.find(|path| path.is_file()).unwrap_or_else(|| panic!("{}: {names:?}", release.display()))
+        };
+        let linker =
+            find(&["usr/lib64/ld-linux-x86-64.so.2", "lib64/ld-linux-x86-64.so.2", "lib/x86_64-linux-gnu/ld-2.31.so"]);
+        let program = find(&[&format!("usr/{}", arguments[0]), arguments[0]]);
+        let own = [linker.display().to_string(), "--library-path".to_owned(), libraries, program.display().to_string()];
+        self.program = own.into_iter().chain(arguments[1..].iter().map(|word| (*word).to_owned())).collect();
+        self
+    }
+
     /// The loader's outcome for `root` and the expected one, if the two differ.
     pub(crate) fn difference(&self, root: &Root) -> Option<String> {
         let mut writes = Vec::new();
         let found = self.run_on(root, || writes = self.predicted());
         let mut difference = String::new();
         for (key, expected) in self.after(&writes) {
-            if found[&key] != expected {
+            // An empty text leaves a sysctl alone, and a file without a text.
+            let is_emptied = *self.dialect == BUSYBOX && self.keys == Keys::Files && found[&key].is_empty();
+            if found[&key] != expected && !is_emptied {
                 let (found, expected) = (found[&key].escape_ascii().to_string(), expected.escape_ascii().to_string());
                 difference += &format!("{key}\n  found    {found:.200}\n  expected {expected:.200}\n");
             }
@@ -158,9 +180,8 @@ impl Loader {
     }
 
     fn run(&self) {
-        let mut words = self.dialect.command.split(' ');
-        let mut command = Command::new(words.next().expect("a command has a name"));
-        command.args(words);
+        let mut command = Command::new(&self.program[0]);
+        command.args(&self.program[1..]);
         // systemd-sysctl is in no PATH.
         command.env("PATH", format!("/usr/lib/systemd:{}", env::var("PATH").unwrap_or_default()));
         // The service manager passes on what the machine was given.
@@ -175,8 +196,9 @@ impl Loader {
         for write in writes {
             let name = write.key.name().expect("it is a key of conntrack");
             let content = contents.get_mut(name.as_str()).expect("it is a key of this kernel");
-            let line = [&write.text[..], b"\n"].concat();
-            if *self.dialect == SYSTEMD {
+            let end: &[u8] = if *self.dialect == BUSYBOX { b"" } else { b"\n" };
+            let line = [&write.text[..], end].concat();
+            if [&SYSTEMD, &SYSTEMD_262].contains(&self.dialect) {
                 // systemd writes over the beginning of a file, which for a sysctl is all the same.
                 content.splice(..line.len().min(content.len()), line);
             } else {
@@ -191,7 +213,12 @@ impl Loader {
         for write in writes {
             let name = write.key.name().expect("it is a key of conntrack");
             let page = rustix::param::page_size() as u64;
-            let Some(number) = kernel_reading(&write.text, &name, page) else { continue };
+            let Some(number) = kernel_reading(&write.text, &name, page) else {
+                if self.dialect.on_refusal == OnRefusal::Ends {
+                    break;
+                }
+                continue;
+            };
             let now = |key: &str| -> i64 {
                 std::str::from_utf8(&contents[key]).expect("it is ASCII").parse().expect("it is a number")
             };
@@ -202,6 +229,8 @@ impl Loader {
             };
             if taken {
                 contents.insert(write.key.to_string(), number.to_string().into_bytes());
+            } else if self.dialect.on_refusal == OnRefusal::Ends {
+                break;
             }
         }
         contents

@@ -102,6 +102,21 @@ def explain(setting: str) -> dict[str, Any]:
     return _answer(["explain", "--", setting])[0]
 
 
+def verify() -> dict[str, Any]:
+    """
+    After a boot, compare the machine with what the last apply predicted. The return code is 0 held, 2 broken, 1 could not tell.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' conntrack_sysctl.verify
+    """
+    verification, code = _answer(["verify"])
+    __context__["retcode"] = code
+    return verification
+
+
 def status() -> dict[str, Any]:
     """
     Show how full the table is, and how many packets were dropped.
