@@ -5,11 +5,13 @@
 //! listed in the answer, and the others are given. `docs/table.md` explains each line.
 //!
 //! [`model`] defines what is known, [`source`] reads it, [`analysis`] decides what it means, and [`view`] renders that.
-//! [`gather`] puts them together for `status` and `diagnose`, [`watch`] for `watch`.
+//! [`gather`] puts them together for `status` and `diagnose`, [`offline`] for saved files, [`collect`] saves them, [`watch`] for `watch`.
 
 pub mod analysis;
+pub mod collect;
 pub mod gather;
 pub mod model;
+pub mod offline;
 pub mod source;
 pub mod view;
 pub mod watch;

@@ -59,6 +59,7 @@ impl Table {
             sizes,
             since_boot: Some(1 << 40),
             pid: None,
+            saved_options: None,
         })
     }
 
@@ -141,8 +142,8 @@ fn idle_profile(count: u64) -> Profile {
             protocol: 6,
             state: ProtocolState::named(6, "ESTABLISHED"),
             remaining: Some(if is_idle { 432_000 - 36_000 } else { 432_000 }),
-            source: address,
-            destination: address,
+            source: Some(address),
+            destination: Some(address),
             port: Some(443),
             zone: 0,
             marks: Marks { replied: true, assured: true, offloaded: false },
@@ -337,7 +338,7 @@ fn another_door_is_named() {
 #[test]
 fn a_table_that_was_full_an_hour_ago() {
     let words = "4,1,1000000000000,-;nf_conntrack: nf_conntrack: table full, dropping packet";
-    let message = record_message(words, Some(1_339_000_000)).expect("it is one");
+    let (_, message) = record_message(words, Some(1_339_000_000)).expect("it is one");
     let with = |since_boot: u64, dropped: u64| {
         Table::new(1000, 65_536).since_boot("drop", dropped).message(message.clone(), since_boot).diagnose()
     };
@@ -465,8 +466,8 @@ fn answered(protocol: u8, state: Option<ProtocolState>, remaining: Option<u32>) 
         protocol,
         state,
         remaining,
-        source: address,
-        destination: address,
+        source: Some(address),
+        destination: Some(address),
         port: Some(443),
         zone: 0,
         marks: Marks { replied: true, assured: true, offloaded: false },
@@ -495,6 +496,14 @@ fn an_unknown_idle_time_is_not_another_timeout() {
         tally.add(&answered(132, state, remaining));
     }
     let [sctp] = &tally.profile(None).timeouts[..] else { panic!("one timeout rules them") };
+    assert_eq!((sctp.seconds, sctp.inferred, sctp.assumed), (Some(212), true, false), "more than the default allows");
+    assert_eq!((sctp.entries, sctp.other_timeout, sctp.not_known, sctp.gone[0].entries), (4, 0, 1, 1));
+    let setting = "net.netfilter.nf_conntrack_sctp_timeout_established".to_owned();
+    let mut tally = Tally::new(Timeouts::from([(setting, 210)]));
+    for remaining in [Some(200), Some(211), Some(212), None] {
+        tally.add(&answered(132, state, remaining));
+    }
+    let [sctp] = &tally.profile(None).timeouts[..] else { panic!("one timeout rules them") };
     assert_eq!((sctp.entries, sctp.other_timeout, sctp.not_known, sctp.gone[0].entries), (4, 2, 1, 1));
 }
 
@@ -503,7 +512,7 @@ fn udp_lite_has_udps_timeouts_where_it_has_none_of_its_own() {
     let own = "net.netfilter.nf_conntrack_udplite_timeout_stream";
     let ruling = |timeouts: Timeouts| {
         let mut tally = Tally::new(timeouts);
-        tally.add(&answered(136, None, Some(10)));
+        tally.add(&answered(136, None, Some(118)));
         let timeouts = tally.profile(None).timeouts;
         (timeouts[0].setting.clone(), timeouts[0].seconds, timeouts[0].assumed)
     };
@@ -526,4 +535,96 @@ fn every_timeout_that_rules_an_entry_has_a_default() {
             }
         }
     }
+}
+
+/// A saved table, its options, and the text of its diagnosis.
+fn diagnosed(input: &str, options: &[&str]) -> String {
+    let arguments = [&["diagnose", "--from", "-", "--output", "text"], options].concat();
+    let run = Run::new(&arguments).input(input).finish();
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    run.stdout
+}
+
+#[test]
+fn a_timeout_that_nobody_knows_is_inferred_and_never_raised() {
+    let entry = |remaining: u32| {
+        format!(
+            "tcp 6 {remaining} ESTABLISHED src=192.0.2.1 dst=192.0.2.2 sport=1 dport=2 src=192.0.2.2 dst=192.0.2.1 \
+             sport=2 dport=1 [ASSURED] use=1\n"
+        )
+    };
+    let table = |remaining: &[u32]| remaining.iter().copied().map(entry).collect::<String>();
+    for remaining in [vec![7440], vec![7440; 9], vec![3599, 20, 7000, 7439], vec![80_000, 79_000, 100]] {
+        let text = diagnosed(&table(&remaining), &["--limit", "1"]);
+        let longest = remaining.iter().max().expect("there are entries");
+        assert!(text.contains("inferred: of "), "{text}");
+        assert!(!text.contains(" -> 1d;"), "{longest}: {text}");
+    }
+    // Entries that fit the default are measured by it.
+    let text = diagnosed(&table(&[431_999, 100_000, 90_000]), &["--limit", "3"]);
+    assert!(text.contains("tcp_timeout_established: 5d -> 1d; 2 entries"), "{text}");
+    golden(&directory().join("diagnosis/saved-inferred.txt"), &diagnosed(&table(&[7440; 9]), &["--limit", "10"]));
+}
+
+#[test]
+fn one_address_that_nobody_answers_is_named_first() {
+    let entries: Vec<String> = (0..200)
+        .map(|port| {
+            let remaining = 120 - port % 19;
+            format!(
+                "tcp 6 {remaining} SYN_SENT src=192.0.2.7 dst=198.51.100.{port} sport={port} dport=443 [UNREPLIED] \
+                 src=198.51.100.{port} dst=192.0.2.7 sport=443 dport={port} use=1\n"
+            )
+        })
+        .collect();
+    let entries = entries.concat();
+    let text = diagnosed(&entries, &["--limit", "200"]);
+    golden(&directory().join("diagnosis/saved-one-source.txt"), &text);
+    // Where others are answered, no single one is to blame.
+    let others =
+        entries.replace("SYN_SENT", "ESTABLISHED").replace("[UNREPLIED] ", "").replace("192.0.2.7", "192.0.2.8");
+    let text = diagnosed(&(entries + &others), &["--limit", "400"]);
+    assert!(text.starts_with("FULL: 192.0.2.7 opened 200 (50%) of the entries"), "{text}");
+}
+
+#[test]
+fn a_whole_incident_from_saved_files() {
+    let case = |name: &str| directory().join("incident").join(name);
+    let paths = ["table.txt", "sysctl.txt", "stat.txt", "log.txt"].map(case);
+    let [table, sysctl, stat, log] = &paths.each_ref().map(|path| path.to_str().expect("its name is text"));
+    let arguments = ["diagnose", "--from", table, "--sysctl", sysctl, "--stat", stat, "--log", log, "--output", "text"];
+    let run = Run::new(&arguments).finish();
+    let here = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/table/");
+    golden(&directory().join("diagnosis/saved-incident.txt"), &run.stdout.replace(here, ""));
+    let bundle = directory().join("incident");
+    let bundled = Run::new(&["diagnose", "--bundle", bundle.to_str().expect("text"), "--output", "text"]).finish();
+    assert_eq!(bundled.stdout, run.stdout);
+    let empty = tempfile::tempdir().expect("a directory");
+    let refused = Run::new(&["diagnose", "--bundle", empty.path().to_str().expect("text")]).finish();
+    assert!(refused.code == 1 && refused.stderr.contains("no saved table is in it"), "{}", refused.stderr);
+}
+
+#[test]
+fn what_is_no_evidence_is_refused_with_what_was_expected() {
+    let refused = |input: &str, options: &[&str], words: &str| {
+        let run = Run::new(&[&["diagnose"], options].concat()).input(input).finish();
+        assert!(run.code == 1 && run.stderr.contains(words), "{words}: {}", run.stderr);
+        assert!(run.stdout.is_empty());
+    };
+    let from = ["--from", "-"];
+    refused("", &from, "it is empty; expected what `conntrack -L` prints");
+    refused("hello\n", &from, "no line of it is an entry");
+    refused("   6000 tcp      6 431999 ESTABLISHED src=10.0.0.1\n", &from, "counts of `sort | uniq -c`");
+    refused("cpu=0 found=1 invalid=2 insert=0 insert_failed=0 drop=0\n", &from, "--stat FILE");
+    refused("net.netfilter.nf_conntrack_max = 5\n", &from, "--sysctl FILE");
+    refused("[1.0] nf_conntrack: table full, dropping packet\n", &from, "--log FILE");
+    refused("297 proto=6 src=10.0.0.1 dst=10.0.0.2 sport=0 dport=1\n", &from, "lists expectations");
+    refused("State Recv-Q Send-Q Local Address:Port\n", &from, "sockets");
+    refused("", &["--from", "/dev/zero"], "it is a device");
+    refused("", &["--from", "/"], "it is a directory");
+    let one = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/tables/text-one-line/in");
+    refused("nothing\n", &["--from", one, "--sysctl", "-"], "expected what `sysctl -a` prints");
+    refused("nothing\n", &["--from", one, "--stat", "-"], "expected what `conntrack -S` prints");
+    refused("", &["--from", one, "--log", "/dev/zero"], "it is a device");
+    refused("", &["--sysctl", "-"], "required");
 }

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::fs;
-use std::io::BufReader;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -47,12 +46,14 @@ fn input(case: &Path, form_of: impl Fn(&[u8]) -> &'static str) -> Vec<u8> {
     bytes
 }
 
-/// The entries of a saved table. Every line must be understood.
+/// The entries of a saved table.
 fn entries(case: &Path) -> Vec<TableEntry> {
     let bytes = input(case, |bytes| saved::form(bytes).name);
     let mut entries = Vec::new();
     let saved = saved::read(&bytes[..], |entry| entries.push(entry.clone())).expect("it can be read");
-    assert_eq!(saved, saved::Saved::default(), "{}", case.display());
+    if saved != saved::Saved::default() {
+        golden(&case.join("beside.txt"), &format!("{saved:#?}\n"));
+    }
     entries
 }
 
@@ -106,7 +107,7 @@ fn one_table_in_four_forms() {
 fn lines_that_are_no_entries_are_counted() {
     let text = "conntrack v1.4.7 (conntrack-tools): 1 flow entries have been shown.\n\n\
         udp 17 29 src=1.2.3.4 dst=5.6.7.8 sport=1 dport=53 src=5.6.7.8 dst=1.2.3.4 sport=53 dport=1 mark=0 use=1\n\
-        tcp 6 300 src=1.2.3.4 dst=nowhere sport=1 dport=2\n\
+        tcp 6 300 src=1.2.3.4 sport=1 dport=2\n\
         \u{1b}[31m rubbish\n\
         tcp 6 src=1.2.3.4 dst=5.6.7.8 sport=1 dport=443 [OFFLOAD] mark=0 use=2";
     let mut found = Vec::new();
@@ -126,7 +127,7 @@ fn a_line_without_end_takes_no_memory() {
             Ok(length)
         }
     }
-    let saved = saved::read(BufReader::new(Endless(200 << 20)), |_| {}).expect("it can be read");
+    let saved = saved::read(Endless(200 << 20), |_| {}).expect("it can be read");
     assert_eq!(saved.unread, 1);
 }
 
@@ -190,7 +191,8 @@ fn saved_logs() {
 #[test]
 fn the_kernels_records() {
     let record = |prefix: &str, text: &str| {
-        log::kmsg::record_message(&format!("{prefix};{text}\n SUBSYSTEM=x\n"), Some(1_000_000_000))
+        let found = log::kmsg::record_message(&format!("{prefix};{text}\n SUBSYSTEM=x\n"), Some(1_000_000_000));
+        found.map(|(_, message)| message)
     };
     let words = "nf_conntrack: nf_conntrack: table full in netns 4026532178, dropping packet";
     let message = record("4,812,74000000,-", words).expect("it is one");
@@ -370,8 +372,8 @@ fn any_entry() -> impl Strategy<Value = TableEntry> {
             protocol,
             state: ProtocolState::numbered(protocol, state),
             remaining: (!offloaded).then_some(remaining),
-            source,
-            destination,
+            source: Some(source),
+            destination: Some(destination),
             port: Some(port).filter(|_| has_ports(protocol)),
             zone,
             marks: Marks { replied, assured, offloaded },
@@ -391,10 +393,10 @@ fn attribute(number: u16, value: &[u8]) -> Vec<u8> {
 fn datagram(entry: &TableEntry) -> Vec<u8> {
     const NESTED: u16 = 0x8000;
     let (family, ip) = match (entry.source, entry.destination) {
-        (IpAddr::V4(source), IpAddr::V4(destination)) => {
+        (Some(IpAddr::V4(source)), Some(IpAddr::V4(destination))) => {
             (2, [attribute(1, &source.octets()), attribute(2, &destination.octets())].concat())
         }
-        (IpAddr::V6(source), IpAddr::V6(destination)) => {
+        (Some(IpAddr::V6(source)), Some(IpAddr::V6(destination))) => {
             (10, [attribute(3, &source.octets()), attribute(4, &destination.octets())].concat())
         }
         _ => unreachable!("both are of one family"),

@@ -1,6 +1,7 @@
 //! Defines the command line. This is the only file that knows clap; the commands get plain options.
 
 use std::ffi::OsString;
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use crate::table::analysis::look::Look;
 use crate::table::analysis::proposal::LARGEST;
 use crate::table::analysis::status::Status;
 use crate::table::gather::{DiagnoseOptions, StatusOptions};
+use crate::table::offline::Evidence;
 use crate::table::watch::WatchOptions;
 
 /// Keeps the kernel's connection tracking sysctls as desired: live now, and after the next boot.
@@ -130,6 +132,13 @@ pub(super) enum Command {
     /// Show what fills the table and why packets are dropped, and propose settings.
     #[command(defer(|command| with_exits(command, &listed(&[Exit::Done, Exit::CouldNotTell]))))]
     Diagnose(DiagnoseArguments),
+    /// Save what a diagnosis needs of this machine: the table, its sysctls, counters and log, and a list of what could not
+    /// be read.
+    #[command(defer(|command| with_exits(command, &listed(&[Exit::Done, Exit::CouldNotTell]))))]
+    Collect {
+        /// The directory, which must be new or empty; only its owner can read it.
+        directory: PathBuf,
+    },
     /// Watch the table: a live view on a terminal, otherwise one JSON line for each reading.
     #[command(defer(|command| with_exits(command, &listed(&[Exit::Done, Exit::CouldNotTell]))))]
     Watch(WatchArguments),
@@ -193,16 +202,26 @@ pub(super) struct DiagnoseArguments {
     /// Read the whole table; otherwise 16,384 random entries are read of a larger table.
     #[arg(long, conflicts_with = "from")]
     all: bool,
-    /// Read a saved table, not the live one: text or XML of `conntrack -L`, `/proc/net/nf_conntrack` or `ip_conntrack`;
-    /// `-` for standard input.
-    #[arg(long, value_name = "FILE")]
+    /// Read a saved table, not the live one: what `conntrack -L` (also -o extended, xml, save), `conntrack -E`,
+    /// /proc/net/nf_conntrack, or `ovs-appctl dpctl/dump-conntrack` printed; `-` for standard input.
+    #[arg(long, value_name = "FILE", group = "saved")]
     from: Option<PathBuf>,
     /// Look into the network namespace of this process: of a container, say.
-    #[arg(long, value_name = "PID", conflicts_with = "from", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "PID", conflicts_with = "saved", value_parser = clap::value_parser!(u32).range(1..))]
     pid: Option<u32>,
-    /// With --from: the limit that the table had.
-    #[arg(long, value_name = "ENTRIES", requires = "from", value_parser = clap::value_parser!(u64).range(..=LARGEST))]
+    /// Find the saved files in this directory: of `conntrack-sysctl collect`, or a report of sos.
+    #[arg(long, value_name = "DIR", group = "saved", conflicts_with = "all")]
+    bundle: Option<PathBuf>,
+    /// With --from or --bundle: the limit that the table had.
+    #[arg(long, value_name = "ENTRIES", requires = "saved", value_parser = clap::value_parser!(u64).range(..=LARGEST))]
     limit: Option<u64>,
+    /// With --from or --bundle: the sysctls of that machine, as `sysctl -a` printed them.
+    #[arg(long, value_name = "FILE", requires = "saved")]
+    sysctl: Option<PathBuf>,
+    /// With --from or --bundle: the counters of that machine, as `conntrack -S` printed them, or
+    /// /proc/net/stat/nf_conntrack.
+    #[arg(long, value_name = "FILE", requires = "saved")]
+    stat: Option<PathBuf>,
     /// Search this saved log for messages of a full table, not the kernel's own log: dmesg, syslog, journalctl.
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
@@ -212,14 +231,29 @@ pub(super) struct DiagnoseArguments {
 
 impl DiagnoseArguments {
     /// The options that the table takes.
-    pub(super) fn options(&self) -> DiagnoseOptions {
-        DiagnoseOptions {
+    pub(super) fn options(&self) -> io::Result<DiagnoseOptions> {
+        Ok(DiagnoseOptions {
             interval: self.interval,
             all: self.all,
-            from: self.from.clone(),
             pid: self.pid,
-            limit: self.limit,
+            evidence: self.evidence()?,
             log: self.log.clone(),
+        })
+    }
+
+    /// The saved files; None: the live table is meant.
+    fn evidence(&self) -> io::Result<Option<Evidence>> {
+        let named = |table: PathBuf| Evidence {
+            table,
+            limit: self.limit,
+            sysctls: self.sysctl.clone(),
+            statistics: self.stat.clone(),
+            log: self.log.clone(),
+        };
+        match (&self.from, &self.bundle) {
+            (Some(table), _) => Ok(Some(named(table.clone()))),
+            (None, Some(bundle)) => Evidence::in_bundle(bundle, named(PathBuf::new())).map(Some),
+            (None, None) => Ok(None),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
+use std::path::Path;
 
 use super::arguments::{self, Chosen, Command, RunArguments};
 use super::{read, reports, write_line};
@@ -13,6 +14,7 @@ use crate::snapshot::Snapshot;
 use crate::summarize::Summary;
 use crate::table::analysis::diagnosis::Diagnosis;
 use crate::table::analysis::look::Look;
+use crate::table::collect;
 use crate::table::gather::{self, DiagnoseOptions};
 use crate::table::view::words;
 use crate::table::watch::{self, Display, WatchOptions};
@@ -50,7 +52,8 @@ fn carried_out(command: Command) -> Answer {
             let status = gather::status(&arguments.options());
             rendered(&status, &arguments.output, status.exit())
         }
-        Command::Diagnose(arguments) => diagnose(&arguments.options(), &arguments.output),
+        Command::Diagnose(arguments) => diagnose(arguments.options(), &arguments.output),
+        Command::Collect { directory } => collected(&directory),
         Command::Watch(arguments) => watch(&arguments.options(), output_of(&arguments.output)),
     }
 }
@@ -96,8 +99,8 @@ fn shown<T: Printed>(
     }
 }
 
-fn diagnose(options: &DiagnoseOptions, output: &Chosen<Diagnosis>) -> Answer {
-    let diagnosis = match gather::diagnose(options) {
+fn diagnose(options: io::Result<DiagnoseOptions>, output: &Chosen<Diagnosis>) -> Answer {
+    let diagnosis = match options.and_then(|options| gather::diagnose(&options)) {
         Ok(diagnosis) => diagnosis,
         Err(error) => return Answer::error(error, Exit::CouldNotTell),
     };
@@ -110,6 +113,16 @@ fn diagnose(options: &DiagnoseOptions, output: &Chosen<Diagnosis>) -> Answer {
         );
     }
     answer
+}
+
+fn collected(directory: &Path) -> Answer {
+    match collect::collect(directory) {
+        Ok(collection) => {
+            let exit = if collection.has_table() { Exit::Done } else { Exit::CouldNotTell };
+            Answer::new(collection.manifest().trim_end().to_owned(), exit)
+        }
+        Err(error) => Answer::error(format!("`{}` cannot be used: {error}", directory.display()), Exit::CouldNotTell),
+    }
 }
 
 /// Shows each look as it is taken, so that only the exit code is left for the answer.

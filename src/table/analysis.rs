@@ -3,6 +3,7 @@
 pub mod diagnosis;
 pub mod gap;
 pub mod heavy;
+pub mod idleness;
 pub mod look;
 pub mod losses;
 pub mod namespaces;
@@ -10,4 +11,5 @@ pub mod ports;
 pub mod profile;
 pub mod proposal;
 pub mod status;
+pub mod unanswered;
 pub mod untracked;

@@ -1,26 +1,26 @@
 //! Puts sources and analysis together: reads the table of this machine, or a saved one, and has it analysed.
 
-use std::fs::File;
-use std::io::{self, BufReader};
+use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::host::restraint;
 use crate::table::analysis::diagnosis::{self, Diagnosis, Observations};
 use crate::table::analysis::gap::{self, Gap};
 use crate::table::analysis::losses::LossInterval;
-use crate::table::analysis::profile::{Profile, Tally, Timeouts};
+use crate::table::analysis::profile::{Profile, Tally};
 use crate::table::analysis::status::{self, Evictable, Status, Thresholds};
 use crate::table::model::entry::TableEntry;
 use crate::table::model::log::Log;
-use crate::table::model::reading::{Reading, Sizes, TableSource, Unread};
+use crate::table::model::reading::{TableSource, Unread};
+use crate::table::offline::{self, Evidence};
 use crate::table::source::log::{self, kmsg};
 use crate::table::source::netlink::message::Query;
 use crate::table::source::presence::Ctnetlink;
 use crate::table::source::proc::{self, listeners, namespaces};
-use crate::table::source::{netlink, netns, saved};
+use crate::table::source::{netlink, netns};
 use crate::text::utc;
 
 /// The options of `status`.
@@ -45,12 +45,10 @@ pub struct DiagnoseOptions {
     pub interval: Duration,
     /// Whether to read the whole table, not a sample of it.
     pub all: bool,
-    /// A saved table instead of the live one; `-` for standard input.
-    pub from: Option<PathBuf>,
+    /// Saved files instead of the live table.
+    pub evidence: Option<Evidence>,
     /// The process whose network namespace is diagnosed; None: this one.
     pub pid: Option<u32>,
-    /// The limit that the saved table had.
-    pub limit: Option<u64>,
     /// A saved log to search instead of the kernel's own.
     pub log: Option<PathBuf>,
 }
@@ -95,9 +93,8 @@ pub fn diagnose(options: &DiagnoseOptions) -> io::Result<Diagnosis> {
             io::Error::new(error.kind(), reason)
         })?;
     }
-    let observations = match &options.from {
-        Some(path) => saved(path, options)
-            .map_err(|error| io::Error::new(error.kind(), format!("`{}` cannot be read: {error}", path.display())))?,
+    let observations = match &options.evidence {
+        Some(evidence) => offline::observe(evidence, now())?,
         None => live(options),
     };
     Ok(diagnosis::diagnose(observations))
@@ -132,6 +129,7 @@ fn live(options: &DiagnoseOptions) -> Observations {
         sizes,
         since_boot: options.log.is_none().then(kmsg::since_boot),
         pid: options.pid,
+        saved_options: None,
     }
 }
 
@@ -218,40 +216,6 @@ fn netlink_profile(
         unread.push(Unread::Entries(dumped.unread));
     }
     Ok(tally.profile(sampled(&tally, count, is_sample)))
-}
-
-/// Observes a saved table. Nothing else is known of its machine, so the kernel's default timeouts are assumed.
-fn saved(path: &Path, options: &DiagnoseOptions) -> io::Result<Observations> {
-    restraint::confine_to_reading();
-    let mut tally = Tally::new(Timeouts::new());
-    let source = if path == Path::new("-") { TableSource::StandardInput } else { TableSource::File(path.into()) };
-    let read = match &source {
-        TableSource::File(path) => saved::read(BufReader::new(File::open(path)?), |entry| tally.add(entry))?,
-        _ => saved::read(io::stdin().lock(), |entry| tally.add(entry))?,
-    };
-    if tally.entries() == 0 && read.unread > 0 {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "no line of it is an entry of a conntrack table"));
-    }
-    let mut unread = vec![Unread::SavedCounters];
-    unread.extend(read.first_unread.map(|first| Unread::Lines { count: read.unread, first }));
-    unread.extend(options.limit.is_none().then_some(Unread::SavedLimit));
-    let (count, limit) = (Some(tally.entries()), options.limit);
-    let reading = Reading { at: Instant::now(), is_loaded: true, count, limit, counters: None, unread };
-    let sizes = Sizes { limit_is_ours: true, ..Sizes::default() };
-    let mut status = status::status(now(), &reading, None, &sizes);
-    if options.log.is_some() {
-        status.log = log(options.log.as_deref(), &mut status.unread);
-    }
-    Ok(Observations {
-        source,
-        status,
-        profile: Some(tally.profile(None)),
-        gap: None,
-        other_losses: None,
-        sizes,
-        since_boot: None,
-        pid: None,
-    })
 }
 
 /// The messages in the log at `path`, or in the kernel's.

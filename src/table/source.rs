@@ -1,5 +1,6 @@
 //! Reads the table, its counters and the log: from the kernel, or from saved files.
 
+pub mod evidence;
 pub mod lines;
 pub mod log;
 pub mod netlink;

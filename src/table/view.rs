@@ -4,6 +4,7 @@
 pub mod diagnosis;
 pub mod json;
 pub mod notrack;
+mod offline;
 pub mod places;
 pub mod prometheus;
 pub mod screen;

@@ -38,6 +38,8 @@ pub struct Diagnosis {
     pub limit_is_ours: bool,
     /// The process whose network namespace was entered; None: none was.
     pub pid: Option<u32>,
+    /// The options that name the saved files which the diagnosis is of; None: it is of the live table.
+    pub saved_options: Option<String>,
 }
 
 /// The health of a table.
@@ -83,6 +85,8 @@ pub struct Observations {
     pub since_boot: Option<u64>,
     /// The process whose network namespace was entered; None: none was.
     pub pid: Option<u32>,
+    /// The options that name the saved files; None: the live table was observed.
+    pub saved_options: Option<String>,
 }
 
 impl Diagnosis {
@@ -105,7 +109,8 @@ const NEWS_MICROSECONDS: u64 = 24 * 3600 * 1_000_000;
 /// The diagnosis of what was observed.
 #[must_use]
 pub fn diagnose(observations: Observations) -> Diagnosis {
-    let Observations { source, status, profile, gap, other_losses, sizes, since_boot, pid } = observations;
+    let Observations { source, status, profile, gap, other_losses, sizes, since_boot, pid, saved_options } =
+        observations;
     let interval = status.interval.as_ref();
     let seconds_until_full = interval.and_then(|interval| interval.seconds_until_full(status.count, status.limit));
     // A full table explains the drops.
@@ -155,6 +160,7 @@ pub fn diagnose(observations: Observations) -> Diagnosis {
         proposal,
         limit_is_ours,
         pid,
+        saved_options,
     }
 }
 
@@ -194,7 +200,10 @@ fn own_messages<'a>(status: &'a Status, sizes: &Sizes) -> Option<&'a NamespaceMe
     let own = status.namespaces.iter().find(|namespace| namespace.own);
     let by_number = own.and_then(|own| log.namespaces.get(&own.id.to_string()));
     // Only the first namespace can set the limit.
-    by_number.or_else(|| log.namespaces.get(INITIAL).filter(|_| sizes.limit_is_ours || own.is_none()))
+    let initial = || log.namespaces.get(INITIAL).filter(|_| sizes.limit_is_ours || own.is_none());
+    // A saved log does not say which namespace the saved table is of: the one with most messages is the most likely.
+    let any = || log.namespaces.values().max_by_key(|messages| messages.messages).filter(|_| own.is_none());
+    by_number.or_else(initial).or_else(any)
 }
 
 fn is_news(messages: &NamespaceMessages, since_boot: Option<u64>) -> bool {

@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::kernel::catalog::{PREFIX, default_timeout};
 use crate::order::sorted_by;
 use crate::table::analysis::heavy::HeavyHitters;
+use crate::table::analysis::idleness::{IDLE, Inferred, Remaining};
 use crate::table::analysis::ports::{PortCount, PortCounts};
+use crate::table::analysis::unanswered::{Opened, Unanswered};
 use crate::table::analysis::untracked::{self, Untracked};
 use crate::table::model::entry::{ProtocolState, TCP, TableEntry, Timeout, protocol_name, timeout};
 use crate::text::{duration_text, percent, to_f64};
@@ -19,11 +21,6 @@ const COUNTERS: usize = 4096;
 
 /// The items of each ranking.
 const TOP: usize = 10;
-
-/// The idle times that are counted, in seconds: those that could be a timeout. 7440 are the 2 hours and 4 minutes of
-/// RFC 5382.
-pub const IDLE: [u32; 16] =
-    [10, 30, 60, 120, 180, 300, 600, 1800, 3600, 7440, 14_400, 28_800, 43_200, 86_400, 172_800, 345_600];
 
 /// The live timeouts, by the canonical name of the setting.
 pub type Timeouts = BTreeMap<String, u32>;
@@ -46,8 +43,9 @@ pub struct Tally {
     sources: HeavyHitters<IpAddr>,
     destinations: HeavyHitters<IpAddr>,
     ports: PortCounts,
-    /// The seconds of each timeout, so each name is made only once.
-    known: BTreeMap<Timeout, Option<u32>>,
+    unanswered: Unanswered,
+    /// The live value and the default of each timeout, so each name is made only once.
+    known: BTreeMap<Timeout, (Option<u32>, Option<u32>)>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -58,6 +56,18 @@ struct Idleness {
     unsure: u64,
     other_timeout: u64,
     not_known: u64,
+    /// The remaining times, if the timeout is not known.
+    remaining: Remaining,
+}
+
+/// The value of a timeout.
+#[derive(Clone, Copy, Debug)]
+struct Value {
+    seconds: Option<u32>,
+    /// Whether it is the kernel's default.
+    assumed: bool,
+    /// Whether it is the longest remaining time.
+    inferred: bool,
 }
 
 /// The mix of entries in a table.
@@ -94,6 +104,8 @@ pub struct Profile {
     pub ports: Ranking,
     /// The traffic that a host usually need not track, if it is a large part of the entries.
     pub untracked: Vec<Untracked>,
+    /// The addresses that opened most of the connections which nobody answered.
+    pub unanswered: Vec<Opened>,
 }
 
 /// A protocol in one of its states.
@@ -120,6 +132,9 @@ pub struct TimeoutUse {
     pub seconds: Option<u32>,
     /// Whether that value is the kernel's own default, because the live value is not known.
     pub assumed: bool,
+    /// Whether that value is the longest remaining time of these entries, because the live value is not known and they do
+    /// not fit the default.
+    pub inferred: bool,
     /// The entries that use it.
     pub entries: u64,
     /// Of all entries, in percent.
@@ -208,6 +223,7 @@ impl Tally {
             sources: HeavyHitters::new(COUNTERS),
             destinations: HeavyHitters::new(COUNTERS),
             ports: PortCounts::default(),
+            unanswered: Unanswered::new(),
             known: BTreeMap::new(),
         }
     }
@@ -227,11 +243,17 @@ impl Tally {
         self.offloaded += u64::from(entry.marks.offloaded);
         *self.classes.entry((entry.protocol, entry.state)).or_default() += 1;
         self.zones.add(entry.zone);
-        self.sources.add(entry.source);
-        self.destinations.add(entry.destination);
+        if let Some(source) = entry.source {
+            self.sources.add(source);
+        }
+        if let Some(destination) = entry.destination {
+            self.destinations.add(destination);
+        }
         self.ports.add(entry);
         if let Some(timeout) = timeout(entry, self.udp_timeout) {
-            self.add_idle(self.in_force(timeout), entry);
+            let timeout = self.in_force(timeout);
+            self.unanswered.add(entry, timeout);
+            self.add_idle(timeout, entry);
         }
     }
 
@@ -245,10 +267,14 @@ impl Tally {
 
     fn add_idle(&mut self, timeout: Timeout, entry: &TableEntry) {
         let timeouts = &self.timeouts;
-        let seconds = *self.known.entry(timeout).or_insert_with(|| seconds(timeouts, &timeout.setting()));
+        let (seconds, default) = *self.known.entry(timeout).or_insert_with(|| {
+            let setting = timeout.setting();
+            (timeouts.get(&setting).copied(), default_timeout(&setting))
+        });
         let idleness = self.idle.entry(timeout).or_default();
         idleness.entries += 1;
-        let (Some(seconds), Some(remaining)) = (seconds, entry.remaining) else {
+        let Some(seconds) = seconds else { return idleness.remaining.add(entry.remaining, default) };
+        let Some(remaining) = entry.remaining else {
             idleness.not_known += 1;
             return;
         };
@@ -262,6 +288,38 @@ impl Tally {
         }
         let longer = IDLE.partition_point(|threshold| *threshold <= idle);
         idleness.at_least[..longer].iter_mut().for_each(|count| *count += 1);
+    }
+
+    /// The value of a timeout, and how it is known.
+    fn value(&self, timeout: Timeout) -> Value {
+        let setting = timeout.setting();
+        if let Some(seconds) = self.timeouts.get(&setting) {
+            return Value { seconds: Some(*seconds), assumed: false, inferred: false };
+        }
+        let Some(default) = default_timeout(&setting) else {
+            return Value { seconds: None, assumed: false, inferred: false };
+        };
+        let remaining = self.idle.get(&timeout).map(|idle| &idle.remaining);
+        match remaining.map(|remaining| (remaining.timeout(default), remaining.longest)) {
+            Some((Inferred::Longest, longest)) => Value { seconds: Some(longest), assumed: false, inferred: true },
+            _ => Value { seconds: Some(default), assumed: true, inferred: false },
+        }
+    }
+
+    /// The idle times under a timeout that turned out to be `seconds`.
+    fn idleness(&self, timeout: Timeout, idle: &Idleness, seconds: u32) -> Idleness {
+        let remaining = &idle.remaining;
+        if remaining.entries + remaining.not_known == 0 {
+            return idle.clone();
+        }
+        let is_unsure = timeout.is_of_tcp() && seconds > self.short;
+        let unsure = if is_unsure { remaining.at_most(self.short) } else { 0 };
+        let at_least = IDLE.map(|idle| match seconds.checked_sub(idle) {
+            Some(left) if !is_unsure || left > self.short => remaining.at_most(left) - unsure,
+            _ => 0,
+        });
+        let other_timeout = if seconds < remaining.longest { remaining.above_default } else { 0 };
+        Idleness { at_least, unsure, other_timeout, not_known: remaining.not_known, ..idle.clone() }
     }
 
     /// The profile of the entries so far; `sample_of` is the size of the table, if they are a sample.
@@ -299,6 +357,11 @@ impl Tally {
             offloaded: self.offloaded,
             classes,
             timeouts,
+            unanswered: self.unanswered.opened(
+                self.entries,
+                |source| self.sources.count(&source),
+                |timeout| self.value(timeout).seconds,
+            ),
             zones: self.ranking(&self.zones, ToString::to_string),
             sources: self.ranking(&self.sources, ToString::to_string),
             destinations: self.ranking(&self.destinations, ToString::to_string),
@@ -315,8 +378,8 @@ impl Tally {
     }
 
     fn timeout_use(&self, timeout: Timeout, idle: &Idleness) -> TimeoutUse {
-        let setting = timeout.setting();
-        let seconds = seconds(&self.timeouts, &setting);
+        let Value { seconds, assumed, inferred } = self.value(timeout);
+        let idle = seconds.map_or_else(|| idle.clone(), |seconds| self.idleness(timeout, idle, seconds));
         let shorter = IDLE.iter().zip(idle.at_least).filter(|(idle, _)| seconds.is_some_and(|own| **idle < own));
         let gone = shorter.map(|(idle, count)| WouldExpire {
             seconds: *idle,
@@ -326,8 +389,9 @@ impl Tally {
         });
         TimeoutUse {
             gone: gone.collect(),
-            assumed: seconds.is_some() && !self.timeouts.contains_key(&setting),
-            setting,
+            assumed,
+            inferred,
+            setting: timeout.setting(),
             seconds,
             entries: idle.entries,
             percent: percent(idle.entries, self.entries),

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::kernel::catalog::{BUCKETS, MAX, default_timeout};
 use crate::kernel::sizes::{BUCKET_BYTES, table_bytes};
 use crate::table::analysis::profile::{Profile, TimeoutUse, WouldExpire};
+use crate::table::analysis::unanswered::Opened;
 use crate::table::model::entry;
 use crate::text::{to_f64, to_u64};
 
@@ -90,6 +91,8 @@ pub enum Calculation {
         /// That share of the limit.
         stay: u64,
     },
+    /// One address fills the table with connections that nobody answers: a larger limit would only fill later.
+    OneSource(Opened),
     /// The limit has room.
     Kept {
         /// The limit.
@@ -195,7 +198,12 @@ pub fn propose(facts: &Facts<'_>) -> Proposal {
 /// Adds the limit, the buckets and the memory.
 fn size_up(proposal: &mut Proposal, facts: &Facts<'_>, limit: u64, gone: u64) {
     let arithmetic = &mut proposal.arithmetic;
-    let proposed = if let Some(stay) = staying(arithmetic, facts, limit, gone) {
+    let flood = facts.profile.and_then(|profile| profile.unanswered.first()).filter(|opened| opened.fills_the_table);
+    let flood = flood.filter(|_| facts.pressure != Pressure::Never);
+    let proposed = if let Some(opened) = flood {
+        arithmetic.push(Calculation::OneSource(opened.clone()));
+        limit
+    } else if let Some(stay) = staying(arithmetic, facts, limit, gone) {
         raised_limit(arithmetic, facts, limit, stay)
     } else {
         arithmetic.push(Calculation::Kept { limit });

@@ -11,10 +11,10 @@ pub struct TableEntry {
     pub state: Option<ProtocolState>,
     /// The seconds until the entry expires; None: the table does not say (an offloaded flow).
     pub remaining: Option<u32>,
-    /// The address that opened the connection.
-    pub source: IpAddr,
-    /// The address that it was opened to.
-    pub destination: IpAddr,
+    /// The address that opened the connection; None: a saved table hides it.
+    pub source: Option<IpAddr>,
+    /// The address that it was opened to, likewise.
+    pub destination: Option<IpAddr>,
     /// The port at the destination, for the protocols that have ports.
     pub port: Option<u16>,
     /// The conntrack zone.
@@ -185,6 +185,12 @@ impl Timeout {
         let Timeout { start, end } = self;
         let joint = if end.is_empty() { "" } else { "_" };
         format!("{}{start}{joint}{end}", crate::kernel::catalog::PREFIX)
+    }
+
+    /// Whether it is a timeout of TCP, whose entries may be under a shorter timer of their own.
+    #[must_use]
+    pub fn is_of_tcp(self) -> bool {
+        self.start == "tcp_timeout"
     }
 
     /// The timeout of the same entries on the kernels that no longer have this one: since 4.11, UDP-Lite uses UDP's.

@@ -14,8 +14,10 @@ use crate::table::model::counters::{Counters, Counts};
 pub enum TableSource {
     /// The kernel, over ctnetlink.
     Ctnetlink,
-    /// A file: saved, or in /proc.
+    /// A file in /proc.
     File(PathBuf),
+    /// A saved file.
+    Saved(PathBuf),
     /// Standard input.
     StandardInput,
     /// Nothing could be read.
@@ -152,6 +154,21 @@ pub enum Unread {
         /// The number of the first of them in the file, from 1.
         first: u64,
     },
+    /// The other entries of a saved table that is an excerpt.
+    Excerpt {
+        /// The entries that it has.
+        entries: u64,
+        /// The entries that conntrack(8) says it has printed.
+        shown: u64,
+    },
+    /// The connections from before the first of this many events.
+    BeforeEvents(u64),
+    /// Whether this many connections of a saved table were answered.
+    Answers(u64),
+    /// The addresses of this many entries, which somebody has made unreadable.
+    Addresses(u64),
+    /// This many events of more connections than are kept at once.
+    Events(u64),
     /// The counters and the rate: a saved table does not have them.
     SavedCounters,
     /// The limit: a saved table does not have it.

@@ -1,20 +1,24 @@
 //! Reads the kernel's log, or a saved one, for messages of a full table.
 //!
-//! The old form is `ip_conntrack: table full, dropping packet.`, today's `nf_conntrack: nf_conntrack: table full,
-//! dropping packet`, and `table full in netns N` for a network namespace other than the first. Only the kernel's own
-//! lines count: a program that logs the same words proves nothing.
+//! Only the kernel's own lines count: a program that logs the same words proves nothing. A line with the words that is not
+//! understood is counted, and the first one is kept.
 //!
 //! A form of a saved log is a file below `log/`, its row in [`FORMS`], and a case in `tests/cases/logs/`.
 
 pub mod journal;
 pub mod kmsg;
+mod line;
 pub mod lines;
+pub mod message;
+mod prefix;
+mod record;
+mod time;
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, Read};
 use std::path::Path;
 
 use crate::table::model::log::Log;
+use crate::table::source::evidence;
 use crate::table::source::lines::{Lines, Text};
 
 /// A form of a saved log.
@@ -29,7 +33,7 @@ pub struct LogForm {
 }
 
 /// The forms. The first one that recognises a log reads it; the last one recognises anything.
-pub const FORMS: [LogForm; 4] = [kmsg::FORM, journal::JSON, journal::EXPORT, lines::FORM];
+pub const FORMS: [LogForm; 5] = [kmsg::FORM, journal::JSON, journal::EXPORT, journal::VERBOSE, lines::FORM];
 
 /// The form of a log that begins with these bytes.
 #[must_use]
@@ -40,53 +44,20 @@ pub fn form(beginning: &[u8]) -> &'static LogForm {
 
 /// The messages in the saved log at `path`; `-` is standard input.
 pub fn file(path: &Path) -> io::Result<Log> {
-    if path == Path::new("-") {
-        return text(io::stdin().lock(), "standard input");
-    }
-    text(BufReader::new(File::open(path)?), &path.display().to_string())
+    let name = if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
+    text(evidence::open(path)?, &name)
 }
 
 /// The messages in the saved log that `source` gives.
-pub fn text(mut source: impl BufRead, name: &str) -> io::Result<Log> {
-    let form = form(source.fill_buf()?);
+pub fn text(mut source: impl Read, name: &str) -> io::Result<Log> {
+    let mut text = Lines::new(&mut source as &mut dyn Read);
+    let beginning = text.beginning()?;
+    if beginning.is_empty() {
+        let expected = "it is empty; expected the output of dmesg or journalctl, or a file of syslog";
+        return Err(io::Error::new(io::ErrorKind::InvalidData, expected));
+    }
+    let form = form(beginning);
     let mut log = Log::new(name);
-    (form.read)(&mut Lines::new(&mut source), &mut log)?;
+    (form.read)(&mut text, &mut log)?;
     Ok(log)
-}
-
-/// The words of a full table within a text.
-struct FullTable {
-    /// The byte of the text that they start at.
-    start: usize,
-    /// The number of the network namespace that they name.
-    namespace: Option<u64>,
-}
-
-impl FullTable {
-    /// The words in `text`, if it has them.
-    fn find(text: &str) -> Option<FullTable> {
-        // Most lines are about something else: one search rejects them.
-        if !text.contains("table full") {
-            return None;
-        }
-        let words = ["nf_conntrack: table full", "ip_conntrack: table full"];
-        let start = words.iter().find_map(|words| text.find(words))?;
-        let rest = &text[start + words[0].len()..];
-        let (namespace, rest) = match rest.strip_prefix(" in netns ") {
-            Some(rest) => {
-                let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-                (Some(rest[..end].parse().ok()?), &rest[end..])
-            }
-            None => (None, rest),
-        };
-        rest.starts_with(", dropping packet").then_some(())?;
-        // Today's form has the name twice: once from the module, once from the message.
-        let start = text[..start].strip_suffix("nf_conntrack: ").map_or(start, str::len);
-        Some(FullTable { start, namespace })
-    }
-
-    /// The words in `text`, if it begins with them: a text that quotes them does not.
-    fn begins(text: &str) -> Option<FullTable> {
-        FullTable::find(text).filter(|found| found.start == 0)
-    }
 }

@@ -5,7 +5,7 @@
 //! ask before the files say that it is there.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read as _};
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use crate::table::source::lines::Lines;
@@ -76,7 +76,7 @@ fn is_built_in(root: &Path) -> bool {
 }
 
 fn has_symbol(file: File) -> io::Result<bool> {
-    let mut lines = Lines::new(BufReader::with_capacity(64 << 10, file.take(SYMBOLS)));
+    let mut lines = Lines::new(file.take(SYMBOLS));
     while let Some(line) = lines.next_line()? {
         if line.ends_with(b"]") {
             break;

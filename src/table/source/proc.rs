@@ -9,7 +9,7 @@ pub mod namespaces;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufReader};
+use std::io;
 use std::ops::ControlFlow;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -38,30 +38,20 @@ pub const TABLES: [&str; 2] = ["/proc/net/nf_conntrack", "/proc/net/ip_conntrack
 /// as ctnetlink's do.
 pub fn table(path: &str, mut each: impl FnMut(&TableEntry) -> ControlFlow<()>) -> io::Result<()> {
     let is_over = Cell::new(false);
-    let source = Until { source: BufReader::new(File::open(path)?), is_over: &is_over };
+    let source = Until { source: File::open(path)?, is_over: &is_over };
     saved::read(source, |entry| is_over.set(is_over.get() || each(entry).is_break()))?;
     Ok(())
 }
 
 /// A file that ends where its reader has enough: a large table costs the kernel time for each line.
 struct Until<'a> {
-    source: BufReader<File>,
+    source: File,
     is_over: &'a Cell<bool>,
 }
 
 impl io::Read for Until<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.is_over.get() { Ok(0) } else { self.source.read(buffer) }
-    }
-}
-
-impl io::BufRead for Until<'_> {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.is_over.get() { Ok(&[]) } else { self.source.fill_buf() }
-    }
-
-    fn consume(&mut self, amount: usize) {
-        self.source.consume(amount);
     }
 }
 
@@ -113,6 +103,19 @@ pub fn count() -> Option<u64> {
 #[must_use]
 pub fn sysctl(name: &Name) -> Option<u64> {
     name.keys().find_map(|key| number(Path::new("/proc/sys").join(key.path())))
+}
+
+/// All live sysctls of connection tracking, by the keys that this kernel has, with their text.
+#[must_use]
+pub fn conntrack_sysctls() -> BTreeMap<String, String> {
+    let directories = ["/proc/sys/net/netfilter", "/proc/sys/net/ipv4/netfilter"];
+    let files = directories.iter().filter_map(|directory| std::fs::read_dir(directory).ok()).flatten().flatten();
+    let conntrack = files.map(|file| file.path()).filter(|path| path.to_string_lossy().contains("conntrack"));
+    let read = conntrack.filter_map(|path| {
+        let key = path.strip_prefix("/proc/sys").ok()?.to_str()?.replace('/', ".");
+        Some((key, std::fs::read_to_string(&path).ok()?.trim().to_owned()))
+    });
+    read.collect()
 }
 
 fn number(path: impl AsRef<Path>) -> Option<u64> {

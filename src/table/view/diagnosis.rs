@@ -5,6 +5,7 @@ use crate::table::analysis::losses::Loss;
 use crate::table::analysis::profile::{Profile, Ranking, TimeoutUse, WouldExpire};
 use crate::table::analysis::status::Interval;
 use crate::table::model::log::Log;
+use crate::table::view::offline;
 use crate::table::view::status::unread_lines;
 use crate::table::view::{notrack, words};
 use crate::text::{duration_text, grouped, printable, short};
@@ -52,13 +53,13 @@ fn loss_line(loss: &Loss) -> String {
     format!("lost:          {counter} +{}{mark}: {}", grouped(loss.count), printable(&next_step))
 }
 
-fn log_lines(log: &Log) -> impl Iterator<Item = String> {
-    log.namespaces.iter().map(|(name, own)| {
-        let last = own.last.time.as_deref().unwrap_or("an unknown time");
-        let (count, last) = (grouped(own.messages), printable(last));
+fn log_lines(log: &Log) -> Vec<String> {
+    let by_namespace = log.namespaces.iter().map(|(name, own)| {
+        let (count, last) = (grouped(own.messages), words::moment(&own.last));
         let messages = if own.messages == 1 { "message" } else { "messages" };
-        format!("kernel log:    {count} {messages} of a full table, network namespace {name}, the last at {last}")
-    })
+        format!("kernel log:    {count} {messages} of a full table, network namespace {name}, the last {last}")
+    });
+    by_namespace.chain(words::log_remarks(log).into_iter().map(|remark| format!("kernel log:    {remark}"))).collect()
 }
 
 fn proposal_lines(diagnosis: &Diagnosis) -> Vec<String> {
@@ -69,8 +70,16 @@ fn proposal_lines(diagnosis: &Diagnosis) -> Vec<String> {
         Some(_) if !diagnosis.limit_is_ours => lines.extend(parted_lines(diagnosis)),
         Some(request) => {
             lines.push(format!("  {request}"));
-            let apply = "conntrack-sysctl diagnose --output request | conntrack-sysctl apply -";
-            lines.push(format!("  to apply it: {apply}"));
+            lines.push(match &diagnosis.saved_options {
+                None => {
+                    "  to apply it: conntrack-sysctl diagnose --output request | conntrack-sysctl apply -".to_owned()
+                }
+                Some(options) => printable(&format!(
+                    "  to apply it: conntrack-sysctl diagnose {options} --output request > request.json, and on the \
+                     machine that the files are of: conntrack-sysctl apply request.json"
+                ))
+                .into_owned(),
+            });
         }
         None => lines.push("  nothing to set".to_owned()),
     }
@@ -137,8 +146,13 @@ fn profile_lines(profile: &Profile, source: &str) -> Vec<String> {
     if profile.zones.items.iter().any(|zone| zone.name != "0") {
         lines.extend(ranking_line("zones:", &profile.zones));
     }
-    if profile.timeouts.iter().any(|used| used.assumed) {
-        lines.push("the live timeouts are unknown; the kernel's defaults are assumed".to_owned());
+    lines.extend(offline::unanswered_lines(profile));
+    if profile.timeouts.iter().any(|used| used.assumed || used.inferred) {
+        lines.push(
+            "the live timeouts are unknown: the kernel's defaults are assumed where the entries fit them, and elsewhere the \
+             longest time that one has left"
+                .to_owned(),
+        );
     }
     for used in profile.timeouts.iter().filter(|used| used.percent >= SMALL_PERCENT) {
         lines.extend(timeout_lines(used));
@@ -174,6 +188,9 @@ fn ranking_line(name: &str, ranking: &Ranking) -> Option<String> {
 fn timeout_lines(used: &TimeoutUse) -> Vec<String> {
     let value = used.seconds.map_or_else(|| "?".to_owned(), |seconds| duration_text(seconds.into()));
     let mut lines = vec![format!("timeout:       {} = {value} applies to {}%", short(&used.setting), used.percent)];
+    if used.inferred {
+        lines.push(format!("  inferred: of {} entries none has more than {value} left", grouped(used.entries)));
+    }
     let shorter: Vec<String> =
         distinct(&used.gone).iter().rev().take(6).map(|gone| format!("{} {}%", gone.human, gone.percent)).collect();
     if !shorter.is_empty() {

@@ -113,8 +113,9 @@ fn interval_lines(interval: &Interval) -> Vec<String> {
 /// The messages of a full table in a log.
 fn log_lines(log: &Log) -> Vec<String> {
     let source = printable(&log.source);
+    let remarks = words::log_remarks(log).into_iter().map(|remark| format!("kernel log: {remark}"));
     if log.messages == 0 {
-        return vec![format!("kernel log: no message of a full table in {source}")];
+        return std::iter::once(format!("kernel log: no message of a full table in {source}")).chain(remarks).collect();
     }
     let mut lines = vec![format!(
         "kernel log: {} messages of a full table in {source} (the kernel rate-limits this message)",
@@ -136,6 +137,7 @@ fn log_lines(log: &Log) -> Vec<String> {
             }
         }
     }
+    lines.extend(remarks);
     lines
 }
 

@@ -10,9 +10,10 @@ use crate::table::analysis::namespaces::fullest_other;
 use crate::table::analysis::profile::Profile;
 use crate::table::analysis::proposal::Calculation;
 use crate::table::analysis::status::{Alert, AlertLevel, AlertReason, Evictable, Status};
+use crate::table::model::log::{Log, LogMessage};
 use crate::table::model::reading::{Quantity, TableSource, Unread};
-use crate::table::view::{notrack, places};
-use crate::text::{duration_text, grouped, percent, size};
+use crate::table::view::{notrack, offline, places};
+use crate::text::{duration_text, grouped, percent, printable, size};
 
 /// The entries, the limit and the fill: `123 of 262,144 (0.05%)`.
 #[must_use]
@@ -64,7 +65,7 @@ fn reason(reason: AlertReason) -> String {
 pub fn source(source: &TableSource) -> String {
     match source {
         TableSource::Ctnetlink => "the kernel's table (ctnetlink)".to_owned(),
-        TableSource::File(path) => path.display().to_string(),
+        TableSource::File(path) | TableSource::Saved(path) => path.display().to_string(),
         TableSource::StandardInput => "standard input".to_owned(),
         TableSource::Nothing => "nothing".to_owned(),
     }
@@ -84,6 +85,11 @@ pub fn unread_facts(unread: &Unread) -> Cow<'static, str> {
         Unread::ExactTable => "the exact table".into(),
         Unread::Entries(count) => format!("{count} entries").into(),
         Unread::Lines { count, .. } => format!("{count} lines of the file").into(),
+        Unread::Excerpt { entries, shown } => format!("{} entries", grouped(shown - entries)).into(),
+        Unread::BeforeEvents(_) => "the connections from before the first event".into(),
+        Unread::Answers(count) => format!("whether {} connections were answered", grouped(*count)).into(),
+        Unread::Addresses(count) => format!("the addresses of {} entries", grouped(*count)).into(),
+        Unread::Events(count) => format!("{} events", grouped(*count)).into(),
         Unread::SavedCounters => "the counters and the rate".into(),
     }
 }
@@ -111,9 +117,64 @@ pub fn unread_reason(unread: &Unread) -> Cow<'static, str> {
         Unread::ExactTable => "it changed while it was read: entries may be missing or counted twice".into(),
         Unread::Entries(_) => "they have an unknown form".into(),
         Unread::Lines { first, .. } => format!("they are no entries; the first is number {first}").into(),
-        Unread::SavedCounters => "a saved table does not have them".into(),
-        Unread::SavedLimit => "a saved table does not have it; --limit gives it".into(),
+        Unread::Excerpt { entries, shown } => format!(
+            "the file says that {} were shown, and has {}: the shares below are of these",
+            grouped(*shown),
+            grouped(*entries)
+        )
+        .into(),
+        Unread::BeforeEvents(events) => {
+            format!("the file has {} events and no table: the entries below are those that they left", grouped(*events))
+                .into()
+        }
+        Unread::Answers(_) => "their lines are cut off, or have a form that does not say it".into(),
+        Unread::Addresses(_) => "somebody has made them unreadable; the lists of addresses leave them out".into(),
+        Unread::Events(_) => "more connections were open at once than are kept".into(),
+        Unread::SavedCounters => "a saved table does not have them; --stat gives the counters".into(),
+        Unread::SavedLimit => "a saved table does not have it; --limit or --sysctl gives it".into(),
     }
+}
+
+/// The moment of a message: `at Nov 20 22:30:22`, `123.5 s after the boot`.
+#[must_use]
+pub fn moment(message: &LogMessage) -> String {
+    match (&message.time, message.since_boot) {
+        (Some(time), _) => format!("at {}", printable(time)),
+        (None, Some(micros)) => format!("{} s after the boot", micros / 1_000_000),
+        (None, None) => "at an unknown time".to_owned(),
+    }
+}
+
+/// What a log says beside its messages of a full table.
+#[must_use]
+pub fn log_remarks(log: &Log) -> Vec<String> {
+    let mut remarks = Vec::new();
+    if let Some(full) = &log.expectations {
+        remarks.push(format!(
+            "{} of a full table of expectations, the last {}: raise nf_conntrack_expect_max (the helpers of FTP, SIP \
+             and the like wait there for connections)",
+            counted(full.messages, "message"),
+            moment(&full.last)
+        ));
+    }
+    if log.suppressed > 0 {
+        remarks.push(format!(
+            "{} of the network not printed, because there were too many (`callbacks suppressed`); some may be of a full table",
+            counted(log.suppressed, "message")
+        ));
+    }
+    if let Some(example) = &log.example {
+        remarks.push(format!(
+            "{} with the words of a full table not counted, because another program wrote it or its form is unknown: {}",
+            counted(log.not_understood, "line"),
+            printable(example)
+        ));
+    }
+    remarks
+}
+
+fn counted(count: u64, word: &str) -> String {
+    format!("{} {word}{}", grouped(count), if count == 1 { "" } else { "s" })
 }
 
 /// The word for a verdict that a diagnosis begins with.
@@ -135,6 +196,11 @@ pub fn verdict(verdict: Health) -> &'static str {
 /// The verdict in a sentence.
 #[must_use]
 pub fn summary(diagnosis: &Diagnosis) -> String {
+    let saved = offline::summary(diagnosis, &occupancy(&diagnosis.status));
+    format!("{}{}", offline::lead(diagnosis), saved.unwrap_or_else(|| live_summary(diagnosis)))
+}
+
+fn live_summary(diagnosis: &Diagnosis) -> String {
     let profile = diagnosis.profile.as_ref();
     let occupancy = occupancy(&diagnosis.status);
     match diagnosis.verdict {
@@ -353,6 +419,7 @@ pub fn calculation(calculation: &Calculation) -> String {
             share * 100.0,
             grouped(*stay)
         ),
+        Calculation::OneSource(opened) => offline::one_source(opened),
         Calculation::Kept { limit } => format!("the limit of {} is large enough and stays", grouped(*limit)),
         Calculation::Fits { stay, room, limit } => {
             format!("2 x {} = {} fits into the limit of {}", grouped(*stay), grouped(*room), grouped(*limit))

@@ -1,99 +1,81 @@
-//! Reads what `journalctl -o json` and `journalctl -o export` print.
+//! Reads the journal's records: `journalctl -o json`, `json-pretty`, `json-sse`, `json-seq`, `export` and `verbose`; and
+//! the JSON of log collectors and container runtimes.
 
 use std::io;
 
-use crate::table::model::log::{Log, LogMessage};
+use crate::table::model::log::Log;
 use crate::table::source::lines::Text;
-use crate::table::source::log::{FullTable, LogForm};
-use crate::text::utc;
+use crate::table::source::log::record::{Record, take};
+use crate::table::source::log::{LogForm, lines, message, time};
 
-/// The row of `journalctl -o json`: an object a line.
-pub const JSON: LogForm = LogForm {
-    name: "journal-json",
-    recognises: |beginning| beginning.trim_ascii_start().starts_with(b"{"),
-    read: read_json,
-};
+/// The row of JSON: an object a line, or one over several lines.
+pub const JSON: LogForm = LogForm { name: "journal-json", recognises: is_json, read: read_json };
 
 /// The row of `journalctl -o export`: `FIELD=text` a line, and a blank line ends a record.
 pub const EXPORT: LogForm =
-    LogForm { name: "journal-export", recognises: |beginning| beginning.starts_with(b"__CURSOR="), read: read_export };
+    LogForm { name: "journal-export", recognises: |beginning| beginning.starts_with(b"__CURSOR="), read: read_fields };
 
-/// The fields of a record that are read.
-#[derive(Default)]
-struct Record {
-    transport: Option<String>,
-    message: Option<String>,
-    real: Option<String>,
-    since_boot: Option<String>,
+/// The row of `journalctl -o verbose`: the time in a line, and below it the fields.
+pub const VERBOSE: LogForm = LogForm { name: "journal-verbose", recognises: is_verbose, read: read_fields };
+
+/// The longest object that is read.
+const LONGEST: usize = 64 << 10;
+
+fn is_json(beginning: &[u8]) -> bool {
+    let text = beginning.trim_ascii_start();
+    let text = text.strip_prefix(b"\x1e").or_else(|| text.strip_prefix(b"data: ")).unwrap_or(text);
+    text.starts_with(b"{") || text.strip_prefix(b"[").is_some_and(|rest| rest.trim_ascii_start().starts_with(b"{"))
 }
 
-impl Record {
-    /// The place of the field `name`, if it is one of these.
-    fn field(&mut self, name: &str) -> Option<&mut Option<String>> {
-        match name {
-            "_TRANSPORT" => Some(&mut self.transport),
-            "MESSAGE" => Some(&mut self.message),
-            "__REALTIME_TIMESTAMP" => Some(&mut self.real),
-            "_SOURCE_MONOTONIC_TIMESTAMP" => Some(&mut self.since_boot),
-            _ => None,
-        }
-    }
-
-    /// The message of a full table, if the record is the kernel's and is one.
-    fn message(self) -> Option<LogMessage> {
-        let text = self.message?;
-        let FullTable { namespace, .. } = FullTable::begins(&text)?;
-        if self.transport.is_some_and(|transport| transport != "kernel") {
-            return None;
-        }
-        let micros = self.real.and_then(|real| real.parse::<i64>().ok());
-        let time = micros.map(|micros| utc(micros.div_euclid(1_000_000)));
-        let since_boot = self.since_boot.and_then(|micros| micros.parse().ok());
-        Some(LogMessage { time, since_boot, namespace, text: text.trim_end().to_owned() })
-    }
+fn is_verbose(beginning: &[u8]) -> bool {
+    let mut lines = beginning.split(|byte| *byte == b'\n').filter(|line| !line.starts_with(b"-- "));
+    let is_head =
+        lines.next().is_some_and(|line| line.ends_with(b"]") && memchr::memmem::find(line, b" [s=").is_some());
+    is_head && lines.next().is_some_and(|line| line.starts_with(b"    "))
 }
 
 fn read_json(text: &mut Text<'_>, log: &mut Log) -> io::Result<()> {
+    let mut object = Vec::new();
     while let Some(line) = text.next_line()? {
-        let line = String::from_utf8_lossy(line);
-        // Most records are about something else, and parsing them would be slow.
-        if line.contains("table full") {
-            if let Some(message) = json_record(&line).and_then(Record::message) {
-                log.push(message);
-            }
+        let line = line.trim_ascii();
+        let is_alone = object.is_empty() && (line.ends_with(b"}") || !is_json(line));
+        if object.len() + line.len() <= LONGEST {
+            object.extend_from_slice(line);
+        }
+        // In an object over several lines a bracket alone ends it; those within it are followed by more.
+        if is_alone || matches!(line, b"}" | b"}," | b"}]") {
+            take_json(&object, log);
+            object.clear();
         }
     }
+    take_json(&object, log);
     Ok(())
 }
 
-fn json_record(line: &str) -> Option<Record> {
-    let fields: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).ok()?;
-    let mut record = Record::default();
-    for (name, value) in fields {
-        if let (Some(field), serde_json::Value::String(text)) = (record.field(&name), value) {
-            *field = Some(text);
-        }
+fn take_json(text: &[u8], log: &mut Log) {
+    // Most records are about something else, and parsing them would be slow.
+    if !message::may_have_words(text) {
+        return;
     }
-    Some(record)
+    // Lines of other programs may stand between the records.
+    lines::take(&String::from_utf8_lossy(text), None, log);
 }
 
-fn read_export(text: &mut Text<'_>, log: &mut Log) -> io::Result<()> {
+fn read_fields(text: &mut Text<'_>, log: &mut Log) -> io::Result<()> {
     let mut record = Record::default();
     while let Some(line) = text.next_line()? {
         let line = String::from_utf8_lossy(line);
-        if line.is_empty() {
-            if let Some(message) = std::mem::take(&mut record).message() {
-                log.push(message);
-            }
-        } else if let Some((name, text)) = line.split_once('=') {
-            if let Some(field) = record.field(name) {
-                *field = Some(text.to_owned());
-            }
+        let head = (line.ends_with(']') && !line.starts_with(' ')).then(|| time::calendar(&line)).flatten();
+        if let Some((time, _)) = head {
+            take(std::mem::take(&mut record), log);
+            record.time = Some(time);
+        } else if line.is_empty() {
+            take(std::mem::take(&mut record), log);
+        } else if let Some((name, text)) = line.trim_start().split_once('=') {
+            record.take(name, text.to_owned());
         }
     }
     // The last record may lack its blank line.
-    if let Some(message) = record.message() {
-        log.push(message);
-    }
+    take(record, log);
     Ok(())
 }

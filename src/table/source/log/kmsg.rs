@@ -8,7 +8,8 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::table::model::log::{Log, LogMessage};
 use crate::table::source::lines::Text;
-use crate::table::source::log::{FullTable, LogForm};
+use crate::table::source::log::message::{self, Kind};
+use crate::table::source::log::{LogForm, line};
 use crate::text::utc;
 
 /// The row of saved records.
@@ -22,20 +23,30 @@ const RECORD: usize = 16 << 10;
 
 /// The messages in the kernel's log, which is read to its present end and left as it is.
 pub fn kernel() -> io::Result<Log> {
-    let kmsg = rustix::fs::open(KMSG, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())?;
     let boot = boot_time();
     let mut log = Log::new(KMSG);
+    records(|record| take(record, Some(boot), &mut log))?;
+    Ok(log)
+}
+
+/// The records of the messages in the kernel's log, a line each, as [`FORM`] reads them.
+pub fn messages() -> io::Result<Vec<String>> {
+    let mut messages = Vec::new();
+    records(|record| messages.extend(record.lines().next().map(str::to_owned)))?;
+    Ok(messages)
+}
+
+/// Gives each record of the kernel's log that may have a message to `each`.
+fn records(mut each: impl FnMut(&str)) -> io::Result<()> {
+    let kmsg = rustix::fs::open(KMSG, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())?;
     let mut buffer = vec![0; RECORD];
     loop {
         match rustix::io::read(&kmsg, &mut buffer[..]) {
-            Ok(0) | Err(Errno::AGAIN) => return Ok(log),
+            Ok(0) | Err(Errno::AGAIN) => return Ok(()),
             Ok(length) => {
                 let record = &buffer[..length];
-                let words: &[u8] = b"table full";
-                if record.windows(words.len()).any(|window| window == words) {
-                    if let Some(message) = record_message(&String::from_utf8_lossy(record), Some(boot)) {
-                        log.push(message);
-                    }
+                if message::may_have_words(record) {
+                    each(&String::from_utf8_lossy(record));
                 }
             }
             // EPIPE: the record was overwritten before it was read; the next read gives the oldest one left.
@@ -56,7 +67,13 @@ pub fn since_boot() -> u64 {
     u64::try_from(clock_gettime(ClockId::Monotonic).tv_sec).unwrap_or(0).saturating_mul(1_000_000)
 }
 
+/// The first line of a log that `conntrack-sysctl collect` has saved.
+pub const HEAD: &str = "# records of /dev/kmsg";
+
 fn recognises(beginning: &[u8]) -> bool {
+    if beginning.starts_with(HEAD.as_bytes()) {
+        return true;
+    }
     let Some(end) = beginning.iter().position(|byte| *byte == b';') else { return false };
     let mut fields = beginning[..end].split(|byte| *byte == b',');
     (0..3).all(|_| fields.next().is_some_and(|field| !field.is_empty() && field.iter().all(u8::is_ascii_digit)))
@@ -65,19 +82,30 @@ fn recognises(beginning: &[u8]) -> bool {
 /// Reads saved records, whose boot is not known.
 fn read(text: &mut Text<'_>, log: &mut Log) -> io::Result<()> {
     while let Some(line) = text.next_line()? {
-        if let Some(message) = record_message(&String::from_utf8_lossy(line), None) {
-            log.push(message);
+        if message::may_have_words(line) {
+            take(&String::from_utf8_lossy(line), None, log);
         }
     }
     Ok(())
 }
 
+fn take(record: &str, boot: Option<i64>, log: &mut Log) {
+    match record_message(record, boot) {
+        Some((kind, message)) => {
+            line::push(&kind, message, 1, log);
+        }
+        None if record.contains("conntrack") => log.misunderstand(record),
+        None => {}
+    }
+}
+
 /// The message in one record; `boot` is the time of the boot, in seconds since 1970.
 #[must_use]
-pub fn record_message(record: &str, boot: Option<i64>) -> Option<LogMessage> {
+pub fn record_message(record: &str, boot: Option<i64>) -> Option<(Kind, LogMessage)> {
     let (prefix, text) = record.split_once(';')?;
     let text = text.lines().next()?;
-    let FullTable { namespace, .. } = FullTable::begins(text)?;
+    let kind = message::begins(text)?.kind;
+    let namespace = if let Kind::Full { namespace } = kind { namespace } else { None };
     let mut fields = prefix.split(',');
     let priority: u32 = fields.next()?.parse().ok()?;
     // The number above the three bits of the level is the facility: 0 is the kernel, and no program can write that.
@@ -87,5 +115,5 @@ pub fn record_message(record: &str, boot: Option<i64>) -> Option<LogMessage> {
     let since_boot: u64 = fields.nth(1)?.parse().ok()?;
     let seconds = i64::try_from(since_boot / 1_000_000).ok();
     let time = boot.zip(seconds).map(|(boot, seconds)| utc(boot.saturating_add(seconds)));
-    Some(LogMessage { time, since_boot: Some(since_boot), namespace, text: text.to_owned() })
+    Some((kind, LogMessage { time, since_boot: Some(since_boot), namespace, text: text.to_owned() }))
 }

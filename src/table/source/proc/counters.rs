@@ -22,9 +22,7 @@ const DEAD: [&str; 5] = ["new", "ignore", "delete", "delete_list", "searched"];
 pub fn statistics(text: &str) -> Option<Counters> {
     let mut lines = text.lines();
     let heads: Vec<&str> = lines.next()?.split_whitespace().collect();
-    if heads.first() != Some(&"entries") {
-        return None;
-    }
+    is_head(text.lines().next()?).then_some(())?;
     let mut counters = Counters::default();
     for line in lines {
         let row: Option<Vec<u64>> = line.split_whitespace().map(|word| u64::from_str_radix(word, 16).ok()).collect();
@@ -46,7 +44,16 @@ pub fn statistics(text: &str) -> Option<Counters> {
     Some(counters)
 }
 
-fn current_name(name: &str) -> &str {
+/// Whether a line has the heads of these columns.
+#[must_use]
+pub fn is_head(line: &str) -> bool {
+    let mut words = line.split_whitespace();
+    words.next() == Some("entries") && words.any(|word| word == "found")
+}
+
+/// Today's name of the counter `name`.
+#[must_use]
+pub fn current_name(name: &str) -> &str {
     RENAMED.iter().find(|(old, _)| *old == name).map_or(name, |(_, new)| new)
 }
 

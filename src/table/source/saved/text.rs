@@ -1,68 +1,272 @@
 //! Reads the text of conntrack(8) with or without `-o extended`, `/proc/net/nf_conntrack`, and `/proc/net/ip_conntrack`
 //! of old kernels.
+//!
+//! Other programs may have put their own words before each line (`grep -n`, `kubectl logs`, a journal), and a terminal or a
+//! mail may have wrapped or cut it.
 
 use std::io;
-use std::net::IpAddr;
 
-use crate::table::model::entry::{Marks, ProtocolState, TableEntry, has_ports};
+use memchr::memmem;
+
+use crate::table::model::entry::ProtocolState;
 use crate::table::source::lines::Text;
-use crate::table::source::saved::{Entries, SavedForm};
+use crate::table::source::saved::draft::{Address, Draft, is_protocol_name, number};
+use crate::table::source::saved::{Entries, Event, SavedForm};
 
 /// The row, which recognises any text.
 pub const FORM: SavedForm = SavedForm { name: "text", recognises: |_| true, read };
 
+/// The row of what `conntrack -E` prints.
+pub const EVENTS: SavedForm = SavedForm {
+    name: "events",
+    recognises: |beginning| EVENT_WORDS.iter().any(|(word, _)| memmem::find(beginning, word).is_some()),
+    read,
+};
+
+/// The words that `conntrack -E` puts before an entry.
+const EVENT_WORDS: [(&[u8], Event); 3] =
+    [(b"[NEW] ", Event::Kept), (b"[UPDATE] ", Event::Kept), (b"[DESTROY] ", Event::Gone)];
+
+/// The longest entry that is put together from several lines.
+const LONGEST: usize = 4096;
+
 fn read(text: &mut Text<'_>, entries: &mut Entries<'_>) -> io::Result<()> {
     let mut number = 0;
+    let mut open = Open::default();
+    let mut plain = Vec::new();
     while let Some(line) = text.next_line()? {
         number += 1;
-        let line = String::from_utf8_lossy(line);
-        // conntrack(8) prints its version and a count at the end, to another stream that may have been saved too.
-        if !line.trim().is_empty() && !line.starts_with("conntrack v") {
-            entries.take(number, entry(&line));
-        }
+        open.line(number, without_colours(line, &mut plain), entries);
     }
+    open.close(entries);
     Ok(())
 }
 
-/// The entry in a line.
-fn entry(line: &str) -> Option<TableEntry> {
-    let mut words = line.split_ascii_whitespace().peekable();
-    // The extended form and /proc/net/nf_conntrack begin with the family and its number.
-    if words.next_if(|word| matches!(*word, "ipv4" | "ipv6")).is_some() {
-        words.next()?.parse::<u16>().ok()?;
+/// `line` without the codes by which a terminal colours it.
+fn without_colours<'a>(line: &'a [u8], plain: &'a mut Vec<u8>) -> &'a [u8] {
+    if memchr::memchr(0x1b, line).is_none() {
+        return line;
     }
-    let _name = words.next()?;
-    let protocol = words.next()?.parse().ok()?;
-    let remaining = words.next_if(|word| word.bytes().all(|byte| byte.is_ascii_digit()));
-    let remaining = remaining.and_then(|seconds| seconds.parse().ok());
-    let state =
-        words.next_if(|word| word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_' || byte == b'2'));
-    let (mut source, mut destination, mut port, mut zone) = (None::<IpAddr>, None::<IpAddr>, None, None);
-    let mut marks = Marks { replied: true, ..Marks::default() };
-    for word in words {
-        match word.split_once('=') {
-            // The first of each is of the direction that opened the connection, the second of the reply.
-            Some(("src", text)) => source = source.or(Some(text.parse().ok()?)),
-            Some(("dst", text)) => destination = destination.or(Some(text.parse().ok()?)),
-            Some(("dport", text)) => port = port.or(Some(text.parse().ok()?)),
-            Some(("zone" | "zone-orig", text)) => zone = zone.or(Some(text.parse().ok()?)),
-            Some(_) => {}
-            None => match word {
-                "[UNREPLIED]" => marks.replied = false,
-                "[ASSURED]" => marks.assured = true,
-                "[OFFLOAD]" | "[HW_OFFLOAD]" => marks.offloaded = true,
-                _ => {}
-            },
+    plain.clear();
+    let mut rest = line.iter();
+    while let Some(byte) = rest.next() {
+        if *byte == 0x1b {
+            // ESC, `[`, parameters, and a letter.
+            rest.by_ref().skip(1).find(|byte| byte.is_ascii_alphabetic());
+        } else {
+            plain.push(*byte);
         }
     }
-    Some(TableEntry {
-        protocol,
-        state: state.and_then(|name| ProtocolState::named(protocol, name)),
-        remaining: remaining.filter(|_| !marks.offloaded),
-        source: source?,
-        destination: destination?,
-        port: port.filter(|_| has_ports(protocol)),
-        zone: zone.unwrap_or(0),
-        marks,
-    })
+    plain
+}
+
+/// The entry whose lines may go on.
+#[derive(Default)]
+struct Open {
+    /// The number of its first line; 0: there is none.
+    number: u64,
+    text: Vec<u8>,
+    draft: Option<Flow>,
+}
+
+impl Open {
+    fn line(&mut self, number: u64, line: &[u8], entries: &mut Entries<'_>) {
+        if let Some(flow) = Flow::of(line) {
+            self.close(entries);
+            self.start(number, line, Some(flow));
+        } else if is_start(line) {
+            self.close(entries);
+            self.start(number, line, None);
+        } else if self.number > 0 && is_continuation(line) && self.text.len() + line.len() < LONGEST {
+            // A terminal wraps within a word, a mail between two.
+            if goes_on(line) {
+                self.text.push(b' ');
+            }
+            self.text.extend_from_slice(line);
+            self.draft = Flow::of(&self.text);
+        } else {
+            self.close(entries);
+            if let Some(shown) = trailer(line) {
+                entries.shown(shown);
+            } else if !line.trim_ascii().is_empty() && memmem::find(line, b"conntrack v").is_none() {
+                entries.take(number, None);
+            }
+        }
+    }
+
+    fn start(&mut self, number: u64, line: &[u8], flow: Option<Flow>) {
+        self.number = number;
+        self.text.clear();
+        self.text.extend_from_slice(line);
+        self.draft = flow;
+    }
+
+    fn close(&mut self, entries: &mut Entries<'_>) {
+        if self.number == 0 {
+            return;
+        }
+        match self.draft.take() {
+            Some(Flow { event: Some(event), draft }) => entries.event(self.number, event, &draft),
+            Some(Flow { draft, .. }) => entries.draft(self.number, &draft),
+            None => entries.take(self.number, None),
+        }
+        self.number = 0;
+    }
+}
+
+/// The words that the second and later lines of an entry can begin with.
+const WORDS: [&[u8]; 23] = [
+    b"src=",
+    b"dst=",
+    b"sport=",
+    b"dport=",
+    b"[UNREPLIED]",
+    b"[ASSURED]",
+    b"[OFFLOAD]",
+    b"[HW_OFFLOAD]",
+    b"mark=",
+    b"use=",
+    b"zone=",
+    b"zone-orig=",
+    b"zone-reply=",
+    b"packets=",
+    b"bytes=",
+    b"secctx=",
+    b"id=",
+    b"labels=",
+    b"helper=",
+    b"delta-time=",
+    b"type=",
+    b"code=",
+    b"[start=",
+];
+
+fn goes_on(text: &[u8]) -> bool {
+    WORDS.iter().any(|word| text.starts_with(word))
+}
+
+fn is_continuation(line: &[u8]) -> bool {
+    line.split(u8::is_ascii_whitespace).any(goes_on)
+}
+
+/// Whether an entry begins in `line` whose addresses stand in the next one.
+fn is_start(line: &[u8]) -> bool {
+    let words: Vec<&[u8]> = words(line).take(7).collect();
+    let words = match &words[..] {
+        [b"ipv4" | b"ipv6", _, rest @ ..] => rest,
+        words => words,
+    };
+    matches!(words, [name, protocol, rest @ ..]
+        if rest.len() <= 2 && is_protocol_name(name) && number::<u8>(protocol).is_some())
+}
+
+/// The number in the line that conntrack(8) prints at the end.
+fn trailer(line: &[u8]) -> Option<u64> {
+    let end = memmem::find(line, b" flow entries have been shown")?;
+    let count = line[..end].rsplit(|byte| !byte.is_ascii_digit()).next()?;
+    std::str::from_utf8(count).ok()?.parse().ok()
+}
+
+fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty())
+}
+
+/// An entry, and what happened to it.
+struct Flow {
+    event: Option<Event>,
+    draft: Draft,
+}
+
+impl Flow {
+    /// The entry in a line that has its protocol and at least one address.
+    fn of(line: &[u8]) -> Option<Flow> {
+        let start = source_word(line)?;
+        let mut flow = Flow { event: None, draft: Draft::default() };
+        flow.head(&line[..start])?;
+        flow.draft.marks.replied = true;
+        let mut tuples = 0;
+        for word in line[start..].split(|byte| matches!(byte, b' ' | b'\t')) {
+            flow.draft.word(word, &mut tuples);
+        }
+        flow.draft.knows_answers = tuples > 1 || !flow.draft.marks.replied;
+        Some(flow)
+    }
+
+    /// Reads the words before the addresses, from the last to the first: the state, the remaining time, the protocol's
+    /// number and its name. Whatever stands before the name is another program's.
+    fn head(&mut self, head: &[u8]) -> Option<()> {
+        // The keys of GRE stand behind the remaining time in /proc: `timeout=600, stream_timeout=18000`.
+        let mut words = head.rsplit(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty()).peekable();
+        while words.next_if(|word| memchr::memchr(b'=', word).is_some()).is_some() {}
+        let is_state = |word: &[u8]| word.first().is_some_and(u8::is_ascii_uppercase);
+        let state = words.next_if(|word| is_state(word));
+        let last = words.next()?;
+        let before = words.next().unwrap_or_default();
+        let (protocol, remaining) = match number::<u32>(before) {
+            Some(protocol) => (protocol, Some(number(last)?)),
+            // An offloaded flow and a destroyed one have no time left, so that the name stands before the number.
+            None if before.last().is_some_and(u8::is_ascii_alphanumeric) => (number(last)?, None),
+            None => return None,
+        };
+        let draft = &mut self.draft;
+        draft.protocol = Some(u8::try_from(protocol).ok()?);
+        draft.remaining = remaining;
+        let state = state.and_then(|state| std::str::from_utf8(state).ok());
+        draft.state = state.and_then(|state| ProtocolState::named(draft.protocol?, state));
+        if memchr::memchr(b'[', head).is_some() {
+            self.event =
+                EVENT_WORDS.iter().find(|(word, _)| memmem::find(head, word).is_some()).map(|(_, event)| *event);
+        }
+        Some(())
+    }
+}
+
+/// The byte of the line at which its first `src=` starts.
+fn source_word(line: &[u8]) -> Option<usize> {
+    let mut from = 0;
+    loop {
+        let found = from + memmem::find(&line[from..], b"src=")?;
+        if found == 0 || matches!(line[found - 1], b' ' | b'\t') {
+            return Some(found);
+        }
+        from = found + 4;
+    }
+}
+
+impl Draft {
+    /// Takes a word of the addresses or behind them. `tuples` counts the directions that have begun.
+    fn word(&mut self, word: &[u8], tuples: &mut u32) {
+        match word.first() {
+            Some(b's') => {
+                if let Some(text) = word.strip_prefix(b"src=") {
+                    *tuples += 1;
+                    // The first of each is of the direction that opened the connection, the second of the reply.
+                    if *tuples == 1 {
+                        self.source = Some(Address::parse(text));
+                    }
+                } else if let (1, Some(text)) = (*tuples, word.strip_prefix(b"sport=")) {
+                    self.source_port = number(text);
+                }
+            }
+            Some(b'd') if *tuples == 1 => {
+                if let Some(text) = word.strip_prefix(b"dst=") {
+                    self.destination = Some(Address::parse(text));
+                } else if let Some(text) = word.strip_prefix(b"dport=") {
+                    self.port = number(text);
+                }
+            }
+            Some(b'z') => {
+                let text = word.strip_prefix(b"zone=").or_else(|| word.strip_prefix(b"zone-orig="));
+                self.zone = self.zone.or(text.and_then(number));
+            }
+            Some(b'i') if *tuples == 1 => self.number = word.strip_prefix(b"id=").and_then(number).or(self.number),
+            Some(b'[') => match word {
+                b"[UNREPLIED]" => self.marks.replied = false,
+                b"[ASSURED]" => self.marks.assured = true,
+                b"[OFFLOAD]" | b"[HW_OFFLOAD]" => self.marks.offloaded = true,
+                _ => {}
+            },
+            _ => {}
+        }
+    }
 }

@@ -1,23 +1,31 @@
-//! Reads the XML of conntrack(8) tag by tag (`__snprintf_xml` of `libnetfilter_conntrack`).
+//! Reads the XML of conntrack(8) tag by tag (`__snprintf_xml` of `libnetfilter_conntrack`), also that of events.
 
 use std::io;
-use std::net::IpAddr;
 
-use crate::table::model::entry::{Marks, ProtocolState, TableEntry, has_ports};
+use memchr::memmem;
+
+use crate::table::model::entry::ProtocolState;
 use crate::table::source::lines::Text;
-use crate::table::source::saved::{Entries, SavedForm};
+use crate::table::source::saved::draft::{Address, Draft, number};
+use crate::table::source::saved::{Entries, Event, SavedForm};
 
 /// The row.
-pub const FORM: SavedForm =
-    SavedForm { name: "xml", recognises: |beginning| beginning.trim_ascii_start().starts_with(b"<"), read };
+pub const FORM: SavedForm = SavedForm {
+    name: "xml",
+    recognises: |beginning| [&b"<conntrack>"[..], b"<flow"].iter().any(|tag| memmem::find(beginning, tag).is_some()),
+    read,
+};
 
 fn read(text: &mut Text<'_>, entries: &mut Entries<'_>) -> io::Result<()> {
     let mut flow = Flow::default();
     let mut number = 0;
     while let Some(token) = text.until(b'>')? {
-        if let Some(ended) = flow.token(&String::from_utf8_lossy(token)) {
+        if let Some(Flow { event, draft, .. }) = flow.token(token) {
             number += 1;
-            entries.take(number, ended.entry());
+            match event {
+                Some(event) => entries.event(number, event, &draft),
+                None => entries.draft(number, &draft),
+            }
         }
     }
     Ok(())
@@ -27,17 +35,10 @@ fn read(text: &mut Text<'_>, entries: &mut Entries<'_>) -> io::Result<()> {
 #[derive(Default)]
 struct Flow {
     is_open: bool,
+    event: Option<Event>,
     direction: Direction,
-    protocol: Option<u8>,
     state: Option<String>,
-    remaining: Option<u32>,
-    source: Option<IpAddr>,
-    destination: Option<IpAddr>,
-    port: Option<u16>,
-    zone: Option<u16>,
-    is_unreplied: bool,
-    is_assured: bool,
-    is_offloaded: bool,
+    draft: Draft,
 }
 
 /// The direction that a `<meta>` is about, or the part that belongs to no direction.
@@ -52,74 +53,81 @@ enum Direction {
 impl Flow {
     /// Takes the text up to the next `>`, which is the content of an element and then a tag. Returns the flow, if the tag
     /// ends it.
-    fn token(&mut self, token: &str) -> Option<Flow> {
-        let (text, tag) = token.split_once('<').unwrap_or((token, ""));
-        let text = text.trim();
-        let name = tag.split([' ', '\t', '\n', '/']).next().unwrap_or("");
-        if name == "flow" {
-            *self = Flow { is_open: true, ..Flow::default() };
+    fn token(&mut self, token: &[u8]) -> Option<Flow> {
+        let start = memchr::memchr(b'<', token).unwrap_or(token.len());
+        let (text, tag) = (token[..start].trim_ascii(), token.get(start + 1..).unwrap_or_default());
+        let name = tag.split(|byte| byte.is_ascii_whitespace() || *byte == b'/').next().unwrap_or_default();
+        if name == b"flow" {
+            let draft = Draft { knows_answers: true, ..Draft::default() };
+            let event = attribute(tag, b" type=\"").map(|event| match event {
+                b"destroy" => Event::Gone,
+                _ => Event::Kept,
+            });
+            *self = Flow { is_open: true, event, draft, ..Flow::default() };
+            self.draft.marks.replied = true;
             return None;
         }
         if !self.is_open {
             return None;
         }
-        match tag.strip_prefix('/') {
-            Some("flow") => return Some(std::mem::take(self)),
-            Some(name) => self.element(name.trim_end(), text),
+        match tag.strip_prefix(b"/") {
+            Some(b"flow") => return Some(std::mem::take(self).ended()),
+            Some(name) => self.element(name.trim_ascii_end(), text),
             None => self.opening(name, tag),
         }
         None
     }
 
-    fn opening(&mut self, name: &str, tag: &str) {
+    fn opening(&mut self, name: &[u8], tag: &[u8]) {
         match name {
-            "meta" => {
-                self.direction = match attribute(tag, "direction") {
-                    Some("original") => Direction::Original,
-                    Some("reply") => Direction::Reply,
+            b"meta" => {
+                self.direction = match attribute(tag, b" direction=\"") {
+                    Some(b"original") => Direction::Original,
+                    Some(b"reply") => Direction::Reply,
                     _ => Direction::Independent,
                 };
             }
-            "layer4" if self.direction == Direction::Original => {
-                self.protocol = attribute(tag, "protonum").and_then(|number| number.parse().ok());
+            b"layer4" if self.direction == Direction::Original => {
+                self.draft.protocol = attribute(tag, b" protonum=\"").and_then(number);
             }
-            "unreplied" => self.is_unreplied = true,
-            "assured" => self.is_assured = true,
-            "offload" | "hw_offload" => self.is_offloaded = true,
+            b"unreplied" => self.draft.marks.replied = false,
+            b"assured" => self.draft.marks.assured = true,
+            b"offload" | b"hw_offload" => self.draft.marks.offloaded = true,
             _ => {}
         }
     }
 
-    fn element(&mut self, name: &str, text: &str) {
+    fn element(&mut self, name: &[u8], text: &[u8]) {
+        let draft = &mut self.draft;
         match (self.direction, name) {
-            (Direction::Original, "src") => self.source = text.parse().ok(),
-            (Direction::Original, "dst") => self.destination = text.parse().ok(),
-            (Direction::Original, "dport") => self.port = text.parse().ok(),
-            (Direction::Original, "zone") => self.zone = self.zone.or(text.parse().ok()),
-            (Direction::Independent, "zone") => self.zone = text.parse().ok(),
-            (Direction::Independent, "state") => self.state = Some(text.to_owned()),
-            (Direction::Independent, "timeout") => self.remaining = text.parse().ok(),
+            (Direction::Original, b"src") => draft.source = Some(Address::parse(text)),
+            (Direction::Original, b"dst") => draft.destination = Some(Address::parse(text)),
+            (Direction::Original, b"sport") => draft.source_port = number(text),
+            (Direction::Original, b"dport") => draft.port = number(text),
+            (Direction::Original, b"zone") => draft.zone = draft.zone.or(number(text)),
+            (Direction::Independent, b"zone") => draft.zone = number(text),
+            (Direction::Independent, b"state") => self.state = Some(String::from_utf8_lossy(text).into_owned()),
+            (Direction::Independent, b"timeout") => draft.remaining = number(text),
+            (Direction::Independent, b"id") => draft.number = number(text),
             _ => {}
         }
     }
 
-    /// The entry; None: the flow lacks the protocol or an address.
-    fn entry(self) -> Option<TableEntry> {
-        let protocol = self.protocol?;
-        Some(TableEntry {
-            protocol,
-            state: self.state.and_then(|name| ProtocolState::named(protocol, &name)),
-            remaining: self.remaining.filter(|_| !self.is_offloaded),
-            source: self.source?,
-            destination: self.destination?,
-            port: self.port.filter(|_| has_ports(protocol)),
-            zone: self.zone.unwrap_or(0),
-            marks: Marks { replied: !self.is_unreplied, assured: self.is_assured, offloaded: self.is_offloaded },
-        })
+    fn ended(mut self) -> Flow {
+        const TCP: u8 = crate::table::model::entry::TCP;
+        let Flow { draft, state, .. } = &mut self;
+        draft.state = draft.protocol.zip(state.as_deref()).and_then(|(protocol, state)| {
+            // conntrack 1.4.7 names the states of all protocols by TCP's names: the number is right.
+            let by_number =
+                || (0..=9).find(|number| ProtocolState::numbered(TCP, *number).is_some_and(|own| own.name() == state));
+            ProtocolState::named(protocol, state).or_else(|| ProtocolState::numbered(protocol, by_number()?))
+        });
+        self
     }
 }
 
-fn attribute<'a>(tag: &'a str, name: &str) -> Option<&'a str> {
-    let (_, rest) = tag.split_once(&format!("{name}=\""))?;
-    rest.split_once('"').map(|(value, _)| value)
+/// The value of the attribute that begins with `start`, which ends with its quotation mark.
+fn attribute<'a>(tag: &'a [u8], start: &[u8]) -> Option<&'a [u8]> {
+    let value = &tag[memmem::find(tag, start)? + start.len()..];
+    value.split(|byte| *byte == b'"').next()
 }

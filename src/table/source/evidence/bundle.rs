@@ -1,0 +1,95 @@
+//! Finds the saved files of one machine in a directory: one that `conntrack-sysctl collect` made, or the report of sos.
+//!
+//! Somebody else made the directory. So no link is followed, only plain files count, and the search is bounded.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The files that were found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bundle {
+    /// The table.
+    pub table: PathBuf,
+    /// The sysctls.
+    pub sysctls: Option<PathBuf>,
+    /// The counters.
+    pub statistics: Option<PathBuf>,
+    /// The log.
+    pub log: Option<PathBuf>,
+}
+
+/// The files that have each kind of evidence, by the end of their path, the best first. `*` at the end stands for any rest of
+/// a name.
+const TABLES: [&str; 8] = [
+    "table.txt",
+    "conntrack_-L_-o_extended",
+    "conntrack_-L*",
+    "proc/net/nf_conntrack",
+    "proc/net/ip_conntrack",
+    "nf_conntrack",
+    "conntrack-L*",
+    "conntrack.txt",
+];
+const SYSCTLS: [&str; 4] = ["sysctl.txt", "kernel/sysctl_-a", "sysctl_-a*", "sysctl-a*"];
+const STATISTICS: [&str; 4] = ["stat.txt", "conntrack_-S*", "proc/net/stat/nf_conntrack", "conntrack-S*"];
+const LOGS: [&str; 9] = [
+    "log.txt",
+    "kernel/dmesg_-T*",
+    "kernel/dmesg",
+    "dmesg*",
+    "var/log/kern.log",
+    "var/log/messages",
+    "var/log/syslog",
+    "logs/journalctl_--no-pager*",
+    "journalctl*",
+];
+
+/// The files that are looked at. A report of sos has some 10,000.
+const MOST: usize = 100_000;
+/// The depth of directories that are looked into.
+const DEPTH: usize = 10;
+
+/// The evidence below `directory`.
+pub fn find(directory: &Path) -> io::Result<Bundle> {
+    let mut files = Vec::new();
+    walk(directory, 0, &mut files)?;
+    files.sort();
+    let find = |patterns: &[&str]| {
+        let of =
+            |pattern: &&str| files.iter().find(|file| ends_with(file.strip_prefix(directory).unwrap_or(file), pattern));
+        patterns.iter().find_map(of).cloned()
+    };
+    let Some(table) = find(&TABLES) else {
+        let expected = "no saved table is in it; expected a directory that `conntrack-sysctl collect` made, the report of \
+                        sos, or files with names such as conntrack_-L, sysctl_-a and dmesg";
+        return Err(io::Error::new(io::ErrorKind::InvalidData, expected));
+    };
+    Ok(Bundle { table, sysctls: find(&SYSCTLS), statistics: find(&STATISTICS), log: find(&LOGS) })
+}
+
+fn walk(directory: &Path, depth: usize, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let Ok(entry) = entry else { continue };
+        if files.len() >= MOST {
+            break;
+        }
+        match entry.file_type() {
+            Ok(kind) if kind.is_file() => files.push(entry.path()),
+            // A directory that cannot be read hides its files only. The tables of other namespaces are not this one.
+            Ok(kind) if kind.is_dir() && depth < DEPTH && entry.file_name() != "namespaces" => {
+                let _ = walk(&entry.path(), depth + 1, files);
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Whether the last parts of `path` are those of `pattern`.
+fn ends_with(path: &Path, pattern: &str) -> bool {
+    let Some(start) = pattern.strip_suffix('*') else { return path.ends_with(pattern) };
+    let (directory, name) = start.rsplit_once('/').unwrap_or(("", start));
+    path.file_name().is_some_and(|own| own.to_string_lossy().starts_with(name))
+        && path.parent().is_some_and(|parent| directory.is_empty() || parent.ends_with(directory))
+}
