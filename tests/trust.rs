@@ -133,8 +133,8 @@ privileged!(another_writer_in_between_is_not_overwritten, || {
         }
         let script = format!(
             "cat > /mnt/request
-             strace -qq -o /dev/null -e inject={call}:delay_enter=600000:when=1 $BIN apply /mnt/request > /mnt/report & sleep 0.3
-             echo '# theirs' > {FILE}; wait $!; cat /mnt/report"
+             strace -qq -o /dev/null -e inject={call}:delay_enter=600000:when=1 $BIN apply /mnt/request > /mnt/report &
+             until ls -A /etc/sysctl.d | grep -q tmp; do sleep 0.02; done; echo '# theirs' > {FILE}; wait $!; cat /mnt/report"
         );
         let ended = world.try_sh(&script, &request(240));
         let failure = ended.report().failure.unwrap_or_else(|| panic!("{}", ended.stdout));
