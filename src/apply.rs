@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, Kind};
 use crate::host::{
-    Kernel, Restored, Root, Traces, failure_kind, initrd_made, keep_copy, make_initrd, remove_directories, replace,
-    restore,
+    Kernel, Restored, Root, Traces, failure_kind, initrd_made, keep_copy, leads_nowhere, make_initrd,
+    remove_directories, replace, restore,
 };
 use crate::kernel::catalog::{BUCKETS, Name};
 use crate::plan::{Plan, Step, Target};
@@ -372,6 +372,7 @@ fn cannot_replace(path: &Path, error: &io::Error) -> Failure {
         io::ErrorKind::ResourceBusy if error.raw_os_error().is_none() => "run again",
         io::ErrorKind::ResourceBusy => "something is mounted over that file alone: change it where it comes from",
         io::ErrorKind::Unsupported => "take these flags off with `chattr`, or edit the file yourself",
+        _ if leads_nowhere(error) => "put a directory in the place of the link or file that stands on the way",
         _ => "see the file system's state",
     };
     Failure::new(failure_kind(error), format!("`{}` could not be written: {error}", path.display())).hint(hint)

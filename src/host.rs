@@ -31,7 +31,7 @@ pub use origin::origin;
 pub use promise::{Keeper, kept_promise, write_bundle};
 pub(crate) use replace::remove_directories;
 pub use replace::{Restored, Traces, keep_copy, replace, restore, sweep};
-pub use root::Root;
+pub use root::{Root, leads_nowhere};
 pub use walk::Resolved;
 
 /// The path of the root of a run that is given as `path`: `/`, if that is the machine's own root by another name, such as

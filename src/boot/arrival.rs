@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use super::doubt::{Doubt, Reason};
 use super::kernels::{self, Kernel};
 use super::modprobe::{Configuration, Modprobe, Outcome};
-use super::parameters::{CMDLINE, Parameter, parameters_on_command_line};
+use super::parameters::{self, CMDLINE, Parameter, parameters_on_command_line};
 use super::systems::{Early, ModuleLists, Stage, System};
 use super::udev::{self, Rerun};
 use crate::formats::kernel_arguments;
@@ -222,7 +222,14 @@ fn of_module(tree: &Tree, modprobe: &Modprobe, rules: &udev::Arriving, system: &
     } else {
         under(REASSEMBLY).arrival
     };
-    Coming { reassembly, ..conntrack }
+    let mut doubts = conntrack.doubts;
+    let missing = kernel.missing(tree, CONNTRACK).filter(|_| conntrack.never.is_none());
+    doubts.extend(missing.map(|file| Doubt::of_file(Reason::NoModule, &file).detail(CONNTRACK)));
+    doubts.extend(parameters::alias_file(tree).map(|file| {
+        let remedy = Some("give it a name that ends in `.conf`, or remove it".to_owned());
+        Doubt { remedy, ..Doubt::of_file(Reason::UnknownVersion, &file).detail("modprobe") }
+    }));
+    Coming { reassembly, doubts, ..conntrack }
 }
 
 fn coming_under(tree: &Tree, modprobe: &Modprobe, rules: udev::Arriving, system: &System) -> Coming {

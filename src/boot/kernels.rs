@@ -81,6 +81,15 @@ impl Kernel<'_> {
         Some(needed)
     }
 
+    /// The first file of `module`, or of one that it needs, that its index lists although the file is gone. An image may have
+    /// the indexes alone.
+    pub(super) fn missing(&self, tree: &Tree, module: &str) -> Option<PathBuf> {
+        let files = depmod::files(&self.dependencies, module).into_iter().map(|file| self.directory.join(file));
+        let is_gone =
+            |file: &PathBuf| tree.get(file).is_none() && file.parent().is_some_and(|it| tree.get(it).is_some());
+        files.into_iter().find(is_gone)
+    }
+
     /// The pairs of pattern and module of its aliases.
     pub(super) fn aliases(&self) -> impl Iterator<Item = (&str, &str)> {
         depmod::aliases(&self.aliases)
@@ -210,6 +219,9 @@ pub(super) fn indexes(tree: &Tree, names: &BTreeSet<String>) -> Vec<Read> {
         let text = tree.text(&aliases);
         let meant = depmod::aliases(&text).map(|(_, module)| module).take(MOST_MEANT);
         reads.extend(of_modules(modules.clone(), names.iter().map(String::as_str).chain(OWN).chain(meant)));
+        let files = depmod::files(&dependencies, modules::CONNTRACK).into_iter().map(|file| directory.join(file));
+        let with_directory = files.flat_map(|file| [file.parent().map(Path::to_owned), Some(file)]);
+        reads.extend(with_directory.flatten().map(Read::Presence));
         if tree.get(modules).is_some() {
             // The index of aliases is the largest: it is searched only for names that no module has.
             let others = names.iter().filter(|name| depmod::needs(&dependencies, name).is_none());

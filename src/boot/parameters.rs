@@ -2,13 +2,15 @@
 //! and the kernel command line.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use crate::formats::kernel_arguments::{self, Argument};
+use crate::formats::modprobe_d;
 use crate::kernel::catalog::{BUCKETS, Key, MAX, Name, PREFIX};
 use crate::kernel::sizes::{MOST_BUCKETS, default_expectations, limit_for_hashsize, rounded_buckets};
 use crate::order::InOrder;
 use crate::sysctl_d::Write;
-use crate::tree::{Place, Read, Tree};
+use crate::tree::{Entry, Picked, Place, Read, Tree};
 
 /// The kernel command line.
 pub const CMDLINE: &str = "/proc/cmdline";
@@ -33,7 +35,27 @@ pub(in crate::boot) fn reads() -> [Read; 1] {
 
 /// The reads that the parameters of a module depend on.
 pub(in crate::boot) fn files() -> impl Iterator<Item = Read> {
-    Read::directories(&MODPROBE, ".conf")
+    let aliases = MODPROBE.iter().map(|path| Read::Mentions {
+        path: path.into(),
+        suffix: OF_ALIASES,
+        files: Picked::All,
+        words: OF_MODULES,
+    });
+    Read::directories(&MODPROBE, ".conf").chain(aliases)
+}
+
+/// The end of the names of files that kmod 28 and 30 read as well, and 34 does not.
+const OF_ALIASES: &str = ".alias";
+
+/// The words of lines that may be about connection tracking, or about a module that brings it.
+const OF_MODULES: &[&str] = &["conntrack", "nf_", "nft_", "xt_", "ip_vs", "openvswitch", "*"];
+
+/// A file of modprobe.d that only some versions of kmod read, with a line that matters.
+pub(in crate::boot) fn alias_file(tree: &Tree) -> Option<PathBuf> {
+    let files = MODPROBE.iter().flat_map(|directory| tree.in_directory(Path::new(directory)));
+    let is_one = |path: &Path| path.extension().is_some_and(|it| it == &OF_ALIASES[1..]);
+    let has_line = |entry: &Entry| !modprobe_d::parse(entry.bytes().unwrap_or_default()).is_empty();
+    files.into_iter().find(|(path, entry)| is_one(path) && has_line(entry)).map(|(path, _)| path.to_owned())
 }
 
 /// One parameter of the module of connection tracking.

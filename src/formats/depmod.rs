@@ -30,6 +30,14 @@ pub fn needs(modules_dep: &str, name: &str) -> Option<Vec<String>> {
     })
 }
 
+/// The files of `name` and of the modules that it needs, by modules.dep: paths below the directory of the kernel, or
+/// absolute ones.
+#[must_use]
+pub fn files<'a>(modules_dep: &'a str, name: &str) -> Vec<&'a str> {
+    let line = modules_dep.lines().filter_map(|line| line.split_once(':')).find(|(module, _)| is_of(module, name));
+    line.into_iter().flat_map(|(module, needed)| [module].into_iter().chain(needed.split_whitespace())).collect()
+}
+
 /// Whether `name` is part of the kernel image, by modules.builtin.
 #[must_use]
 pub fn is_built_in(modules_builtin: &str, name: &str) -> bool {

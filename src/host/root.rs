@@ -133,7 +133,10 @@ impl Root {
     pub fn listing(&self, path: &Path, picks: impl Fn(&OsStr) -> bool) -> io::Result<(PathBuf, Vec<(PathBuf, Entry)>)> {
         let (real, directory) = match self.resolved_directory(path) {
             Ok(found) => found,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((path.to_owned(), Vec::new())),
+            // Every reader passes over a directory that is none, or a link that it cannot follow.
+            Err(error) if error.kind() == io::ErrorKind::NotFound || leads_nowhere(&error) => {
+                return Ok((path.to_owned(), Vec::new()));
+            }
             Err(error) => return Err(error),
         };
         let mut entries = Vec::new();
@@ -328,7 +331,8 @@ fn entry_of(directory: BorrowedFd<'_>, name: &OsStr, stat: &Stat) -> Entry {
 }
 
 /// Whether the system fails with this error to follow a link, for another reason than a missing file.
-fn leads_nowhere(error: &io::Error) -> bool {
+#[must_use]
+pub fn leads_nowhere(error: &io::Error) -> bool {
     let codes = [Errno::LOOP, Errno::NAMETOOLONG, Errno::NOTDIR].map(Errno::raw_os_error);
     error.raw_os_error().is_some_and(|code| codes.contains(&code))
 }

@@ -43,8 +43,9 @@ pub static SYSTEMD_262: Dialect = Dialect {
 };
 
 /// The directories of systemd's own library, whose name has the version.
-const LIBRARIES: [&str; 9] = [
+const LIBRARIES: [&str; 10] = [
     "/usr/lib/systemd",
+    "/lib/systemd",
     "/usr/lib64/systemd",
     "/usr/lib/x86_64-linux-gnu/systemd",
     "/usr/lib/aarch64-linux-gnu/systemd",

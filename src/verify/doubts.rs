@@ -33,7 +33,7 @@ impl fmt::Display for Doubt {
             Reason::NoInit => f.write_str("there is no init system here, so nothing reads the files at boot"),
             Reason::UnknownVersion => {
                 let loader = detail.unwrap_or("the loader");
-                write!(f, "not every version of `{loader}` writes {place} alike, and the version here is not known")
+                write!(f, "not every version of `{loader}` treats {place} alike, and the version here is not known")
             }
             Reason::MachineNetwork
             | Reason::ContainerWithoutInit
@@ -58,7 +58,8 @@ impl fmt::Display for Doubt {
                 )
             }
             Reason::NoModule => {
-                write!(f, "a kernel that may boot next has no module nf_conntrack: {place} does not list it")
+                let why = if detail.is_some() { "is gone" } else { "does not list it" };
+                write!(f, "a kernel that may boot next has no module nf_conntrack: {place} {why}")
             }
             Reason::UnorderedLine => {
                 let by = detail.unwrap_or("a program");
@@ -89,7 +90,9 @@ impl fmt::Display for Doubt {
                 let value = self.value.map(|value| format!(", to {value}")).unwrap_or_default();
                 write!(f, "{by} may write the setting after the loader{value}: see {place}")
             }
-            Reason::BootScript => write!(f, "the boot runs {place}, which may write the setting"),
+            Reason::BootScript => {
+                write!(f, "{} runs {place}, which may write the setting", detail.unwrap_or("the boot"))
+            }
             Reason::MountedLater => {
                 let point = detail.unwrap_or("a file system");
                 write!(f, "the boot may read {place} before `{point}` is mounted, on which it lies")

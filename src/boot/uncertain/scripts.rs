@@ -9,6 +9,20 @@ use crate::boot::systems::SYSTEMD;
 use crate::kernel::catalog::Name;
 use crate::order::InOrder;
 
+/// The programs that run lines some time after the boot, or for something else than the boot, by the places of the lines.
+const BY: [(&str, &str); 10] = [
+    ("/etc/crontab", "cron"),
+    ("/etc/cron.d", "cron"),
+    ("/etc/cron.daily", "cron"),
+    ("/etc/cron.hourly", "cron"),
+    ("/var/spool/cron", "cron"),
+    ("/etc/wireguard", "wg-quick"),
+    ("/etc/cloud", "cloud-init"),
+    ("/var/lib/cloud", "cloud-init"),
+    ("/etc/udev", "udev"),
+    ("/etc/NetworkManager", "NetworkManager"),
+];
+
 pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
     let tree = &played.snapshot.tree;
     let lines = scripts::lines(tree, played.system);
@@ -24,7 +38,8 @@ fn doubt(played: &Played, line: &Line) -> Option<Doubt> {
         played.differs(&name, number).then_some(name)
     };
     let mut names = BTreeSet::new();
-    let doubt = Doubt::of_line(Reason::BootScript, &line.place);
+    let by = BY.iter().find(|(directory, _)| line.place.file.starts_with(directory)).map(|(_, by)| (*by).to_owned());
+    let doubt = Doubt { detail: by, ..Doubt::of_line(Reason::BootScript, &line.place) };
     for effect in scripts::effects(tree, line) {
         match effect {
             Effect::Anything => return Some(doubt),

@@ -1,0 +1,1 @@
+tmpfiles.d
