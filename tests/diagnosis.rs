@@ -11,6 +11,7 @@ use conntrack_sysctl::kernel::catalog::default_timeout;
 use conntrack_sysctl::table::analysis::diagnosis::{Diagnosis, Health, Observations, diagnose};
 use conntrack_sysctl::table::analysis::gap;
 use conntrack_sysctl::table::analysis::losses::{LossInterval, losses};
+use conntrack_sysctl::table::analysis::namespaces::were_never_full;
 use conntrack_sysctl::table::analysis::profile::{Profile, Tally, Timeouts};
 use conntrack_sysctl::table::analysis::status::{self, Thresholds};
 use conntrack_sysctl::table::model::counters::{Counters, Counts};
@@ -373,11 +374,38 @@ fn levels_of_a_monitoring_plugin() {
 }
 
 #[test]
+fn the_log_is_read_unless_every_table_is_known_to_have_had_room() {
+    let never_full = |counts: &[Option<(u64, u64, u64)>], unread: &[Unread]| {
+        let mut status = Table::new(10, 100).status();
+        let namespaces = counts.iter().zip(1..).map(|(counts, id)| {
+            let counts = counts.map(|(drop, early_drop, expect_create)| NamespaceCounts {
+                entries: 1,
+                drop,
+                early_drop,
+                expect_create,
+            });
+            Namespace::new(id, counts)
+        });
+        status.namespaces = namespaces.collect();
+        status.unread = unread.to_vec();
+        were_never_full(&status)
+    };
+    let quiet = Some((0, 0, 0));
+    assert!(never_full(&[quiet, quiet], &[]));
+    for lost in [Some((1, 0, 0)), Some((0, 1, 0)), Some((0, 0, 1)), None] {
+        assert!(!never_full(&[quiet, lost], &[]), "{lost:?}");
+    }
+    assert!(!never_full(&[], &[]), "no namespace is known");
+    assert!(never_full(&[quiet], &[Unread::Namespaces { processes: 1, never_full: true }]));
+    assert!(!never_full(&[quiet], &[Unread::Namespaces { processes: 1, never_full: false }]));
+}
+
+#[test]
 fn the_level_is_that_of_the_worst_namespace() {
     let alert = |own: u64, others: &[u64]| {
         let mut status = Table::new(own, 100).status();
         let others = others.iter().zip(1..).map(|(entries, id)| {
-            Namespace::new(id, Some(NamespaceCounts { entries: *entries, drop: 7, early_drop: 7 }))
+            Namespace::new(id, Some(NamespaceCounts { entries: *entries, drop: 7, early_drop: 7, expect_create: 0 }))
         });
         status.namespaces = others.collect();
         let alert = status::alert(&status, THRESHOLDS);
@@ -428,7 +456,7 @@ fn a_status_in_text_and_metrics() {
 }
 
 fn namespace(name: &str) -> Namespace {
-    let counts = NamespaceCounts { entries: 7, drop: 0, early_drop: 0 };
+    let counts = NamespaceCounts { entries: 7, drop: 0, early_drop: 0, expect_create: 0 };
     Namespace { name: Some(name.into()), ..Namespace::new(1, Some(counts)) }
 }
 

@@ -128,8 +128,8 @@ fn the_way_into_a_namespace_is_a_line_for_a_shell() {
 #[test]
 fn a_full_table_and_one_that_only_looks_busy() {
     let namespace = |entries, run: Option<(u64, u64)>| Namespace {
-        during_run: run.map(|(drop, early_drop)| NamespaceCounts { entries, drop, early_drop }),
-        ..Namespace::new(1, Some(NamespaceCounts { entries, drop: 9, early_drop: 9 }))
+        during_run: run.map(|(drop, early_drop)| NamespaceCounts { entries, drop, early_drop, expect_create: 0 }),
+        ..Namespace::new(1, Some(NamespaceCounts { entries, drop: 9, early_drop: 9, expect_create: 0 }))
     };
     let limit = Some(100);
     assert_eq!(room(&namespace(100, None), limit), Room::None);

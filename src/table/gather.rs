@@ -10,6 +10,7 @@ use crate::host::restraint;
 use crate::table::analysis::diagnosis::{self, Diagnosis, Observations};
 use crate::table::analysis::gap::{self, Gap};
 use crate::table::analysis::losses::LossInterval;
+use crate::table::analysis::namespaces::were_never_full;
 use crate::table::analysis::profile::{Profile, Tally};
 use crate::table::analysis::status::{self, Evictable, Status, Thresholds};
 use crate::table::model::entry::TableEntry;
@@ -75,8 +76,11 @@ pub fn status(options: &StatusOptions) -> Status {
         let profile = live_profile(SAMPLE, status.count, &mut status.unread).profile;
         status.evictable = profile.map(|profile| Evictable::new(&profile, status.count, status.limit));
     }
-    status.log = log(options.log.as_deref(), &mut status.unread);
     status.namespaces = namespaces;
+    // The log costs more than all the rest: it is read if a table was full, or if nobody knows.
+    if options.log.is_some() || !were_never_full(&status) {
+        status.log = log(options.log.as_deref(), &mut status.unread);
+    }
     if options.warn.is_some() || options.crit.is_some() {
         let warn = options.warn.unwrap_or(THRESHOLDS.warn);
         let crit = options.crit.unwrap_or(THRESHOLDS.crit);

@@ -2,7 +2,7 @@
 //! the one limit.
 
 use crate::table::analysis::status::{Status, fill};
-use crate::table::model::reading::{Namespace, NamespaceCounts};
+use crate::table::model::reading::{Namespace, NamespaceCounts, Unread};
 
 /// From this fill on, a table counts as full if its counters show drops: the kernel evicts and fills in turns.
 pub const BRIM_PERCENT: f64 = 95.0;
@@ -38,6 +38,21 @@ pub fn room(namespace: &Namespace, limit: Option<u64>) -> Room {
         Some(fill) if fill >= NEAR_PERCENT => Room::Little,
         _ => Room::Some,
     }
+}
+
+/// Whether the counters of every table show that none was ever full, nor its expectations, since it was made. Then the kernel
+/// has no message about one, but for namespaces that are gone.
+#[must_use]
+pub fn were_never_full(status: &Status) -> bool {
+    let is_quiet = |namespace: &Namespace| {
+        namespace.latest().zip(namespace.counts).is_some_and(|(latest, first)| {
+            latest.drop + first.drop + latest.early_drop + first.early_drop + first.expect_create == 0
+        })
+    };
+    status.is_loaded
+        && !status.namespaces.is_empty()
+        && status.namespaces.iter().all(is_quiet)
+        && !status.unread.iter().any(|unread| matches!(unread, Unread::Namespaces { never_full: false, .. }))
 }
 
 /// The namespace with the fullest table of all but that of this run.

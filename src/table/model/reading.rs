@@ -95,6 +95,8 @@ pub struct NamespaceCounts {
     pub drop: u64,
     /// The evicted entries.
     pub early_drop: u64,
+    /// The expected connections that were made, of helpers (FTP, SIP).
+    pub expect_create: u64,
 }
 
 /// A container.
@@ -137,8 +139,13 @@ pub enum Unread {
     Counters(ReadError),
     /// The counters of packets lost elsewhere that the file at this path has.
     LossCounters(&'static str, ReadError),
-    /// The network namespaces of this many processes.
-    Namespaces(u64),
+    /// The network namespaces of some processes.
+    Namespaces {
+        /// The number of the processes.
+        processes: u64,
+        /// Whether the counters of all these tables can be read all the same, and show that none was ever full.
+        never_full: bool,
+    },
     /// The messages in the log of this name.
     Log(String, ReadError),
     /// The entries of the table: ctnetlink does not answer, and there is no proc file of them.

@@ -1,5 +1,6 @@
 //! Renders a status as text for people and monitoring plugins.
 
+use crate::table::analysis::namespaces::were_never_full;
 use crate::table::analysis::status::{Alert, Counted, Interval, Memory, Status, Thresholds};
 use crate::table::model::counters::Counts;
 use crate::table::model::log::{Log, LogMessage};
@@ -42,8 +43,12 @@ pub fn text(status: &Status) -> String {
     if let Some(interval) = &status.interval {
         lines.extend(interval_lines(interval));
     }
-    if let Some(log) = &status.log {
-        lines.extend(log_lines(log));
+    match &status.log {
+        Some(log) => lines.extend(log_lines(log)),
+        None if were_never_full(status) => {
+            lines.push("kernel log: not read: the counters show that no table was full".to_owned());
+        }
+        None => {}
     }
     lines.extend(places::lines(&status.namespaces, status.limit));
     lines.extend(unread_lines(&status.unread));

@@ -79,7 +79,7 @@ pub fn unread_facts(unread: &Unread) -> Cow<'static, str> {
         Unread::Quantity(Quantity::Limit, _) | Unread::SavedLimit => "the limit".into(),
         Unread::Counters(_) => "the counters of connection tracking".into(),
         Unread::LossCounters(..) => "some counters of lost packets".into(),
-        Unread::Namespaces(_) => "some network namespaces".into(),
+        Unread::Namespaces { .. } => "some network namespaces".into(),
         Unread::Log(..) => "the kernel's messages".into(),
         Unread::Table(_) => "the entries of the table".into(),
         Unread::ExactTable => "the exact table".into(),
@@ -105,7 +105,9 @@ pub fn unread_reason(unread: &Unread) -> Cow<'static, str> {
             format!("`/proc/net/stat/nf_conntrack` does not exist, and ctnetlink does not answer: {error}").into()
         }
         Unread::LossCounters(path, error) => format!("`{path}`: {error}").into(),
-        Unread::Namespaces(processes) => format!("{processes} processes hide their namespace from this one").into(),
+        Unread::Namespaces { processes, .. } => {
+            format!("{processes} processes hide their namespace from this one").into()
+        }
         Unread::Log(name, error) => format!("`{name}`: {error}").into(),
         Unread::Table(error) => {
             let need = match error.kind() {
