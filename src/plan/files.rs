@@ -491,7 +491,7 @@ impl Editor<'_> {
         match self.hidden_by_new(path) {
             None => self.write(path, Some(bytes)),
             Some(hidden) if hidden.loses_nothing() || (self.carries() && hidden.is_known()) => {
-                self.write(path, Some(&[&hidden.block(self.desired), bytes].concat()));
+                self.write(path, Some(&[&hidden.block(self.desired, bytes), bytes].concat()));
             }
             Some(hidden) => return Err(hidden.refusal(path, self.other_file(path).as_deref())),
         }
@@ -522,7 +522,10 @@ impl Editor<'_> {
             let hidden = masking::hidden(&path, desired, &self.after.tree, &self.systems);
             let block = match &hidden {
                 Some(hidden) if !hidden.is_known() => continue,
-                Some(hidden) => hidden.block(desired),
+                Some(hidden) => {
+                    let rest = [&bytes[..old.start], &bytes[old.end..]].concat();
+                    hidden.block(desired, &rest)
+                }
                 None => Vec::new(),
             };
             if bytes[old.clone()] != block {

@@ -5,15 +5,16 @@
 //! block that says where they come from. The block also tells a later run that the file hides another one on purpose of
 //! this program.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::boot::System;
 use crate::failure::{Failure, Kind};
+use crate::kernel::catalog::Name;
 use crate::order::InOrder;
 use crate::request::Desired;
-use crate::sysctl_d::{self, Document, paths};
+use crate::sysctl_d::{self, DIALECTS, Document, paths};
 use crate::tree::{Entry, Tree};
 
 /// The directories of packages beside one in /etc, the strongest first.
@@ -47,8 +48,8 @@ pub(super) struct Hidden {
 struct Line {
     number: usize,
     bytes: Vec<u8>,
-    /// Whether it is about connection tracking.
-    is_ours: bool,
+    /// The setting that it assigns, if it is about connection tracking.
+    name: Option<Name>,
 }
 
 /// The file that one at `path` hides, or would hide, with its lines that `desired` does not decide.
@@ -95,11 +96,7 @@ fn assignments(
             if name.as_ref().is_some_and(|name| desired.wants.contains_key(name)) {
                 continue;
             }
-            let line = Line {
-                number: assignment.line,
-                bytes: bytes[assignment.line_span.clone()].to_vec(),
-                is_ours: name.is_some(),
-            };
+            let line = Line { number: assignment.line, bytes: bytes[assignment.line_span.clone()].to_vec(), name };
             lines.insert(assignment.line_span.start, line);
         }
     }
@@ -111,7 +108,7 @@ fn all_lines(bytes: &[u8]) -> BTreeMap<usize, Line> {
     let lines: BTreeMap<usize, Line> = bytes
         .split_inclusive(|byte| *byte == b'\n')
         .enumerate()
-        .map(|(index, line)| (index, Line { number: index + 1, bytes: line.to_vec(), is_ours: false }))
+        .map(|(index, line)| (index, Line { number: index + 1, bytes: line.to_vec(), name: None }))
         .into_map();
     if lines.values().all(|line| !line.counts()) { BTreeMap::new() } else { lines }
 }
@@ -135,10 +132,14 @@ impl Hidden {
         !self.is_unreadable
     }
 
-    /// The block for a file of ours that hides this one; it has the lines that would be lost. With `exclusive`, our file has no
-    /// other lines about connection tracking.
-    pub(super) fn block(&self, desired: &Desired) -> Vec<u8> {
-        let kept = self.lines.values().filter(|line| !(line.is_ours && desired.exclusive));
+    /// The block for a file of ours that hides this one and has the lines `rest` beside the block; it has the lines that would be
+    /// lost. With `exclusive`, our file has no other lines about connection tracking.
+    pub(super) fn block(&self, desired: &Desired, rest: &[u8]) -> Vec<u8> {
+        // Another request may have set these.
+        let read = DIALECTS.iter().flat_map(|dialect| sysctl_d::parse(rest, dialect));
+        let own: BTreeSet<Name> = read.filter_map(|assignment| assignment.name()).collect();
+        let stays = |name: &Name| !desired.exclusive && !own.contains(name);
+        let kept = self.lines.values().filter(|line| line.name.as_ref().is_none_or(stays));
         let mut lines = Vec::new();
         for line in kept {
             lines.extend_from_slice(&line.bytes);
