@@ -167,7 +167,7 @@ fn cause(
     if let Some(write) = later {
         let place = match &write.evidence {
             Evidence::Line(place) => format!(" (`{place}`)"),
-            _ => String::new(),
+            Evidence::Presence(_) => String::new(),
         };
         return format!("{} writes it after the loader{place}", write.by.name);
     }

@@ -48,7 +48,7 @@ const OTHERS: [Other; 6] = [
     Other { suite: "sid", program: SYSTEMD_SYSCTL, dialect: &SYSTEMD_262 },
     Other { suite: "sid", program: SYSCTL_SYSTEM, dialect: &PROCPS_4_0_5 },
     Other { suite: "sid", program: BUSYBOX_SYSCTL, dialect: &BUSYBOX },
-    Other { suite: "bullseye", program: SYSTEMD_SYSCTL, dialect: &SYSTEMD },
+    Other { suite: "trixie", program: SYSTEMD_SYSCTL, dialect: &SYSTEMD },
     Other { suite: "bullseye", program: SYSCTL_SYSTEM, dialect: &PROCPS_3 },
     Other { suite: "bookworm", program: SYSCTL_SYSTEM, dialect: &PROCPS },
 ];

@@ -28,8 +28,13 @@ pub static PROCPS: Dialect = Dialect {
 /// procps 4.0.5 and later, of which a line `-PATTERN` excludes by fnmatch(3): a star crosses slashes (`settinglist_findpath`).
 pub static PROCPS_4_0_5: Dialect = Dialect { name: "procps-4.0.5", excludes: glob::matches_across, ..PROCPS };
 
-/// procps 3, which has no globs (seen in real boots of Debian 11).
-pub static PROCPS_3: Dialect = Dialect { name: "procps-3", globs: |_, _| Vec::new(), ..PROCPS };
+/// procps 3, which has no globs (seen in real boots of Debian 11), and strips one `-` of a key alone.
+pub static PROCPS_3: Dialect = Dialect {
+    name: "procps-3",
+    read: |bytes| lines::assignments(bytes, &Syntax { path: |key| separated(without_dash(key)), ..SYNTAX }),
+    globs: |_, _| Vec::new(),
+    ..PROCPS
+};
 
 /// The library of each dialect.
 const LIBRARIES: [(&str, &Dialect); 4] = [
@@ -144,8 +149,11 @@ fn is_blank(byte: u8) -> bool {
 
 /// procps strips a leading `-` in two places of its parser; neither skips the blanks behind it.
 fn path(key: &[u8]) -> Vec<u8> {
-    let key = key.strip_prefix(b"-").unwrap_or(key);
-    separated(key.strip_prefix(b"-").unwrap_or(key))
+    separated(without_dash(without_dash(key)))
+}
+
+fn without_dash(key: &[u8]) -> &[u8] {
+    key.strip_prefix(b"-").unwrap_or(key)
 }
 
 fn globs<'a>(kernel: &KernelKeys<'a>, pattern: &[u8]) -> Vec<Expansion<'a>> {

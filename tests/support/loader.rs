@@ -150,7 +150,7 @@ impl Loader {
         if self.keys == Keys::Files {
             keys.insert(Key::new("net.nf_conntrack_max"));
         }
-        if Path::new(LEGACY).exists() {
+        if Path::new(LEGACY).is_symlink() {
             keys.insert(Key::new("net.ipv4.netfilter.ip_conntrack_max"));
         }
         writes(&assignments(&tree, self.dialect, &self.dialect.files(&tree)), self.dialect, &keys)
@@ -170,12 +170,28 @@ impl Loader {
     }
 
     fn reset(&self) {
+        if self.keys == Keys::Files {
+            self.remove_strangers();
+        }
         if self.keys == Keys::Kernel {
             // The low threshold must never be above the high one.
             fs::write(file(LOW), "0").expect("a key can be written");
         }
         for (key, content) in &self.initial {
             fs::write(file(key), content).unwrap_or_else(|error| panic!("{key}: {error}"));
+        }
+    }
+
+    /// Where the keys are files, busybox makes one for a key that is not there, and finds it the next time.
+    fn remove_strangers(&self) {
+        for directory in ["/proc/sys/net", NETFILTER, "/proc/sys/net/ipv4", "/proc/sys/net/ipv4/netfilter"] {
+            for item in fs::read_dir(directory).expect("a directory can be read") {
+                let path = item.expect("a directory can be read").path();
+                let is_key = self.initial.keys().any(|key| Path::new(&file(key)) == path);
+                if !is_key && path.symlink_metadata().is_ok_and(|metadata| metadata.is_file()) {
+                    fs::remove_file(path).expect("a file can be removed");
+                }
+            }
         }
     }
 
