@@ -7,6 +7,7 @@ use conntrack_sysctl::report::{Mode, Report, text};
 use conntrack_sysctl::request::{self, Conflicts, Desired, ModulePolicy};
 use conntrack_sysctl::snapshot::{LiveKernel, LiveValue, Module, Snapshot};
 use conntrack_sysctl::sysctl_d::{DIALECTS, Document, parse};
+use conntrack_sysctl::table::source::evidence::{statistics, sysctls};
 use conntrack_sysctl::table::source::netlink::message::{self, Reply};
 use conntrack_sysctl::table::source::proc::counters;
 use conntrack_sysctl::table::source::{log, saved};
@@ -118,6 +119,7 @@ pub(crate) fn table(bytes: &[u8]) {
     }
     let _ = saved::read(bytes, |_| {});
     let _ = log::text(bytes, "x");
+    let _ = (sysctls::read(bytes), statistics::read(bytes));
     if let Ok(text) = std::str::from_utf8(bytes) {
         let _ = (counters::statistics(text), counters::netstat(text), counters::interfaces(text));
         let _ = counters::softnet(text);

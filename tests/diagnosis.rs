@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -655,4 +656,59 @@ fn what_is_no_evidence_is_refused_with_what_was_expected() {
     refused("nothing\n", &["--from", one, "--stat", "-"], "expected what `conntrack -S` prints");
     refused("", &["--from", one, "--log", "/dev/zero"], "it is a device");
     refused("", &["--sysctl", "-"], "required");
+}
+
+#[test]
+fn a_collection_is_private_and_says_what_is_missing() {
+    let parent = tempfile::tempdir().expect("a directory");
+    let directory = parent.path().join("incident");
+    let path = directory.to_str().expect("its name is text");
+    let run = Run::new(&["collect", path]).finish();
+    let mode = std::fs::metadata(&directory).expect("it was made").permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+    let manifest = std::fs::read_to_string(directory.join("MANIFEST.txt")).expect("it has a list");
+    assert_eq!(manifest, run.stdout);
+    for name in ["table.txt", "sysctl.txt", "stat.txt", "log.txt", "netstat.txt"] {
+        let line = manifest.lines().find(|line| line.starts_with(name)).expect("each file is listed");
+        assert_eq!(line.contains("NOT READABLE: "), !directory.join(name).exists(), "{line}");
+    }
+    assert_eq!(run.code == 0, directory.join("table.txt").exists());
+    let again = Run::new(&["collect", path]).finish();
+    assert!(again.code == 1 && again.stderr.contains("it is not empty"), "{}", again.stderr);
+    let file = Run::new(&["collect", directory.join("MANIFEST.txt").to_str().expect("text")]).finish();
+    assert!(file.code == 1 && file.stderr.contains("it is no directory"), "{}", file.stderr);
+}
+
+#[test]
+fn saved_sysctls_and_counters_in_all_their_forms() {
+    use conntrack_sysctl::table::source::evidence::{statistics, sysctls};
+    let max = "net.netfilter.nf_conntrack_max";
+    for text in [
+        "net.netfilter.nf_conntrack_max = 4096\n",
+        "net.nf_conntrack_max=4096\r\n",
+        "12:net.netfilter.nf_conntrack_max = 4096\n",
+        "web1.txt:net.netfilter.nf_conntrack_max = 4096\n",
+        "[pod/x/y] net.ipv4.netfilter.ip_conntrack_max = 4096\n",
+        "/proc/sys/net/netfilter/nf_conntrack_max:4096\n",
+        "==> /proc/sys/net/netfilter/nf_conntrack_max <==\n4096\n\n==> /proc/sys/net/ipv4/ip_forward <==\n1\n",
+        "  \"net.netfilter.nf_conntrack_max\": \"4096\",\n",
+    ] {
+        let found = sysctls::read(text.as_bytes()).expect("it has a sysctl");
+        assert_eq!(found.values.get(max), Some(&4096), "{text}");
+        assert_eq!((found.limit(), found.values.len()), (Some(4096), 1), "{text}");
+    }
+    assert!(sysctls::read(&b"net.ipv4.ip_forward = 1\n"[..]).is_err());
+    let proc = std::fs::read_to_string(directory().join("stat-5.10.txt")).expect("the case is there");
+    let prefixed = format!("stat.txt:{}", proc.trim_end().replace('\n', "\nstat.txt:"));
+    for (text, drop, cpus) in [
+        ("cpu=0   \tfound=1 invalid=2 drop=3 early_drop=4\ncpu=1 drop=5\n".to_owned(), 8, 2),
+        ("gw1-1  | cpu=0   \tfound=1 invalid=2 drop=3 early_drop=4\n".to_owned(), 3, 1),
+        ("entries             \t\t12\nsearched            \t\t5\ndrop                \t\t3\n".to_owned(), 3, 1),
+        (proc.clone(), 0x30, 2),
+        (prefixed, 0x30, 2),
+    ] {
+        let found = statistics::read(text.as_bytes()).expect("it has counters");
+        assert_eq!((found.sum().get("drop").copied(), found.cpus.len()), (Some(drop), cpus), "{text}");
+    }
+    assert!(statistics::read(&b"nothing\n"[..]).is_err());
 }

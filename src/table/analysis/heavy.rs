@@ -123,11 +123,23 @@ impl Folded {
 
 impl Hasher for Folded {
     fn write(&mut self, bytes: &[u8]) {
+        // An address of IPv4.
+        if let Ok(octets) = <[u8; 4]>::try_from(bytes) {
+            return self.fold(u32::from_le_bytes(octets).into());
+        }
         for chunk in bytes.chunks(8) {
             let mut word = [0; 8];
             word[..chunk.len()].copy_from_slice(chunk);
             self.fold(u64::from_le_bytes(word));
         }
+    }
+
+    fn write_u16(&mut self, number: u16) {
+        self.fold(number.into());
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        self.fold(number as u64);
     }
 
     fn finish(&self) -> u64 {

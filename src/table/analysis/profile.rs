@@ -44,12 +44,13 @@ pub struct Tally {
     destinations: HeavyHitters<IpAddr>,
     ports: PortCounts,
     unanswered: Unanswered,
-    /// The live value and the default of each timeout, so each name is made only once.
-    known: BTreeMap<Timeout, (Option<u32>, Option<u32>)>,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Idleness {
+    /// The live value of the timeout; None: not known.
+    live: Option<u32>,
+    default: Option<u32>,
     entries: u64,
     /// Entries that have been idle for at least each of the times in [`IDLE`].
     at_least: [u64; IDLE.len()],
@@ -224,7 +225,6 @@ impl Tally {
             destinations: HeavyHitters::new(COUNTERS),
             ports: PortCounts::default(),
             unanswered: Unanswered::new(),
-            known: BTreeMap::new(),
         }
     }
 
@@ -266,13 +266,14 @@ impl Tally {
     }
 
     fn add_idle(&mut self, timeout: Timeout, entry: &TableEntry) {
-        let timeouts = &self.timeouts;
-        let (seconds, default) = *self.known.entry(timeout).or_insert_with(|| {
+        let idleness = self.idle.entry(timeout).or_insert_with(|| {
+            // The name is made only once for each timeout.
             let setting = timeout.setting();
-            (timeouts.get(&setting).copied(), default_timeout(&setting))
+            let (live, default) = (self.timeouts.get(&setting).copied(), default_timeout(&setting));
+            Idleness { live, default, ..Idleness::default() }
         });
-        let idleness = self.idle.entry(timeout).or_default();
         idleness.entries += 1;
+        let (seconds, default) = (idleness.live, idleness.default);
         let Some(seconds) = seconds else { return idleness.remaining.add(entry.remaining, default) };
         let Some(remaining) = entry.remaining else {
             idleness.not_known += 1;

@@ -185,9 +185,13 @@ impl Flow {
         flow.head(&line[..start])?;
         flow.draft.marks.replied = true;
         let mut tuples = 0;
-        for word in line[start..].split(|byte| matches!(byte, b' ' | b'\t')) {
-            flow.draft.word(word, &mut tuples);
+        let mut rest = &line[start..];
+        while tuples < 2 && !rest.is_empty() {
+            let end = memchr::memchr2(b' ', b'\t', rest).unwrap_or(rest.len());
+            flow.draft.word(&rest[..end], &mut tuples);
+            rest = rest.get(end + 1..).unwrap_or_default();
         }
+        flow.draft.marks_behind(rest);
         flow.draft.knows_answers = tuples > 1 || !flow.draft.marks.replied;
         Some(flow)
     }
@@ -234,6 +238,17 @@ fn source_word(line: &[u8]) -> Option<usize> {
 }
 
 impl Draft {
+    /// Takes the marks and the zone in the text behind the addresses, of which the rest says nothing new.
+    fn marks_behind(&mut self, text: &[u8]) {
+        for start in memchr::memchr_iter(b'[', text) {
+            let mark = text[start..].split(|byte| *byte == b' ').next().unwrap_or_default();
+            self.word(mark, &mut 2);
+        }
+        for start in memmem::find_iter(text, b"zone") {
+            self.word(text[start..].split(u8::is_ascii_whitespace).next().unwrap_or_default(), &mut 2);
+        }
+    }
+
     /// Takes a word of the addresses or behind them. `tuples` counts the directions that have begun.
     fn word(&mut self, word: &[u8], tuples: &mut u32) {
         match word.first() {
