@@ -126,10 +126,10 @@ pub fn boots(snapshot: &Snapshot, system: &'static System) -> Vec<Boot> {
     Arrivals::of(snapshot, system).boots(snapshot)
 }
 
-/// The same, as if connection tracking were always loaded in time.
+/// The same, as if connection tracking were always loaded in time, and without the doubts about them.
 #[must_use]
 pub fn boots_in_time(snapshot: &Snapshot, system: &'static System) -> Vec<Boot> {
-    Arrivals::of(snapshot, system).in_time().boots(snapshot)
+    Arrivals::of(snapshot, system).in_time().rehearsals(snapshot)
 }
 
 /// The most telling of these boots where nothing is desired: the first one, with the doubts about all of them.

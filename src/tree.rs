@@ -10,6 +10,7 @@ use std::fmt;
 use std::ops::Bound;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use serde::{Serialize, Serializer};
 
@@ -125,8 +126,9 @@ const PLANNED: Moment = Moment::MAX;
 /// The files of a machine that a boot reads, by absolute path inside the root.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tree {
-    /// The entries, by their paths as [`spelled`] has them: these are compared byte by byte, and not part by part.
-    entries: BTreeMap<OsString, Entry>,
+    /// The entries, by their paths as [`spelled`] has them: these are compared byte by byte, and not part by part. A copy of
+    /// the tree shares them.
+    entries: BTreeMap<OsString, Rc<Entry>>,
     /// When files and directories were changed last, as far as a [`Read::Moments`] asked for it.
     moments: BTreeMap<PathBuf, Moment>,
 }
@@ -135,7 +137,7 @@ impl Tree {
     /// The entry at `path`, if there is one.
     #[must_use]
     pub fn get(&self, path: impl AsRef<Path>) -> Option<&Entry> {
-        self.entries.get(&*spelled(path.as_ref()))
+        self.entries.get(&*spelled(path.as_ref())).map(Rc::as_ref)
     }
 
     /// The text that a reader of `path` gets; empty if there is none. Bytes that are not UTF-8 become U+FFFD.
@@ -163,11 +165,13 @@ impl Tree {
     pub fn write(&mut self, path: &Path, bytes: Option<&[u8]>) {
         let real = self.real(path).to_owned();
         for entry in self.entries.values_mut() {
-            match (&mut *entry, bytes) {
-                (Entry::Link { target, bytes: old }, Some(new)) if *target == real => new.clone_into(old),
-                (Entry::Link { target, .. }, None) if *target == real => *entry = Entry::Dangling,
-                _ => {}
+            if !matches!(&**entry, Entry::Link { target, .. } if *target == real) {
+                continue;
             }
+            *entry = Rc::new(match bytes {
+                Some(new) => Entry::Link { target: real.clone(), bytes: new.to_vec() },
+                None => Entry::Dangling,
+            });
         }
         match bytes {
             // The link ends outside the directories that a boot reads, so its target has no entry.
@@ -203,7 +207,7 @@ impl Tree {
     /// Puts `entry` at `path`.
     pub fn insert(&mut self, path: impl Into<PathBuf>, entry: Entry) {
         let path = path.into();
-        self.entries.insert(spelled(&path).into_owned(), entry);
+        self.entries.insert(spelled(&path).into_owned(), Rc::new(entry));
     }
 
     /// Removes the entry at `path`.
@@ -213,7 +217,7 @@ impl Tree {
 
     /// All entries, in the order of the paths.
     pub fn iter(&self) -> impl Iterator<Item = (&Path, &Entry)> {
-        self.entries.iter().map(|(path, entry)| (Path::new(path), entry))
+        self.entries.iter().map(|(path, entry)| (Path::new(path), &**entry))
     }
 
     /// Parts what the next boot finds from what stands in /run now, which is empty then. A link that leads there leads
@@ -225,6 +229,7 @@ impl Tree {
         let (mut lasting, mut fleeting) = (Tree { moments: self.moments, ..Tree::default() }, Tree::default());
         for (path, entry) in self.entries {
             let path = PathBuf::from(path);
+            let entry = Rc::unwrap_or_clone(entry);
             match &entry {
                 Entry::Link { target, bytes } if !is_in_run(&path) && is_in_run(target) && !bytes.is_empty() => {
                     lasting.insert(path.clone(), Entry::Dangling);
@@ -250,7 +255,7 @@ impl Tree {
         let within =
             below.map_while(move |(path, entry)| Some((path, path.as_bytes().strip_prefix(start.as_bytes())?, entry)));
         let direct = within.filter(|(_, rest, _)| !rest.contains(&b'/'));
-        direct.map(|(path, _, entry)| (Path::new(path), entry))
+        direct.map(|(path, _, entry)| (Path::new(path), &**entry))
     }
 }
 

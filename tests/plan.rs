@@ -621,3 +621,37 @@ fn a_line_that_does_not_help_is_not_written_again_and_again() {
     let files = first.steps.iter().filter(|step| matches!(step, Step::ReplaceFile { .. })).count();
     assert_eq!((files, second.steps.len()), (1, 0), "{first:?} {second:?}");
 }
+
+/// The bytes of the file at `path` after a plan, which changes no other file.
+fn only_change(plan: &Plan, path: &str) -> Option<String> {
+    let [Step::ReplaceFile { path: changed, after, .. }] = plan.steps.as_slice() else {
+        panic!("{:?}", plan.steps.len())
+    };
+    assert_eq!(changed, Path::new(path));
+    after.as_deref().map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+}
+
+/// One edit changes them all: to edit and to play the boot for each would take minutes here, and hours for more.
+#[test]
+fn thousands_of_equal_lines_are_edited_at_once() {
+    const LINES: usize = 4000;
+    let line = "net.netfilter.nf_conntrack_acct = 0\n";
+    let ours = "/etc/sysctl.d/90-conntrack.conf";
+    let machine = |file: &str, text: &str| {
+        let files = [(ours, "net.netfilter.nf_conntrack_acct = 1\n"), (file, text)];
+        Machine::image().module(Module::BuiltIn).files(&files)
+    };
+    let vendors = "/etc/sysctl.d/95-vendor.conf";
+    let other = "net.netfilter.nf_conntrack_acct = 1\n";
+    let comment_out = r#"{"settings": {"nf_conntrack_acct": 1}, "conflicts": "comment_out"}"#;
+    let plan = planned(comment_out, &machine(vendors, &(other.to_owned() + &line.repeat(LINES))));
+    let expected = other.to_owned() + &format!("# conntrack-sysctl: {line}").repeat(LINES);
+    assert_eq!(only_change(&plan, vendors), Some(expected));
+    for request in [
+        r#"{"settings": {"nf_conntrack_acct": null}, "state": "absent"}"#,
+        r#"{"settings": {"nf_conntrack_acct": null}, "state": "absent", "exclusive": true}"#,
+    ] {
+        let plan = planned(request, &machine(ours, &format!("# kept\n{}", line.repeat(LINES))));
+        assert_eq!(only_change(&plan, ours).as_deref(), Some("# kept\n"), "{request}");
+    }
+}

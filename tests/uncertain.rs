@@ -261,6 +261,24 @@ fn a_fifo_and_a_file_without_end_hold_nobody_up() {
     assert_eq!((code, checked.in_sync, checked.settings[0].verdict), (1, false, Verdict::Unknown));
 }
 
+/// Each file is small enough by itself; together they would fill the memory.
+#[test]
+fn files_that_are_too_large_together_are_a_failure_that_names_one() {
+    let directory = root();
+    for number in 0..400 {
+        fs::File::create(directory.path().join(format!("etc/sysctl.d/{number:03}.conf")))
+            .and_then(|file| file.set_len(LARGEST))
+            .expect("a file can be made");
+    }
+    let request = r#"{"settings": {"nf_conntrack_acct": 1}}"#;
+    for command in ["check", "apply"] {
+        let (report, code) = Run::new(&[command]).root(directory.path()).input(request).report();
+        let failure = report.failure.expect("it fails");
+        assert_eq!((code, failure.kind), (1, Kind::BootUnknown), "{failure}");
+        assert!(failure.message.contains("/etc/sysctl.d/") && failure.message.contains("8 MiB"), "{failure}");
+    }
+}
+
 #[test]
 fn nothing_is_touched_where_the_request_says_so() {
     let directory = root();

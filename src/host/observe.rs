@@ -13,11 +13,11 @@ use rustix::fs::StatVfsMountFlags;
 use super::container;
 use super::index::{self, lines_with};
 use super::kernel::read_sysctl;
-use super::root::{Root, of_kernel};
+use super::root::{LARGEST_TOGETHER, Root, of_kernel};
 use super::staged::is_staged;
 use super::{extension, failure_kind};
 use crate::boot::{self, Etc, Waiting};
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::kernel::catalog::Key;
 use crate::kernel::modules::HASHSIZE;
 use crate::kernel::release::Release;
@@ -195,6 +195,11 @@ fn tree(files: &Files, module: Module, further: &[Read]) -> Result<Tree, Failure
         while reading.perform(source(&reading.tree, module))? {}
     }
     reading.perform(further.to_vec())?;
+    if let Some(path) = files.root.first_beyond() {
+        let most = LARGEST_TOGETHER >> 20;
+        let message = format!("with `{}`, the files that a boot reads have more than {most} MiB", path.display());
+        return Err(Failure::new(Kind::BootUnknown, message).hint("remove what no program needs from its directory"));
+    }
     debug_assert!(
         boot::SOURCES.iter().flat_map(|source| source(&reading.tree, module)).all(|read| reading.done.contains(&read)),
         "a part of the boot depends on one that comes after it"

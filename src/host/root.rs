@@ -3,7 +3,7 @@
 //! A path is walked one name at a time on handles, so that no change during the walk leads out of the root. A link is
 //! followed inside the root, and only where nobody but its owner could have put it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -26,6 +26,9 @@ use crate::tree::{Entry, LARGEST, Moment, Obstacle};
 /// The most bytes that an index of modules may have to be searched: those of a distribution have some 1.2 MiB.
 const LARGEST_INDEX: u64 = 16 << 20;
 
+/// The most bytes that the files of a boot may have together: those of a machine with many packages have 2 MiB.
+pub(super) const LARGEST_TOGETHER: u64 = 8 << 20;
+
 /// A directory below which all paths of a run lie: `/`, or that of an image.
 #[derive(Debug)]
 pub struct Root {
@@ -38,6 +41,9 @@ pub struct Root {
     memory: Option<RefCell<Memory>>,
     /// The index that was read last, by its path.
     last_index: RefCell<(PathBuf, Option<Vec<u8>>)>,
+    /// The bytes of the files that an observation has read, and the first file that was too much.
+    read: Cell<u64>,
+    first_beyond: RefCell<Option<PathBuf>>,
 }
 
 impl Root {
@@ -46,8 +52,7 @@ impl Root {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let handle = rustix::fs::open(path, flags, Mode::empty())?;
         let directory = Rc::new(Directory::root(handle));
-        let mut root =
-            Root { directory, path: path.to_owned(), container: None, memory: None, last_index: RefCell::default() };
+        let mut root = Root::with(directory, path, None);
         if root.is_machine() {
             root.container = container::container();
         }
@@ -60,12 +65,19 @@ impl Root {
     #[must_use]
     pub(super) fn remembering(&self) -> Root {
         let memory = Memory::new(Walk::from(&self.directory));
+        let root = Root::with(self.directory.clone(), &self.path, Some(memory));
+        Root { container: self.container.clone(), ..root }
+    }
+
+    fn with(directory: Rc<Directory>, path: &Path, memory: Option<Memory>) -> Root {
         Root {
-            directory: self.directory.clone(),
-            path: self.path.clone(),
-            container: self.container.clone(),
-            memory: Some(RefCell::new(memory)),
+            directory,
+            path: path.to_owned(),
+            container: None,
+            memory: memory.map(RefCell::new),
             last_index: RefCell::default(),
+            read: Cell::default(),
+            first_beyond: RefCell::default(),
         }
     }
 
@@ -107,7 +119,7 @@ impl Root {
     pub fn entry(&self, path: &Path) -> Option<Entry> {
         match self.find(path) {
             Ok(resolved) if resolved.stat.is_none() && resolved.path == path => None,
-            Ok(resolved) => Some(resolved_entry(resolved, path)),
+            Ok(resolved) => Some(self.within_bounds(path, resolved_entry(resolved, path))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 // Either a directory on the way is missing, or the path itself is a link that leads nowhere. An image
                 // may mask a file by a link to /dev/null and have no /dev.
@@ -149,11 +161,33 @@ impl Root {
         Ok((real, entries))
     }
 
+    /// `entry`, unless the files that this observation has read are too large together.
+    fn within_bounds(&self, path: &Path, entry: Entry) -> Entry {
+        let size = entry.bytes().map_or(0, <[u8]>::len) as u64;
+        if self.memory.is_none() || size == 0 {
+            return entry;
+        }
+        if self.read.get() + size > LARGEST_TOGETHER {
+            self.first_beyond.borrow_mut().get_or_insert_with(|| path.to_owned());
+            return Entry::Unreadable(Obstacle::TooLarge);
+        }
+        self.read.set(self.read.get() + size);
+        entry
+    }
+
+    /// The first file with which this observation has read more than a machine has in its configuration.
+    pub(super) fn first_beyond(&self) -> Option<PathBuf> {
+        self.first_beyond.borrow().clone()
+    }
+
     /// The entry at `path`, which the listing of its directory shows by this name. None: it has disappeared since.
     fn listed(&self, directory: BorrowedFd<'_>, path: &Path, name: &OsStr, kind: FileType) -> Option<Entry> {
         match kind {
+            FileType::RegularFile if self.first_beyond.borrow().is_some() => {
+                Some(Entry::Unreadable(Obstacle::TooLarge))
+            }
             FileType::RegularFile => match read_at(directory, name) {
-                Ok(bytes) => Some(Entry::File(bytes)),
+                Ok(bytes) => Some(self.within_bounds(path, Entry::File(bytes))),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => None,
                 Err(error) => Some(Entry::Unreadable(obstacle(&error))),
             },

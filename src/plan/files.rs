@@ -171,10 +171,13 @@ impl Editor<'_> {
         let desired = self.desired;
         for system in self.systems.clone() {
             let dialect = system.dialect(&self.after.tree);
-            // One at a time, because each edit moves the spans of the others.
-            while let Some(assignment) = self.ours(dialect, |name| picks(&desired.wants, name)).pop() {
+            loop {
+                let unwanted = self.ours(dialect, |name| picks(&desired.wants, name));
+                if unwanted.is_empty() {
+                    break;
+                }
                 let mut document = self.document(&desired.file);
-                document.remove_line(&assignment);
+                document.remove_lines(&unwanted);
                 self.put(&desired.file, &document)?;
             }
         }
@@ -408,6 +411,13 @@ impl Editor<'_> {
             }
             _ => return Err(self.boot_refuses_value(want)),
         };
+        let ours_to_change = commentable(&self.after.tree, &winner, name);
+        if let (Conflicts::CommentOut, Some(assignment)) = (self.desired.conflicts, ours_to_change) {
+            let mut document = self.document(&winner.file);
+            document.comment_out_each(&self.with_equals_beside(&winner.file, assignment, dialect), NOTE);
+            self.put(&winner.file, &document)?;
+            return Ok(true);
+        }
         let rivals = rivals(want, self.desired, &self.after, &winner);
         let message = match rivals.others() {
             Some(others) => format!("{message}, and without that line {others} would decide"),
@@ -421,16 +431,23 @@ impl Editor<'_> {
                 Ok(false)
             }
             Conflicts::CommentOut => {
-                let Some(assignment) = commentable(&self.after.tree, &winner, &want.name) else {
-                    let bound = "comment_out can only change lines of this one setting in files under /etc";
-                    return Err(refuse(format!("{bound}; {rivals}")));
-                };
-                let mut document = self.document(&winner.file);
-                document.comment_out(&assignment, NOTE);
-                self.put(&winner.file, &document)?;
-                Ok(true)
+                let bound = "comment_out can only change lines of this one setting in files under /etc";
+                Err(refuse(format!("{bound}; {rivals}")))
             }
         }
+    }
+
+    /// `winner`, an assignment in `file`, with the same ones right before and behind it. Of equal lines, one program obeys the
+    /// first and another the last; without that line the next one decides.
+    fn with_equals_beside(&self, file: &Path, winner: Assignment, dialect: &Dialect) -> Vec<Assignment> {
+        let mut read = sysctl_d::parse(self.after.tree.bytes(file).unwrap_or_default(), dialect);
+        let name = winner.name();
+        read.retain(|assignment| assignment.name() == name);
+        let Some(at) = read.iter().position(|assignment| *assignment == winner) else { return vec![winner] };
+        let is_equal = |other: &&Assignment| other.path == winner.path && other.value == winner.value;
+        let start = at - read[..at].iter().rev().take_while(is_equal).count();
+        let end = at + read[at..].iter().take_while(is_equal).count();
+        read.drain(start..end).collect()
     }
 
     /// Whether one of the kernels that can boot makes the setting as desired, with the same loader.

@@ -58,16 +58,34 @@ impl Document {
 
     /// Makes the line of `assignment` a comment that begins with `note`, which has no line end.
     pub fn comment_out(&mut self, assignment: &Assignment, note: &str) {
-        // The note goes right before the key, not to the start of the line: between the two there may be a byte that
-        // ends a line in another dialect.
-        let key = assignment.key_span.start;
-        let blanks = self.bytes[..key].iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-        let at = key - blanks;
-        self.replace(at..at, &format!("# {note}"));
+        self.comment_out_each(std::slice::from_ref(assignment), note);
+    }
+
+    /// Makes the line of each of `assignments`, which are in order, a comment that begins with `note`.
+    pub fn comment_out_each(&mut self, assignments: &[Assignment], note: &str) {
+        let at = |assignment: &Assignment| {
+            // The note goes right before the key, not to the start of the line: between the two there may be a byte that
+            // ends a line in another dialect.
+            let key = assignment.key_span.start;
+            key - self.bytes[..key].iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count()
+        };
+        let spans = assignments.iter().map(|assignment| at(assignment)..at(assignment)).collect();
+        self.replace_each(spans, &format!("# {note}"));
+    }
+
+    /// Removes the line of each of `assignments`, which are in order, with its line end.
+    pub fn remove_lines(&mut self, assignments: &[Assignment]) {
+        let spans = assignments.iter().map(|assignment| self.whole_line(assignment)).collect();
+        self.replace_each(spans, "");
     }
 
     /// Removes the line of `assignment`, with its line end.
     pub fn remove_line(&mut self, assignment: &Assignment) {
+        self.remove_lines(std::slice::from_ref(assignment));
+    }
+
+    /// The bytes of the line of `assignment`, with its line end.
+    fn whole_line(&self, assignment: &Assignment) -> Range<usize> {
         let line = assignment.line_span.clone();
         let follows_line_feed = line.start == 0 || self.bytes[line.start - 1] == b'\n';
         let end = if follows_line_feed {
@@ -77,7 +95,7 @@ impl Document {
             let text = self.bytes[line.clone()].iter().take_while(|byte| !matches!(byte, b'\n' | b'\r' | 0)).count();
             line.start + text
         };
-        self.replace(line.start..end, "");
+        line.start..end
     }
 
     /// The last line that is a commented-out assignment of one of `keys`, which are paths below `/proc/sys`.
@@ -103,6 +121,19 @@ impl Document {
             Some(line_feed) if self.bytes[..line_feed].ends_with(b"\r") => "\r\n",
             _ => "\n",
         }
+    }
+
+    /// Puts `text` in the place of each of `spans`, which are in order and do not overlap.
+    fn replace_each(&mut self, spans: Vec<Range<usize>>, text: &str) {
+        let mut bytes = Vec::with_capacity(self.bytes.len() + spans.len() * text.len());
+        let mut from = 0;
+        for span in spans {
+            bytes.extend_from_slice(&self.bytes[from..span.start]);
+            bytes.extend_from_slice(text.as_bytes());
+            from = span.end;
+        }
+        bytes.extend_from_slice(&self.bytes[from..]);
+        self.bytes = bytes;
     }
 
     fn replace(&mut self, span: Range<usize>, text: &str) {

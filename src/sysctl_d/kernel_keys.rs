@@ -4,6 +4,7 @@
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use super::glob;
 use super::lines::separated;
@@ -73,12 +74,31 @@ impl<'a> KernelKeys<'a> {
         parts.try_fold(Walk::start(), |walk, part| self.step(walk, part))?.key
     }
 
+    /// Whether a path that begins as `pattern` does up to its first sign may be that of a key. Most globs are about something
+    /// else.
+    fn may_match(&self, pattern: &[u8]) -> bool {
+        let end = pattern.iter().position(|byte| matches!(byte, b'*' | b'?' | b'[' | b'{' | b'\\'));
+        let start = &pattern[..end.unwrap_or(pattern.len())];
+        let parts = start.strip_suffix(b"/").unwrap_or(start).split(|byte| *byte == b'/');
+        let is_odd = |part: &[u8]| part.is_empty() || part.contains(&b'.');
+        let Ok(text) = std::str::from_utf8(start) else { return true };
+        if parts.into_iter().any(is_odd) {
+            return true;
+        }
+        let dotted = text.replace('/', ".");
+        let mut from = self.keys.range::<str, _>((Bound::Included(dotted.as_str()), Bound::Unbounded));
+        from.next().is_some_and(|key| key.as_str().starts_with(&dotted))
+    }
+
     /// The paths that `pattern` stands for below `/proc/sys`, in the order of the bytes. If `dots` is set, a pattern
     /// that begins with a dot finds the entries `.` and `..` too.
     ///
     /// Two habits of glibc's `glob` are kept: slashes at the end demand a directory only behind a wildcard, and a
     /// backslash before a slash is dropped.
     pub(super) fn matching(&self, pattern: &[u8], dots: bool) -> Vec<Expansion<'a>> {
+        if !self.may_match(pattern) {
+            return Vec::new();
+        }
         let slashes = pattern.iter().rev().take_while(|byte| **byte == b'/').count();
         let mut parts = pattern[..pattern.len() - slashes].split(|byte| *byte == b'/').peekable();
         let mut walks = vec![Walk::start()];
