@@ -79,10 +79,10 @@ impl<'a> KernelKeys<'a> {
     fn may_match(&self, pattern: &[u8]) -> bool {
         let end = pattern.iter().position(|byte| matches!(byte, b'*' | b'?' | b'[' | b'{' | b'\\'));
         let start = &pattern[..end.unwrap_or(pattern.len())];
-        let parts = start.strip_suffix(b"/").unwrap_or(start).split(|byte| *byte == b'/');
+        let mut parts = start.strip_suffix(b"/").unwrap_or(start).split(|byte| *byte == b'/');
         let is_odd = |part: &[u8]| part.is_empty() || part.contains(&b'.');
         let Ok(text) = std::str::from_utf8(start) else { return true };
-        if parts.into_iter().any(is_odd) {
+        if parts.any(is_odd) {
             return true;
         }
         let dotted = text.replace('/', ".");
