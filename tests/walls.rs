@@ -56,7 +56,7 @@ const ROOMS: &[Room] = &[
         &["answer", "clients", "promise", "report", "schema", "show", "summarize", "table", "table::analysis"],
         &["clap"],
     ),
-    room("clients", &["answer", "failure", "report", "request", "run", "schema", "show"], &[]),
+    room("clients", &["answer", "failure", "report", "request", "run", "schema", "show", "table", "table::view"], &[]),
     room("schema", &["answer"], &[]),
     room(
         "table",

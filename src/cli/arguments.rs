@@ -91,6 +91,7 @@ pub(super) enum Command {
         #[arg(value_parser = one_of(&[
             ("settings", "Make the settings match the task", AnsibleModule::Settings),
             ("settings_info", "Report the settings", AnsibleModule::SettingsInfo),
+            ("table_info", "Report how full the table is", AnsibleModule::TableInfo),
         ]))]
         name: AnsibleModule,
     },

@@ -1,4 +1,4 @@
-//! Runs the tasks of Ansible. The binary serves as two modules.
+//! Runs the tasks of Ansible. The binary serves as three modules.
 //!
 //! Ansible passes a task's arguments as JSON, with its own arguments under names that begin with `_ansible_`, and reads
 //! one JSON object from standard output. The collection's action plugin writes the arguments to standard input. If the
@@ -6,12 +6,15 @@
 
 use std::ffi::OsStr;
 use std::path::Path;
+use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::answer::{Answer, Exit};
 use crate::failure::{Failure, Kind};
 use crate::report::{Mode, ansible};
+use crate::table::gather::{self, DiagnoseOptions};
+use crate::table::view::json::DiagnosisDocument;
 use crate::{request, run, show};
 
 /// The modules as which the binary serves.
@@ -21,14 +24,20 @@ pub enum AnsibleModule {
     Settings,
     /// Reports the settings.
     SettingsInfo,
+    /// Reports how full the table is, and diagnoses it.
+    TableInfo,
 }
 
 impl AnsibleModule {
     /// The module for a program of this name. Ansible puts a prefix before the name of the file.
     #[must_use]
     pub fn of(program: &OsStr) -> AnsibleModule {
-        let is_info = program.to_str().is_some_and(|program| program.ends_with("settings_info"));
-        if is_info { AnsibleModule::SettingsInfo } else { AnsibleModule::Settings }
+        let is_named = |name: &str| program.to_str().is_some_and(|program| program.ends_with(name));
+        match () {
+            () if is_named("settings_info") => AnsibleModule::SettingsInfo,
+            () if is_named("table_info") => AnsibleModule::TableInfo,
+            () => AnsibleModule::Settings,
+        }
     }
 
     /// The module of this name.
@@ -65,6 +74,7 @@ pub fn run(module: AnsibleModule, arguments: Result<Vec<u8>, Failure>) -> Answer
     let result = match module {
         AnsibleModule::Settings => manage(arguments),
         AnsibleModule::SettingsInfo => inform(arguments),
+        AnsibleModule::TableInfo => examine(arguments).unwrap_or_else(|failure| ansible::refusal(&failure)),
     };
     let exit = if result["failed"] == true { Exit::Failed } else { Exit::Done };
     Answer::new(ascii(&result.to_string()), exit)
@@ -121,6 +131,45 @@ fn inform(arguments: Result<Map<String, Value>, Failure>) -> Value {
     match inventory {
         Ok(inventory) => ansible::inventory(&inventory),
         Err(failure) => ansible::refusal(&failure),
+    }
+}
+
+/// The status and the diagnosis of the table, as a module returns them.
+fn examine(arguments: Result<Map<String, Value>, Failure>) -> Result<Value, Failure> {
+    let interval = interval(arguments?)?;
+    let options = DiagnoseOptions { interval, ..DiagnoseOptions::default() };
+    let diagnosis = gather::diagnose(&options).map_err(|error| Failure::new(Kind::Permission, error.to_string()))?;
+    let mut diagnosis = json!(DiagnosisDocument::from(&diagnosis));
+    let status = diagnosis["status"].take();
+    let is_full = matches!(diagnosis["verdict"].as_str(), Some("full" | "full_in_namespace"));
+    Ok(json!({
+        "changed": false,
+        "failed": false,
+        "full": is_full,
+        "verdict": diagnosis["verdict"],
+        "msg": diagnosis["summary"],
+        "status": status,
+        "diagnosis": diagnosis,
+    }))
+}
+
+/// The seconds over which a task counts.
+fn interval(arguments: Map<String, Value>) -> Result<Duration, Failure> {
+    let refuse = |message: &str, pointer: &str| Err(Failure::new(Kind::BadRequest, message).at(pointer));
+    let mut own = own(arguments);
+    let interval = own.remove("interval");
+    if let Some(unknown) = own.keys().next() {
+        return refuse(&format!("`{unknown}` is not an option of this module; the only one is `interval`"), "");
+    }
+    let seconds = match interval {
+        None => Some(1.0),
+        // Older versions of Ansible pass the result of a template as text.
+        Some(Value::String(text)) => text.trim().parse().ok(),
+        Some(number) => number.as_f64(),
+    };
+    match seconds.filter(|seconds| (0.0..=60.0).contains(seconds)) {
+        Some(seconds) => Ok(Duration::from_secs_f64(seconds)),
+        None => refuse("`interval` is not a number of seconds from 0 to 60", "/interval"),
     }
 }
 

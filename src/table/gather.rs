@@ -40,7 +40,7 @@ pub struct StatusOptions {
 }
 
 /// The options of `diagnose`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct DiagnoseOptions {
     /// The time over which the counters are compared, including the time to read the table.
     pub interval: Duration,
