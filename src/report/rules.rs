@@ -89,6 +89,16 @@ pub const RULES: &[Rule] = &[
         "Look at it, and remove it by hand.",
     ),
     rule(
+        "promise_not_kept",
+        "The prediction of this run could not be kept, so that `verify` has nothing to compare after the next boot.",
+        "Mend the cause that the message names, and apply again.",
+    ),
+    rule(
+        "not_kept",
+        "An update of the system does not keep the file.",
+        "Add the file to the list of files that the update keeps.",
+    ),
+    rule(
         "boot_not_guaranteed",
         "The module may be loaded after the files are read at boot.",
         "Set `module` to `load`, if the values must last.",

@@ -43,11 +43,13 @@ impl Document {
         while at < self.bytes.len() && self.is_continued(at) {
             at = next_line(0);
         }
-        let line_end = self.line_end_before(at);
+        let is_continued = self.is_continued(at);
+        // A backslash before a carriage return continues nothing: it would become part of a value.
+        let line_end = if is_continued { "\n" } else { self.line_end_before(at) };
         let is_whole = at == 0 || self.bytes[at - 1] == b'\n';
         let missing = if is_whole { "" } else { line_end };
         // An empty line ends what nothing else continues.
-        let empty = if self.is_continued(at) { line_end } else { "" };
+        let empty = if is_continued { line_end } else { "" };
         self.replace(at..at, &format!("{missing}{empty}{text}{line_end}"));
     }
 
@@ -270,6 +272,7 @@ mod tests {
             ),
             ("a = 1\n# b\\\n", |document, _| document.append("b = 2"), "a = 1\n# b\\\n\nb = 2\n"),
             ("a = 1\\", |document, _| document.append("b = 2"), "a = 1\\\n\nb = 2\n"),
+            ("x\r\na = 1\\", |document, _| document.append("b = 2"), "x\r\na = 1\\\n\nb = 2\n"),
             ("\t a = 1\n", |document, first| document.comment_out(first, "by us: "), "# by us: \t a = 1\n"),
             ("x\na = 1\ny\n", |document, first| document.remove_line(first), "x\ny\n"),
             ("a = 1\n\ny\n", |document, first| document.remove_line(first), "\ny\n"),

@@ -153,7 +153,7 @@ impl Run {
                     say(&format!("{}: rebooted ({seconds} s, conntrack came {})", job.name, answer.module));
                     let booted = Booted { image, defaults: &defaults, answer };
                     let rows = cases.iter().flat_map(|case| booted.judge(case)).chain(booted.judge_show());
-                    rows.chain(cases.iter().flat_map(|case| booted.judge_silence(case))).collect()
+                    rows.chain(cases.iter().filter_map(|case| booted.judge_silence(case))).collect()
                 }
                 Err(why) => cases.iter().map(|case| without_answer(case, why)).collect::<Vec<Row>>(),
             };
