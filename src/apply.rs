@@ -46,6 +46,18 @@ enum Done {
     Initrd { path: PathBuf, command: Vec<String>, before: Option<Moment> },
 }
 
+impl Done {
+    /// The files that the step has left beside the one that it changed.
+    fn traces(&mut self) -> Option<&mut Traces> {
+        match self {
+            Done::File(Replacement { traces, .. }) | Done::Copy { traces, .. } | Done::DroppedCopy { traces, .. } => {
+                Some(traces)
+            }
+            Done::Module | Done::Live { .. } | Done::Initrd { .. } => None,
+        }
+    }
+}
+
 /// A file that was replaced, or may have been.
 #[derive(Debug)]
 struct Replacement {
@@ -96,13 +108,10 @@ impl Applied {
     /// Ends the run, of which nothing will be undone any more, and returns the files that it could not remove, each with the
     /// reason.
     #[must_use]
-    pub fn finish(self) -> Vec<(PathBuf, String)> {
+    pub fn finish(mut self) -> Vec<(PathBuf, String)> {
         let mut left = Vec::new();
-        for done in self.done {
-            if let Done::File(Replacement { mut traces, .. })
-            | Done::Copy { mut traces, .. }
-            | Done::DroppedCopy { mut traces, .. } = done
-            {
+        for done in &mut self.done {
+            if let Some(traces) = done.traces() {
                 traces.finish();
                 left.extend(traces.left().iter().map(|(path, error)| (path.clone(), error.to_string())));
             }
@@ -143,6 +152,9 @@ impl Applied {
     }
 
     fn make_initrd(&mut self, path: &Path, command: &[String], root: &Root) -> Result<(), Failure> {
+        // The old files go before: the initrd would hold copies of them, and their removal would make it stale. An undo then
+        // writes them anew.
+        self.done.iter_mut().filter_map(Done::traces).for_each(Traces::finish);
         let before = initrd_made(root, path);
         // Recorded first: a program that fails may have written to the initrd.
         self.done.push(Done::Initrd { path: path.to_owned(), command: command.to_vec(), before });

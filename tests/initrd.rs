@@ -261,7 +261,8 @@ privileged!(what_cannot_be_undone_is_named, || {
     let report = ended.report();
     let failure = report.failure.expect("it failed");
     assert_eq!((ended.code, report.changed, failure.rolled_back), (1, true, Some(false)), "{}", failure.message);
-    let [remains] = &failure.remains[..] else { panic!("{:?}", failure.remains) };
+    let [file, remains] = &failure.remains[..] else { panic!("{:?}", failure.remains) };
+    assert!(file.contains("has its old content and attributes again, but is a new file"), "{file}");
     assert!(remains.contains("run `/usr/bin/dracut --force /boot/initramfs-6.98.0.img 6.98.0`"), "{remains}");
     assert!(state(&world).contains("udp_timeout = 77"), "the file is as it was");
 });
