@@ -46,6 +46,7 @@ impl AnsibleModule {
         match name.to_str()? {
             "settings" => Some(AnsibleModule::Settings),
             "settings_info" => Some(AnsibleModule::SettingsInfo),
+            "table_info" => Some(AnsibleModule::TableInfo),
             _ => None,
         }
     }
