@@ -104,8 +104,9 @@ def explain(setting: str) -> dict[str, Any]:
 
 def verify() -> dict[str, Any]:
     """
-    After a boot, compare the machine with what the last apply predicted. The return code is 0 held, 2 broken, 1 could
-    not tell.
+    After a boot, compare the machine with what the last apply predicted.
+
+    The return code is 0 if the prediction held, 2 if it is broken, and 1 if nobody can tell.
 
     CLI Example:
 
