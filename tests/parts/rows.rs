@@ -53,7 +53,7 @@ pub(crate) const PARTS: &[Part] = &[
         counted: Counted::Once,
         after: &[],
         uses: &[],
-        seconds: 60,
+        seconds: 120,
         length: Length::Short,
     },
     Part {
@@ -126,7 +126,7 @@ pub(crate) const PARTS: &[Part] = &[
         counted: Counted::Lines,
         after: &["static"],
         uses: &[Shared::SaltExtension],
-        seconds: 240,
+        seconds: 450,
         length: Length::Short,
     },
     Part {
@@ -136,7 +136,7 @@ pub(crate) const PARTS: &[Part] = &[
         counted: Counted::Summaries,
         after: &["build", "static"],
         uses: &[],
-        seconds: 250,
+        seconds: 430,
         length: Length::Long,
     },
     Part {
@@ -146,7 +146,7 @@ pub(crate) const PARTS: &[Part] = &[
         counted: Counted::Lines,
         after: &["packaging"],
         uses: &[],
-        seconds: 150,
+        seconds: 190,
         length: Length::Short,
     },
     Part {
@@ -166,7 +166,7 @@ pub(crate) const PARTS: &[Part] = &[
         counted: Counted::Lines,
         after: &["static"],
         uses: &[],
-        seconds: 90,
+        seconds: 120,
         length: Length::Short,
     },
     Part {
@@ -186,7 +186,7 @@ pub(crate) const PARTS: &[Part] = &[
         counted: Counted::Summaries,
         after: &["build", "static"],
         uses: &[],
-        seconds: 60,
+        seconds: 170,
         length: Length::Short,
     },
     Part {
@@ -196,7 +196,7 @@ pub(crate) const PARTS: &[Part] = &[
         counted: Counted::Summaries,
         after: &["build"],
         uses: &[],
-        seconds: 60,
+        seconds: 170,
         length: Length::Short,
     },
     Part {
@@ -206,7 +206,7 @@ pub(crate) const PARTS: &[Part] = &[
         counted: Counted::Summaries,
         after: &["build"],
         uses: &[Shared::Limit],
-        seconds: 30,
+        seconds: 140,
         length: Length::Short,
     },
     Part {
@@ -216,7 +216,7 @@ pub(crate) const PARTS: &[Part] = &[
         counted: Counted::Summaries,
         after: &["build"],
         uses: &[],
-        seconds: 15,
+        seconds: 60,
         length: Length::Short,
     },
     Part {
