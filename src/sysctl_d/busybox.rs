@@ -30,7 +30,7 @@ fn conf(tree: &Tree) -> Vec<PathBuf> {
 }
 
 /// The lines as the file has them.
-const SYNTAX: Syntax = Syntax { line, too_long: None, is_blank, comments: b"#;", path };
+const SYNTAX: Syntax = Syntax { line, too_long: None, is_blank: lines::is_space, comments: b"#;", path };
 
 /// A line that was joined already.
 const JOINED: Syntax = Syntax { line: whole, ..SYNTAX };
@@ -75,11 +75,6 @@ fn line(bytes: &[u8], start: usize) -> Line {
     }
     let text_end = bytes[start..end].iter().position(|byte| *byte == 0).map_or(end, |length| start + length);
     Line { text: start..text_end, end }
-}
-
-/// The blanks of isspace(3).
-fn is_blank(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)
 }
 
 /// Where a dot comes before the first slash of a key with both, the two change places. Otherwise a dot is a slash if what

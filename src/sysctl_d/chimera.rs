@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::Assignment;
 use super::dialect::{Dialect, OnRefusal, Shields};
-use super::lines::{self, Line, Syntax, separated};
+use super::lines::{self, Syntax, separated};
 use super::paths::{SYSCTL_CONF, SYSCTL_D};
 use crate::tree::{Entry, Obstacle, Tree, first_of_each};
 
@@ -37,7 +37,8 @@ fn opened(tree: &Tree) -> Vec<PathBuf> {
     drop_ins.into_iter().chain(tree.get(conf).is_some_and(is_regular).then(|| conf.to_owned())).collect()
 }
 
-const SYNTAX: Syntax = Syntax { line, too_long: None, is_blank, comments: b"#;", path };
+const SYNTAX: Syntax =
+    Syntax { line: lines::line_of_c, too_long: None, is_blank: lines::is_space, comments: b"#;", path };
 
 /// A key that begins with a separator is none.
 fn read(bytes: &[u8]) -> Vec<Assignment> {
@@ -49,21 +50,9 @@ fn read(bytes: &[u8]) -> Vec<Assignment> {
     lines::assignments(bytes, &SYNTAX).into_iter().filter(is_key).collect()
 }
 
-/// Only a line feed ends a line. The program does not see the bytes between a NUL and the end of its line.
-fn line(bytes: &[u8], start: usize) -> Line {
-    let end = bytes[start..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |length| start + length + 1);
-    let text_end = bytes[start..end].iter().position(|byte| *byte == 0).map_or(end, |length| start + length);
-    Line { text: start..text_end, end }
-}
-
-/// The blanks of isspace(3).
-fn is_blank(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)
-}
-
 /// One dash and the blanks behind it are no part of the key.
 fn path(key: &[u8]) -> Vec<u8> {
     let key = key.strip_prefix(b"-").unwrap_or(key);
-    let blanks = key.iter().take_while(|byte| is_blank(**byte)).count();
+    let blanks = key.iter().take_while(|byte| lines::is_space(**byte)).count();
     separated(&key[blanks..])
 }

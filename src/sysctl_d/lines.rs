@@ -29,6 +29,18 @@ pub(super) struct Line {
     pub(super) end: usize,
 }
 
+/// The line of a program of C: only a line feed ends it, and the program does not see the bytes between a NUL and that end.
+pub(super) fn line_of_c(bytes: &[u8], start: usize) -> Line {
+    let end = bytes[start..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |length| start + length + 1);
+    let text_end = bytes[start..end].iter().position(|byte| *byte == 0).map_or(end, |length| start + length);
+    Line { text: start..text_end, end }
+}
+
+/// The blanks of isspace(3): vertical tab and form feed too.
+pub(super) fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)
+}
+
 /// The assignments among `bytes`, in order.
 pub(super) fn assignments(bytes: &[u8], syntax: &Syntax) -> Vec<Assignment> {
     let mut found = Vec::new();

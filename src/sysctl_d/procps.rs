@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::dialect::{Dialect, OnRefusal, Shields};
 use super::kernel_keys::{Expansion, KernelKeys};
-use super::lines::{self, Line, Syntax, separated};
+use super::lines::{self, Syntax, separated};
 use super::paths::{SYSCTL_CONF, SYSCTL_D};
 use super::{Assignment, glob};
 use crate::tree::{Entry, Obstacle, Read, Tree, first_of_each_name};
@@ -78,7 +78,8 @@ pub fn others(tree: &Tree) -> &'static [&'static Dialect] {
     if known(tree).is_some() { &[] } else { &NEWER }
 }
 
-const SYNTAX: Syntax = Syntax { line, too_long: None, is_blank, comments: b"#;", path };
+const SYNTAX: Syntax =
+    Syntax { line: lines::line_of_c, too_long: None, is_blank: lines::is_space, comments: b"#;", path };
 
 fn read(bytes: &[u8]) -> Vec<Assignment> {
     lines::assignments(bytes, &SYNTAX)
@@ -133,18 +134,6 @@ fn expanded(tree: &Tree, path: &Path) -> Vec<PathBuf> {
     let with_braces: Vec<PathBuf> = glob::braces(name).iter().flat_map(|one| matching(one)).collect();
     let candidates = [with_braces, matching(name), vec![path.to_owned()]];
     candidates.into_iter().find(|found| !found.is_empty()).unwrap_or_default()
-}
-
-/// Only a line feed ends a line. procps does not see the bytes between a NUL and the end of its line.
-fn line(bytes: &[u8], start: usize) -> Line {
-    let end = bytes[start..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |length| start + length + 1);
-    let text_end = bytes[start..end].iter().position(|byte| *byte == 0).map_or(end, |length| start + length);
-    Line { text: start..text_end, end }
-}
-
-/// The blanks of isspace(3): vertical tab and form feed too.
-fn is_blank(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)
 }
 
 /// procps strips a leading `-` in two places of its parser; neither skips the blanks behind it.
