@@ -177,6 +177,8 @@ impl Observed {
             Standing::InMemory(point.to_owned())
         } else if mount.kind == "overlay" && mount.source == "confext" {
             Standing::Merged(point.to_owned())
+        } else if line.is_none() && is_laid_over_itself(mount) {
+            Standing::Over(point.to_owned())
         } else if is_first(point) || line.is_some_and(is_in_initrd) {
             Standing::Early
         } else if point == Path::new("/etc") && line.is_none() && (self.is_ostree || !is_bind(mount)) {
@@ -255,6 +257,14 @@ fn is_bind(mount: &Mount) -> bool {
     mount.root != Path::new("/") && mount.option("subvol").is_none_or(|subvolume| mount.root != Path::new(subvolume))
 }
 
+/// Whether `mount` lies over its own mount point and has no layer to write to. The point had its name already, so that the
+/// running system made the mount: an initrd knows the directory by another path.
+fn is_laid_over_itself(mount: &Mount) -> bool {
+    let is_below = |layers: &str| layers.split(':').any(|layer| Path::new(layer) == mount.point);
+    let is_read_only = mount.kind == "overlay" && mount.option("upperdir").is_none();
+    is_read_only && mount.source != "sysext" && mount.option("lowerdir").is_some_and(is_below)
+}
+
 /// Whether `mount` shows the directory that lies below it on `parent` as well.
 fn is_same_directory(mount: &Mount, parent: &Mount) -> bool {
     let below = mount.point.strip_prefix(&parent.point).ok();
@@ -276,6 +286,17 @@ mod tests {
 
     const DISK: &str = "25 1 254:1 / / rw - ext4 /dev/vda1 rw\n26 25 0:5 / /proc rw - proc proc rw\n\
         27 25 0:9 / /run rw - tmpfs tmpfs rw\n28 25 0:7 / /dev rw - devtmpfs udev rw\n";
+
+    /// Somebody lays files over a directory while the machine runs: the next boot does not.
+    #[test]
+    fn files_that_are_laid_over_a_directory_by_hand_are_not_those_of_the_boot() {
+        for point in ["/etc", "/usr"] {
+            let line = format!("30 25 0:40 / {point} ro - overlay overlay ro,lowerdir=/srv/above:{point}");
+            let mounts = mounts(&(DISK.to_owned() + &line), "", &[]);
+            let file = Path::new(point).join("sysctl.d/a.conf");
+            assert_eq!(mounts.standing(&file), Standing::Over(point.into()));
+        }
+    }
 
     #[test]
     fn an_ordinary_machine_has_only_early_mounts_below_etc_and_usr() {
@@ -318,6 +339,8 @@ mod tests {
                 &[],
             ),
             (DISK.to_owned() + "30 25 254:1 /etc /etc ro - ext4 /dev/vda1 rw", "", &[]),
+            // NixOS with an /etc that nobody can change, which its initrd mounts.
+            (DISK.to_owned() + "30 25 0:40 / /etc ro - overlay overlay ro,lowerdir=/metadata::/basedir", "", &[]),
             (
                 DISK.to_owned() + "30 25 254:2 / /etc/sysctl.d rw - ext4 /dev/vdb rw",
                 "/dev/vdb /etc/sysctl.d ext4 x-initrd.mount 0 0",
