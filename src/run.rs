@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::apply::{self, Outcome};
 use crate::failure::{Failure, Kind};
 use crate::host::{self, Keeper, Kernel, Lock, MachineKernel, Root, restraint};
+use crate::origin::Origin;
 use crate::plan::{Plan, plan};
 use crate::promise::{self, Promise, Verification};
 use crate::report::{Mode, Report};
@@ -53,10 +54,10 @@ fn opened(path: &Path) -> Result<Root, Failure> {
 /// The report of an apply of `desired` to the machine at `root`.
 #[must_use]
 pub fn apply(desired: &Desired, root: &Path) -> Report {
-    let origin = Some(host::origin(Some(desired.fingerprint())));
-    let changed = entered(desired, host::name_of_root(root)).and_then(|root| changed(desired, root));
+    let origin = host::origin(Some(desired.fingerprint()));
+    let changed = entered(desired, host::name_of_root(root)).and_then(|root| changed(desired, root, &origin));
     let report = changed.unwrap_or_else(|failure| Report::refused(Mode::Apply, failure));
-    Report { origin, ..report }
+    Report { origin: Some(origin), ..report }
 }
 
 /// The root of the run. If it is that of the machine that runs now, seen from a container, the process enters it.
@@ -68,14 +69,17 @@ fn entered<'a>(desired: &Desired, root: &'a Path) -> Result<&'a Path, Failure> {
     Ok(root)
 }
 
-fn changed(desired: &Desired, path: &Path) -> Result<Report, Failure> {
+fn changed(desired: &Desired, path: &Path, origin: &Origin) -> Result<Report, Failure> {
     let root = host::open_root(path)?;
     let before = host::observe(&root)?;
     // Most runs find nothing to do: they take no lock and open nothing for writing.
     if removable(&before).is_empty() {
         match plan(desired, &before) {
             Ok(plan) if !plan.steps.is_empty() => {}
-            nothing => return Ok(promised(predicted(Mode::Apply, desired, &before, nothing), desired, &before, None)),
+            nothing => {
+                let report = predicted(Mode::Apply, desired, &before, nothing);
+                return Ok(promised(report, desired, &before, origin, None));
+            }
         }
     }
     let _lock = Lock::take(path)?;
@@ -93,7 +97,10 @@ fn changed(desired: &Desired, path: &Path) -> Result<Report, Failure> {
     }
     let plan = match plan(desired, &before) {
         Ok(plan) if !plan.steps.is_empty() => plan,
-        nothing => return Ok(promised(predicted(Mode::Apply, desired, &before, nothing), desired, &before, None)),
+        nothing => {
+            let report = predicted(Mode::Apply, desired, &before, nothing);
+            return Ok(promised(report, desired, &before, origin, None));
+        }
     };
     let keeper = is_promised(desired, &before).then(Keeper::open);
     restraint::defer_termination_signals().map_err(|error| {
@@ -102,7 +109,7 @@ fn changed(desired: &Desired, path: &Path) -> Result<Report, Failure> {
     })?;
     restraint::confine_to_plan(&plan, &root);
     let report = carried_out(desired, &before, &plan, &root, &mut MachineKernel);
-    Ok(promised(report, desired, &before, keeper))
+    Ok(promised(report, desired, &before, origin, keeper))
 }
 
 /// Whether an apply to the machine of `snapshot` keeps a promise: an image and a container have no boot of their own.
@@ -112,12 +119,18 @@ fn is_promised(desired: &Desired, snapshot: &Snapshot) -> bool {
 
 /// The report, once its promise is kept. An apply that promises what is promised already writes nothing, and one that cannot
 /// keep its promise has not failed.
-fn promised(mut report: Report, desired: &Desired, snapshot: &Snapshot, keeper: Option<Keeper>) -> Report {
+fn promised(
+    mut report: Report,
+    desired: &Desired,
+    snapshot: &Snapshot,
+    origin: &Origin,
+    keeper: Option<Keeper>,
+) -> Report {
     if report.failure.is_some() || !is_promised(desired, snapshot) {
         return report;
     }
     let loaders = desired.loader.systems(&snapshot.tree).into_iter().map(|system| system.name.to_owned());
-    let promise = Promise::of(&report, loaders.collect(), host::origin(Some(desired.fingerprint())));
+    let promise = Promise::of(&report, loaders.collect(), origin.clone());
     if host::kept_promise().is_some_and(|kept| kept.is_like(&promise)) {
         return report;
     }

@@ -74,7 +74,10 @@ const ROOMS: &[Room] = &[
     room("table::model", &["kernel", "order"], &[]),
     room(
         "run",
-        &["apply", "failure", "host", "plan", "promise", "report", "request", "snapshot", "verify", "warning"],
+        &[
+            "apply", "failure", "host", "origin", "plan", "promise", "report", "request", "snapshot", "verify",
+            "warning",
+        ],
         &[],
     ),
     room("apply", &["failure", "host", "kernel", "plan", "request", "tree"], &[]),
