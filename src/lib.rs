@@ -36,6 +36,7 @@ pub mod apply;
 pub mod boot;
 pub mod cli;
 pub mod clients;
+pub mod exposition;
 pub mod failure;
 pub mod formats;
 pub mod host;

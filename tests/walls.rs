@@ -64,7 +64,7 @@ const ROOMS: &[Room] = &[
         &["clock", "rustix", "signal_hook", "std::env", "std::fs", "std::thread", "streams"],
     ),
     room("table::view::terminal", &["table::view"], &["rustix", "signal_hook", "std::env", "streams"]),
-    room("table::view", &["answer", "order", "table::analysis", "table::model", "text"], &[]),
+    room("table::view", &["answer", "exposition", "order", "table::analysis", "table::model", "text"], &[]),
     room("table::analysis", &["kernel", "order", "table::model", "text"], &[]),
     room(
         "table::source",
@@ -91,7 +91,7 @@ const ROOMS: &[Room] = &[
     ),
     room(
         "promise",
-        &["answer", "boot", "kernel", "origin", "report", "show", "snapshot", "text", "tree", "verify"],
+        &["answer", "boot", "exposition", "kernel", "origin", "report", "show", "snapshot", "text", "tree", "verify"],
         &[],
     ),
     room("summarize", &["answer", "order", "origin", "report", "text", "verify"], &[]),
@@ -125,6 +125,7 @@ const ROOMS: &[Room] = &[
     room("tree", &[], &[]),
     room("answer", &["text"], &[]),
     room("origin", &[], &[]),
+    room("exposition", &[], &[]),
     room("failure", &[], &[]),
     room("order", &[], &[]),
     room("text", &[], &[]),

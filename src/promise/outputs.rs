@@ -1,9 +1,8 @@
 //! Lists the outputs of a verification, one row each.
 
-use std::fmt::Write;
-
 use super::{Outcome, Verification, text};
 use crate::answer::{Output, Printed};
+use crate::exposition::{Exposition, labels};
 
 impl Printed for Verification {
     const OUTPUTS: &'static [Output<Verification>] = &[
@@ -20,21 +19,17 @@ const OUTCOMES: [(&str, Outcome); 4] = [
     ("no_promise", Outcome::NoPromise),
 ];
 
-/// The metrics of a verification. Names of settings and outcomes have no character that a label must escape.
+/// The metrics of a verification.
 fn metrics(verification: &Verification) -> String {
-    let mut text = "# HELP conntrack_sysctl_promise Whether the last boot is as the last apply predicted.\n\
-                    # TYPE conntrack_sysctl_promise gauge\n"
-        .to_owned();
-    for (name, outcome) in OUTCOMES {
-        let is_it = u8::from(verification.outcome == outcome);
-        let _ = writeln!(text, "conntrack_sysctl_promise{{outcome=\"{name}\"}} {is_it}");
-    }
-    text += "# HELP conntrack_sysctl_promise_setting_held Whether a setting is as the last apply predicted.\n\
-             # TYPE conntrack_sysctl_promise_setting_held gauge\n";
-    for setting in &verification.settings {
-        let held = u8::from(setting.held);
-        let _ = writeln!(text, "conntrack_sysctl_promise_setting_held{{setting=\"{}\"}} {held}", setting.name);
-    }
-    text.pop();
-    text
+    let value = |holds: bool| u8::from(holds).to_string();
+    let outcomes = OUTCOMES
+        .into_iter()
+        .map(|(name, outcome)| (labels(&[("outcome", name)]), value(verification.outcome == outcome)));
+    let settings = verification.settings.iter().map(|it| (labels(&[("setting", &it.name)]), value(it.held)));
+    let mut text = Exposition::default();
+    let about = "Whether the last boot is as the last apply predicted.";
+    text.family("conntrack_sysctl_promise", "gauge", about, outcomes);
+    let about = "Whether a setting is as the last apply predicted.";
+    text.family("conntrack_sysctl_promise_setting_held", "gauge", about, settings);
+    text.finish()
 }

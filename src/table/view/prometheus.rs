@@ -1,11 +1,12 @@
 //! Renders a status in Prometheus' text format, for the textfile collector of `node_exporter`.
 
+use crate::exposition::{Exposition, labels};
 use crate::table::analysis::status::Status;
 
 /// The metrics of a status, without a line end at its end. Numbers that are not known are left out.
 #[must_use]
 pub fn metrics(status: &Status) -> String {
-    let mut text = Exposition(String::new());
+    let mut text = Exposition::default();
     let plain = |value: Option<u64>| value.map(|value| (String::new(), value.to_string())).into_iter();
     let loaded = [(String::new(), u64::from(status.is_loaded).to_string())].into_iter();
     text.family("conntrack_loaded", "gauge", "Whether the kernel has connection tracking.", loaded);
@@ -45,41 +46,5 @@ pub fn metrics(status: &Status) -> String {
     text.family("conntrack_namespace_entries", "gauge", "Entries in each network namespace.", namespaces);
     let unread = [(String::new(), status.unread.len().to_string())].into_iter();
     text.family("conntrack_unread", "gauge", "Things that could not be read.", unread);
-    text.0.truncate(text.0.trim_end().len());
-    text.0
-}
-
-/// A text in the exposition format.
-struct Exposition(String);
-
-impl Exposition {
-    fn family(&mut self, name: &str, kind: &str, help: &str, rows: impl Iterator<Item = (String, String)>) {
-        let mut rows = rows.peekable();
-        if rows.peek().is_some() {
-            self.0 += &format!("# HELP {name} {help}\n# TYPE {name} {kind}\n");
-        }
-        for (labels, value) in rows {
-            self.0 += &format!("{name}{labels} {value}\n");
-        }
-    }
-}
-
-fn labels(pairs: &[(&str, &str)]) -> String {
-    let pairs = pairs.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value)));
-    format!("{{{}}}", pairs.collect::<Vec<_>>().join(","))
-}
-
-/// A label's value in the form of the format. Other control characters are replaced: they could control a terminal.
-fn escaped(value: &str) -> String {
-    let mut text = String::new();
-    for c in value.chars() {
-        match c {
-            '\\' => text += "\\\\",
-            '"' => text += "\\\"",
-            '\n' => text += "\\n",
-            c if c.is_control() => text.push('?'),
-            c => text.push(c),
-        }
-    }
-    text
+    text.finish()
 }
