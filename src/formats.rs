@@ -3,6 +3,7 @@
 //! Each file holds one format. A reader takes bytes and returns data with line numbers; it knows nothing of connection
 //! tracking, of sysctls or of the order of a boot. The real program is the judge of each reader: `tests/formats.rs`.
 
+pub mod boot_loader;
 pub mod configparser;
 pub mod depmod;
 pub mod escapes;

@@ -70,6 +70,8 @@ fn a_line_that_may_write_another_value_leaves_a_doubt() {
         ("echo -n \"5\" >/proc/sys/net/ipv4/netfilter/ip_conntrack_max", "max"),
         ("echo 32768 > /sys/module/nf_conntrack/parameters/hashsize", "buckets"),
         ("modprobe nf_conntrack hashsize=32768", "buckets max"),
+        ("rmmod nf_conntrack", "anything"),
+        ("/sbin/modprobe -r nf_conntrack && modprobe nf_conntrack", "anything"),
         ("sysctl -w net.netfilter.nf_conntrack_max=$MAX", "max"),
         ("[ -e /x ] && echo $MAX > /proc/sys/net/netfilter/nf_conntrack_max", "max"),
         ("echo 65536 | tee /proc/sys/net/netfilter/nf_conntrack_max", "max"),

@@ -78,6 +78,8 @@ pub enum Reason {
     OtherRoot,
     /// The next boot may use another root, whose files cannot be read here.
     OtherRootUnknown,
+    /// The boot loader has another kernel command line ready, and a setting comes out otherwise with it.
+    CommandLine,
     /// kexec has a kernel ready, whose command line may lack the words that decide now.
     KexecLoaded,
     /// An extension of systemd is merged into the files, and the boot reads them before that.

@@ -90,6 +90,12 @@ pub(super) fn generator_of_loader(tree: &Tree) -> Option<(Place, &'static str)> 
     files.into_iter().find_map(|(file, _)| of_file(file))
 }
 
+/// The links to LSB services. systemd starts those of all four, and sysvinit those of one, which /etc/inittab names.
+const RUNLEVELS: [&str; 4] = ["/etc/rc2.d", "/etc/rc3.d", "/etc/rc4.d", "/etc/rc5.d"];
+
+/// The links to the LSB services that start first. systemd passes over them.
+const FIRST_SERVICES: &str = "/etc/rcS.d";
+
 /// Every place but the units.
 const SOURCES: &[Source] = &[
     of(Kind::Script, "/etc/rc.local"),
@@ -111,7 +117,11 @@ const SOURCES: &[Source] = &[
     of(Kind::Sourced, "/etc/dhcp/dhclient-exit-hooks.d"),
     of(Kind::Script, GENERATORS[0]),
     of(Kind::Script, GENERATORS[1]),
-    of(Kind::Service, "/etc/rc2.d"),
+    of(Kind::Service, RUNLEVELS[0]),
+    of(Kind::Service, RUNLEVELS[1]),
+    of(Kind::Service, RUNLEVELS[2]),
+    of(Kind::Service, RUNLEVELS[3]),
+    of(Kind::Service, FIRST_SERVICES),
     Source { path: "/etc/wireguard", suffix: ".conf", kind: Kind::Tunnel },
     of(Kind::Script, "/etc/ufw/before.init"),
     of(Kind::Script, "/etc/ufw/after.init"),
@@ -222,6 +232,7 @@ fn units_for(service: &str) -> impl Iterator<Item = PathBuf> {
 fn is_of(tree: &Tree, system: &System, source: &Source) -> bool {
     match source.kind {
         Kind::ScriptOfOpenrc => *system != SYSTEMD,
+        Kind::Service if *system == SYSTEMD && source.path == FIRST_SERVICES => false,
         Kind::Service => *system != SYSTEMD || RUNS_SERVICES.iter().any(|program| tree.get(program).is_some()),
         _ => true,
     }
@@ -258,8 +269,8 @@ pub(super) fn reads(tree: &Tree) -> Vec<Read> {
     for unit in units(tree).into_iter().filter(|unit| !unit_lines(tree, unit).is_empty()).take(MOST_UNITS) {
         reads.extend(links(tree, &unit).map(Read::Presence));
     }
-    let services = tree.in_directory(Path::new("/etc/rc2.d")).filter_map(|(link, _)| service(link));
-    let services: Vec<&str> = services.collect();
+    let links = RUNLEVELS.iter().flat_map(|directory| tree.in_directory(Path::new(directory)));
+    let services: BTreeSet<&str> = links.filter_map(|(link, _)| service(link)).into_set();
     if !services.is_empty() {
         reads.extend(services.into_iter().flat_map(units_for).map(Read::Presence));
         reads.extend(Read::presences(&RUNS_SERVICES));

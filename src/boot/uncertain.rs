@@ -1,5 +1,6 @@
 //! Finds the doubts about a boot that has been played through: a file below this one for each kind.
 
+mod command_line;
 mod container;
 mod first_program;
 mod kexec;
@@ -38,6 +39,7 @@ const KINDS: &[fn(&Played) -> Vec<Doubt>] = &[
     version::doubts,
     mounted::doubts,
     other_root::doubts,
+    command_line::doubts,
     kexec::doubts,
     first_program::doubts,
 ];
@@ -81,7 +83,7 @@ impl Played<'_> {
     /// The machine with the files of `tree` and connection tracking as in `module`, as if all were on its root, and as if no
     /// other root or kernel were ready. Such a boot asks for no further one.
     fn with_files(&self, tree: Tree, module: Module) -> Snapshot {
-        let mut tree = mounts::without(tree);
+        let mut tree = command_line::without(mounts::without(tree));
         tree.remove(kexec::LOADED);
         Snapshot { tree, module, other_roots: Vec::new(), of_extensions: BTreeSet::new(), ..self.snapshot.clone() }
     }
@@ -103,6 +105,7 @@ pub(super) fn reads(tree: &Tree) -> Vec<Read> {
     let of_lines = tmpfiles::reads(tree).into_iter().chain(super::scripts::reads(tree));
     of_roots
         .chain(super::updates::reads(tree))
+        .chain(command_line::reads(tree))
         .chain(kexec::reads(tree))
         .chain(first_program::reads(tree))
         .chain(of_lines)

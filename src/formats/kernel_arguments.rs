@@ -2,7 +2,7 @@
 //! kernel/params.c of Linux).
 
 /// One argument.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Argument {
     /// The name as it is written; the kernel treats `-` as `_`.
     pub name: String,

@@ -101,11 +101,7 @@ impl fmt::Display for Doubt {
                 write!(f, "something is mounted over {place}, now or by the boot, which may read what lies below")
             }
             Reason::UnknownInit => f.write_str(&unknown_init(self, &place)),
-            Reason::InMemory
-            | Reason::KexecLoaded
-            | Reason::ExtensionMerged
-            | Reason::OtherRoot
-            | Reason::OtherRootUnknown => f.write_str(&only_now(self.reason, &place)),
+            _ => f.write_str(&only_now(self.reason, &place)),
         }
     }
 }
@@ -132,6 +128,11 @@ fn only_now(reason: Reason, place: &str) -> String {
     match reason {
         Reason::InMemory => {
             format!("changes to files below {place} are kept in memory, and the next boot does not have them")
+        }
+        Reason::CommandLine => {
+            format!(
+                "the boot loader has another kernel command line on {place}, with which the setting comes out otherwise"
+            )
         }
         Reason::KexecLoaded => {
             format!("kexec has the next kernel ready, which may lack the words of {place} that decide now")
@@ -203,6 +204,7 @@ pub fn doubt_remedy(doubt: &Doubt) -> &str {
         }
         Reason::OtherRoot => "reboot into it, and apply again",
         Reason::OtherRootUnknown => "reboot, and check again",
+        Reason::CommandLine => "write in files what a command line says, and make all of them say the same",
         Reason::KexecLoaded => "write in files what the command line says, or run `kexec --unload`",
         Reason::UnknownInit => "if it runs a loader that this program knows, name that in `loader`",
     }

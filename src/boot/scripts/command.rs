@@ -191,6 +191,13 @@ fn named(command: &str) -> Vec<Effect> {
     if command.split_once("sysctl ").is_some_and(|(_, arguments)| arguments.split_whitespace().any(is_load)) {
         effects.push(Effect::Anything);
     }
+    // The values go with the module.
+    let runs = |program: &str| command.split_whitespace().any(|word| is(word, program));
+    let is_removal = |word: &str| word == "--remove" || word.starts_with("-r");
+    let removes = runs("rmmod") || (runs("modprobe") && command.split_whitespace().any(is_removal));
+    if removes && command.contains("conntrack") {
+        effects.push(Effect::Anything);
+    }
     if command.contains("hashsize") && command.contains("conntrack") {
         effects.extend([Effect::Names(BUCKETS), Effect::Names(MAX)]);
     }

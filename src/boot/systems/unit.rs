@@ -9,11 +9,9 @@ use crate::formats::{kernel_arguments, unit};
 use crate::tree::{Entry, Place, Read, Tree, drop_ins};
 
 /// The assignments that leave alone whether a service runs, and what it does. A name that is not among them may change it.
-const HARMLESS: [&str; 33] = [
+const HARMLESS: [&str; 31] = [
     "Description",
     "Documentation",
-    "After",
-    "Before",
     "Wants",
     "OnFailure",
     "OnFailureJobMode",
@@ -44,6 +42,26 @@ const HARMLESS: [&str; 33] = [
     "SyslogFacility",
     "SyslogIdentifier",
 ];
+
+/// The units that systemd starts before either service, so that waiting for them changes nothing.
+const EARLY: [&str; 13] = [
+    "-.mount",
+    "boot.mount",
+    "kmod-static-nodes.service",
+    "local-fs-pre.target",
+    "local-fs.target",
+    "systemd-journald.service",
+    "systemd-journald.socket",
+    "systemd-remount-fs.service",
+    "systemd-tmpfiles-setup-dev-early.service",
+    "systemd-tmpfiles-setup-dev.service",
+    "systemd-udev-trigger.service",
+    "systemd-udevd.service",
+    "usr.mount",
+];
+
+/// The service that loads modules. The loader waits for it.
+const LOADS_MODULES: &str = "systemd-modules-load.service";
 
 /// Where the administrator's units are, the strongest first. Those in /run do not outlive a boot.
 pub(super) const OF_ADMINISTRATOR: [&str; 4] = [
@@ -108,12 +126,24 @@ impl Unit {
                 return Some(Doubt::of_obstacle(obstacle, &file));
             }
             let read = unit::parse(tree.bytes(&file).unwrap_or_default());
-            let change =
-                read.into_iter().find(|line| !HARMLESS.contains(&line.name.as_str()) && line.section != "Install")?;
+            let change = read.into_iter().find(|line| !self.is_harmless(line) && line.section != "Install")?;
             Some(Doubt::of_line(Reason::UnitChanged, &Place { file, line: change.line }).detail(change.name))
         };
         let directories = self.directories();
         let directories: Vec<&str> = directories.iter().map(String::as_str).collect();
         whole.into_iter().chain(drop_ins(tree, &directories, ".conf")).find_map(changes)
+    }
+
+    /// Whether a line leaves alone whether the service runs, and what it does.
+    ///
+    /// A service that waits for one that waits for it is a circle, out of which systemd leaves one of both.
+    fn is_harmless(&self, line: &unit::Assignment) -> bool {
+        let is_early = |name: &str| EARLY.contains(&name) || (name == LOADS_MODULES && self.name != LOADS_MODULES);
+        let mut names = line.value.split_whitespace();
+        match line.name.as_str() {
+            "After" => names.all(is_early),
+            "Before" => !names.any(is_early),
+            name => HARMLESS.contains(&name),
+        }
     }
 }

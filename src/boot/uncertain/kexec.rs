@@ -1,7 +1,7 @@
 //! Finds the settings that hang on the kernel command line where kexec(8) has the next kernel ready, with a command line of
 //! its own.
 
-use super::Played;
+use super::{Played, command_line};
 use crate::boot::doubt::{About, Doubt, Reason};
 use crate::boot::parameters::CMDLINE;
 use crate::tree::{Read, Tree};
@@ -9,13 +9,8 @@ use crate::tree::{Read, Tree};
 /// `1` if a kernel is loaded for the next reboot.
 pub(super) const LOADED: &str = "/sys/kernel/kexec_loaded";
 
-/// The words of a command line that decide about settings.
-const WORDS: [&str; 5] = ["modules_load", "modules-load", "conntrack", "sysctl.", "systemd.mask"];
-
 pub(super) fn reads(tree: &Tree) -> Vec<Read> {
-    let text = tree.text(CMDLINE);
-    let matters = WORDS.iter().any(|word| text.contains(word));
-    matters.then(|| Read::OfKernel(LOADED.into())).into_iter().collect()
+    command_line::matters(&tree.text(CMDLINE)).then(|| Read::OfKernel(LOADED.into())).into_iter().collect()
 }
 
 /// The command line of the loaded kernel cannot be read: a setting that another one makes otherwise is in doubt.
