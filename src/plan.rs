@@ -21,7 +21,7 @@ use crate::order::sorted_by;
 use crate::request::{Aim, Desired};
 use crate::snapshot::{Leftover, LiveValue, Module, Snapshot};
 use crate::tree::Tree;
-use crate::verify::boots;
+use crate::verify::Forecast;
 use crate::warning::Warning;
 
 pub use copies::copied;
@@ -95,14 +95,37 @@ pub struct Plan {
     pub warnings: Vec<Warning>,
 }
 
+/// A plan, and the machine that it leads to.
+#[derive(Debug)]
+pub struct Planned<'a> {
+    /// The changes.
+    pub plan: Plan,
+    /// The machine after them. None: there are none, and the machine stays as it is.
+    after: Option<Forecast<'a>>,
+}
+
+impl<'a> Planned<'a> {
+    /// The machine after the changes, if it was `before` in front of them.
+    #[must_use]
+    pub fn after<'b>(&'b self, before: &'b Forecast<'a>) -> &'b Forecast<'a> {
+        self.after.as_ref().unwrap_or(before)
+    }
+}
+
 /// The changes that make the machine of `snapshot` as `desired`.
 pub fn plan(desired: &Desired, snapshot: &Snapshot) -> Result<Plan, Failure> {
+    planned(desired, &Forecast::of(desired, snapshot)).map(|planned| planned.plan)
+}
+
+/// The changes that make the machine of `before` as `desired`, and the machine that they lead to.
+pub fn planned<'a>(desired: &Desired, before: &Forecast<'a>) -> Result<Planned<'a>, Failure> {
+    let snapshot = before.snapshot();
     if snapshot.live.is_none() && !desired.persist {
         let message = "an image has no live kernel, and `persist` is false, so nothing would be managed";
         return Err(Failure::new(Kind::BadRequest, message).at("/persist").hint("leave `persist` out, or --root"));
     }
     let mut steps = live::steps(desired, snapshot)?;
-    let persistent = files::persistent(desired, snapshot)?;
+    let persistent = files::persistent(desired, before)?;
     for step in replacements(&snapshot.tree, persistent.tree()) {
         let kept = copies::steps(&step, desired, snapshot);
         steps.extend(kept);
@@ -110,24 +133,26 @@ pub fn plan(desired: &Desired, snapshot: &Snapshot) -> Result<Plan, Failure> {
     }
     let mut plan = Plan { steps, warnings: persistent.warnings().to_vec() };
     plan.warnings.extend(snapshot.leftovers.iter().filter_map(leftover));
-    let after = plan.predict(snapshot);
-    plan.warnings.extend(advice::warnings(desired, snapshot, &after, &persistent));
+    let changed = (!plan.steps.is_empty()).then(|| plan.predict(snapshot));
+    let after = changed.as_ref().unwrap_or(snapshot);
+    plan.warnings.extend(advice::warnings(desired, snapshot, after, &persistent));
     if !desired.persist {
-        return Ok(plan);
+        let after = changed.map(|after| Forecast::of(desired, after));
+        return Ok(Planned { plan, after });
     }
     if plan.steps.iter().any(|step| path_of(step).is_some()) {
-        plan.warnings.extend(beside::warnings(desired, &boots(desired, snapshot), persistent.boots()));
+        plan.warnings.extend(beside::warnings(desired, before.boots(), persistent.boots()));
     }
-    let initrds = initrd::steps(desired, &after, persistent.boots());
-    let uncertain = if initrds.is_empty() {
-        uncertain::warnings(desired, &after, persistent.boots())
-    } else {
-        plan.steps.extend(initrds);
-        let after = plan.predict(snapshot);
-        uncertain::warnings(desired, &after, &boots(desired, &after))
-    };
-    plan.warnings.extend(uncertain?);
-    Ok(plan)
+    let initrds = initrd::steps(desired, after, persistent.boots());
+    if initrds.is_empty() {
+        plan.warnings.extend(uncertain::warnings(desired, after, persistent.boots())?);
+        let after = changed.map(|after| persistent.forecast(desired, after));
+        return Ok(Planned { plan, after });
+    }
+    plan.steps.extend(initrds);
+    let after = Forecast::of(desired, plan.predict(snapshot));
+    plan.warnings.extend(uncertain::warnings(desired, after.snapshot(), after.boots())?);
+    Ok(Planned { plan, after: Some(after) })
 }
 
 impl Plan {

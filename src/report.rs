@@ -22,12 +22,12 @@ use crate::answer::Exit;
 use crate::failure::Failure;
 use crate::kernel::catalog::Name;
 use crate::origin::Origin;
-use crate::plan::{Plan, Step, Target};
+use crate::plan::{Plan, Planned, Step, Target};
 use crate::request::{Aim, Desired, Want};
 use crate::snapshot::Snapshot;
 use crate::tree::{Place, lossy, lossy_each};
 use crate::value;
-use crate::verify::{self, Advice, Judgement, Verdict, boots, judge};
+use crate::verify::{self, Advice, Forecast, Judgement, Verdict, judge};
 use crate::warning::Warning;
 
 pub use doubt::DoubtReport;
@@ -263,39 +263,63 @@ impl Report {
     /// The report of a run that found `before` and left `after`; in a check, apply would leave `after`.
     #[must_use]
     pub fn new(mode: Mode, desired: &Desired, before: &Snapshot, after: &Snapshot, plan: &Plan) -> Report {
-        Report::of(mode, desired, before, after, Ok(plan))
+        Report::between(mode, desired, before, after, Ok(plan))
+    }
+
+    /// The report of a run that found `before` and would do what is planned.
+    #[must_use]
+    pub fn predicted(mode: Mode, desired: &Desired, before: &Forecast, planned: &Planned) -> Report {
+        Report::of(mode, desired, before, planned.after(before), Ok(&planned.plan))
+    }
+
+    /// The report of a run that found `before`, and has changed nothing because of `failure`.
+    #[must_use]
+    pub fn unchanged(mode: Mode, desired: &Desired, before: &Forecast, failure: Failure) -> Report {
+        Report::of(mode, desired, before, before, Err(failure))
     }
 
     /// The report of a run that found `before`, failed, and left `after`.
     #[must_use]
     pub fn failed(mode: Mode, desired: &Desired, before: &Snapshot, after: &Snapshot, failure: Failure) -> Report {
-        Report::of(mode, desired, before, after, Err(failure))
+        Report::between(mode, desired, before, after, Err(failure))
     }
 
-    fn of(
+    fn between(
         mode: Mode,
         desired: &Desired,
         before: &Snapshot,
         after: &Snapshot,
         outcome: Result<&Plan, Failure>,
     ) -> Report {
+        let found = Forecast::of(desired, before);
+        if after == before {
+            Report::of(mode, desired, &found, &found, outcome)
+        } else {
+            Report::of(mode, desired, &found, &Forecast::of(desired, after), outcome)
+        }
+    }
+
+    fn of(
+        mode: Mode,
+        desired: &Desired,
+        before: &Forecast,
+        after: &Forecast,
+        outcome: Result<&Plan, Failure>,
+    ) -> Report {
         let nothing = Plan::default();
         let plan = outcome.as_ref().map_or(&nothing, |plan| *plan);
-        let before_boots = boots(desired, before);
-        let after_boots = if after == before { before_boots.clone() } else { boots(desired, after) };
-        let (before, after) = ((before, before_boots), (after, after_boots));
         let left = match mode {
-            Mode::Apply => &after,
-            Mode::Check => &before,
+            Mode::Apply => after,
+            Mode::Check => before,
         };
         let settings: Vec<SettingReport> = desired
             .wants
             .values()
             .map(|want| {
-                let judgement = |(snapshot, boots): &(&Snapshot, Vec<_>)| judge(want, desired, snapshot, boots);
-                let (found, applied, judged) = (judgement(&before), judgement(&after), judgement(left));
+                let judgement = |machine: &Forecast| judge(want, desired, machine.snapshot(), machine.boots());
+                let (found, applied, judged) = (judgement(before), judgement(after), judgement(left));
                 let applied_or_not = outcome.as_ref().map(|_| &applied);
-                let advice = verify::advice(want, desired, left.0, &judged, applied_or_not);
+                let advice = verify::advice(want, desired, left.snapshot(), &judged, applied_or_not);
                 setting_report(want, &found, applied, &judged, advice)
             })
             .collect();
@@ -307,8 +331,8 @@ impl Report {
                 && settings.iter().all(|setting| setting.verdict == Verdict::InSync)
                 && (mode == Mode::Apply || plan.steps.is_empty()),
             settings,
-            changes: plan.steps.iter().filter_map(|step| change(step, after.0)).collect(),
-            diff: diffs(plan, after.0),
+            changes: plan.steps.iter().filter_map(|step| change(step, after.snapshot())).collect(),
+            diff: diffs(plan, after.snapshot()),
             backup_files: plan.steps.iter().filter_map(backup_file).collect(),
             warnings: plan.warnings.clone(),
             failure: outcome.err(),

@@ -9,12 +9,12 @@ use crate::apply::{self, Outcome};
 use crate::failure::{Failure, Kind};
 use crate::host::{self, Keeper, Kernel, Lock, MachineKernel, Root, restraint};
 use crate::origin::Origin;
-use crate::plan::{Plan, plan};
+use crate::plan::{Plan, Planned, planned};
 use crate::promise::{self, Promise, Verification};
 use crate::report::{Mode, Report};
 use crate::request::Desired;
 use crate::snapshot::Snapshot;
-use crate::verify::{boots, judge};
+use crate::verify::{Forecast, judge};
 use crate::warning::{Code, Warning};
 
 /// The report of a check of `desired` on the machine at `root`. Nothing is opened for writing.
@@ -22,7 +22,10 @@ use crate::warning::{Code, Warning};
 pub fn check(desired: &Desired, root: &Path) -> Report {
     let origin = Some(host::origin(Some(desired.fingerprint())));
     let report = match entered(desired, host::name_of_root(root)).and_then(look) {
-        Ok(before) => predicted(Mode::Check, desired, &before, plan(desired, &before)),
+        Ok(before) => {
+            let before = Forecast::of(desired, &before);
+            predicted(Mode::Check, desired, &before, planned(desired, &before))
+        }
         Err(failure) => Report::refused(Mode::Check, failure),
     };
     Report { origin, ..report }
@@ -74,10 +77,11 @@ fn changed(desired: &Desired, path: &Path, origin: &Origin) -> Result<Report, Fa
     let before = host::observe(&root)?;
     // Most runs find nothing to do: they take no lock and open nothing for writing.
     if removable(&before).is_empty() {
-        match plan(desired, &before) {
-            Ok(plan) if !plan.steps.is_empty() => {}
+        let forecast = Forecast::of(desired, &before);
+        match planned(desired, &forecast) {
+            Ok(planned) if !planned.plan.steps.is_empty() => {}
             nothing => {
-                let report = predicted(Mode::Apply, desired, &before, nothing);
+                let report = predicted(Mode::Apply, desired, &forecast, nothing);
                 return Ok(promised(report, desired, &before, origin, None));
             }
         }
@@ -95,10 +99,11 @@ fn changed(desired: &Desired, path: &Path, origin: &Origin) -> Result<Report, Fa
             it.for_each(|leftover| leftover.obstacle = Some(error.to_string()));
         }
     }
-    let plan = match plan(desired, &before) {
-        Ok(plan) if !plan.steps.is_empty() => plan,
+    let forecast = Forecast::of(desired, &before);
+    let plan = match planned(desired, &forecast) {
+        Ok(planned) if !planned.plan.steps.is_empty() => planned.plan,
         nothing => {
-            let report = predicted(Mode::Apply, desired, &before, nothing);
+            let report = predicted(Mode::Apply, desired, &forecast, nothing);
             return Ok(promised(report, desired, &before, origin, None));
         }
     };
@@ -165,11 +170,11 @@ fn removable(snapshot: &Snapshot) -> Vec<PathBuf> {
     removable.map(|leftover| leftover.path.clone()).collect()
 }
 
-/// The report that predicts the effect of `plan`: for a check, and for an apply that has nothing to do or refuses.
-fn predicted(mode: Mode, desired: &Desired, before: &Snapshot, plan: Result<Plan, Failure>) -> Report {
-    match plan {
-        Ok(plan) => Report::new(mode, desired, before, &plan.predict(before), &plan),
-        Err(failure) => Report::failed(mode, desired, before, before, failure),
+/// The report that predicts the effect of a plan: for a check, and for an apply that has nothing to do or refuses.
+fn predicted(mode: Mode, desired: &Desired, before: &Forecast, planned: Result<Planned, Failure>) -> Report {
+    match planned {
+        Ok(planned) => Report::predicted(mode, desired, before, &planned),
+        Err(failure) => Report::unchanged(mode, desired, before, failure),
     }
 }
 
@@ -200,10 +205,10 @@ pub fn carried_out(desired: &Desired, before: &Snapshot, plan: &Plan, root: &Roo
 fn verified(desired: &Desired, before: &Snapshot, plan: &Plan, root: &Root) -> Result<Snapshot, Failure> {
     let after = host::observe(root)?;
     let predicted = plan.predict(before);
-    let (boots_predicted, boots_after) = (boots(desired, &predicted), boots(desired, &after));
+    let (predicted, found_after) = (Forecast::of(desired, &predicted), Forecast::of(desired, &after));
     for want in desired.wants.values() {
-        let expected = judge(want, desired, &predicted, &boots_predicted);
-        let found = judge(want, desired, &after, &boots_after);
+        let expected = judge(want, desired, predicted.snapshot(), predicted.boots());
+        let found = judge(want, desired, &after, found_after.boots());
         if expected.drifts.is_empty() && found.verdict > expected.verdict {
             let message = format!(
                 "`{}` changed again right after the run set it (live {}, boot {})",

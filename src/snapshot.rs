@@ -2,6 +2,7 @@
 
 mod container;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -133,6 +134,18 @@ pub struct Snapshot {
     pub time: u128,
     /// The size of a memory page in bytes: the kernel rounds the number of buckets up to whole pages.
     pub page_size: u64,
+}
+
+impl<'a> From<&'a Snapshot> for Cow<'a, Snapshot> {
+    fn from(snapshot: &'a Snapshot) -> Self {
+        Cow::Borrowed(snapshot)
+    }
+}
+
+impl From<Snapshot> for Cow<'_, Snapshot> {
+    fn from(snapshot: Snapshot) -> Self {
+        Cow::Owned(snapshot)
+    }
 }
 
 impl Snapshot {

@@ -2,13 +2,14 @@
 
 mod advice;
 mod doubts;
+mod forecast;
 mod remedy;
 mod rivals;
 mod unread;
 
 use serde::{Deserialize, Serialize};
 
-use crate::boot::{self, Arrival, Boot, Outlook};
+use crate::boot::{Arrival, Boot, Outlook};
 use crate::kernel::catalog::{MAX, Name};
 use crate::kernel::number::kernel_value;
 use crate::request::{Aim, Desired, Want};
@@ -19,6 +20,7 @@ use crate::tree::{Place, Tree};
 pub use crate::boot::{Doubt, Reason};
 pub use advice::{Advice, advice, arrival_text, comparison};
 pub use doubts::doubt_remedy;
+pub use forecast::Forecast;
 pub use remedy::{Remedy, bar_text};
 pub use rivals::{Rivals, rivals};
 pub use unread::unread_reason;
@@ -64,12 +66,6 @@ pub struct Judgement {
     pub outlook: Outlook,
     /// When connection tracking is available at that boot; None: there is no boot to judge.
     pub arrival: Option<Arrival>,
-}
-
-/// The next boots under each init system that the request names, and each kernel that makes a difference.
-#[must_use]
-pub fn boots(desired: &Desired, snapshot: &Snapshot) -> Vec<Boot> {
-    desired.loader.systems(&snapshot.tree).into_iter().flat_map(|system| boot::boots(snapshot, system)).collect()
 }
 
 /// Whether `value` satisfies `want`. (An absent line is a matter of files: any value satisfies that aim.)

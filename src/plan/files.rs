@@ -21,19 +21,19 @@ use crate::request::{Aim, Conflicts, Desired, FILE_HINT, Masks, ModulePolicy, Wa
 use crate::snapshot::{LiveKernel, Module, Snapshot};
 use crate::sysctl_d::{self, Assignment, Dialect, Document};
 use crate::tree::{Entry, Place, Tree};
-use crate::verify::{Remedy, bar_text, commentable, rivals, satisfies};
+use crate::verify::{Forecast, Remedy, bar_text, commentable, rivals, satisfies};
 use crate::warning::{Code, Warning};
 
 /// The beginning of the comment that a line of another file is turned into: it names this program.
 const NOTE: &str = "conntrack-sysctl: ";
 
 /// The desired files, and the warnings about them.
-pub(super) struct Persistent<'a> {
-    editor: Editor<'a>,
+pub(super) struct Persistent<'a, 'b> {
+    editor: Editor<'a, 'b>,
     boots: OnceCell<Vec<Boot>>,
 }
 
-impl Persistent<'_> {
+impl Persistent<'_, '_> {
     pub(super) fn warnings(&self) -> &[Warning] {
         &self.editor.warnings
     }
@@ -45,17 +45,32 @@ impl Persistent<'_> {
     /// The boots of the machine with these files.
     pub(super) fn boots(&self) -> &[Boot] {
         let editor = &self.editor;
+        if editor.stage == Stage::Unedited {
+            return editor.before.boots();
+        }
         let boots = || editor.arrivals().iter().flat_map(|arrivals| arrivals.boots(&editor.after)).collect();
         self.boots.get_or_init(boots)
     }
+
+    /// The forecast of `after`, the machine with these files. Its boots are known if nothing else of it has changed.
+    pub(super) fn forecast<'c>(self, desired: &Desired, after: Snapshot) -> Forecast<'c> {
+        let Persistent { editor, boots } = self;
+        let is_known = editor.stage > Stage::Unedited && after == editor.after;
+        let forecast = Forecast::of(desired, after);
+        if is_known && forecast.systems() == editor.systems { forecast.known(editor.arrivals, boots) } else { forecast }
+    }
 }
 
-pub(super) fn persistent<'a>(desired: &'a Desired, snapshot: &'a Snapshot) -> Result<Persistent<'a>, Failure> {
+pub(super) fn persistent<'a, 'b>(
+    desired: &'a Desired,
+    before: &'a Forecast<'b>,
+) -> Result<Persistent<'a, 'b>, Failure> {
     let mut editor = Editor {
         desired,
-        before: snapshot,
-        systems: desired.loader.systems(&snapshot.tree),
-        after: snapshot.clone(),
+        before,
+        systems: before.systems().to_vec(),
+        after: before.snapshot().clone(),
+        stage: Stage::Unedited,
         arrivals: OnceCell::new(),
         boots: OnceCell::new(),
         boots_in_time: OnceCell::new(),
@@ -67,13 +82,25 @@ pub(super) fn persistent<'a>(desired: &'a Desired, snapshot: &'a Snapshot) -> Re
     Ok(Persistent { editor, boots: OnceCell::new() })
 }
 
-struct Editor<'a> {
+/// How far the edits have changed the boots of the machine.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    /// There was no edit: the boots are those of the machine before.
+    Unedited,
+    /// Only files of the loader are edited: the modules come as before.
+    Reassigned,
+    /// Other files are edited too.
+    Rearranged,
+}
+
+struct Editor<'a, 'b> {
     desired: &'a Desired,
-    before: &'a Snapshot,
+    before: &'a Forecast<'b>,
     systems: Vec<&'static System>,
     /// The machine after the edits so far.
     after: Snapshot,
-    /// How the modules come at its boots, until the next edit of a file that is not the loader's.
+    stage: Stage,
+    /// How the modules come at its boots after the last edit of a file that is not the loader's, if there was one.
     arrivals: OnceCell<Vec<Arrivals>>,
     /// The boots of that machine without the doubts about them, until the next edit.
     boots: OnceCell<Vec<Boot>>,
@@ -81,7 +108,7 @@ struct Editor<'a> {
     warnings: Vec<Warning>,
 }
 
-impl Editor<'_> {
+impl Editor<'_, '_> {
     fn edit(&mut self) -> Result<(), Failure> {
         self.is_read()?;
         // If our file cannot be read, its assignments are not known, so it must not be edited.
@@ -103,13 +130,19 @@ impl Editor<'_> {
         Ok(())
     }
 
-    /// The boots of the machine after the edits so far, without the doubts about them.
+    /// The boots of the machine after the edits so far. After an edit, the doubts about them are not asked for.
     fn boots(&self) -> &[Boot] {
+        if self.stage == Stage::Unedited {
+            return self.before.boots();
+        }
         let played = || self.arrivals().iter().flat_map(|arrivals| arrivals.rehearsals(&self.after)).collect();
         self.boots.get_or_init(played)
     }
 
     fn arrivals(&self) -> &[Arrivals] {
+        if self.stage < Stage::Rearranged {
+            return self.before.arrivals();
+        }
         let of = |system: &&'static System| Arrivals::of(&self.after, system);
         self.arrivals.get_or_init(|| self.systems.iter().map(of).collect())
     }
@@ -134,7 +167,10 @@ impl Editor<'_> {
     /// Changes the file at `path`, and forgets the boots that were played through before.
     fn write(&mut self, path: &Path, bytes: Option<&[u8]>) {
         self.after.tree.write(path, bytes);
-        if !sysctl_d::paths::is_of_loader(path) {
+        if sysctl_d::paths::is_of_loader(path) {
+            self.stage = self.stage.max(Stage::Reassigned);
+        } else {
+            self.stage = Stage::Rearranged;
             self.arrivals.take();
         }
         self.boots.take();
@@ -189,7 +225,7 @@ impl Editor<'_> {
     /// by our own doing, it goes: the lines of the other file count again.
     fn drop_if_emptied(&mut self) {
         let file = self.desired.file.clone();
-        let (before, after) = (self.before.tree.bytes(&file), self.after.tree.bytes(&file));
+        let (before, after) = (self.before.snapshot().tree.bytes(&file), self.after.tree.bytes(&file));
         let hides_by_us = after.is_some_and(masking::is_block_alone);
         let is_emptied = after != before && (after.is_some_and(<[u8]>::is_empty) || hides_by_us);
         let masks = || masking::hidden(&file, self.desired, &self.after.tree, &self.systems).is_some();
@@ -558,7 +594,7 @@ impl Editor<'_> {
         if path != self.file() {
             return None;
         }
-        let mut names = masking::other_names(path, &self.before.tree);
+        let mut names = masking::other_names(path, &self.before.snapshot().tree);
         let meets = |file: &PathBuf| {
             let desired = Desired { file: file.clone(), ..self.desired.clone() };
             persistent(&desired, self.before).is_ok_and(|other| other.warnings().is_empty())
