@@ -2,6 +2,7 @@
 
 mod attributes;
 mod container;
+mod directory;
 mod enter;
 mod extension;
 mod index;

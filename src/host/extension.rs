@@ -41,7 +41,7 @@ pub(super) fn files(root: &Root, tree: &Tree) -> BTreeSet<PathBuf> {
 /// The layer of the overlay that has the file at `path`, as far as the kernel shows it: by the device, or by the upper bits
 /// of the inode (Documentation/filesystems/overlayfs.rst, "Inode properties"). Layers on one file system look alike.
 fn layer(root: &Root, path: &Path) -> Option<(u64, u64)> {
-    let stat = root.find(path).ok()?.stat?;
+    let stat = root.find(path).ok()?.stat()?;
     Some((stat.st_dev, stat.st_ino >> 56))
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use memchr::memmem::Finder;
 use rustix::fs::FileType;
 
-use super::root::{Root, each_name, opened, whole};
+use super::root::{Root, opened, whole};
 use crate::tree::{Entry, LARGEST, Obstacle, Picked};
 
 /// The most files that are read in one directory: those of scripts seldom have ten.
@@ -27,20 +27,19 @@ impl Root {
     pub(super) fn mentions(&self, path: &Path, suffix: &str, files: Picked, words: &[&str]) -> Vec<(PathBuf, Entry)> {
         let of_file = |path: &Path| {
             let spot = self.find(path).ok()?;
-            if files == Picked::All
-                && spot.stat.as_ref().is_some_and(|stat| is_odd(FileType::from_raw_mode(stat.st_mode)))
-            {
+            let kind = spot.kind()?;
+            if files == Picked::All && is_odd(kind) {
                 return Some((path.to_owned(), Entry::Unreadable(Obstacle::NotRegular)));
             }
             let entry = entry(spot.directory.as_fd(), &spot.name, files, words)?;
             let is_link = spot.path != path;
             Some((path.to_owned(), if is_link { linked(entry, spot.path) } else { entry }))
         };
-        let Ok(directory) = self.directory(path) else { return of_file(path).into_iter().collect() };
+        let Ok(directory) = self.resolved_directory(path) else { return of_file(path).into_iter().collect() };
         let mut found = Vec::new();
         let mut count = 0;
         // What has been listed before an error counts.
-        let _ = each_name(&directory, |name, kind| {
+        let _ = directory.each_name(|name, kind| {
             count += 1;
             if count > MOST_FILES {
                 return;

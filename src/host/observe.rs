@@ -3,18 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ffi::OsStr;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rustix::fs::StatVfsMountFlags;
+use rustix::fs::{Mode, OFlags, StatVfsMountFlags, openat};
 
 use super::container;
+use super::directory::each_name;
 use super::index::{self, lines_with};
-use super::kernel::read_sysctl;
 use super::root::{LARGEST_TOGETHER, Root, of_kernel};
 use super::staged::is_staged;
+use super::walk::Resolved;
 use super::{extension, failure_kind};
 use crate::boot::{self, Etc, Waiting};
 use crate::failure::{Failure, Kind};
@@ -82,26 +83,35 @@ fn live(root: &Root) -> LiveKernel {
 fn sysctls() -> BTreeMap<Key, LiveValue> {
     let mut sysctls = BTreeMap::new();
     for prefix in LIVE_DIRECTORIES {
-        let directory = PathBuf::from("/proc/sys").join(prefix.replace('.', "/"));
-        let Ok(items) = std::fs::read_dir(directory) else { continue };
-        for item in items.flatten() {
-            let key = Key::new(format!("{prefix}.{}", item.file_name().to_string_lossy()));
-            if key.name().is_none() {
-                continue;
+        let path = PathBuf::from("/proc/sys").join(prefix.replace('.', "/"));
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let Ok(directory) = rustix::fs::open(path, flags, Mode::empty()) else { continue };
+        // What has been listed before an error counts.
+        let _ = each_name(&directory, |name, _| {
+            let key = Key::new(format!("{prefix}.{}", name.to_string_lossy()));
+            if key.name().is_some() {
+                // A key that disappears during this loop, because the module is unloaded, counts as absent.
+                sysctls.extend(live_value(&directory, name).ok().map(|live| (key, live)));
             }
-            let writable = item.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o200 != 0);
-            // A key that disappears during this loop, because the module is unloaded, counts as absent.
-            if let Ok(text) = read_sysctl(&key) {
-                sysctls.insert(key, LiveValue { text, writable });
-            }
-        }
+        });
     }
     sysctls
 }
 
+/// The sysctl `name` in a directory below `/proc/sys`.
+fn live_value(directory: &OwnedFd, name: &OsStr) -> io::Result<LiveValue> {
+    let file = openat(directory, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    let writable = rustix::fs::fstat(&file)?.st_mode & 0o200 != 0;
+    // The kernel gives the whole text at once: a number.
+    let mut text = [0; 256];
+    let length = rustix::io::read(&file, &mut text)?;
+    Ok(LiveValue { text: String::from_utf8_lossy(&text[..length]).trim_end().to_owned(), writable })
+}
+
 fn machine_module(sysctls: &BTreeMap<Key, LiveValue>) -> Module {
-    let modules = std::fs::read_to_string("/proc/modules").unwrap_or_default();
-    let is_listed = |name: &str| modules.lines().any(|line| line.split(' ').next() == Some(name));
+    let modules = of_kernel(Path::new("/proc/modules")).unwrap_or_default();
+    let names = modules.split(|byte| *byte == b'\n').filter_map(|line| line.split(|byte| *byte == b' ').next());
+    let is_listed = |name: &str| names.clone().any(|it| it == name.as_bytes());
     if is_listed("nf_conntrack") || is_listed("ip_conntrack") {
         Module::Loaded
     } else if snapshot::has_conntrack(sysctls.keys()) {
@@ -128,7 +138,7 @@ fn image_module(root: &Root) -> Module {
 }
 
 fn release() -> Option<Release> {
-    Release::parse(&std::fs::read_to_string("/proc/sys/kernel/osrelease").ok()?)
+    Release::parse(&String::from_utf8(of_kernel(Path::new("/proc/sys/kernel/osrelease")).ok()?).ok()?)
 }
 
 /// The files below a root, with the directory that stands for its /etc.
@@ -277,15 +287,15 @@ fn found(root: &Root, read: &Read) -> Result<Vec<(PathBuf, Entry)>, Failure> {
             return Ok(found(root, &read).unwrap_or_default());
         }
         Read::File(path) => (path, root.entry(path)),
-        Read::Candidate(path) => (path, if root.exists(path) { root.entry(path) } else { None }),
+        Read::Candidate(path) => (path, root.candidate(path)),
         Read::Presence(path) => (path, root.exists(path).then_some(Entry::Program)),
         Read::Target(path) => {
-            let end = root.find(path).ok().filter(|resolved| resolved.stat.is_some());
+            let end = root.find(path).ok().filter(Resolved::exists);
             (path, end.map(|resolved| Entry::Link { target: resolved.path, bytes: Vec::new() }))
         }
         Read::Moments(_) => return Ok(Vec::new()),
         Read::IsEtc(path) => {
-            let number = |path: &Path| root.find(path).ok()?.stat.map(|stat| (stat.st_dev, stat.st_ino));
+            let number = |path: &Path| root.find(path).ok()?.stat().map(|stat| (stat.st_dev, stat.st_ino));
             let is_etc = |it| if Some(it) == number(Path::new(ETC)) { Entry::Program } else { Entry::Directory };
             (path, number(path).map(is_etc))
         }

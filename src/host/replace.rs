@@ -282,7 +282,7 @@ fn make_parents(root: &Root, path: &Path, made: &mut Vec<PathBuf>) -> io::Result
     let ancestors: Vec<&Path> = path.ancestors().skip(1).filter(|path| path.parent().is_some()).collect();
     for directory in ancestors.into_iter().rev() {
         let resolved = root.find(directory)?;
-        if resolved.stat.is_none() {
+        if !resolved.exists() {
             rustix::fs::mkdirat(&resolved.directory, &resolved.name, Mode::from_raw_mode(0o755))?;
             made.push(directory.to_owned());
         }

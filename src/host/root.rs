@@ -14,11 +14,12 @@ use std::rc::Rc;
 
 use memchr::memrchr;
 use rustix::buffer::spare_capacity;
-use rustix::fs::{AtFlags, FileType, IFlags, Mode, OFlags, RawDir, Stat, openat, readlinkat, statat};
+use rustix::fs::{AtFlags, FileType, IFlags, Mode, OFlags, Stat, openat, readlinkat, statat};
 use rustix::io::Errno;
 
 use super::container;
-use super::walk::{Directory, Memory, Resolved, Walk, names};
+use super::directory::Directory;
+use super::walk::{Memory, Resolved, Walk, names};
 use crate::order::sorted_by;
 use crate::snapshot::Container;
 use crate::tree::{Entry, LARGEST, Moment, Obstacle};
@@ -59,13 +60,14 @@ impl Root {
         Ok(root)
     }
 
-    /// The same root for the reads of one observation: each directory is walked to once.
+    /// The same root for the reads of one observation: each directory is walked to once, and listed once.
     ///
     /// What is created or replaced later is not seen through it.
     #[must_use]
     pub(super) fn remembering(&self) -> Root {
-        let memory = Memory::new(Walk::from(&self.directory));
-        let root = Root::with(self.directory.clone(), &self.path, Some(memory));
+        let directory = self.directory.remembering().map_or_else(|_| self.directory.clone(), Rc::new);
+        let memory = Memory::new(Walk::from(&directory));
+        let root = Root::with(directory, &self.path, Some(memory));
         Root { container: self.container.clone(), ..root }
     }
 
@@ -118,7 +120,7 @@ impl Root {
     #[must_use]
     pub fn entry(&self, path: &Path) -> Option<Entry> {
         match self.find(path) {
-            Ok(resolved) if resolved.stat.is_none() && resolved.path == path => None,
+            Ok(resolved) if !resolved.exists() && resolved.path == path => None,
             Ok(resolved) => Some(self.within_bounds(path, resolved_entry(resolved, path))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 // Either a directory on the way is missing, or the path itself is a link that leads nowhere. An image
@@ -130,10 +132,16 @@ impl Root {
         }
     }
 
+    /// The same, but a file that cannot be reached is none.
+    pub(super) fn candidate(&self, path: &Path) -> Option<Entry> {
+        let resolved = self.find(path).ok().filter(Resolved::exists)?;
+        Some(self.within_bounds(path, resolved_entry(resolved, path)))
+    }
+
     /// Whether anything exists at `path`.
     #[must_use]
     pub fn exists(&self, path: &Path) -> bool {
-        self.find(path).is_ok_and(|resolved| resolved.stat.is_some())
+        self.find(path).is_ok_and(|resolved| resolved.exists())
     }
 
     /// The entries directly in the directory at `path` whose names `picks` selects.
@@ -143,7 +151,7 @@ impl Root {
 
     /// The same, and before them the path of the directory without links.
     pub fn listing(&self, path: &Path, picks: impl Fn(&OsStr) -> bool) -> io::Result<(PathBuf, Vec<(PathBuf, Entry)>)> {
-        let (real, directory) = match self.resolved_directory(path) {
+        let directory = match self.resolved_directory(path) {
             Ok(found) => found,
             // Every reader passes over a directory that is none, or a link that it cannot follow.
             Err(error) if error.kind() == io::ErrorKind::NotFound || leads_nowhere(&error) => {
@@ -152,13 +160,13 @@ impl Root {
             Err(error) => return Err(error),
         };
         let mut entries = Vec::new();
-        each_name(&directory, |name, kind| {
+        directory.each_name(|name, kind| {
             if picks(name) {
                 let path = path.join(name);
                 entries.extend(self.listed(directory.as_fd(), &path, name, kind).map(|entry| (path, entry)));
             }
         })?;
-        Ok((real, entries))
+        Ok((directory.path().to_owned(), entries))
     }
 
     /// `entry`, unless the files that this observation has read are too large together.
@@ -195,7 +203,7 @@ impl Root {
             FileType::Symlink => self.entry(path),
             _ => match statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink => self.entry(path),
-                Ok(stat) => Some(entry_of(directory, name, &stat)),
+                Ok(stat) => Some(entry_of(directory, name, FileType::from_raw_mode(stat.st_mode), || Some(stat))),
                 Err(Errno::NOENT) => None,
                 Err(error) => Some(Entry::Unreadable(Obstacle::Refused(error.to_string()))),
             },
@@ -204,9 +212,9 @@ impl Root {
 
     /// The names in the directory at `path` that `picks` selects, each with whether it is a regular file, and no link to one.
     pub(super) fn names(&self, path: &Path, picks: impl Fn(&OsStr) -> bool) -> io::Result<Vec<(OsString, bool)>> {
-        let directory = self.directory(path)?;
+        let directory = self.resolved_directory(path)?;
         let mut names = Vec::new();
-        each_name(&directory, |name, _| {
+        directory.each_name(|name, _| {
             if picks(name) {
                 names.push((name.to_owned(), is_plain_file(directory.as_fd(), name)));
             }
@@ -227,9 +235,9 @@ impl Root {
     pub(super) fn moments(&self, path: &Path) -> Vec<(PathBuf, Moment)> {
         let Some(moment) = self.moment(path) else { return Vec::new() };
         let mut moments = vec![(path.to_owned(), moment)];
-        if let Ok(directory) = self.directory(path) {
+        if let Ok(directory) = self.resolved_directory(path) {
             // What has been listed before an error counts.
-            let _ = each_name(&directory, |name, _| {
+            let _ = directory.each_name(|name, _| {
                 let path = path.join(name);
                 moments.extend(self.moment(&path).map(|moment| (path, moment)));
             });
@@ -238,7 +246,7 @@ impl Root {
     }
 
     fn moment(&self, path: &Path) -> Option<Moment> {
-        let stat = self.find(path).ok()?.stat?;
+        let stat = self.find(path).ok()?.stat()?;
         // A file from before 1970 was changed before all others.
         let seconds = Moment::try_from(stat.st_mtime).unwrap_or_default();
         Some(seconds * 1_000_000_000 + Moment::from(stat.st_mtime_nsec))
@@ -258,8 +266,7 @@ impl Root {
 
     fn index_bytes(&self, path: &Path) -> Option<Vec<u8>> {
         let spot = self.find(path).ok()?;
-        let stat = spot.stat.as_ref()?;
-        let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        let is_file = spot.kind() == Some(FileType::RegularFile);
         is_file.then(|| bytes_of(spot.directory.as_fd(), &spot.name, LARGEST_INDEX).ok())?
     }
 
@@ -267,8 +274,7 @@ impl Root {
     /// index. None: there is no such line, or the file cannot be read.
     pub(super) fn first_line(&self, path: &Path, start: &[u8]) -> Option<Vec<u8>> {
         let spot = self.find(path).ok()?;
-        let stat = spot.stat.as_ref()?;
-        let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        let is_file = spot.kind() == Some(FileType::RegularFile);
         let (file, _) = is_file.then(|| opened(spot.directory.as_fd(), &spot.name).ok())??;
         let mut rest = BufReader::new(File::from(file).take(LARGEST_INDEX));
         let mut line = Vec::new();
@@ -283,12 +289,14 @@ impl Root {
 
     /// A handle on the directory at `path` that its entries can be listed through.
     pub fn directory(&self, path: &Path) -> io::Result<OwnedFd> {
-        self.resolved_directory(path).map(|(_, directory)| directory)
+        let (walk, name) = self.walk_to(path)?;
+        walk.list(name).map(|(_, directory)| directory)
     }
 
-    fn resolved_directory(&self, path: &Path) -> io::Result<(PathBuf, OwnedFd)> {
+    /// The directory at `path`, or that at the end of its links.
+    pub(super) fn resolved_directory(&self, path: &Path) -> io::Result<Rc<Directory>> {
         let (walk, name) = self.walk_to(path)?;
-        walk.list(name)
+        walk.directory(name)
     }
 
     /// The directory at `path` as the rest of the machine names it, if there is one.
@@ -302,8 +310,8 @@ impl Root {
 
     /// The target of the link at `path`, if it is one.
     pub(super) fn link(&self, path: &Path) -> Option<Vec<u8>> {
-        let directory = self.directory(path.parent()?).ok()?;
-        readlinkat(&directory, path.file_name()?, Vec::new()).ok().map(CString::into_bytes)
+        let (walk, name) = self.walk_to(path).ok()?;
+        readlinkat(walk.here(), name, Vec::new()).ok().map(CString::into_bytes)
     }
 }
 
@@ -317,20 +325,6 @@ fn parted(path: &Path) -> Option<(&Path, &OsStr)> {
     is_plain.then(|| (Path::new(OsStr::from_bytes(&bytes[..at])), OsStr::from_bytes(name)))
 }
 
-/// Calls `visit` with each name in a directory and with the kind of its file, as far as the file system tells it there.
-pub(super) fn each_name(directory: &OwnedFd, mut visit: impl FnMut(&OsStr, FileType)) -> io::Result<()> {
-    let mut buffer = Vec::with_capacity(1 << 15);
-    let mut names = RawDir::new(directory, buffer.spare_capacity_mut());
-    while let Some(item) = names.next() {
-        let item = item?;
-        let name = OsStr::from_bytes(item.file_name().to_bytes());
-        if name != "." && name != ".." {
-            visit(name, item.file_type());
-        }
-    }
-    Ok(())
-}
-
 /// Whether `name` is a regular file, and no link to one.
 pub(super) fn is_plain_file(directory: BorrowedFd<'_>, name: &OsStr) -> bool {
     let stat = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW);
@@ -338,24 +332,25 @@ pub(super) fn is_plain_file(directory: BorrowedFd<'_>, name: &OsStr) -> bool {
 }
 
 fn is_directory(resolved: &Resolved) -> bool {
-    resolved.stat.as_ref().is_some_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
+    resolved.kind() == Some(FileType::Directory)
 }
 
 fn resolved_entry(resolved: Resolved, path: &Path) -> Entry {
-    let Some(stat) = &resolved.stat else {
+    let Some(kind) = resolved.kind() else {
         return if resolved.path == Path::new("/dev/null") { Entry::Null } else { Entry::Dangling };
     };
-    let entry = entry_of(resolved.directory.as_fd(), &resolved.name, stat);
+    let entry = entry_of(resolved.directory.as_fd(), &resolved.name, kind, || resolved.stat());
     match entry {
         Entry::File(bytes) if resolved.path != path => Entry::Link { target: resolved.path, bytes },
         entry => entry,
     }
 }
 
-fn entry_of(directory: BorrowedFd<'_>, name: &OsStr, stat: &Stat) -> Entry {
-    match FileType::from_raw_mode(stat.st_mode) {
+fn entry_of(directory: BorrowedFd<'_>, name: &OsStr, kind: FileType, stat: impl Fn() -> Option<Stat>) -> Entry {
+    let is_null = || stat().is_some_and(|stat| stat.st_rdev == rustix::fs::makedev(1, 3));
+    match kind {
         FileType::Directory => Entry::Directory,
-        FileType::CharacterDevice if stat.st_rdev == rustix::fs::makedev(1, 3) => Entry::Null,
+        FileType::CharacterDevice if is_null() => Entry::Null,
         FileType::RegularFile => match read_at(directory, name) {
             Ok(bytes) => Entry::File(bytes),
             Err(error) => Entry::Unreadable(obstacle(&error)),

@@ -12,8 +12,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, openat, renameat_with, unlinkat};
 use rustix::io::Errno;
 
+use super::directory::Directory;
 use super::root::is_plain_file;
-use super::walk::{Directory, Resolved};
+use super::walk::Resolved;
 
 /// A part of the name of every staged file. The name begins with a dot as well: no loader reads such a name.
 const STAGED: &str = ".conntrack-sysctl.";

@@ -1,10 +1,9 @@
 //! Walks down a path one name at a time on handles, so that no change during the walk leads out of the root.
 
-use std::cell::OnceCell;
 use std::collections::{HashMap, VecDeque};
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
@@ -13,6 +12,8 @@ use memchr::{memchr, memrchr};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, openat, readlinkat, statat};
 use rustix::io::Errno;
 
+use super::directory::{Directory, Sight};
+
 /// The links that the kernel follows in one path at most (path_resolution(7)).
 const MOST_LINKS: usize = 40;
 
@@ -20,47 +21,6 @@ const MOST_LINKS: usize = 40;
 /// 1,024 handles that a process may usually have.
 const MOST_REMEMBERED: usize = 96;
 const MOST_HANDLES: usize = 8;
-
-/// A directory on the way of a walk.
-#[derive(Debug)]
-pub struct Directory {
-    handle: OwnedFd,
-    /// Its path without links, inside the root.
-    path: PathBuf,
-    /// Whether nobody but the owner of a link there can have put it.
-    is_trusted: OnceCell<bool>,
-}
-
-impl AsFd for Directory {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.handle.as_fd()
-    }
-}
-
-impl Directory {
-    /// The root itself.
-    pub(super) fn root(handle: OwnedFd) -> Directory {
-        Directory { handle, path: "/".into(), is_trusted: OnceCell::new() }
-    }
-
-    /// Refuses to follow a link in a directory that others than root and the user of this run can write.
-    fn trust_links(&self) -> io::Result<()> {
-        let is_trusted = if let Some(known) = self.is_trusted.get() {
-            *known
-        } else {
-            let directory = rustix::fs::fstat(&self.handle)?;
-            let mode = directory.st_mode;
-            let group_writes = mode & 0o020 != 0 && directory.st_gid != 0;
-            let own = directory.st_uid == 0 || directory.st_uid == rustix::process::geteuid().as_raw();
-            *self.is_trusted.get_or_init(|| own && !group_writes && mode & 0o002 == 0)
-        };
-        if is_trusted {
-            return Ok(());
-        }
-        let message = format!("a link in `{}`, which others can write, is not followed", self.path.display());
-        Err(io::Error::new(io::ErrorKind::PermissionDenied, message))
-    }
-}
 
 /// The end of a path, after all links were followed.
 #[derive(Debug)]
@@ -72,7 +32,36 @@ pub struct Resolved {
     /// The path without links, inside the root.
     pub path: PathBuf,
     /// The file there, if there is one: never a link.
-    pub stat: Option<Stat>,
+    file: Option<Found>,
+}
+
+impl Resolved {
+    /// Whether there is a file.
+    #[must_use]
+    pub fn exists(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// The kind of the file, if there is one.
+    #[must_use]
+    pub fn kind(&self) -> Option<FileType> {
+        self.file.as_ref().map(|file| file.kind)
+    }
+
+    /// What the file system tells of the file, if there is one.
+    #[must_use]
+    pub fn stat(&self) -> Option<Stat> {
+        let file = self.file.as_ref()?;
+        file.stat.or_else(|| statat(&self.directory, &self.name, AtFlags::SYMLINK_NOFOLLOW).ok())
+    }
+}
+
+/// A file that is not a link.
+#[derive(Clone, Copy, Debug)]
+struct Found {
+    kind: FileType,
+    /// None: the kind alone is known, by a listing.
+    stat: Option<Stat>,
 }
 
 /// The result of one step of a walk.
@@ -82,7 +71,7 @@ enum Step {
     /// There is no file of this name.
     Missing,
     /// The name is that of a file which is not a link.
-    Found(Stat),
+    Found(Found),
 }
 
 /// A walk, and how far it has come.
@@ -139,7 +128,13 @@ impl Walk {
 
     /// The path of the directory here, without links.
     pub(super) fn path(&self) -> &Path {
-        &self.here().path
+        self.here().path()
+    }
+
+    /// The directory `name`, or that at the end of its links.
+    pub(super) fn directory(self, name: OsString) -> io::Result<Rc<Directory>> {
+        let mut walk = self.enter([name].into())?;
+        Ok(walk.directories.pop().expect("the root stays"))
     }
 
     /// The end of the walk: the file `name`, or that at the end of its links.
@@ -147,7 +142,7 @@ impl Walk {
         let mut names = VecDeque::new();
         loop {
             match (self.step(&name, &mut names)?, names.pop_front()) {
-                (Step::Found(stat), None) => return Ok(self.resolved(name, Some(stat))),
+                (Step::Found(file), None) => return Ok(self.resolved(name, Some(file))),
                 (Step::Missing, None) => return Ok(self.resolved(name, None)),
                 (Step::Missing, Some(_)) => return Err(Errno::NOENT.into()),
                 (Step::Found(_), Some(following)) => {
@@ -160,7 +155,8 @@ impl Walk {
         }
     }
 
-    fn here(&self) -> &Rc<Directory> {
+    /// The directory here.
+    pub(super) fn here(&self) -> &Rc<Directory> {
         self.directories.last().expect("the root stays")
     }
 
@@ -173,13 +169,17 @@ impl Walk {
             }
             return Ok(Step::Followed);
         }
-        let stat = match statat(self.here(), name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => stat,
-            Err(Errno::NOENT) => return Ok(Step::Missing),
-            Err(error) => return Err(error.into()),
+        let found = match self.here().sight(name) {
+            Sight::Missing => return Ok(Step::Missing),
+            Sight::Found(kind) => Found { kind, stat: None },
+            Sight::Unknown => match statat(self.here(), name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) => Found { kind: FileType::from_raw_mode(stat.st_mode), stat: Some(stat) },
+                Err(Errno::NOENT) => return Ok(Step::Missing),
+                Err(error) => return Err(error.into()),
+            },
         };
-        if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
-            return Ok(Step::Found(stat));
+        if found.kind != FileType::Symlink {
+            return Ok(Step::Found(found));
         }
         self.links += 1;
         if self.links > MOST_LINKS {
@@ -197,16 +197,14 @@ impl Walk {
     }
 
     fn open(&mut self, name: &OsStr) -> Result<(), Errno> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let handle = openat(self.here(), name, flags, Mode::empty())?;
-        let path = self.path().join(name);
-        self.directories.push(Rc::new(Directory { handle, path, is_trusted: OnceCell::new() }));
+        let directory = self.here().directory(name)?;
+        self.directories.push(directory);
         Ok(())
     }
 
-    fn resolved(mut self, name: OsString, stat: Option<Stat>) -> Resolved {
+    fn resolved(mut self, name: OsString, file: Option<Found>) -> Resolved {
         let directory = self.directories.pop().expect("the root stays");
-        Resolved { path: directory.path.join(&name), directory, name, stat }
+        Resolved { path: directory.path().join(&name), directory, name, file }
     }
 }
 
@@ -281,7 +279,8 @@ mod tests {
     /// The end of the walk to `path`, as far as two walks can be compared.
     fn end(root: &Root, path: &str) -> Result<(PathBuf, Option<u64>), io::ErrorKind> {
         let found = root.find(Path::new(path)).map_err(|error| error.kind())?;
-        Ok((found.path, found.stat.map(|stat| stat.st_ino)))
+        let number = found.stat().map(|stat| stat.st_ino);
+        Ok((found.path, number))
     }
 
     #[test]
