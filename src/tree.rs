@@ -12,6 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use memchr::{memchr, memchr_iter};
 use serde::{Serialize, Serializer};
 
 /// A line of a file: the place of an assignment.
@@ -245,6 +246,11 @@ impl Tree {
 
     /// The entries directly in `directory`, in the order of the names.
     pub fn in_directory<'a>(&'a self, directory: &'a Path) -> impl Iterator<Item = (&'a Path, &'a Entry)> {
+        self.named_in(directory).map(|(_, path, entry)| (path, entry))
+    }
+
+    /// The same, each with its name before it.
+    fn named_in<'a>(&'a self, directory: &'a Path) -> impl Iterator<Item = (&'a OsStr, &'a Path, &'a Entry)> {
         // All paths that begin with the directory and a slash are adjacent.
         let mut start = spelled(directory).into_owned();
         if start != "/" {
@@ -254,16 +260,16 @@ impl Tree {
         let below = self.entries.range::<OsStr, _>(after);
         let within =
             below.map_while(move |(path, entry)| Some((path, path.as_bytes().strip_prefix(start.as_bytes())?, entry)));
-        let direct = within.filter(|(_, rest, _)| !rest.contains(&b'/'));
-        direct.map(|(path, _, entry)| (Path::new(path), &**entry))
+        let direct = within.filter(|(_, rest, _)| memchr(b'/', rest).is_none());
+        direct.map(|(path, name, entry)| (OsStr::from_bytes(name), Path::new(path), &**entry))
     }
 }
 
 /// The one spelling of a path: without empty parts, without `.`, and without a slash at its end.
 fn spelled(path: &Path) -> Cow<'_, OsStr> {
     let bytes = path.as_os_str().as_bytes();
-    let is_odd = |pair: &[u8]| pair[0] == b'/' && matches!(pair[1], b'/' | b'.');
-    if bytes.windows(2).any(is_odd) || bytes.ends_with(b"/") {
+    let is_odd = |slash: usize| matches!(bytes.get(slash + 1), None | Some(b'/' | b'.'));
+    if memchr_iter(b'/', bytes).any(is_odd) {
         Cow::Owned(path.components().collect::<PathBuf>().into_os_string())
     } else {
         Cow::Borrowed(path.as_os_str())
@@ -420,8 +426,8 @@ pub fn first_of_each_name(tree: &Tree, directories: &[&str], counts: impl Fn(&[u
 pub fn first_of_each(tree: &Tree, directories: &[&str], counts: impl Fn(&[u8], &Entry) -> bool) -> Vec<PathBuf> {
     let mut by_name: BTreeMap<&OsStr, &Path> = BTreeMap::new();
     for directory in directories {
-        for (path, entry) in tree.in_directory(Path::new(directory)) {
-            if let Some(name) = path.file_name().filter(|name| counts(name.as_encoded_bytes(), entry)) {
+        for (name, path, entry) in tree.named_in(Path::new(directory)) {
+            if counts(name.as_bytes(), entry) {
                 by_name.entry(name).or_insert(path);
             }
         }

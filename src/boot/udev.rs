@@ -29,6 +29,9 @@ pub(super) const RULES: [&str; 5] = [
     "/lib/udev/rules.d",
 ];
 
+/// Those of the administrator.
+const OF_ADMINISTRATOR: [&str; 2] = [RULES[0], RULES[2]];
+
 /// What the rules do as the module arrives.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Arriving {
@@ -101,9 +104,12 @@ fn next_way(event: &Event) -> Option<Vec<bool>> {
 ///
 /// Each rule that does so has one of `words` in it.
 fn may_act(tree: &Tree, file: &Path, words: &[Finder]) -> bool {
+    let rules = udev_rules::with_words(tree.bytes(file).unwrap_or_default(), words);
+    if rules.is_empty() {
+        return false;
+    }
     let event = Event::after_any_rules();
-    let bytes = tree.bytes(file).unwrap_or_default();
-    udev_rules::with_words(bytes, words).iter().any(|rule| {
+    rules.iter().any(|rule| {
         let mut event = event.clone();
         if event.rule(rule) != Holds::No {
             event.carry_out(rule, &Place { file: file.to_owned(), line: rule.line });
@@ -139,15 +145,16 @@ pub(super) fn started_units(tree: &Tree) -> Vec<String> {
 }
 
 fn rules_of_administrator(tree: &Tree) -> impl Iterator<Item = (PathBuf, Vec<Rule>)> {
-    let files = drop_ins(tree, &RULES, ".rules").into_iter().filter(|file| is_of_administrator(file));
-    files.map(|file| {
+    let has_some = OF_ADMINISTRATOR.iter().any(|directory| tree.in_directory(Path::new(directory)).next().is_some());
+    let files = if has_some { drop_ins(tree, &RULES, ".rules") } else { Vec::new() };
+    files.into_iter().filter(|file| is_of_administrator(file)).map(|file| {
         let rules = udev_rules::parse(tree.bytes(&file).unwrap_or_default());
         (file, rules)
     })
 }
 
 fn is_of_administrator(file: &Path) -> bool {
-    [RULES[0], RULES[2]].iter().any(|directory| file.starts_with(directory))
+    OF_ADMINISTRATOR.iter().any(|directory| file.starts_with(directory))
 }
 
 /// The commands of those of `rules` that are for other events.

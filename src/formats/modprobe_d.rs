@@ -4,6 +4,10 @@
 //! joins two lines, in a comment too; a backslash before any other character disappears. Only a space and a tab part
 //! words. A `#` makes a comment only as the first character of a line. In module names, `-` stands for `_`.
 
+use std::borrow::Cow;
+
+use memchr::memchr2;
+
 /// One command of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
@@ -115,31 +119,48 @@ pub fn module_name(name: &str) -> String {
 }
 
 /// The lines with their continuations, each with the number of its first line.
-fn joined_lines(bytes: &[u8]) -> Vec<(usize, Vec<u8>)> {
+fn joined_lines(bytes: &[u8]) -> Vec<(usize, Cow<'_, [u8]>)> {
     let mut lines = Vec::new();
-    let (mut number, mut first) = (1, 1);
+    let mut number = 1;
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let end = memchr2(b'\n', b'\\', rest).unwrap_or(rest.len());
+        let first = number;
+        // Hardly any line has a backslash.
+        if rest.get(end) == Some(&b'\\') {
+            let (text, taken, following) = joined_line(rest);
+            rest = following;
+            number += taken;
+            if !text.is_empty() || !rest.is_empty() {
+                lines.push((first, Cow::Owned(text)));
+            }
+        } else {
+            lines.push((first, Cow::Borrowed(&rest[..end])));
+            rest = rest.get(end + 1..).unwrap_or_default();
+            number += 1;
+        }
+    }
+    lines
+}
+
+/// The first line of `bytes` without its backslashes, the number of the lines that it takes, and what follows it.
+fn joined_line(bytes: &[u8]) -> (Vec<u8>, usize, &[u8]) {
     let mut text = Vec::new();
-    let mut rest = bytes.iter().copied();
+    let mut taken = 1;
+    let mut rest = bytes.iter();
     while let Some(byte) = rest.next() {
         match byte {
-            b'\n' => {
-                lines.push((first, std::mem::take(&mut text)));
-                number += 1;
-                first = number;
-            }
+            b'\n' => break,
             b'\\' => match rest.next() {
-                Some(b'\n') => number += 1,
-                Some(other) => text.push(other),
+                Some(b'\n') => taken += 1,
+                Some(other) => text.push(*other),
                 // kmod treats the end of the file as a character.
                 None => text.push(0xff),
             },
-            byte => text.push(byte),
+            byte => text.push(*byte),
         }
     }
-    if !text.is_empty() {
-        lines.push((first, text));
-    }
-    lines
+    (text, taken, rest.as_slice())
 }
 
 fn command(line: &[u8]) -> Option<Command> {
@@ -148,7 +169,7 @@ fn command(line: &[u8]) -> Option<Command> {
     }
     // kmod ends a line at a NUL byte, as C does.
     let line = line.split(|byte| *byte == 0).next().unwrap_or_default();
-    let text = String::from_utf8_lossy(line);
+    let text = std::str::from_utf8(line).map_or_else(|_| String::from_utf8_lossy(line), Cow::Borrowed);
     let mut rest = text.as_ref();
     let command = word(&mut rest)?;
     let name = module_name(word(&mut rest)?);

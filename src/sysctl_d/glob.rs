@@ -75,7 +75,12 @@ pub fn fnmatch(pattern: &str, text: &str) -> bool {
 
 /// The same, of bytes.
 pub(super) fn matches_across(pattern: &[u8], text: &[u8]) -> bool {
-    tokens_match(&tokens(pattern), text)
+    let is_plain = |byte: &u8| !matches!(byte, b'?' | b'*' | b'[' | b'\\');
+    // Most patterns are plain names, and most others begin with a name that is not this one.
+    match pattern.iter().position(|byte| !is_plain(byte)) {
+        None => pattern == text,
+        Some(plain) => text.starts_with(&pattern[..plain]) && tokens_match(&tokens(pattern), text),
+    }
 }
 
 fn tokens_match(tokens: &[Token], name: &[u8]) -> bool {
