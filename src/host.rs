@@ -7,6 +7,7 @@ mod enter;
 mod extension;
 mod index;
 mod initrd;
+mod journal;
 mod kernel;
 mod lock;
 mod mentions;
@@ -25,6 +26,7 @@ use crate::failure::{Failure, Kind};
 
 pub use enter::enter;
 pub use initrd::{initrd_made, make_initrd};
+pub use journal::messages;
 pub use kernel::{Kernel, MachineKernel};
 pub use lock::Lock;
 pub use observe::{observe, observe_around};

@@ -3,6 +3,7 @@
 //!
 //! Pure: `host::promise` keeps the promise in a file of the machine, and reads it again.
 
+mod journal;
 mod outputs;
 mod text;
 
@@ -17,6 +18,9 @@ use crate::show::{self, Inventory};
 use crate::snapshot::{Module, Snapshot};
 use crate::tree::Place;
 use crate::verify::Verdict;
+
+pub use journal::{FIELDS, Message};
+use journal::{Witness, quoted, witness};
 
 /// The file in which an apply keeps its promise. Only root may read it.
 pub const FILE: &str = "/var/lib/conntrack-sysctl/promise.json";
@@ -119,16 +123,19 @@ struct Bundle<'a> {
     verification: &'a Verification,
     /// What the files say now, and what the kernel has.
     now: &'a Inventory,
+    /// The messages of this boot about connection tracking.
+    journal: &'a [Message],
 }
 
-/// The comparison of `promise` with the machine of `snapshot`, after a boot.
+/// The comparison of `promise` with the machine of `snapshot`, after a boot with these messages.
 #[must_use]
-pub fn compare(promise: Option<Promise>, snapshot: &Snapshot, origin: Origin) -> Verification {
+pub fn compare(promise: Option<Promise>, snapshot: &Snapshot, origin: Origin, messages: &[Message]) -> Verification {
     // What the files that are there now would make of a boot.
     let boot = &boot::boot(snapshot, boot::detected(&snapshot.tree));
     let is_same_boot = |promise: &Promise| promise.origin.boot_id.is_some() && promise.origin.boot_id == origin.boot_id;
     let compared = |promise: &Promise| -> Vec<Compared> {
-        promise.settings.iter().map(|it| compared(it, promise, snapshot, boot, &origin)).collect()
+        let now = Now { snapshot, boot, origin: &origin, messages };
+        promise.settings.iter().map(|it| compared(it, promise, &now)).collect()
     };
     let settings = promise.as_ref().filter(|promise| !is_same_boot(promise)).map(compared).unwrap_or_default();
     let outcome = match &promise {
@@ -141,27 +148,33 @@ pub fn compare(promise: Option<Promise>, snapshot: &Snapshot, origin: Origin) ->
     Verification { outcome, origin, promise, loader: boot.system.name.to_owned(), settings }
 }
 
-fn compared(it: &Predicted, promise: &Promise, snapshot: &Snapshot, boot: &Boot, now: &Origin) -> Compared {
+/// The machine after the boot.
+struct Now<'a> {
+    snapshot: &'a Snapshot,
+    /// What its files would make of another boot.
+    boot: &'a Boot,
+    origin: &'a Origin,
+    messages: &'a [Message],
+}
+
+fn compared(it: &Predicted, promise: &Promise, now: &Now) -> Compared {
     let name = Name::of_key(&it.name);
-    let seen = name.as_ref().and_then(|name| snapshot.live_value(name));
+    let seen = name.as_ref().and_then(|name| now.snapshot.live_value(name));
     let held = seen == Some(it.value);
-    let cause = name.filter(|_| !held).map(|name| cause(it, &name, seen, promise, snapshot, boot, now));
+    let cause = name.filter(|_| !held).map(|name| cause(it, &name, seen, promise, now));
     Compared { name: it.name.clone(), held, predicted: it.value, seen, from: it.from.clone(), cause }
 }
 
 /// The likely cause of another number, the surest first.
-fn cause(
-    it: &Predicted,
-    name: &Name,
-    seen: Option<i64>,
-    promise: &Promise,
-    snapshot: &Snapshot,
-    boot: &Boot,
-    now: &Origin,
-) -> String {
-    if snapshot.module == Module::Absent {
+fn cause(it: &Predicted, name: &Name, seen: Option<i64>, promise: &Promise, now: &Now) -> String {
+    if now.snapshot.module == Module::Absent {
         return "connection tracking is not loaded".to_owned();
     }
+    let witness = witness(now.messages, name, seen);
+    if let Some(Witness::OfValue(message)) = witness {
+        return quoted(message);
+    }
+    let boot = now.boot;
     let outlook = boot.outlook(name);
     let later = boot.later_writers(&[name]).concat().into_iter().next();
     if let Some(write) = later {
@@ -177,11 +190,14 @@ fn cause(
             None => "the files changed since the apply: `conntrack-sysctl explain` shows them".to_owned(),
         };
     }
+    if let Some(Witness::OfName(message)) = witness {
+        return quoted(message);
+    }
     if !promise.loaders.iter().any(|loader| loader == boot.system.name) {
         return format!("the machine boots with {} now, and not with {}", boot.system.name, promise.loaders.join(", "));
     }
-    if now.kernel != promise.origin.kernel {
-        return format!("another kernel runs: {} instead of {}", now.kernel, promise.origin.kernel);
+    if now.origin.kernel != promise.origin.kernel {
+        return format!("another kernel runs: {} instead of {}", now.origin.kernel, promise.origin.kernel);
     }
     if let Some(doubt) = outlook.doubts.first() {
         return doubt.to_string();
@@ -194,11 +210,12 @@ fn cause(
 }
 
 impl Verification {
-    /// The report of a broken promise as JSON, for the machine of `snapshot`. None: it is not broken.
+    /// The report of a broken promise as JSON, for the machine of `snapshot` after a boot with these messages. None: it is not
+    /// broken.
     #[must_use]
-    pub fn bundle(&self, snapshot: &Snapshot) -> Option<String> {
-        let now = &show::inventory(snapshot);
-        (self.outcome == Outcome::Broken).then(|| answer::json(&Bundle { verification: self, now }))
+    pub fn bundle(&self, snapshot: &Snapshot, messages: &[Message]) -> Option<String> {
+        let bundle = |now: &Inventory| answer::json(&Bundle { verification: self, now, journal: messages });
+        (self.outcome == Outcome::Broken).then(|| bundle(&show::inventory(snapshot)))
     }
 
     /// The exit code of the command.

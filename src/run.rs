@@ -3,7 +3,9 @@
 //! A run gives up the rights that it does not need ([`crate::host::restraint`]), so a process can serve only one
 //! request.
 
-use std::path::{Path, PathBuf};
+use std::fmt;
+use std::io;
+use std::path::{self, Path, PathBuf};
 
 use crate::apply::{self, Outcome};
 use crate::failure::{Failure, Kind};
@@ -76,17 +78,28 @@ fn changed(desired: &Desired, path: &Path, origin: &Origin) -> Result<Report, Fa
     let root = host::open_root(path)?;
     let before = host::observe(&root)?;
     // Most runs find nothing to do: they take no lock and open nothing for writing.
+    let mut unpromised = None;
     if removable(&before).is_empty() {
         let forecast = Forecast::of(desired, &before);
         match planned(desired, &forecast) {
             Ok(planned) if !planned.plan.steps.is_empty() => {}
             nothing => {
                 let report = predicted(Mode::Apply, desired, &forecast, nothing);
-                return Ok(promised(report, desired, &before, origin, None));
+                if news(&report, desired, &before, origin).is_none() {
+                    return Ok(report);
+                }
+                unpromised = Some(report);
             }
         }
     }
-    let _lock = Lock::take(path)?;
+    let _lock = match (Lock::take(path), unpromised) {
+        // Everything is as desired, but for the promise.
+        (Err(failure), Some(mut report)) => {
+            report.warnings.push(not_kept(&failure));
+            return Ok(report);
+        }
+        (lock, _) => lock?,
+    };
     // Another run may have changed the machine while this one waited.
     let mut before = host::observe(&root)?;
     let leftovers = removable(&before);
@@ -103,18 +116,26 @@ fn changed(desired: &Desired, path: &Path, origin: &Origin) -> Result<Report, Fa
     let plan = match planned(desired, &forecast) {
         Ok(planned) if !planned.plan.steps.is_empty() => planned.plan,
         nothing => {
-            let report = predicted(Mode::Apply, desired, &forecast, nothing);
-            return Ok(promised(report, desired, &before, origin, None));
+            let mut report = predicted(Mode::Apply, desired, &forecast, nothing);
+            if let Some(promise) = news(&report, desired, &before, origin) {
+                let keeper = Keeper::new();
+                restraint::confine_to(Keeper::directory());
+                report.warnings.extend(keeper.keep(&root, &promise).err().map(|error| not_kept(&error)));
+            }
+            return Ok(report);
         }
     };
-    let keeper = is_promised(desired, &before).then(Keeper::open);
+    let keeper = is_promised(desired, &before).then(Keeper::new);
     restraint::defer_termination_signals().map_err(|error| {
         Failure::new(Kind::WriteFailed, format!("signals cannot be held back: {error}"))
             .hint("see the limits of this process")
     })?;
-    restraint::confine_to_plan(&plan, &root);
-    let report = carried_out(desired, &before, &plan, &root, &mut MachineKernel);
-    Ok(promised(report, desired, &before, origin, keeper))
+    restraint::confine_to_plan(&plan, &root, keeper.is_some().then(Keeper::directory));
+    let mut report = carried_out(desired, &before, &plan, &root, &mut MachineKernel);
+    if let Some((keeper, promise)) = keeper.zip(news(&report, desired, &before, origin)) {
+        report.warnings.extend(keeper.keep(&root, &promise).err().map(|error| not_kept(&error)));
+    }
+    Ok(report)
 }
 
 /// Whether an apply to the machine of `snapshot` keeps a promise: an image and a container have no boot of their own.
@@ -122,44 +143,47 @@ fn is_promised(desired: &Desired, snapshot: &Snapshot) -> bool {
     desired.persist && snapshot.live.is_some() && snapshot.container().is_none()
 }
 
-/// The report, once its promise is kept. An apply that promises what is promised already writes nothing, and one that cannot
-/// keep its promise has not failed.
-fn promised(
-    mut report: Report,
-    desired: &Desired,
-    snapshot: &Snapshot,
-    origin: &Origin,
-    keeper: Option<Keeper>,
-) -> Report {
+/// The promise of a run with this report. None: it promises nothing, or the same as the last one, which need not be written
+/// anew.
+fn news(report: &Report, desired: &Desired, snapshot: &Snapshot, origin: &Origin) -> Option<Promise> {
     if report.failure.is_some() || !is_promised(desired, snapshot) {
-        return report;
+        return None;
     }
     let loaders = desired.loader.systems(&snapshot.tree).into_iter().map(|system| system.name.to_owned());
-    let promise = Promise::of(&report, loaders.collect(), origin.clone());
-    if host::kept_promise().is_some_and(|kept| kept.is_like(&promise)) {
-        return report;
-    }
-    if let Err(error) = keeper.unwrap_or_else(Keeper::open).keep(&promise) {
-        let message = format!("what the next boot was predicted to do cannot be kept in {}: {error}", promise::FILE);
-        report.warnings.push(Warning::new(Code::PromiseNotKept, message));
-    }
-    report
+    let promise = Promise::of(report, loaders.collect(), origin.clone());
+    let is_kept = host::kept_promise().is_some_and(|kept| kept.is_like(&promise));
+    (!is_kept).then_some(promise)
+}
+
+/// The warning of an apply that cannot keep its promise. It has not failed.
+fn not_kept(why: &dyn fmt::Display) -> Warning {
+    let message = format!("what the next boot was predicted to do cannot be kept in {}: {why}", promise::FILE);
+    Warning::new(Code::PromiseNotKept, message)
 }
 
 /// The comparison of the last apply's promise with the machine. If the promise is broken, a report of all that may tell why
 /// is written to `bundle`.
 pub fn verify(bundle: Option<&Path>) -> Result<Verification, Failure> {
     let root = host::open_root(Path::new("/"))?;
-    if bundle.is_none() {
-        restraint::confine_to_reading();
+    let refused = |path: &Path, error: &io::Error| {
+        Failure::new(Kind::WriteFailed, format!("`{}` cannot be written: {error}", path.display()))
+            .hint("name another file in `--bundle`")
+    };
+    let absolute = |path: &Path| path::absolute(path).map_err(|error| refused(path, &error));
+    let bundle = bundle.map(absolute).transpose()?;
+    match bundle.as_deref().and_then(Path::parent) {
+        Some(directory) => restraint::confine_to(directory),
+        None => restraint::confine_to_reading(),
     }
     let snapshot = host::observe(&root)?;
-    let verification = promise::compare(host::kept_promise(), &snapshot, host::origin(None));
-    if let Some((path, text)) = bundle.zip(verification.bundle(&snapshot)) {
-        host::write_bundle(path, &text).map_err(|error| {
-            Failure::new(Kind::WriteFailed, format!("`{}` cannot be written: {error}", path.display()))
-                .hint("name another file in `--bundle`")
-        })?;
+    let mut verification = promise::compare(host::kept_promise(), &snapshot, host::origin(None), &[]);
+    // The journal is read only to find a cause.
+    let messages = if verification.outcome == promise::Outcome::Broken { host::messages() } else { Vec::new() };
+    if !messages.is_empty() {
+        verification = promise::compare(verification.promise, &snapshot, verification.origin, &messages);
+    }
+    if let Some((path, text)) = bundle.zip(verification.bundle(&snapshot, &messages)) {
+        host::write_bundle(&root, &path, &text).map_err(|error| refused(&path, &error))?;
     }
     Ok(verification)
 }

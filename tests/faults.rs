@@ -17,6 +17,8 @@ use std::process::{Child, ChildStdout, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use conntrack_sysctl::promise::Promise;
+
 use crate::support::world::{Ended, Network, World, privileged};
 
 const REQUEST: &str = r#"{"settings": {"nf_conntrack_tcp_timeout_close_wait": 240,
@@ -88,6 +90,12 @@ impl Drop for Stage {
     }
 }
 
+/// The promise of another apply.
+const OLD_PROMISE: &str = "{\"old\": true}\n";
+
+/// The directory of the promise.
+const PROMISE: &str = "/var/lib/conntrack-sysctl";
+
 /// Our file is a link to one with a mode, an owner and an attribute of its own; a vendor's file has to give way.
 fn reset(world: &World) {
     let etc = world.path("/etc");
@@ -104,6 +112,17 @@ fn reset(world: &World) {
     symlink("../firewall/ct", etc.join("sysctl.d/90-conntrack.conf")).expect("a link can be made");
     let vendor = "# vendor\nnet.netfilter.nf_conntrack_tcp_timeout_close_wait = 77\n";
     fs::write(etc.join("sysctl.d/95-vendor.conf"), vendor).expect("a file can be written");
+    let promise = world.path(PROMISE);
+    let _ = fs::remove_dir_all(&promise);
+    fs::create_dir(&promise).expect("a directory can be made");
+    fs::write(promise.join("promise.json"), OLD_PROMISE).expect("a file can be written");
+}
+
+/// The promise is the old one or that of the request, as a whole.
+fn assert_whole_promise(world: &World, point: &Point) {
+    let text = fs::read_to_string(world.path(PROMISE).join("promise.json")).expect("there is a promise");
+    let settings = || serde_json::from_str::<Promise>(&text).map(|promise| promise.settings.len());
+    assert!(text == OLD_PROMISE || settings().is_ok_and(|count| count == 2), "{point:?}: {text}");
 }
 
 /// Each file with its mode, owner, link or attributes, and content.
@@ -191,6 +210,11 @@ fn assert_converges(stage: &mut Stage, scene: &Scene, point: &Point) {
     assert!(ended.code == 0 && ended.report().in_sync, "{point:?}: {}", ended.stdout);
     let found = state(&stage.world);
     assert_eq!(lasting(&found), scene.new, "{point:?}");
+    let names = fs::read_dir(stage.world.path(PROMISE)).expect("a directory can be read");
+    let names: Vec<_> = names.map(|item| item.expect("a directory can be read").file_name()).collect();
+    assert_eq!(names, ["promise.json"], "{point:?}");
+    let promise = fs::read(stage.world.path(PROMISE).join("promise.json")).expect("there is a promise");
+    assert_ne!(promise, OLD_PROMISE.as_bytes(), "{point:?}");
 }
 
 /// A run to be disturbed: its system calls, and the files before it and after it.
@@ -242,6 +266,7 @@ privileged!(killed_at_each_system_call, || {
         let ended = stage.disturb(name, &format!("-e inject={name}:signal=SIGKILL:when={count}"));
         assert_live(&ended.stderr, &[["60", "240"], ["432000", "28800"]], point);
         assert_old_or_new(&state(&stage.world), &scene, point);
+        assert_whole_promise(&stage.world, point);
         assert_converges(stage, &scene, point);
         let leftovers = state(&stage.world).into_keys().filter(|name| is_leftover(name)).collect::<Vec<_>>();
         assert!(leftovers.is_empty(), "{point:?}: {leftovers:?} is left after the next run");
@@ -280,6 +305,7 @@ fn fail(stage: &mut Stage, scene: &Scene, point: &Point, errno: &str) -> Outcome
     let (name, count) = point;
     let ended = stage.disturb(name, &format!("-f --seccomp-bpf -e inject={name}:error={errno}:when={count}"));
     let found = state(&stage.world);
+    assert_whole_promise(&stage.world, point);
     let what = format!("{point:?} {errno}: exit {}\n{}\n{}", ended.code, ended.stdout, ended.stderr);
     match ended.code {
         0 => {

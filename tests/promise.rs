@@ -43,7 +43,7 @@ fn promised(machine: &Snapshot) -> Promise {
 
 /// The comparison of what an apply to a machine with `acct` promised with `machine`.
 fn verified(machine: &Snapshot, now: Origin) -> Verification {
-    compare(Some(promised(&self::machine(1, 1))), machine, now)
+    compare(Some(promised(&self::machine(1, 1))), machine, now, &[])
 }
 
 fn cause(machine: &Snapshot, now: Origin) -> String {
@@ -63,7 +63,7 @@ fn a_promise_is_held_if_each_setting_is_as_predicted() {
     let same = verified(&machine(0, 1), origin("a"));
     assert_eq!((same.outcome, same.exit().code(), same.settings.len()), (Outcome::NotYet, 1, 0));
     let machine = machine(1, 1);
-    let none = compare(None, &machine, origin("b"));
+    let none = compare(None, &machine, origin("b"), &[]);
     assert_eq!((none.outcome, none.exit().code()), (Outcome::NoPromise, 1));
 }
 
@@ -151,6 +151,16 @@ privileged!(an_apply_keeps_its_promise_and_verify_compares_it, || {
     let bundle: Value = serde_json::from_str(&world.sh("cat /mnt/bundle.json")).expect("it is JSON");
     assert_eq!(bundle["verification"]["outcome"], "broken");
     assert_eq!(world.sh("stat -c %a /mnt/bundle.json"), "600\n");
+    // The file is named from here, and never one of another kind.
+    world.sh("cd /mnt && mkfifo fifo && ln -s bundle.json link && mkdir new");
+    let from_mnt = |file: &str| world.try_sh(&format!("cd /mnt && $BIN verify --output text --bundle {file}"), "");
+    assert_eq!(from_mnt("new/here.json").code, 2);
+    assert_eq!(world.sh("ls -A /mnt/new"), "here.json\n");
+    for other in ["fifo", "link", "new", "none/bundle.json"] {
+        let refused = from_mnt(other);
+        assert_eq!(refused.code, 1, "{other}");
+        assert!(refused.stderr.contains("cannot be written"), "{other}: {}", refused.stderr);
+    }
     // What cannot be read is no promise.
     world.sh(&format!("echo '{{' > {FILE}"));
     assert_eq!(verify("--output json").code, 1);
@@ -159,4 +169,49 @@ privileged!(an_apply_keeps_its_promise_and_verify_compares_it, || {
     let warned = world.apply(request).report();
     assert_eq!(warned.warnings.len(), 1, "{:?}", warned.warnings);
     assert!(warned.failure.is_none() && warned.in_sync);
+});
+
+privileged!(a_promise_is_the_old_or_the_new_one, || {
+    let world = World::new(Network::Private);
+    let apply = |value: i64| {
+        let request = format!("{{\"settings\": {{\"nf_conntrack_tcp_timeout_close_wait\": {value}}}}}");
+        world.try_sh("strace -qq -f -o /mnt/calls -e trace=%file $BIN apply", &request)
+    };
+    let promised = || world.try_sh(&format!("grep -o '\"value\": .*[0-9]' {FILE}"), "").stdout;
+    let writes =
+        || world.sh("grep -c -E 'O_WRONLY|O_RDWR|O_CREAT|[0-9] (rename|unlink|mkdir|link|symlink)' /mnt/calls || :");
+    assert_eq!(apply(240).code, 0);
+    assert_eq!(promised(), "\"value\": 240\n");
+    // An apply with nothing to do opens nothing for writing, and takes no lock.
+    world.sh("rm -r /run/conntrack-sysctl");
+    assert_eq!((apply(240).code, writes().as_str()), (0, "0\n"), "{}", world.sh("cat /mnt/calls"));
+    assert_eq!(world.try_sh("test -e /run/conntrack-sysctl", "").code, 1);
+    // Without a promise it makes one. The staged one of a run that was killed goes then, and nothing else.
+    let beside = "/var/lib/conntrack-sysctl";
+    world.sh(&format!("rm {FILE}; cd {beside}; touch .promise.json.conntrack-sysctl.1-0.tmp broken.json"));
+    world.sh(&format!("mkdir {beside}/.promise.json.conntrack-sysctl.1-1.tmp"));
+    let ended = apply(240);
+    assert!(ended.code == 0 && ended.report().warnings.is_empty() && !ended.report().changed, "{}", ended.stdout);
+    assert_eq!(promised(), "\"value\": 240\n");
+    assert_eq!(
+        world.sh(&format!("ls -A {beside}")),
+        ".promise.json.conntrack-sysctl.1-1.tmp\nbroken.json\npromise.json\n"
+    );
+    // A new file stands in the place of the old one.
+    let inode = || world.sh(&format!("stat -c '%i %a' {FILE}"));
+    let old = inode();
+    assert_eq!(apply(300).code, 0);
+    assert_ne!(inode(), old);
+    assert_eq!(promised(), "\"value\": 300\n");
+    // Without the lock nothing is written, and the apply has not failed.
+    world.sh(&format!("rm -r {FILE} /run/conntrack-sysctl; touch /run/conntrack-sysctl"));
+    let ended = apply(300);
+    assert_eq!(ended.code, 0, "{}", ended.stdout);
+    let warnings = ended.report().warnings;
+    assert!(warnings.len() == 1 && warnings[0].message.contains("the lock"), "{warnings:?}");
+    assert_eq!(promised(), "");
+    // Neither is anything at the end of a link.
+    world.sh(&format!("rm /run/conntrack-sysctl; echo mine >/mnt/mine; ln -s /mnt/mine {FILE}"));
+    assert_eq!(apply(300).report().warnings.len(), 1);
+    assert_eq!(world.sh("cat /mnt/mine"), "mine\n");
 });

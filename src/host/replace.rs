@@ -136,7 +136,7 @@ pub fn restore(
 }
 
 /// Whether the name at the end of `path`, which leads to `resolved`, is a link.
-fn is_link(root: &Root, path: &Path, resolved: &Resolved) -> io::Result<bool> {
+pub(super) fn is_link(root: &Root, path: &Path, resolved: &Resolved) -> io::Result<bool> {
     let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { return Ok(false) };
     // Without a parent of its own, the directory is the root.
     let directory = if directory.parent().is_some() { root.find(directory)?.path } else { directory.to_owned() };
@@ -272,7 +272,7 @@ pub fn sweep(root: &Root, leftovers: &[PathBuf]) -> Vec<(PathBuf, io::Error)> {
     leftovers.iter().filter_map(|path| Some((path.clone(), remove(path).err()?))).collect()
 }
 
-fn sync_directory(resolved: &Resolved) -> io::Result<()> {
+pub(super) fn sync_directory(resolved: &Resolved) -> io::Result<()> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     File::from(openat(&resolved.directory, ".", flags, Mode::empty())?).sync_all()
 }

@@ -4,7 +4,7 @@
 //! Landlock is a second wall, not the first.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -23,16 +23,21 @@ pub fn confine_to_reading() {
     only_write_below(&[]);
 }
 
-/// Bars the process from changing anything but what `plan` changes in `root`.
+/// Bars the process from changing any file that is not below `directory`.
+pub fn confine_to(directory: &Path) {
+    only_write_below(&[directory.to_owned()]);
+}
+
+/// Bars the process from changing anything but what `plan` changes in `root`, and the files below `further`.
 ///
 /// A plan that runs a program is left alone: modprobe runs what an administrator wrote into modprobe.d, and a program that
 /// makes initrds runs its own hooks, which may be anything.
-pub fn confine_to_plan(plan: &Plan, root: &Root) {
+pub fn confine_to_plan(plan: &Plan, root: &Root, further: Option<&Path>) {
     let runs_a_program = |step: &Step| matches!(step, Step::LoadModule | Step::MakeInitrd { .. });
     if plan.steps.iter().any(runs_a_program) {
         return;
     }
-    let mut writable: Vec<PathBuf> = Vec::new();
+    let mut writable: Vec<PathBuf> = further.map(Path::to_owned).into_iter().collect();
     for step in &plan.steps {
         match step {
             Step::LoadModule | Step::MakeInitrd { .. } => {}
