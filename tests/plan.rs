@@ -644,9 +644,18 @@ fn thousands_of_equal_lines_are_edited_at_once() {
     let vendors = "/etc/sysctl.d/95-vendor.conf";
     let other = "net.netfilter.nf_conntrack_acct = 1\n";
     let comment_out = r#"{"settings": {"nf_conntrack_acct": 1}, "conflicts": "comment_out"}"#;
-    let plan = planned(comment_out, &machine(vendors, &(other.to_owned() + &line.repeat(LINES))));
-    let expected = other.to_owned() + &format!("# conntrack-sysctl: {line}").repeat(LINES);
-    assert_eq!(only_change(&plan, vendors), Some(expected));
+    // Equal ones; and ones that would win in turn, for two keys that the file names alternately.
+    let alternating = format!("{line}-net.netfilter.nf_conntrack_acct = 0\n-net.netfilter.nf_conntrack_acct = 0 \n");
+    for lines in [line.repeat(LINES), alternating.repeat(LINES)] {
+        let plan = planned(comment_out, &machine(vendors, &(other.to_owned() + &lines)));
+        let note = "# conntrack-sysctl: ";
+        let commented = lines.trim_end_matches('\n').replace('\n', &format!("\n{note}"));
+        assert_eq!(only_change(&plan, vendors), Some(format!("{other}{note}{commented}\n")));
+    }
+    // systemd obeys the first of equal lines of our own file, until that one has another value.
+    let set = r#"{"settings": {"nf_conntrack_acct": 1}}"#;
+    let plan = planned(set, &machine(ours, &line.repeat(LINES)));
+    assert_eq!(only_change(&plan, ours), Some(line.replace('0', "1").repeat(LINES)));
     for request in [
         r#"{"settings": {"nf_conntrack_acct": null}, "state": "absent"}"#,
         r#"{"settings": {"nf_conntrack_acct": null}, "state": "absent", "exclusive": true}"#,

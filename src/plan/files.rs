@@ -381,14 +381,16 @@ impl Editor<'_, '_> {
         let is_named = |key: &Key| own.iter().any(|assignment| assignment.dotted_key().as_ref() == Some(key));
         let unnamed = want.name.keys().find(|key| keys.contains(key) && !is_named(key));
         let mut document = self.document(&file);
-        if let Some(exclusion) = self.own_exclusion(want, dialect, outlook) {
-            // It keeps the key from globs, as every line that names the key does.
-            document.comment_out(&exclusion, "");
+        let exclusions = self.own_exclusions(want, dialect, outlook);
+        if !exclusions.is_empty() {
+            // They keep the key from globs, as every line that names the key does.
+            document.comment_out_each(&exclusions, "");
         } else if let Some(assignment) = wrong.filter(|assignment| !right(assignment)) {
-            document.set_value(assignment, &number.to_string());
-        } else if let Some(legacy) = own.iter().rfind(|assignment| !is_live(assignment)) {
-            // No note: the new line, with today's name, is inserted right after this commented one.
-            document.comment_out(legacy, "");
+            document.set_values(&with_equals_behind(&own, assignment), &number.to_string());
+        } else if own.iter().any(|assignment| !is_live(assignment)) {
+            // No note: the new line, with today's name, is inserted right after the last of these commented ones.
+            let legacy: Vec<Assignment> = own.into_iter().filter(|assignment| !is_live(assignment)).collect();
+            document.comment_out_each(&legacy, "");
         } else if wrong.is_none() {
             let line = format!("{key} = {number}");
             let paths: Vec<String> = want.name.keys().map(|key| key.path()).collect();
@@ -408,12 +410,14 @@ impl Editor<'_, '_> {
         Ok(changes)
     }
 
-    /// The line of our file that names the key without a value, if it is the reason why the loader does not write the key.
-    fn own_exclusion(&self, want: &Want, dialect: &Dialect, outlook: &Outlook) -> Option<Assignment> {
-        let Some(Lost::Excluded { by, .. }) = &outlook.lost else { return None };
-        let read = sysctl_d::parse(self.after.tree.bytes(self.file())?, dialect).into_iter();
-        let mut of_it = read.filter(|it| it.value.is_none() && it.name().as_ref() == Some(&want.name));
-        of_it.find(|exclusion| self.is_own(by, exclusion))
+    /// The lines of our file that name the key without a value, if they are the reason why the loader does not write the key.
+    fn own_exclusions(&self, want: &Want, dialect: &Dialect, outlook: &Outlook) -> Vec<Assignment> {
+        let Some(Lost::Excluded { by, .. }) = &outlook.lost else { return Vec::new() };
+        let mut read = sysctl_d::parse(self.after.tree.bytes(self.file()).unwrap_or_default(), dialect);
+        read.retain(|it| it.value.is_none() && it.name().as_ref() == Some(&want.name));
+        let cause = read.iter().find(|exclusion| self.is_own(by, exclusion)).map(|cause| cause.path.clone());
+        read.retain(|exclusion| Some(&exclusion.path) == cause.as_ref());
+        read
     }
 
     /// Comments out an assignment of another file that wins although our line is right, warns of it, or refuses; true:
@@ -450,7 +454,7 @@ impl Editor<'_, '_> {
         let ours_to_change = commentable(&self.after.tree, &winner, name);
         if let (Conflicts::CommentOut, Some(assignment)) = (self.desired.conflicts, ours_to_change) {
             let mut document = self.document(&winner.file);
-            document.comment_out_each(&self.with_equals_beside(&winner.file, assignment, dialect), NOTE);
+            document.comment_out_each(&self.all_that_go(want, &winner.file, assignment, dialect), NOTE);
             self.put(&winner.file, &document)?;
             return Ok(true);
         }
@@ -473,16 +477,19 @@ impl Editor<'_, '_> {
         }
     }
 
-    /// `winner`, an assignment in `file`, with the same ones right before and behind it. Of equal lines, one program obeys the
-    /// first and another the last; without that line the next one decides.
-    fn with_equals_beside(&self, file: &Path, winner: Assignment, dialect: &Dialect) -> Vec<Assignment> {
+    /// `winner`, an assignment in `file`, with all lines of its key there that would decide after it, one after the other: the
+    /// wrong ones before it and the equal ones behind it. Of equal lines, one program obeys the first and another the last.
+    fn all_that_go(&self, want: &Want, file: &Path, winner: Assignment, dialect: &Dialect) -> Vec<Assignment> {
         let mut read = sysctl_d::parse(self.after.tree.bytes(file).unwrap_or_default(), dialect);
-        let name = winner.name();
-        read.retain(|assignment| assignment.name() == name);
+        read.retain(|assignment| assignment.path == winner.path);
         let Some(at) = read.iter().position(|assignment| *assignment == winner) else { return vec![winner] };
-        let is_equal = |other: &&Assignment| other.path == winner.path && other.value == winner.value;
-        let start = at - read[..at].iter().rev().take_while(is_equal).count();
-        let end = at + read[at..].iter().take_while(is_equal).count();
+        let is_wrong = |assignment: &&Assignment| {
+            let value = assignment.value.as_ref();
+            let number = value.and_then(|value| kernel_reading(value, &want.name, self.after.page_size));
+            number.is_some() && !satisfies(want, number, self.after.page_size)
+        };
+        let start = at - read[..at].iter().rev().take_while(is_wrong).count();
+        let end = at + with_equals_behind(&read, &winner).len();
         read.drain(start..end).collect()
     }
 
@@ -664,6 +671,14 @@ impl Editor<'_, '_> {
         let message = format!("`{}` is not read at boot: this machine boots with {}", file.display(), system.command);
         Err(Failure::new(Kind::BadRequest, message).at("/file").hint(FILE_HINT))
     }
+}
+
+/// `assignment`, one of `read`, and the same ones that follow it: systemd obeys the first of equal lines, and the next one as
+/// soon as the first has another value.
+fn with_equals_behind(read: &[Assignment], assignment: &Assignment) -> Vec<Assignment> {
+    let of_key = read.iter().filter(|other| other.path == assignment.path);
+    let from_here = of_key.skip_while(|other| other.key_span.start < assignment.key_span.start);
+    from_here.take_while(|other| other.value == assignment.value).cloned().collect()
 }
 
 /// The wants in the order in which fresh lines are written. To lower both thresholds of IPv6 reassembly, the low one goes

@@ -29,9 +29,13 @@ impl Document {
     /// Replaces the value of `assignment` by `text`, which has no line end. A key without `=` has no value and stays as
     /// it is.
     pub fn set_value(&mut self, assignment: &Assignment, text: &str) {
-        if assignment.value.is_some() {
-            self.replace(assignment.value_span.clone(), text);
-        }
+        self.set_values(std::slice::from_ref(assignment), text);
+    }
+
+    /// The same for each of `assignments`, which are in order.
+    pub fn set_values(&mut self, assignments: &[Assignment], text: &str) {
+        let with_value = assignments.iter().filter(|assignment| assignment.value.is_some());
+        self.replace_each(with_value.map(|assignment| assignment.value_span.clone()).collect(), text);
     }
 
     /// Inserts `text` as a new line after the line `line`, counted from 1 by the line feeds; at the end, if there are
