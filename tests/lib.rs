@@ -6,6 +6,7 @@
 mod support;
 
 mod boot;
+mod bounds;
 mod catalog;
 mod containers;
 mod diagnosis;

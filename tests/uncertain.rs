@@ -275,7 +275,7 @@ fn files_that_are_too_large_together_are_a_failure_that_names_one() {
         let (report, code) = Run::new(&[command]).root(directory.path()).input(request).report();
         let failure = report.failure.expect("it fails");
         assert_eq!((code, failure.kind), (1, Kind::BootUnknown), "{failure}");
-        assert!(failure.message.contains("/etc/sysctl.d/") && failure.message.contains("8 MiB"), "{failure}");
+        assert!(failure.message.contains("/etc/sysctl.d/") && failure.message.contains("4 MiB"), "{failure}");
     }
 }
 

@@ -12,7 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use memchr::memrchr;
+use memchr::{memchr3_iter, memrchr};
 use rustix::buffer::spare_capacity;
 use rustix::fs::{AtFlags, FileType, IFlags, Mode, OFlags, Stat, openat, readlinkat, statat};
 use rustix::io::Errno;
@@ -27,8 +27,12 @@ use crate::tree::{Entry, LARGEST, Moment, Obstacle};
 /// The most bytes that an index of modules may have to be searched: those of a distribution have some 1.2 MiB.
 const LARGEST_INDEX: u64 = 16 << 20;
 
-/// The most bytes that the files of a boot may have together: those of a machine with many packages have 2 MiB.
-pub(super) const LARGEST_TOGETHER: u64 = 8 << 20;
+/// The most that the files of a boot may weigh together: those of a server with many packages weigh less than 1 MiB. A run
+/// needs some fifteen times as much memory as this, whatever is in them.
+pub(super) const LARGEST_TOGETHER: u64 = 4 << 20;
+
+/// The weight of a line beside its bytes: a program keeps something of each.
+pub(super) const WEIGHT_OF_LINE: u64 = 64;
 
 /// A directory below which all paths of a run lie: `/`, or that of an image.
 #[derive(Debug)]
@@ -42,7 +46,7 @@ pub struct Root {
     memory: Option<RefCell<Memory>>,
     /// The index that was read last, by its path.
     last_index: RefCell<(PathBuf, Option<Vec<u8>>)>,
-    /// The bytes of the files that an observation has read, and the first file that was too much.
+    /// The weight of the files that an observation has read, and the first file that was too much.
     read: Cell<u64>,
     first_beyond: RefCell<Option<PathBuf>>,
 }
@@ -171,15 +175,15 @@ impl Root {
 
     /// `entry`, unless the files that this observation has read are too large together.
     fn within_bounds(&self, path: &Path, entry: Entry) -> Entry {
-        let size = entry.bytes().map_or(0, <[u8]>::len) as u64;
-        if self.memory.is_none() || size == 0 {
+        let Some(bytes) = entry.bytes().filter(|bytes| self.memory.is_some() && !bytes.is_empty()) else {
             return entry;
-        }
-        if self.read.get() + size > LARGEST_TOGETHER {
+        };
+        let weight = bytes.len() as u64 + WEIGHT_OF_LINE * lines(bytes);
+        if self.read.get() + weight > LARGEST_TOGETHER {
             self.first_beyond.borrow_mut().get_or_insert_with(|| path.to_owned());
             return Entry::Unreadable(Obstacle::TooLarge);
         }
-        self.read.set(self.read.get() + size);
+        self.read.set(self.read.get() + weight);
         entry
     }
 
@@ -331,6 +335,11 @@ pub(super) fn is_plain_file(directory: BorrowedFd<'_>, name: &OsStr) -> bool {
     stat.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
 }
 
+/// The lines of a file, whatever ends them in the eyes of a reader.
+fn lines(bytes: &[u8]) -> u64 {
+    memchr3_iter(b'\n', b'\r', 0, bytes).count() as u64 + 1
+}
+
 fn is_directory(resolved: &Resolved) -> bool {
     resolved.kind() == Some(FileType::Directory)
 }
@@ -415,6 +424,8 @@ pub(super) fn whole(file: &OwnedFd, stat: &Stat, most: u64) -> io::Result<Vec<u8
         }
         // There was room for more than the size of the file, and there was no more.
         if read == 0 || (read < room && bytes.len() == expected) {
+            // There may be very many files that are empty.
+            bytes.shrink_to_fit();
             return Ok(bytes);
         }
         bytes.reserve(4096);
