@@ -4,6 +4,8 @@
 //! Each measure is the median of whole processes, the contenders taking turns: the wall time, and the processor time of
 //! all processes of a pipe together, which other work on the machine disturbs less. The limit of the machine is raised
 //! for the largest table, and put back. `cargo bench --bench table [-- ENTRIES...]`
+//!
+//! The other tools are those of Debian's packages conntrack, nftables, iproute2, mawk and python3.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -18,6 +20,12 @@ const SIZES: [u64; 3] = [10_000, 100_000, 1_000_000];
 fn rounds(size: u64) -> usize {
     if size > 200_000 { 3 } else { 7 }
 }
+
+/// The programs that it needs, which the packages above have.
+const PROGRAMS: [&str; 6] = ["conntrack", "nft", "ip", "mawk", "python3", "nsenter"];
+
+/// The runs that are timed together of what takes milliseconds, which is about the precision of the shell's clock.
+const REPEATED: u32 = 50;
 
 /// Makes a tracked network, and keeps it until its input ends.
 const SETUP: &str = "
@@ -48,6 +56,15 @@ fn main() {
         println!("SKIPPED the benchmark of the table: needs root");
         return;
     }
+    let is_missing = |program: &&&str| {
+        let found = Command::new("sh").args(["-c", "command -v \"$0\" >/dev/null", program]).status();
+        !found.is_ok_and(|status| status.success())
+    };
+    let missing: Vec<&&str> = PROGRAMS.iter().filter(is_missing).collect();
+    if !missing.is_empty() {
+        println!("SKIPPED the benchmark of the table: {missing:?} must be installed");
+        return;
+    }
     let given: Vec<u64> = std::env::args().filter_map(|word| word.parse().ok()).collect();
     let sizes = if given.is_empty() { SIZES.to_vec() } else { given };
     let lock = File::create("/run/lock/conntrack-sysctl-tests.lock").expect("the lock can be made");
@@ -73,30 +90,52 @@ struct Cost {
 }
 
 fn measure(network: &Network, size: u64) {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let saved = |name: &str| directory.path().join(name).display().to_string();
+    let (listed, extended, file) = (saved("listed"), saved("extended"), saved("file"));
+    network.sh(&format!("conntrack -L >{listed} 2>/dev/null; conntrack -L -o extended >{extended} 2>/dev/null"));
+    network.sh(&format!("cat /proc/net/nf_conntrack >{file}"));
+    let from = |path: &str| format!("{BINARY} diagnose --from {path} --output json >/dev/null");
+    let words = |path: &str| format!("mawk '{{c[$3]++}}' {path}");
+    let often = |command: &str| format!("for i in $(seq {REPEATED}); do {command} >/dev/null; done");
     let commands = [
-        format!("{BINARY} status >/dev/null"),
-        "{ conntrack -C && conntrack -S; } >/dev/null".to_owned(),
+        often(&format!("{BINARY} status")),
+        often("{ conntrack -C && conntrack -S; }"),
         format!("{BINARY} diagnose --interval 0 --output json >/dev/null"),
         format!("{BINARY} diagnose --interval 0 --all --output json >/dev/null"),
         "conntrack -L 2>/dev/null | wc -l >/dev/null".to_owned(),
         "wc -l /proc/net/nf_conntrack >/dev/null".to_owned(),
         "conntrack -L 2>/dev/null | grep -o 'src=[^ ]*' | sort | uniq -c | sort -rn | head >/dev/null".to_owned(),
+        from(&listed),
+        words(&listed),
+        from(&extended),
+        words(&extended),
+        from(&file),
+        words(&file),
     ];
-    let mut costs: [Vec<Cost>; 7] = Default::default();
+    let mut costs: Vec<Vec<Cost>> = vec![Vec::new(); commands.len()];
     for _ in 0..rounds(size) {
         for (command, costs) in commands.iter().zip(&mut costs) {
             costs.push(network.cost(command));
         }
     }
-    let [status, counts, diagnose, all, list, proc, script] = costs.map(|costs| median(&costs));
+    let costs: Vec<Cost> = costs.iter().map(|costs| median(costs)).collect();
     println!("{size} entries, median of {} rounds", rounds(size));
     println!("  {:<30} {:>10} {:>10}   wall / cpu", "", "wall", "cpu");
-    row("status", status, counts, "`conntrack -C` and `-S`");
-    row("diagnose (a sample)", diagnose, list, "`conntrack -L | wc -l`");
-    row("diagnose --all", all, list, "`conntrack -L | wc -l`");
-    row("wc -l /proc/net/nf_conntrack", proc, list, "`conntrack -L | wc -l`");
-    row("top sources in a shell", script, list, "`conntrack -L | wc -l`");
-    row("conntrack -L | wc -l", list, list, "itself");
+    let rows = [
+        ("status, 50 times", 0, 1, "`conntrack -C` and `-S`"),
+        ("diagnose (a sample)", 2, 4, "`conntrack -L | wc -l`"),
+        ("diagnose --all", 3, 5, "`wc -l /proc/net/nf_conntrack`"),
+        ("diagnose --all", 3, 4, "`conntrack -L | wc -l`"),
+        ("top sources in a shell", 6, 4, "`conntrack -L | wc -l`"),
+        ("conntrack -L | wc -l", 4, 4, "itself"),
+        ("--from a `conntrack -L`", 7, 8, "mawk '{c[$3]++}'"),
+        ("--from one with -o extended", 9, 10, "mawk '{c[$3]++}'"),
+        ("--from /proc/net/nf_conntrack", 11, 12, "mawk '{c[$3]++}'"),
+    ];
+    for (name, own, other, contender) in rows {
+        row(name, costs[own], costs[other], contender);
+    }
     let memory = ["", "--all"].map(|arguments| network.peak_memory(arguments));
     println!("  peak memory: diagnose {} KiB, diagnose --all {} KiB", memory[0], memory[1]);
 }

@@ -15,7 +15,7 @@ use crate::table::analysis::profile::{Profile, Tally};
 use crate::table::analysis::status::{self, Evictable, Status, Thresholds};
 use crate::table::model::entry::TableEntry;
 use crate::table::model::log::Log;
-use crate::table::model::reading::{TableSource, Unread};
+use crate::table::model::reading::{Sizes, TableSource, Unread};
 use crate::table::offline::{self, Evidence};
 use crate::table::source::log::{self, kmsg};
 use crate::table::source::netlink::message::Query;
@@ -66,11 +66,16 @@ pub fn status(options: &StatusOptions) -> Status {
     restraint::confine_to_reading();
     let before = options.interval.map(|interval| {
         let before = proc::read();
+        namespaces::take_own(&mut namespaces, &before);
         std::thread::sleep(interval);
         namespaces::read_again(&mut namespaces);
         before
     });
-    let mut status = status::status(now(), &proc::read(), before.as_ref(), &proc::sizes());
+    let reading = proc::read();
+    if before.is_none() {
+        namespaces::take_own(&mut namespaces, &reading);
+    }
+    let mut status = status::status(now(), &reading, before.as_ref(), &proc::sizes());
     status.unread.extend(unread);
     if options.evictable && status.is_loaded {
         let profile = live_profile(SAMPLE, status.count, &mut status.unread).profile;
@@ -109,9 +114,10 @@ fn live(options: &DiagnoseOptions) -> Observations {
     let mut unread = Vec::new();
     let mut namespaces = namespaces::namespaces(&mut unread);
     restraint::confine_to_reading();
-    let sizes = proc::sizes();
+    let sizes = Sizes { memory: proc::memory(), ..proc::sizes() };
     let before_losses = proc::loss_counters(&mut unread);
     let before = proc::read();
+    namespaces::take_own(&mut namespaces, &before);
     let most = if options.all { u64::MAX } else { SAMPLE };
     let filled = if before.is_loaded { live_profile(most, before.count, &mut unread) } else { Filled::NOTHING };
     let gap = filled.profile.as_ref().and_then(|profile| gap(before.count, profile, &unread));

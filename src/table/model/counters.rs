@@ -31,6 +31,12 @@ impl Counters {
         sum
     }
 
+    /// The counter `name`, summed over the CPUs; 0 if it is not known.
+    #[must_use]
+    pub fn total(&self, name: &str) -> u64 {
+        self.cpus.iter().filter_map(|cpu| cpu.get(name)).fold(0, |total, value| total.saturating_add(*value))
+    }
+
     /// The counts since `before`, for each CPU. The kernel's counters are 32 bits wide, and start again at 0 when they
     /// overflow.
     #[must_use]

@@ -41,6 +41,14 @@ pub struct Reading {
     pub unread: Vec<Unread>,
 }
 
+impl Reading {
+    /// The numbers of this namespace's table; None: they are not known.
+    #[must_use]
+    pub fn namespace_counts(&self) -> Option<NamespaceCounts> {
+        Some(NamespaceCounts::new(self.count?, self.counters.as_ref()?))
+    }
+}
+
 /// The sizes that change only when somebody sets them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sizes {
@@ -97,6 +105,19 @@ pub struct NamespaceCounts {
     pub early_drop: u64,
     /// The expected connections that were made, of helpers (FTP, SIP).
     pub expect_create: u64,
+}
+
+impl NamespaceCounts {
+    /// The numbers of a table with so many entries and these counters.
+    #[must_use]
+    pub fn new(entries: u64, counters: &Counters) -> NamespaceCounts {
+        NamespaceCounts {
+            entries,
+            drop: counters.total("drop"),
+            early_drop: counters.total("early_drop"),
+            expect_create: counters.total("expect_create"),
+        }
+    }
 }
 
 /// A container.

@@ -5,6 +5,7 @@ pub mod container;
 pub mod counters;
 pub mod listeners;
 pub mod namespaces;
+pub mod processes;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -85,7 +86,7 @@ fn unread_quantities(count: Option<u64>, limit: Option<u64>, error: &ReadError) 
 }
 
 fn read_counters(unread: &mut Vec<Unread>) -> Option<Counters> {
-    let file = STATISTICS.iter().find_map(|path| counters::statistics(&std::fs::read_to_string(path).ok()?));
+    let file = STATISTICS.iter().find_map(|path| counters::read(Path::new(path)));
     if file.is_some() {
         return file;
     }
@@ -133,21 +134,25 @@ pub fn timeouts() -> BTreeMap<String, u32> {
     live.into_map()
 }
 
-/// Reads the sizes.
+/// Reads the sizes, but for the memory of the machine.
 #[must_use]
 pub fn sizes() -> Sizes {
     let slabs = ["nf_conntrack", "ip_conntrack"].iter();
-    let memory = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
-        let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?.trim();
-        line.strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
-    });
     let is_writable = |path: &str| std::fs::metadata(path).is_ok_and(|metadata| metadata.mode() & 0o200 != 0);
     Sizes {
         buckets: sysctl(&BUCKETS).or_else(|| number(HASHSIZE)),
         entry_bytes: slabs.map(|name| Path::new("/sys/kernel/slab").join(name).join("slab_size")).find_map(number),
-        memory,
+        memory: None,
         limit_is_ours: LIMITS.iter().any(|path| is_writable(path)),
     }
+}
+
+/// The memory of the machine. The kernel counts a lot for this file.
+#[must_use]
+pub fn memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?.trim();
+    line.strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
 }
 
 /// Reads the counters of packets that were lost outside of connection tracking.

@@ -1,4 +1,8 @@
-//! Parses the proc files of counters: columns by name, never by place.
+//! Reads the proc files of counters: columns by name, never by place.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
 
 use crate::order::InOrder;
 use crate::table::model::counters::{Counters, Counts};
@@ -16,6 +20,17 @@ const RENAMED: [(&str, &str); 5] = [
 
 /// Columns in which today's kernels print a constant 0, for programs that read columns by place.
 const DEAD: [&str; 5] = ["new", "ignore", "delete", "delete_list", "searched"];
+
+/// The bytes of a file of counters with some 20 CPUs. The kernel makes its text anew for each read, so that one is enough.
+const STATISTICS: usize = 4 << 10;
+
+/// The counters in the file `path` of connection tracking; None: it cannot be read, or has another form.
+#[must_use]
+pub fn read(path: &Path) -> Option<Counters> {
+    let mut text = String::with_capacity(STATISTICS);
+    File::open(path).ok()?.read_to_string(&mut text).ok()?;
+    statistics(&text)
+}
 
 /// The counters in the text of `/proc/net/stat/nf_conntrack` (or `ip_conntrack`); None: the text has another form.
 #[must_use]
