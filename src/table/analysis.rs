@@ -4,6 +4,7 @@ pub mod diagnosis;
 pub mod gap;
 pub mod heavy;
 pub mod idleness;
+mod kinds;
 pub mod look;
 pub mod losses;
 pub mod namespaces;

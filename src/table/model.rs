@@ -2,5 +2,6 @@
 
 pub mod counters;
 pub mod entry;
+pub mod folding;
 pub mod log;
 pub mod reading;

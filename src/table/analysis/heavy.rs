@@ -5,9 +5,10 @@
 //! more often than that is kept. With no more than k different items, all counts are exact.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::hash::Hash;
 
 use crate::order::sorted_by;
+use crate::table::model::folding::Folding;
 
 /// The items that occur most often.
 #[derive(Clone, Debug)]
@@ -28,7 +29,7 @@ impl<T: Hash + Eq + Ord + Clone> HeavyHitters<T> {
     /// No items yet, and room for `most` counters.
     #[must_use]
     pub fn new(most: usize) -> HeavyHitters<T> {
-        HeavyHitters { counts: HashMap::with_capacity_and_hasher(most, Folding::new()), most, missing: 0 }
+        HeavyHitters { counts: HashMap::with_capacity_and_hasher(most, Folding::default()), most, missing: 0 }
     }
 
     /// Counts an item.
@@ -47,10 +48,13 @@ impl<T: Hash + Eq + Ord + Clone> HeavyHitters<T> {
             // Each round takes one from every counter, so there are at most n / (k + 1) rounds. An item costs one step on
             // average, whatever the stream.
             self.missing += 1;
-            self.counts.retain(|_, count| {
+            let mut are_left = false;
+            for count in self.counts.values_mut() {
                 count.items -= 1;
-                count.items > 0
-            });
+                are_left |= count.items > 0;
+            }
+            // To empty the map is cheaper than to take each item out, and all of them go if most are different.
+            if are_left { self.counts.retain(|_, count| count.items > 0) } else { self.counts.clear() }
         }
     }
 
@@ -84,66 +88,5 @@ impl<T: Hash + Eq + Ord + Clone> HeavyHitters<T> {
         let items: Vec<(&T, u64)> = self.counts.iter().map(|(item, count)| (item, count.items)).collect();
         let items = sorted_by(items, |(item, count), (other, others)| others.cmp(count).then_with(|| item.cmp(other)));
         items.into_iter().take(most).map(|(item, count)| (item.clone(), count)).collect()
-    }
-}
-
-/// Makes hashers that multiply and fold, with a secret key. The standard one takes three times as long, and an address
-/// costs nobody anything who wants it to meet another one: the key is what keeps them apart.
-#[derive(Clone, Copy, Debug)]
-struct Folding {
-    key: u64,
-}
-
-impl Folding {
-    fn new() -> Folding {
-        Folding { key: RandomState::new().hash_one(0_u8) }
-    }
-}
-
-impl BuildHasher for Folding {
-    type Hasher = Folded;
-
-    fn build_hasher(&self) -> Folded {
-        Folded { state: self.key }
-    }
-}
-
-/// A hash in the making.
-#[derive(Debug)]
-struct Folded {
-    state: u64,
-}
-
-impl Folded {
-    fn fold(&mut self, word: u64) {
-        // An odd number without a pattern in its bits: the fraction of the golden ratio.
-        self.state = (self.state ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(26);
-    }
-}
-
-impl Hasher for Folded {
-    fn write(&mut self, bytes: &[u8]) {
-        // An address of IPv4.
-        if let Ok(octets) = <[u8; 4]>::try_from(bytes) {
-            return self.fold(u32::from_le_bytes(octets).into());
-        }
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            self.fold(u64::from_le_bytes(word));
-        }
-    }
-
-    fn write_u16(&mut self, number: u16) {
-        self.fold(number.into());
-    }
-
-    fn write_usize(&mut self, number: usize) {
-        self.fold(number as u64);
-    }
-
-    fn finish(&self) -> u64 {
-        let mixed = self.state.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        mixed ^ (mixed >> 32)
     }
 }

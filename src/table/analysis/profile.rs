@@ -10,10 +10,11 @@ use crate::kernel::catalog::{PREFIX, default_timeout};
 use crate::order::sorted_by;
 use crate::table::analysis::heavy::HeavyHitters;
 use crate::table::analysis::idleness::{IDLE, Inferred, Remaining};
+use crate::table::analysis::kinds::Kinds;
 use crate::table::analysis::ports::{PortCount, PortCounts};
 use crate::table::analysis::unanswered::{Opened, Unanswered};
 use crate::table::analysis::untracked::{self, Untracked};
-use crate::table::model::entry::{ProtocolState, TCP, TableEntry, Timeout, protocol_name, timeout};
+use crate::table::model::entry::{TCP, TableEntry, Timeout, protocol_name, timeout};
 use crate::text::{duration_text, percent, to_f64};
 
 /// The counters of each ranking of addresses and zones: an address with more than 1 entry in 4,097 cannot be missed.
@@ -33,12 +34,9 @@ pub struct Tally {
     /// The longest of TCP's shorter timers: they run after unanswered retransmissions, or data without acknowledgement.
     short: u32,
     entries: u64,
-    unreplied: u64,
-    assured: u64,
-    closing: u64,
-    offloaded: u64,
-    classes: BTreeMap<(u8, Option<ProtocolState>), u64>,
-    idle: BTreeMap<Timeout, Idleness>,
+    kinds: Kinds,
+    /// The idle times under each timeout, in the order in which the timeouts came.
+    idle: Vec<(Timeout, Idleness)>,
     zones: HeavyHitters<u16>,
     sources: HeavyHitters<IpAddr>,
     destinations: HeavyHitters<IpAddr>,
@@ -59,6 +57,28 @@ struct Idleness {
     not_known: u64,
     /// The remaining times, if the timeout is not known.
     remaining: Remaining,
+}
+
+impl Idleness {
+    /// Counts an entry; `short` is the longest of TCP's shorter timers.
+    fn add(&mut self, entry: &TableEntry, short: u32) {
+        self.entries += 1;
+        let Some(seconds) = self.live else { return self.remaining.add(entry.remaining, self.default) };
+        let Some(remaining) = entry.remaining else {
+            self.not_known += 1;
+            return;
+        };
+        let Some(idle) = seconds.checked_sub(remaining) else {
+            self.other_timeout += 1;
+            return;
+        };
+        if entry.protocol == TCP && seconds > short && remaining <= short {
+            self.unsure += 1;
+            return;
+        }
+        let longer = IDLE.partition_point(|threshold| *threshold <= idle);
+        self.at_least[..longer].iter_mut().for_each(|count| *count += 1);
+    }
 }
 
 /// The value of a timeout.
@@ -214,12 +234,8 @@ impl Tally {
             short: seconds("tcp_timeout_max_retrans").max(seconds("tcp_timeout_unacknowledged")),
             timeouts,
             entries: 0,
-            unreplied: 0,
-            assured: 0,
-            closing: 0,
-            offloaded: 0,
-            classes: BTreeMap::new(),
-            idle: BTreeMap::new(),
+            kinds: Kinds::default(),
+            idle: Vec::new(),
             zones: HeavyHitters::new(COUNTERS),
             sources: HeavyHitters::new(COUNTERS),
             destinations: HeavyHitters::new(COUNTERS),
@@ -237,11 +253,6 @@ impl Tally {
     /// Counts an entry.
     pub fn add(&mut self, entry: &TableEntry) {
         self.entries += 1;
-        self.unreplied += u64::from(!entry.marks.replied);
-        self.assured += u64::from(entry.marks.assured);
-        self.closing += u64::from(entry.marks.assured && entry.is_closing());
-        self.offloaded += u64::from(entry.marks.offloaded);
-        *self.classes.entry((entry.protocol, entry.state)).or_default() += 1;
         self.zones.add(entry.zone);
         if let Some(source) = entry.source {
             self.sources.add(source);
@@ -250,45 +261,13 @@ impl Tally {
             self.destinations.add(destination);
         }
         self.ports.add(entry);
-        if let Some(timeout) = timeout(entry, self.udp_timeout) {
-            let timeout = self.in_force(timeout);
-            self.unanswered.add(entry, timeout);
-            self.add_idle(timeout, entry);
+        let Tally { kinds, idle, timeouts, udp_timeout, .. } = self;
+        let place = || Some(place(idle, timeouts, in_force(timeouts, timeout(entry, *udp_timeout)?)));
+        if let Some(place) = kinds.count(entry, *udp_timeout, place) {
+            let (timeout, idleness) = &mut self.idle[place];
+            self.unanswered.add(entry, *timeout);
+            idleness.add(entry, self.short);
         }
-    }
-
-    /// `timeout`, or its successor on the kernels that do not have it any more.
-    fn in_force(&self, timeout: Timeout) -> Timeout {
-        match timeout.successor() {
-            Some(successor) if !self.timeouts.contains_key(&timeout.setting()) => successor,
-            _ => timeout,
-        }
-    }
-
-    fn add_idle(&mut self, timeout: Timeout, entry: &TableEntry) {
-        let idleness = self.idle.entry(timeout).or_insert_with(|| {
-            // The name is made only once for each timeout.
-            let setting = timeout.setting();
-            let (live, default) = (self.timeouts.get(&setting).copied(), default_timeout(&setting));
-            Idleness { live, default, ..Idleness::default() }
-        });
-        idleness.entries += 1;
-        let (seconds, default) = (idleness.live, idleness.default);
-        let Some(seconds) = seconds else { return idleness.remaining.add(entry.remaining, default) };
-        let Some(remaining) = entry.remaining else {
-            idleness.not_known += 1;
-            return;
-        };
-        let Some(idle) = seconds.checked_sub(remaining) else {
-            idleness.other_timeout += 1;
-            return;
-        };
-        if entry.protocol == TCP && seconds > self.short && remaining <= self.short {
-            idleness.unsure += 1;
-            return;
-        }
-        let longer = IDLE.partition_point(|threshold| *threshold <= idle);
-        idleness.at_least[..longer].iter_mut().for_each(|count| *count += 1);
     }
 
     /// The value of a timeout, and how it is known.
@@ -300,7 +279,7 @@ impl Tally {
         let Some(default) = default_timeout(&setting) else {
             return Value { seconds: None, assumed: false, inferred: false };
         };
-        let remaining = self.idle.get(&timeout).map(|idle| &idle.remaining);
+        let remaining = self.idle.iter().find(|(own, _)| *own == timeout).map(|(_, idle)| &idle.remaining);
         match remaining.map(|remaining| (remaining.timeout(default), remaining.longest)) {
             Some((Inferred::Longest, longest)) => Value { seconds: Some(longest), assumed: false, inferred: true },
             _ => Value { seconds: Some(default), assumed: true, inferred: false },
@@ -334,28 +313,31 @@ impl Tally {
             percent: share(count.entries.into()),
         };
         let classes: Vec<Class> = self
-            .classes
-            .iter()
+            .kinds
+            .classes()
+            .into_iter()
             .map(|((protocol, state), count)| Class {
-                protocol: protocol_name(*protocol),
-                state: state.map(|state| state.name().to_owned()),
-                entries: *count,
-                percent: share(*count),
+                protocol: protocol_name(protocol),
+                state: state.map(str::to_owned),
+                entries: count,
+                percent: share(count),
             })
             .collect();
         let classes = sorted_by(classes, |one, other| other.entries.cmp(&one.entries));
+        let idle = sorted_by(self.idle.iter().collect(), |(one, _), (other, _)| one.cmp(other));
         let timeouts: Vec<TimeoutUse> =
-            self.idle.iter().map(|(timeout, idle)| self.timeout_use(*timeout, idle)).collect();
+            idle.into_iter().map(|(timeout, idle)| self.timeout_use(*timeout, idle)).collect();
         let timeouts = sorted_by(timeouts, |one, other| other.entries.cmp(&one.entries));
+        let assured = self.kinds.sum(|marks, _| marks.assured);
         Profile {
             entries: self.entries,
             sample_of,
             margin_points: sample_of.map_or(0.0, |whole| margin_points(self.entries, whole)),
-            unreplied: self.unreplied,
-            assured: self.assured,
-            evictable: self.entries - self.assured,
-            closing: self.closing,
-            offloaded: self.offloaded,
+            unreplied: self.kinds.sum(|marks, _| !marks.replied),
+            assured,
+            evictable: self.entries - assured,
+            closing: self.kinds.sum(|marks, is_closing| marks.assured && is_closing),
+            offloaded: self.kinds.sum(|marks, _| marks.offloaded),
             classes,
             timeouts,
             unanswered: self.unanswered.opened(
@@ -372,7 +354,7 @@ impl Tally {
                 items: ports.iter().take(TOP).map(port_item).collect(),
             },
             untracked: untracked::candidates(self.entries, &ports, |protocol| {
-                let own = self.classes.iter().filter(|((number, _), _)| *number == protocol);
+                let own = self.kinds.classes().into_iter().filter(|((number, _), _)| *number == protocol);
                 own.map(|(_, count)| count).sum()
             }),
         }
@@ -411,6 +393,24 @@ impl Tally {
             items: heavy.top(TOP).into_iter().map(item).collect(),
         }
     }
+}
+
+/// `timeout`, or its successor on the kernels that do not have it any more.
+fn in_force(timeouts: &Timeouts, timeout: Timeout) -> Timeout {
+    match timeout.successor() {
+        Some(successor) if !timeouts.contains_key(&timeout.setting()) => successor,
+        _ => timeout,
+    }
+}
+
+/// The place of the idle times under `timeout`, which are begun if there are none.
+fn place(idle: &mut Vec<(Timeout, Idleness)>, timeouts: &Timeouts, timeout: Timeout) -> usize {
+    idle.iter().position(|(own, _)| *own == timeout).unwrap_or_else(|| {
+        let setting = timeout.setting();
+        let (live, default) = (timeouts.get(&setting).copied(), default_timeout(&setting));
+        idle.push((timeout, Idleness { live, default, ..Idleness::default() }));
+        idle.len() - 1
+    })
 }
 
 /// The 95% margin of a share in a sample of `read` out of `whole`: 1.96 standard deviations of a sample without

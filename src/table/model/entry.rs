@@ -1,5 +1,6 @@
 //! Defines an entry of the table, as far as a diagnosis looks at it, and which timeout the kernel applies to it.
 
+use std::fmt;
 use std::net::IpAddr;
 
 /// An entry of the connection tracking table: one tracked connection.
@@ -34,9 +35,9 @@ pub struct Marks {
     pub offloaded: bool,
 }
 
-/// A state of a protocol, by the name that the tools print.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ProtocolState(&'static str);
+/// A state of a protocol: the place of its row among those of all protocols, so that it costs nothing to compare two.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProtocolState(u8);
 
 /// TCP.
 pub const TCP: u8 = 6;
@@ -62,9 +63,12 @@ const PROTOCOLS: [(u8, &str, &str); 8] = [
     (UDP_LITE, "udplite", "udplite_timeout"),
 ];
 
+/// The states of each protocol that has some.
+const STATES: usize = 10;
+
 /// The states of TCP in the order of their numbers (`enum tcp_conntrack`, `include/uapi/linux/netfilter/nf_conntrack_tcp.h`),
 /// each with the end of its timeout's name.
-const TCP_STATES: [(&str, &str); 10] = [
+const TCP_STATES: [(&str, &str); STATES] = [
     ("NONE", ""),
     ("SYN_SENT", "syn_sent"),
     ("SYN_RECV", "syn_recv"),
@@ -79,7 +83,7 @@ const TCP_STATES: [(&str, &str); 10] = [
 ];
 
 /// The states of SCTP (`enum sctp_conntrack`), likewise.
-const SCTP_STATES: [(&str, &str); 10] = [
+const SCTP_STATES: [(&str, &str); STATES] = [
     ("NONE", ""),
     ("CLOSED", "closed"),
     ("COOKIE_WAIT", "cookie_wait"),
@@ -93,7 +97,7 @@ const SCTP_STATES: [(&str, &str); 10] = [
 ];
 
 /// The states of DCCP (`enum ct_dccp_states`), likewise.
-const DCCP_STATES: [(&str, &str); 10] = [
+const DCCP_STATES: [(&str, &str); STATES] = [
     ("NONE", ""),
     ("REQUEST", "request"),
     ("RESPOND", "respond"),
@@ -112,13 +116,14 @@ pub fn has_ports(protocol: u8) -> bool {
     matches!(protocol, TCP | UDP | DCCP | SCTP | UDP_LITE)
 }
 
-fn states(protocol: u8) -> &'static [(&'static str, &'static str)] {
-    match protocol {
-        TCP => &TCP_STATES,
-        SCTP => &SCTP_STATES,
-        DCCP => &DCCP_STATES,
-        _ => &[],
-    }
+/// The protocols that have states.
+const WITH_STATES: [(u8, &[(&str, &str); STATES]); 3] =
+    [(TCP, &TCP_STATES), (SCTP, &SCTP_STATES), (DCCP, &DCCP_STATES)];
+
+/// The place of the first state of `protocol` among the states of all, and its states.
+fn states(protocol: u8) -> Option<(usize, &'static [(&'static str, &'static str); STATES])> {
+    let place = WITH_STATES.iter().position(|(own, _)| *own == protocol)?;
+    Some((place * STATES, WITH_STATES[place].1))
 }
 
 /// The states of a connection that is closing. A kernel whose table is nearly full removes such entries too, although they
@@ -133,14 +138,14 @@ impl TableEntry {
     /// Whether the connection is over, and its entry only waits for late packets.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.state.is_some_and(|state| matches!(state.0, "TIME_WAIT" | "CLOSE"))
+        self.state.is_some_and(|state| matches!(state.name(), "TIME_WAIT" | "CLOSE"))
     }
 
     /// Whether the connection is closing.
     #[must_use]
     pub fn is_closing(&self) -> bool {
         let states = CLOSING.iter().find(|(protocol, _)| *protocol == self.protocol);
-        states.zip(self.state).is_some_and(|((_, states), state)| states.contains(&state.0))
+        states.zip(self.state).is_some_and(|((_, states), state)| states.contains(&state.name()))
     }
 }
 
@@ -148,19 +153,33 @@ impl ProtocolState {
     /// The state that has the number `number` in `protocol`.
     #[must_use]
     pub fn numbered(protocol: u8, number: u8) -> Option<ProtocolState> {
-        states(protocol).get(usize::from(number)).map(|(name, _)| ProtocolState(name))
+        let (first, states) = states(protocol)?;
+        let number = usize::from(number);
+        (number < states.len()).then(|| u8::try_from(first + number).ok().map(ProtocolState))?
     }
 
     /// The state that `protocol` calls `name`.
     #[must_use]
     pub fn named(protocol: u8, name: &str) -> Option<ProtocolState> {
-        states(protocol).iter().find(|(own, _)| *own == name).map(|(own, _)| ProtocolState(own))
+        let number = states(protocol)?.1.iter().position(|(own, _)| *own == name)?;
+        ProtocolState::numbered(protocol, u8::try_from(number).ok()?)
     }
 
-    /// The name of the state.
+    /// The name that the tools print.
     #[must_use]
     pub fn name(self) -> &'static str {
-        self.0
+        self.row().0
+    }
+
+    fn row(self) -> (&'static str, &'static str) {
+        let place = usize::from(self.0);
+        WITH_STATES[place / STATES].1[place % STATES]
+    }
+}
+
+impl fmt::Debug for ProtocolState {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str(self.name())
     }
 }
 
@@ -217,10 +236,10 @@ pub fn timeout(entry: &TableEntry, udp_timeout: u32) -> Option<Timeout> {
     let Some(start) = start else { return Some(Timeout { start: "generic_timeout", end: "" }) };
     let end = match (entry.protocol, entry.state) {
         // A connection that was picked up in the middle and never answered gets the shorter time.
-        (TCP, Some(ProtocolState("ESTABLISHED"))) if !replied => "unacknowledged",
+        (TCP, Some(state)) if state.name() == "ESTABLISHED" && !replied => "unacknowledged",
         (TCP | SCTP | DCCP, Some(state)) => {
-            let (_, end) = states(entry.protocol).iter().find(|(own, _)| *own == state.0)?;
-            (!end.is_empty()).then_some(*end)?
+            let (_, end) = state.row();
+            (!end.is_empty()).then_some(end)?
         }
         (TCP | SCTP | DCCP, None) => return None,
         (UDP, _) if assured || (replied && entry.remaining.is_some_and(|seconds| seconds > udp_timeout)) => "stream",

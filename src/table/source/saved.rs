@@ -9,12 +9,14 @@ pub mod save;
 pub mod text;
 pub mod xml;
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::io::{self, Read};
 
 use memchr::memmem;
 
+use crate::order::sorted_by;
 use crate::table::model::entry::TableEntry;
+use crate::table::model::folding::Folding;
 use crate::table::source::lines::{Lines, Text};
 use draft::Draft;
 
@@ -76,7 +78,8 @@ pub enum Event {
 pub struct Entries<'a> {
     each: &'a mut dyn FnMut(&TableEntry),
     saved: Saved,
-    open: BTreeMap<u64, TableEntry>,
+    /// The connections of events, each with the number of the line or flow that began it.
+    open: HashMap<u64, (u64, TableEntry), Folding>,
 }
 
 impl Entries<'_> {
@@ -101,11 +104,14 @@ impl Entries<'_> {
     fn event(&mut self, number: u64, event: Event, draft: &Draft) {
         let Some(entry) = draft.entry() else { return self.take(number, None) };
         self.saved.events += 1;
-        let identity = draft.identity();
+        let identity = draft.identity(*self.open.hasher());
+        let entry = TableEntry { remaining: None, ..entry };
         if event == Event::Gone {
             self.open.remove(&identity);
-        } else if self.open.len() < OPEN || self.open.contains_key(&identity) {
-            self.open.insert(identity, TableEntry { remaining: None, ..entry });
+        } else if let Some((_, open)) = self.open.get_mut(&identity) {
+            *open = entry;
+        } else if self.open.len() < OPEN {
+            self.open.insert(identity, (number, entry));
         } else {
             self.saved.events_left_out += 1;
         }
@@ -135,9 +141,10 @@ pub fn read(mut source: impl Read, mut each: impl FnMut(&TableEntry)) -> io::Res
         count += 1;
         each(entry);
     };
-    let mut entries = Entries { each: &mut each, saved: Saved::default(), open: BTreeMap::new() };
+    let mut entries = Entries { each: &mut each, saved: Saved::default(), open: HashMap::default() };
     (form.read)(&mut text, &mut entries)?;
     let Entries { mut saved, open, .. } = entries;
+    let open = sorted_by(open.into_values().collect(), |(one, _), (other, _)| one.cmp(other));
     for (_, entry) in open {
         saved.hidden += u64::from(entry.source.is_none() || entry.destination.is_none());
         each(&entry);

@@ -128,6 +128,8 @@ impl Flow {
 
 /// The value of the attribute that begins with `start`, which ends with its quotation mark.
 fn attribute<'a>(tag: &'a [u8], start: &[u8]) -> Option<&'a [u8]> {
-    let value = &tag[memmem::find(tag, start)? + start.len()..];
+    // A tag is short, and to prepare a search costs more than to try each blank.
+    let mut blanks = memchr::memchr_iter(b' ', tag);
+    let value = blanks.find_map(|blank| tag[blank..].strip_prefix(start))?;
     value.split(|byte| *byte == b'"').next()
 }
