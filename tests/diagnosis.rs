@@ -1,5 +1,6 @@
 //! Judges the conclusions from a reading of the table: the status, its levels, and the diagnosis. No test here needs root.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
@@ -16,9 +17,10 @@ use conntrack_sysctl::table::analysis::namespaces::were_never_full;
 use conntrack_sysctl::table::analysis::profile::{Profile, Tally, Timeouts};
 use conntrack_sysctl::table::analysis::status::{self, Thresholds};
 use conntrack_sysctl::table::model::counters::{Counters, Counts};
-use conntrack_sysctl::table::model::entry::{Marks, ProtocolState, TableEntry, timeout};
+use conntrack_sysctl::table::model::entry::{Marks, ProtocolState, TableEntry, Timeout, timeout};
 use conntrack_sysctl::table::model::log::{Log, LogMessage};
 use conntrack_sysctl::table::model::reading::{Namespace, NamespaceCounts, Reading, Sizes, TableSource, Unread};
+use conntrack_sysctl::table::source::evidence::bundle;
 use conntrack_sysctl::table::source::log::kmsg::record_message;
 use conntrack_sysctl::table::source::proc::listeners;
 use conntrack_sysctl::table::view::json::{DiagnosisDocument, StatusDocument};
@@ -552,6 +554,53 @@ fn udp_lite_has_udps_timeouts_where_it_has_none_of_its_own() {
 }
 
 #[test]
+fn a_protocol_without_a_tracker_has_the_generic_timeout() {
+    let ruling = |entry: TableEntry| timeout(&entry, 30).map(Timeout::setting);
+    let generic = Some("net.netfilter.nf_conntrack_generic_timeout".to_owned());
+    // Old kernels give DCCP a state and UDP-Lite ports, and those of today neither.
+    let (dccp, open) = (33, ProtocolState::named(33, "OPEN"));
+    assert_eq!(ruling(answered(dccp, None, Some(599))), generic);
+    assert_eq!(ruling(answered(dccp, open, Some(43_000))), Some("net.netfilter.nf_conntrack_dccp_timeout_open".into()));
+    for port in [None, Some(0)] {
+        assert_eq!(ruling(TableEntry { port, ..answered(136, None, Some(599)) }), generic);
+    }
+    assert_eq!(ruling(answered(89, None, Some(599))), generic);
+    let sctp = "net.netfilter.nf_conntrack_sctp_timeout_established".to_owned();
+    assert_eq!(ruling(answered(132, ProtocolState::named(132, "ESTABLISHED"), Some(209))), Some(sctp));
+    for (protocol, setting) in [(47, "gre_timeout_stream"), (58, "icmpv6_timeout"), (1, "icmp_timeout")] {
+        let setting = format!("net.netfilter.nf_conntrack_{setting}");
+        assert_eq!(ruling(answered(protocol, None, Some(20))), Some(setting));
+    }
+}
+
+#[test]
+fn entries_that_are_counted_together_have_one_timeout() {
+    let mut expected = BTreeMap::new();
+    let mut tally = Tally::new(Timeouts::new());
+    let bits = [false, true];
+    for protocol in [1, 2, 6, 17, 33, 47, 58, 132, 136] {
+        let states = (0..10).map(|number| ProtocolState::numbered(protocol, number)).chain([None]);
+        for (state, replied, assured) in
+            states.flat_map(|state| bits.map(|replied| bits.map(|assured| (state, replied, assured)))).flatten()
+        {
+            for (remaining, port) in [None, Some(10), Some(100)]
+                .into_iter()
+                .flat_map(|left| [None, Some(0), Some(5)].map(|port| (left, port)))
+            {
+                let marks = Marks { replied, assured, offloaded: false };
+                let entry = TableEntry { marks, port, ..answered(protocol, state, remaining) };
+                tally.add(&entry);
+                if let Some(timeout) = timeout(&entry, 30) {
+                    *expected.entry(timeout.successor().unwrap_or(timeout).setting()).or_insert(0) += 1;
+                }
+            }
+        }
+    }
+    let seen = tally.profile(None).timeouts.into_iter().map(|used| (used.setting, used.entries));
+    assert_eq!(seen.collect::<BTreeMap<String, u64>>(), expected);
+}
+
+#[test]
 fn every_timeout_that_rules_an_entry_has_a_default() {
     for protocol in 0..=u8::MAX {
         let states = (0..=u8::MAX).map(|number| ProtocolState::numbered(protocol, number)).chain([None]);
@@ -711,4 +760,49 @@ fn saved_sysctls_and_counters_in_all_their_forms() {
         assert_eq!((found.sum().get("drop").copied(), found.cpus.len()), (Some(drop), cpus), "{text}");
     }
     assert!(statistics::read(&b"nothing\n"[..]).is_err());
+}
+
+/// The files of a report of sos 4.10, of its plugins conntrack, kernel, logs and networking.
+#[test]
+fn the_files_of_a_report_of_sos_are_found() {
+    const TABLE: &str = "sos_commands/conntrack/conntrack_-L_-o_extended";
+    let report = tempfile::tempdir().expect("a directory can be made");
+    let write = |path: &str| {
+        let path = report.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("it is in a directory")).expect("the directory can be made");
+        std::fs::write(path, "").expect("the file can be written");
+    };
+    let others = [
+        "proc/4711/net/nf_conntrack",
+        "sos_commands/conntrack/ip_netns_exec_blue_conntrack_-L_-o_extended",
+        "sos_commands/conntrack/ip_netns_exec_blue_conntrack_-S",
+        "sos_commands/kernel/dmesg",
+        "sos_commands/logs/journalctl_--no-pager",
+        "sos_commands/networking/ip_netns_exec_blue_sysctl_-a",
+        "sos_reports/manifest.json",
+        "var/log/messages",
+    ];
+    for path in others {
+        write(path);
+    }
+    let own = ["sos_commands/conntrack/conntrack_-S", "sos_commands/kernel/sysctl_-a", "sos_commands/kernel/dmesg_-T"];
+    for path in own {
+        write(path);
+    }
+    write(TABLE);
+    let at = |path: &str| report.path().join(path);
+    let found = bundle::find(report.path()).expect("there is a table");
+    assert_eq!(found.table, at(TABLE));
+    assert_eq!((found.statistics, found.sysctls, found.log), (Some(at(own[0])), Some(at(own[1])), Some(at(own[2]))));
+
+    // Without the program conntrack, the report has what it copied of /proc.
+    std::fs::remove_dir_all(at("sos_commands/conntrack")).expect("it can be removed");
+    write("proc/4711/net/stat/nf_conntrack");
+    let found = bundle::find(report.path()).expect("there is a table");
+    assert_eq!(found.table, at("proc/4711/net/nf_conntrack"));
+    assert_eq!(found.statistics, Some(at("proc/4711/net/stat/nf_conntrack")));
+
+    // The counters are no table, whatever the end of their name.
+    std::fs::remove_file(at("proc/4711/net/nf_conntrack")).expect("it can be removed");
+    assert!(bundle::find(report.path()).is_err());
 }

@@ -1,6 +1,7 @@
 //! Counts entries by everything that decides about their timeout, in one step for each entry. A table has a few such kinds.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{Hash, Hasher};
 
 use crate::table::model::entry::{Marks, ProtocolState, TableEntry};
 use crate::table::model::folding::Folding;
@@ -10,12 +11,19 @@ use crate::table::model::folding::Folding;
 pub(super) struct Kinds(HashMap<Kind, Count, Folding>);
 
 /// The facts that the entries of a kind share.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Kind {
     protocol: u8,
     state: Option<ProtocolState>,
-    /// The status bits, and whether an entry has more time left than `udp_timeout`: a bit for each.
+    /// The status bits, whether an entry has more time left than `udp_timeout`, and whether it has a port: a bit for each.
     bits: u8,
+}
+
+impl Hash for Kind {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        let state = self.state.map_or(u8::MAX, ProtocolState::place);
+        hasher.write_u32(u32::from_le_bytes([self.protocol, state, self.bits, 0]));
+    }
 }
 
 #[derive(Debug)]
@@ -37,7 +45,9 @@ impl Kinds {
     ) -> Option<usize> {
         let Marks { replied, assured, offloaded } = entry.marks;
         let is_long = entry.remaining.is_some_and(|seconds| seconds > udp_timeout);
-        let bits = [replied, assured, offloaded, is_long].iter().fold(0, |bits, bit| bits << 1 | u8::from(*bit));
+        let has_port = entry.port.is_some_and(|port| port > 0);
+        let bits =
+            [replied, assured, offloaded, is_long, has_port].iter().fold(0, |bits, bit| bits << 1 | u8::from(*bit));
         let kind = Kind { protocol: entry.protocol, state: entry.state, bits };
         let count = self.0.entry(kind).or_insert_with(|| Count {
             entries: 0,

@@ -165,6 +165,12 @@ impl ProtocolState {
         ProtocolState::numbered(protocol, u8::try_from(number).ok()?)
     }
 
+    /// The number of the state among those of all protocols.
+    #[must_use]
+    pub fn place(self) -> u8 {
+        self.0
+    }
+
     /// The name that the tools print.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -188,6 +194,16 @@ impl fmt::Debug for ProtocolState {
 pub fn protocol_name(number: u8) -> String {
     let own = PROTOCOLS.iter().find(|(own, ..)| *own == number);
     own.map_or_else(|| format!("protocol {number}"), |(_, name, _)| (*name).to_owned())
+}
+
+/// Whether the kernel has no tracker of its own for the entry's protocol any more, and so neither a state nor ports: for DCCP
+/// since 6.16, and for UDP-Lite since 7.2 (seen on 6.18 and 7.2).
+fn is_generic(entry: &TableEntry) -> bool {
+    match entry.protocol {
+        DCCP => entry.state.is_none(),
+        UDP_LITE => entry.port.is_none_or(|port| port == 0),
+        _ => false,
+    }
 }
 
 /// A timeout, as the end of the name of its setting: `tcp_timeout_established`.
@@ -233,7 +249,9 @@ pub fn timeout(entry: &TableEntry, udp_timeout: u32) -> Option<Timeout> {
         return None;
     }
     let start = PROTOCOLS.iter().find(|(own, ..)| *own == entry.protocol).map(|(_, _, start)| *start);
-    let Some(start) = start else { return Some(Timeout { start: "generic_timeout", end: "" }) };
+    let Some(start) = start.filter(|_| !is_generic(entry)) else {
+        return Some(Timeout { start: "generic_timeout", end: "" });
+    };
     let end = match (entry.protocol, entry.state) {
         // A connection that was picked up in the middle and never answered gets the shorter time.
         (TCP, Some(state)) if state.name() == "ESTABLISHED" && !replied => "unacknowledged",
@@ -241,7 +259,7 @@ pub fn timeout(entry: &TableEntry, udp_timeout: u32) -> Option<Timeout> {
             let (_, end) = state.row();
             (!end.is_empty()).then_some(end)?
         }
-        (TCP | SCTP | DCCP, None) => return None,
+        (TCP | SCTP, None) => return None,
         (UDP, _) if assured || (replied && entry.remaining.is_some_and(|seconds| seconds > udp_timeout)) => "stream",
         (GRE | UDP_LITE, _) if assured => "stream",
         _ => "",

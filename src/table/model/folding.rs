@@ -49,6 +49,14 @@ impl Hasher for Folded {
         }
     }
 
+    fn write_u8(&mut self, number: u8) {
+        self.fold(number.into());
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.fold(number.into());
+    }
+
     fn write_u16(&mut self, number: u16) {
         self.fold(number.into());
     }

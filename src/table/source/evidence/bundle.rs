@@ -21,18 +21,23 @@ pub struct Bundle {
 
 /// The files that have each kind of evidence, by the end of their path, the best first. `*` at the end stands for any rest of
 /// a name.
+///
+/// The report of sos names a file after its command (`_mangle_command` in `sos/report/plugins/__init__.py`): `conntrack -L -o
+/// extended` and `conntrack -S` of the plugin conntrack, `sysctl -a`, `dmesg` and `dmesg -T` of kernel, `journalctl
+/// --no-pager` of logs, `dpctl/dump-conntrack -m` of openvswitch. It copies /proc/net from the process that /proc/self is.
+/// What it runs in other network namespaces begins with `ip_netns_exec_`, and is left out.
 const TABLES: [&str; 8] = [
     "table.txt",
     "conntrack_-L_-o_extended",
     "conntrack_-L*",
-    "proc/net/nf_conntrack",
-    "proc/net/ip_conntrack",
-    "nf_conntrack",
+    "net/nf_conntrack",
+    "net/ip_conntrack",
     "conntrack-L*",
     "conntrack.txt",
+    "ovs-appctl_dpctl.dump-conntrack*",
 ];
 const SYSCTLS: [&str; 4] = ["sysctl.txt", "kernel/sysctl_-a", "sysctl_-a*", "sysctl-a*"];
-const STATISTICS: [&str; 4] = ["stat.txt", "conntrack_-S*", "proc/net/stat/nf_conntrack", "conntrack-S*"];
+const STATISTICS: [&str; 4] = ["stat.txt", "conntrack_-S*", "net/stat/nf_conntrack", "conntrack-S*"];
 const LOGS: [&str; 9] = [
     "log.txt",
     "kernel/dmesg_-T*",
