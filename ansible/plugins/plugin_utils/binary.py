@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Runs the collection's static binary on the managed host. The host needs no Python.
 
-One command on the host prints the machine type. If the host keeps a verified copy of the binary, the command runs it at
-once. Otherwise the plugin transfers the binary for that machine type, and the next run finds it in the cache. The binary
-travels compressed if the host can unpack it and can hash the result.
+The first command runs the binary that the host keeps. If the host keeps none, the command says for which machine type it
+needs one, and which programs could unpack it. The second command has the binary on its standard input, behind the task's
+arguments. It puts the binary in its place, verifies it and runs it.
 """
 from __future__ import absolute_import, division, print_function
 
@@ -13,8 +13,11 @@ __metaclass__ = type
 import hashlib
 import json
 import os
+import re
+import uuid
 
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils.common.text.converters import to_text
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import merge_hash
 
@@ -24,25 +27,123 @@ CACHE = '/var/cache/conntrack-sysctl'
 # The list of the binaries that ansible/build made, each with its SHA-256.
 MANIFEST = 'SHA256SUMS'
 
-# The command on the host prints WANTED if it needs the binary. It prints UNKNOWN if the collection has no binary for the
-# host. The system and the machine type follow, as `uname -sm` prints them, and GZIP if the host can unpack the binary. It
-# prints PLAIN if it could not unpack it after all, and REFUSED with the reason if the host cannot run it.
+# The first command prints WANTED if it needs the binary. The machine type follows, as `uname -sm` prints it, and the
+# programs that can unpack the binary. It prints UNKNOWN if the collection has no binary for the host.
 WANTED = 'conntrack-sysctl: wanted for '
-GZIP = 'gzip'
-PLAIN = 'conntrack-sysctl: wanted as it is'
-REFUSED = 'conntrack-sysctl: refused: '
 UNKNOWN = 'conntrack-sysctl: unknown to '
+
+# The second command prints REFUSED and the reason if it could not run the binary. It prints UNKEPT and the reason if it runs
+# the binary, but could not keep it.
+REFUSED = 'conntrack-sysctl: refused: '
+UNKEPT = 'conntrack-sysctl: not kept: '
+
+# The programs that unpack the binary, the best one first, and how the names of the packed files end.
+PACKERS = (('xz', '.xz'), ('gzip', '.gz'))
 
 # Enters the cache. Fails unless the cache is a directory that belongs to root and that nobody else can enter. The check
 # runs inside the directory, so the command uses the directory that it checked, even if somebody renames it meanwhile.
-ENTER = (
-    'cd {cache} 2>/dev/null && set -- $(ls -ldn .) && [ "$3" = 0 ] && '
-    'case $1 in (drwx------|drwx------.) true;; (*) false;; esac'
-).format(cache=CACHE)
+ENTER = """cd @cache@ 2>/dev/null && set -- $(ls -ldn .) && [ "$3" = 0 ] &&
+    case $1 in (drwx------|drwx------.) true;; (*) false;; esac"""
 
-# The name of the binary in the cache is its SHA-256. The host computes the SHA-256 again before each use.
-VERIFY = 'echo "$sum  {file}" | sha256sum -c >/dev/null 2>&1'
+# The name of the binary in the cache is its SHA-256.
+#
+# A host computes it once in a boot. Then SUM.seen tells the id of the boot, and the binary's device, inode, size and time
+# of the last change. A command that finds the same there runs the binary without computing the SHA-256 again.
+CACHED = """
+seen() {
+    IFS= read -r boot < /proc/sys/kernel/random/boot_id && now=$(stat -c '|%u %f %d %i %s %z' . "./$sum") || return
+    # Both belong to root, the directory has mode 0700, and the binary is a file with mode 0700.
+    case $now in ('|0 41c0 '*'|0 81c0 '*) now="$boot ${now##*|}";; (*) return 1;; esac
+} 2>/dev/null
+if cd @cache@ 2>/dev/null; then
+    for sum in @sums@; do
+        [ -x "./$sum" ] || continue
+        before=
+        if seen; then IFS= read -r before 2>/dev/null < "./$sum.seen"; else now=; fi
+        if [ -n "$now" ] && [ "$now" = "$before" ]; then exec "./$sum" module @name@; fi
+        if @enter@ && echo "$sum  ./$sum" | sha256sum -c >/dev/null 2>&1; then
+            if [ -n "$now" ] && [ -n "@keep@" ]; then
+                { rm -rf "./$sum.seen" && echo "$now" > "./.seen.$$" && mv -f "./.seen.$$" "./$sum.seen" || rm -f "./.seen.$$"; } 2>/dev/null
+            fi
+            exec "./$sum" module @name@
+        fi
+    done
+fi
+machine=$(uname -sm)
+case $machine in (@machines@) ;; (*) echo "@unknown@$machine"; exit 1;; esac
+# Busybox has an xz of its own, which does not know all that is used.
+case $(xz --version 2>/dev/null) in (*'XZ Utils'*) machine="$machine xz";; esac
+if command -v gzip >/dev/null 2>&1; then machine="$machine gzip"; fi
+echo "@wanted@$machine"
+"""
 
+# Puts the binary in its place and runs it. The place is the cache, or else a directory of its own that the command removes
+# again. If the connection ends too early, standard input ends, and the command removes what it has made.
+TAKEN = """
+IFS= read -r arguments
+sum=@sum@ file=./.@sum@.$$ place= own= unkept= reasons=
+umask 077
+if command -v sha256sum >/dev/null 2>&1; then
+    is_whole() { echo "$sum  $file" | sha256sum -c >/dev/null 2>&1; }
+else
+    is_whole() { [ "$(wc -c < "$file")" -eq @size@ ]; }
+    unkept='the host has no sha256sum'
+fi
+end() { rm -f "$file"; if [ -n "$own" ]; then cd / && rm -rf "$own"; fi; }
+trap end EXIT
+trap 'exit 1' HUP INT TERM PIPE
+# The connection counts as broken unless everything is read.
+refuse() { cat > /dev/null; echo "@refused@$1"; exit 1; }
+makes() { reason=$(mkdir "$@" 2>&1) || { reason=${reason##*: }; return 1; }; }
+# Enters a directory, and finds out before anything is read whether a program may be written and run there.
+usable() {
+    cd "$1" 2>/dev/null && set -- $(ls -ldn .) && [ "$3" = "$(id -u)" ] &&
+        case $1 in (drwx------|drwx------.) true;; (*) false;; esac ||
+        { reason='it is not a directory that only its user can enter'; return 1; }
+    if reason=$( (: > "$file" && chmod 0700 "$file") 2>&1); then
+        [ ! -x "$file" ] || return 0
+        reason=': its file system may run no programs'
+    fi
+    reason=${reason##*: }
+    rm -f "$file"
+    return 1
+}
+if [ -z "@keep@" ] || [ "$(id -u)" != 0 ]; then unkept=
+elif [ -z "$unkept" ]; then
+    if makes -p @cache@ && usable @cache@; then place=@cache@; else unkept="@cache@: $reason"; fi
+fi
+if [ -z "$place" ]; then
+    for directory in @directories@; do
+        cd /
+        case $directory in
+            (/*) if makes -p "$directory" && makes "$directory/@unique@"; then
+                own=$directory/@unique@
+                if usable "$own"; then place=$directory; break; fi
+                cd / && rm -rf "$own"
+                own=
+            fi;;
+            (*) reason='it is no absolute path';;
+        esac
+        reasons="$reasons; $directory: $reason"
+    done
+    [ -n "$place" ] || refuse "${unkept:+$unkept; }${reasons#; }"
+fi
+reason=$( (@unpack@ > "$file") 2>&1) || { reason=${reason:-@unpack@ failed}; refuse "$place: ${reason##*: }"; }
+is_whole || refuse "$place: the binary did not arrive whole"
+if [ -z "$own" ]; then
+    # `mv` would put the file into a directory that lies in its place.
+    if [ -d "./$sum" ]; then rm -rf "./$sum"; fi
+    reason=$(mv -f "$file" "./$sum" 2>&1) || refuse "$place: ${reason##*: }"
+    find . -type f -mtime +30 -exec rm -f {} + 2>/dev/null
+    # What a command has left that was killed ends with the number of its process.
+    for left in ./.*.[0-9]*; do kill -0 "${left##*.}" 2>/dev/null || rm -f "$left"; done
+    trap - EXIT
+    file=./$sum
+elif [ -n "$unkept" ]; then
+    echo "@unkept@$unkept"
+fi
+printf '%s\\n' "$arguments" | "$file" module @name@
+"""
 
 # The names that the result of a refused request has.
 REFUSAL = ('changed', 'msg', 'failure')
@@ -56,6 +157,8 @@ class BinaryAction(ActionBase):
     returned = ()
     # Whether a run of this module may leave the binary on the host. A run that only reads leaves nothing.
     may_change = False
+    # Whether sudo has refused to run a command without a terminal.
+    _needs_terminal = False
 
     def run(self, tmp=None, task_vars=None):
         result = super(BinaryAction, self).run(tmp, task_vars)
@@ -65,59 +168,72 @@ class BinaryAction(ActionBase):
         arguments['_ansible_check_mode'] = bool(self._task.check_mode)
         arguments['_ansible_diff'] = bool(self._task.diff)
         # A value that is not JSON (an encrypted string, a date) becomes the text that the author of the playbook sees.
-        arguments = json.dumps(arguments, default=str)
+        arguments = json.dumps(arguments, default=str).encode('utf-8') + b'\n'
 
-        answer = self._execute(_cached(self.name, binaries), arguments)
+        keep = self.may_change and not self._task.check_mode
+        answer = self._execute(_cached(self.name, binaries, keep), arguments)
         wanted = _line_with(answer['stdout'], WANTED)
         unknown = _line_with(answer['stdout'], UNKNOWN)
         if unknown is not None:
             raise AnsibleActionFail(
                 'this collection has no binary for `%s`; it has: %s. Build one (docs/ansible.md), and put it in %s'
                 % (unknown, ', '.join('Linux ' + machine for machine in sorted(binaries)), _directory()))
+        warnings = []
         if wanted is not None:
             words = wanted.split()
-            binary = binaries[words[1]]
-            binary.check()
-            keep = self.may_change and not self._task.check_mode
-            answer = None
-            if GZIP in words[2:] and binary.packed is not None:
-                remote = self._transfer(binary.packed, 'conntrack-sysctl.gz')
-                answer = self._execute(_unpacked(self.name, remote, binary.digest, keep), arguments)
-            if answer is None or PLAIN in answer['stdout'].splitlines():
-                remote = self._transfer(binary.path, 'conntrack-sysctl')
-                answer = self._execute(_transferred(self.name, remote, binary.digest, keep), arguments)
-            refused = _line_with(answer['stdout'], REFUSED)
-            if refused is not None:
-                raise AnsibleActionFail(
-                    '%s. Have Ansible use another directory (ansible_remote_tmp), one of a file system that may run programs'
-                    % refused)
-        return merge_hash(result, self._read(answer))
+            answer, warnings = self._bring(binaries[words[1]], words[2:], keep, arguments)
+        result = merge_hash(result, self._read(answer))
+        if warnings:
+            result['warnings'] = list(result.get('warnings') or []) + warnings
+        return result
 
-    def _transfer(self, path, name):
-        """The path of the file on the host, below a directory that Ansible removes again."""
-        self._ensure_temporary_directory()
-        remote = self._connection._shell.join_path(self._connection._shell.tmpdir, name)
-        self._transfer_file(path, remote)
-        self._fixup_perms2((self._connection._shell.tmpdir, remote))
-        return remote
+    def _bring(self, binary, unpackers, keep, arguments):
+        """Has the host take the binary and run it. Gives its answer, and a warning if each run has to bring the binary."""
+        binary.check()
+        files = [(program, binary.path + end) for program, end in PACKERS if program in unpackers and binary.has(end)][:1]
+        files.append((None, binary.path))
+        refusals = []
+        for program, path, keeps in [(program, path, keeps) for program, path in files for keeps in sorted({keep, False}, reverse=True)]:
+            with open(path, 'rb') as content:
+                answer = self._execute(_taken(self.name, binary, program, keeps, self._places()), arguments + content.read())
+            refused = _line_with(answer['stdout'], REFUSED)
+            if refused is None:
+                break
+            refusals += [reason for reason in refused.split('; ') if reason not in refusals]
+        else:
+            raise AnsibleActionFail(
+                'the host cannot run the binary: %s. Make room there, or have Ansible use another directory (ansible_remote_tmp), '
+                'one of a file system that may run programs' % '; '.join(refusals))
+        unkept = _line_with(answer['stdout'], UNKEPT)
+        if unkept is not None:
+            refusals.append(unkept)
+        return answer, ['the host does not keep the binary, so that each run brings it: ' + reason for reason in refusals[:1]]
+
+    def _places(self):
+        """The directories in which the host may have the binary for the length of a task."""
+        shell = self._connection._shell
+        if self._is_become_unprivileged():
+            return [to_text(directory) for directory in shell.get_option('system_tmpdirs')]
+        return [to_text(shell.get_option('remote_tmp'))]
 
     def _ensure_temporary_directory(self):
         if self._connection._shell.tmpdir is None:
             self._make_tmp_path()
 
-    def _execute(self, command, arguments):
-        """The answer to a command that reads the task's arguments from its standard input."""
+    def _execute(self, command, given):
+        """The answer to a command, which has what is `given` on its standard input."""
         become = self._connection.become
         # Up to ansible-core 2.18 a become plugin does not say whether it passes input on. Only `su` needs a terminal.
         passes = become is None or getattr(become, 'pipelining', not str(become.name).endswith('su'))
-        if self._connection.has_pipelining and passes:
-            answer = self._low_level_execute_command('( %s )' % command, in_data=arguments.encode('utf-8'))
+        if self._connection.has_pipelining and passes and not self._needs_terminal:
+            answer = self._low_level_execute_command('( %s )' % command, in_data=given)
             if answer['rc'] == 0 or 'tty' not in answer['stderr']:
                 return answer
+            self._needs_terminal = True
         # The connection offers no standard input, or sudo requires a terminal.
         self._ensure_temporary_directory()
-        remote = self._connection._shell.join_path(self._connection._shell.tmpdir, 'arguments')
-        self._transfer_data(remote, arguments)
+        remote = self._connection._shell.join_path(self._connection._shell.tmpdir, uuid.uuid4().hex)
+        self._transfer_data(remote, given)
         self._fixup_perms2((self._connection._shell.tmpdir, remote), execute=False)
         return self._low_level_execute_command('( %s ) < %s' % (command, self._connection._shell.quote(remote)))
 
@@ -164,8 +280,10 @@ class Binary(object):
         # ansible/build lists the digests, so that no task needs to hash a binary. One that somebody added is not listed.
         self.is_listed = listed is not None
         self.digest = listed if self.is_listed else _digest(path)
-        # A compressed file of a binary that has been replaced would be of the old one.
-        self.packed = path + '.gz' if self.is_listed and os.path.exists(path + '.gz') else None
+
+    def has(self, end):
+        """Whether there is a packed file with this end. One of a binary that was not built here could be of an older one."""
+        return self.is_listed and os.path.exists(self.path + end)
 
     def check(self):
         """Refuse a binary that is not the one which was built. It is hashed here only, before it goes to a host."""
@@ -204,58 +322,40 @@ def _binaries():
     return binaries
 
 
-def _cached(name, binaries):
+def _filled(command, **words):
+    """The command with each @word@ filled in, without its comments."""
+    lines = [line.strip() for line in command.splitlines()]
+    command = '\n'.join(line for line in lines if line and not line.startswith('#'))
+    for word, value in words.items():
+        command = command.replace('@%s@' % word, value)
+    return command
+
+
+def _cached(name, binaries, keep):
     """The command that runs the cached binary, or says which binary it needs."""
-    cases = ' '.join('("Linux %s") sum=%s;;' % (machine, binary.digest) for machine, binary in sorted(binaries.items()))
-    return (
-        'machine=$(uname -sm); gzip=" {gzip}"; case $machine in {cases} (*) echo "{unknown}$machine"; exit 1;; esac; '
-        'if {enter} && [ -x "./$sum" ] && {verify}; then exec "./$sum" module {name}; fi; '
-        'for tool in gzip sha256sum; do command -v $tool >/dev/null 2>&1 || gzip=; done; echo "{wanted}$machine$gzip"'
-    ).format(cases=cases, unknown=UNKNOWN, enter=ENTER, verify=VERIFY.format(file='./$sum'), name=name, wanted=WANTED, gzip=GZIP)
+    return _filled(
+        CACHED, enter=ENTER, name=name, sums=' '.join(sorted(binary.digest for binary in binaries.values())),
+        machines='|'.join('"Linux %s"' % machine for machine in sorted(binaries)),
+        keep=str(keep or ''), unknown=UNKNOWN, wanted=WANTED, cache=CACHE)
 
 
-def _transferred(name, remote, digest, keep):
-    """The command that runs the transferred binary, and before that puts it into the cache if allowed."""
-    run = _run(remote, name)
-    if not keep:
-        return run
-    return (
-        'sum={digest}; umask 077; [ "$(id -u)" = 0 ] && mkdir -p {cache} 2>/dev/null; '
-        'if {enter} && cp {remote} "./.$sum.$$" && chmod 0700 "./.$sum.$$" && {verify} && '
-        # `mv` would put the file into a directory that lies in its place.
-        '{{ [ ! -d "./$sum" ] || rm -rf "./$sum"; }} && mv -f "./.$sum.$$" "./$sum" && '
-        '[ -x "./$sum" ]; then find . -type f -mtime +30 -exec rm -f {{}} + 2>/dev/null; exec "./$sum" module {name}; fi; '
-        'rm -f "./.$sum.$$"; {run}'
-    ).format(digest=digest, cache=CACHE, enter=ENTER, remote=_quoted(remote), name=name, run=run,
-             verify=VERIFY.format(file='./.$sum.$$'))
+def _taken(name, binary, program, keep, places):
+    """The command that takes the binary, unpacks it with the program, and runs it."""
+    return _filled(
+        TAKEN, name=name, sum=binary.digest, size=str(os.path.getsize(binary.path)), unpack=program + ' -dc' if program else 'cat',
+        keep=str(keep or ''), directories=' '.join(_expanded(place) for place in places), unique='conntrack-sysctl-' + uuid.uuid4().hex,
+        refused=REFUSED, unkept=UNKEPT, cache=CACHE)
 
 
-def _run(remote, name):
-    """The command that runs the binary where it was transferred to."""
-    return (
-        '[ -x {remote} ] || {{ echo "{refused}the host cannot run programs in $(dirname {remote})"; exit 1; }}; '
-        'exec {remote} module {name}'
-    ).format(remote=_quoted(remote), name=name, refused=REFUSED)
-
-
-def _unpacked(name, packed, digest, keep):
-    """The command that unpacks the transferred binary beside itself, verifies it, and goes on as with a plain one."""
-    remote = packed[:-len('.gz')]
-    return (
-        'sum={digest}; if (umask 077; gzip -dc < {packed} > {remote}) 2>/dev/null && chmod 0700 {remote} && {verify}; then :; '
-        'else rm -f {remote}; echo "{plain}"; exit 1; fi; {transferred}'
-    ).format(digest=digest, packed=_quoted(packed), remote=_quoted(remote), plain=PLAIN,
-             verify='echo "$sum  "{file} | sha256sum -c >/dev/null 2>&1'.format(file=_quoted(remote)),
-             transferred=_transferred(name, remote, digest, keep))
+def _expanded(path):
+    """A word of shell for the path of a directory, in which the shell fills in a home and its variables, as Ansible has it."""
+    home, slash, rest = path.partition('/') if re.match('~[a-z_][a-z0-9_.-]*/|~/', path) else ('', '', path)
+    return '%s%s"%s"' % (home, slash, re.sub('(["`\\\\])', r'\\\1', rest))
 
 
 def _lines(text):
     """The lines of `text`. Only a line feed ends one: the name of a file may hold what else ends a line for Python."""
     return [line.rstrip('\r') for line in text.split('\n')]
-
-
-def _quoted(text):
-    return "'" + text.replace("'", "'\"'\"'") + "'"
 
 
 def _line_with(text, prefix):
