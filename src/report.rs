@@ -9,6 +9,7 @@ pub mod finding;
 pub mod github;
 pub mod junit;
 mod outputs;
+pub mod prometheus;
 pub mod rules;
 pub mod salt;
 pub mod sarif;

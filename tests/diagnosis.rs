@@ -455,6 +455,8 @@ fn a_status_in_text_and_metrics() {
     status.unread.push(Unread::Log("\u{1b}[2J".into(), Arc::new(io::ErrorKind::NotFound.into())));
     status.namespaces = ["a\"b\\c\nd", "two"].map(namespace).to_vec();
     golden(&directory().join("status/text.txt"), &(view::status::text(&status) + "\n"));
+    // Each row of a metric has labels of its own.
+    status.namespaces.push(namespace("two"));
     golden(&directory().join("status/metrics.prom"), &(prometheus::metrics(&status) + "\n"));
 }
 

@@ -1,7 +1,7 @@
 //! Lists the outputs of a report, of an inventory and of a story, one row each. A new output is a file in this directory
 //! and a row here.
 
-use super::{Report, github, junit, salt, sarif, text};
+use super::{Report, github, junit, prometheus, salt, sarif, text};
 use crate::answer::{Output, Printed};
 use crate::show::{Inventory, Story};
 
@@ -12,6 +12,11 @@ impl Printed for Report {
         Output { name: "junit", help: "JUnit XML: each setting is a test", render: junit::report },
         Output { name: "sarif", help: "SARIF 2.1.0, for code scanners", render: sarif::report },
         Output { name: "github", help: "Annotations of GitHub Actions", render: github::report },
+        Output {
+            name: "prometheus",
+            help: "Metrics for the textfile collector of node_exporter",
+            render: prometheus::metrics,
+        },
         Output { name: "salt", help: "The result of a Salt state, without its name", render: salt::report },
     ];
 }

@@ -44,6 +44,7 @@ text\t'Text for people'
 junit\t'JUnit XML: each setting is a test'
 sarif\t'SARIF 2.1.0, for code scanners'
 github\t'Annotations of GitHub Actions'
+prometheus\t'Metrics for the textfile collector of node_exporter'
 salt\t'The result of a Salt state, without its name'"
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand apply" -l root -d 'The directory of an image or a chroot; only its files are used, not the live kernel' -r -F
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand apply" -l quiet -d 'For apply and check: print no report; the exit code has the result, and a failure is one line on standard error'
@@ -54,6 +55,7 @@ text\t'Text for people'
 junit\t'JUnit XML: each setting is a test'
 sarif\t'SARIF 2.1.0, for code scanners'
 github\t'Annotations of GitHub Actions'
+prometheus\t'Metrics for the textfile collector of node_exporter'
 salt\t'The result of a Salt state, without its name'"
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand check" -l root -d 'The directory of an image or a chroot; only its files are used, not the live kernel' -r -F
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand check" -l quiet -d 'For apply and check: print no report; the exit code has the result, and a failure is one line on standard error'

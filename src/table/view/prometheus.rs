@@ -1,5 +1,7 @@
 //! Renders a status in Prometheus' text format, for the textfile collector of `node_exporter`.
 
+use std::collections::BTreeMap;
+
 use crate::exposition::{Exposition, labels};
 use crate::table::analysis::status::Status;
 
@@ -36,14 +38,20 @@ pub fn metrics(status: &Status) -> String {
         let count = [(String::new(), log.messages.to_string())].into_iter();
         text.family("conntrack_table_full_messages", "gauge", "Messages of a full table in the log.", count);
     }
-    let namespaces = status.namespaces.iter().filter_map(|namespace| {
-        // The name and number of a program would start a new series at each of its runs.
+    // A namespace has a new number whenever its container starts, and so has the program in it. As a label each would start a
+    // new series. The name stays; several namespaces may share one, or have none.
+    let mut namespaces: BTreeMap<&str, u64> = BTreeMap::new();
+    for namespace in &status.namespaces {
         let container = namespace.container.as_ref().and_then(|container| container.name.as_deref());
         let name = namespace.name.as_deref().or(container).unwrap_or_default();
-        let labels = labels(&[("netns", &namespace.id.to_string()), ("name", name)]);
-        Some((labels, namespace.latest()?.entries.to_string()))
-    });
-    text.family("conntrack_namespace_entries", "gauge", "Entries in each network namespace.", namespaces);
+        if let Some(latest) = namespace.latest() {
+            let most = namespaces.entry(name).or_default();
+            *most = latest.entries.max(*most);
+        }
+    }
+    let rows = namespaces.into_iter().map(|(name, most)| (labels(&[("name", name)]), most.to_string()));
+    let about = "Entries in a network namespace; the most of those with this name.";
+    text.family("conntrack_namespace_entries", "gauge", about, rows);
     let unread = [(String::new(), status.unread.len().to_string())].into_iter();
     text.family("conntrack_unread", "gauge", "Things that could not be read.", unread);
     text.finish()
