@@ -123,6 +123,17 @@ pub const JSON: &str = "json";
 /// The name of the output for people, which is the default on a terminal.
 pub const TEXT: &str = "text";
 
+/// The name of the same output with the changed lines of each file.
+pub const DIFF: &str = "diff";
+
+impl<T> Output<T> {
+    /// Whether people read the output as it is. Only such an output is painted.
+    #[must_use]
+    pub fn is_for_people(&self) -> bool {
+        [TEXT, DIFF].contains(&self.name)
+    }
+}
+
 impl<T: Serialize> Output<T> {
     /// The value itself as indented JSON.
     pub const JSON: Output<T> = Output { name: JSON, help: "JSON, one object", render: json };

@@ -15,7 +15,7 @@ mod reports;
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::path::Path;
 
 use crate::answer::{Answer, Exit};
@@ -69,9 +69,13 @@ fn read(request: Option<&Path>) -> Result<Vec<u8>, Failure> {
     let from = request.filter(|path| *path != Path::new("-"));
     let mut bytes = Vec::new();
     let most = request::LIMIT as u64 + 1;
-    let result = match from {
-        Some(path) => File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes)),
-        None => io::stdin().lock().take(most).read_to_end(&mut bytes),
+    let result = if let Some(path) = from {
+        File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes))
+    } else {
+        if io::stdin().is_terminal() {
+            write_stderr("conntrack-sysctl: waiting for the request on standard input: type JSON, then Ctrl-D\n");
+        }
+        io::stdin().lock().take(most).read_to_end(&mut bytes)
     };
     let name = from.map_or_else(|| "standard input".into(), |path| path.display().to_string());
     match result {

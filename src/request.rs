@@ -87,6 +87,9 @@ impl Default for Request {
     }
 }
 
+/// The member that names the schema of a JSON document.
+const SCHEMA: &str = "$schema";
+
 /// The fields of [`Request`]. The failure of a misspelt field names the nearest. A test compares them with the schema.
 pub const FIELDS: [&str; 14] = [
     "settings",
@@ -263,32 +266,50 @@ pub fn strict_json(bytes: &[u8]) -> Result<Value, Failure> {
 }
 
 /// The request in a JSON value.
-pub fn from_value(value: Value) -> Result<Request, Failure> {
-    let Value::Object(members) = &value else {
+pub fn from_value(mut value: Value) -> Result<Request, Failure> {
+    let Value::Object(members) = &mut value else {
         return Err(Failure::new(Kind::BadRequest, "the request is not a JSON object").at(""));
     };
+    // An editor looks there for the schema of the file that it checks. It says nothing about the machine.
+    if members.get(SCHEMA).is_some_and(Value::is_string) {
+        members.remove(SCHEMA);
+    }
     if let Some(unknown) = members.keys().find(|key| !FIELDS.contains(&key.as_str())) {
         return Err(unknown_field(unknown));
     }
     serde_path_to_error::deserialize(value).map_err(|error| {
         let pointer: String = error.path().iter().map(|segment| pointer_step(&segment.to_string())).collect();
-        let message = format!("`{pointer}` is wrong: {}", error.inner());
-        Failure::new(Kind::BadRequest, message).at(pointer)
+        let reason = error.inner().to_string();
+        let failure = Failure::new(Kind::BadRequest, format!("`{pointer}` is wrong: {reason}")).at(pointer);
+        match meant(&reason) {
+            Some(name) => failure.hint(format!("did you mean `{name}`?")),
+            None => failure,
+        }
     })
+}
+
+/// The name that is nearest to a wrong one, from the message that names both and lists the right ones.
+fn meant(reason: &str) -> Option<&str> {
+    let (wrong, right) = match reason.strip_prefix("unknown variant `") {
+        Some(rest) => rest.split_once("`, expected ")?,
+        None => reason.split_once("there is no loader `")?.1.split_once("`; the names are ")?,
+    };
+    nearest(wrong, right.split([' ', ',', '`']).filter(|word| !["", "one", "of", "or"].contains(word)))
+}
+
+/// The name that is most like `name`, if one is like it.
+fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let like = names.map(|known| (strsim::jaro_winkler(&name.to_lowercase(), known), known));
+    like.filter(|(likeness, _)| *likeness > 0.75).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, known)| known)
 }
 
 fn unknown_field(name: &str) -> Failure {
     let message = format!("unknown field `{}`", excerpt(name));
     let failure = Failure::new(Kind::BadRequest, message).at(pointer_step(name));
-    let nearest = FIELDS
-        .iter()
-        .map(|field| (strsim::jaro_winkler(name, field), *field))
-        .filter(|(likeness, _)| *likeness > 0.75)
-        .max_by(|a, b| a.0.total_cmp(&b.0));
     // The most likely mistake is a setting in the place of a field.
-    match (catalog::find(name), nearest) {
+    match (catalog::find(name), nearest(name, FIELDS.into_iter())) {
         (Ok(_), _) => failure.hint(format!(r#"put settings one level deeper: {{"settings": {{"{name}": ...}}}}"#)),
-        (_, Some((_, field))) => failure.hint(format!("did you mean `{field}`?")),
+        (_, Some(field)) => failure.hint(format!("did you mean `{field}`?")),
         _ => failure.hint(format!("the fields are {}", FIELDS.join(", "))),
     }
 }

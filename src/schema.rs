@@ -77,17 +77,34 @@ mod tests {
         schema.try_into().expect("an object is a schema")
     }
 
+    /// The schema with an identifier that names the version, and so never means another text.
+    fn identified(name: &str, schema: Schema) -> Schema {
+        let mut schema = schema.to_value();
+        let (place, version) = (env!("CARGO_PKG_REPOSITORY"), env!("CARGO_PKG_VERSION"));
+        schema["$id"] = json!(format!("{place}/schemas/{version}/{name}.schema.json"));
+        schema.try_into().expect("an object is a schema")
+    }
+
+    fn of_request() -> Schema {
+        let mut schema = schema_for!(Request).to_value();
+        schema["properties"]["$schema"] = json!({
+            "description": "The schema by which an editor checks this file. It says nothing about the machine.",
+            "type": "string",
+        });
+        schema.try_into().expect("an object is a schema")
+    }
+
     /// `BLESS=1 cargo test --lib schema::` writes the texts.
     #[test]
     fn the_texts_are_those_of_the_types() {
         let made = [
-            ("request", Of::Request, schema_for!(Request)),
+            ("request", Of::Request, of_request()),
             ("report", Of::Report, schema_for!(Report)),
             ("instance", Of::Instance, of_instance()),
         ];
         for (name, document, schema) in made {
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("schemas/{name}.schema.json"));
-            let made = serde_json::to_string_pretty(&schema).expect("a schema is JSON");
+            let made = serde_json::to_string_pretty(&identified(name, schema)).expect("a schema is JSON");
             if std::env::var_os("BLESS").is_some() {
                 std::fs::write(&path, made + "\n").expect("a schema can be written");
             } else {

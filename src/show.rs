@@ -145,14 +145,29 @@ pub fn inventory_with(system: &'static System, snapshot: &Snapshot) -> Inventory
     listed(&names, snapshot, &boot)
 }
 
+impl Inventory {
+    /// The settings with different values now and after the next boot, and those whose boot cannot be known.
+    #[must_use]
+    pub fn drifting(mut self) -> Inventory {
+        // That no file holds a value is usual: it is the kernel's default.
+        self.settings.retain(|setting| !matches!(setting.verdict, Verdict::InSync | Verdict::NotInFiles));
+        self
+    }
+}
+
 /// The settings that `names` mean, each once and in the order of the canonical names, whether the machine has them or
 /// not.
 pub fn named(names: &[String], snapshot: &Snapshot) -> Result<Inventory, Failure> {
+    named_with(boot::detected(&snapshot.tree), names, snapshot)
+}
+
+/// The same, if the machine boots with `system`. The pointer of a failure is that of a task with a list of settings.
+pub fn named_with(system: &'static System, names: &[String], snapshot: &Snapshot) -> Result<Inventory, Failure> {
     let setting = |(index, name): (usize, &String)| {
         known(name, snapshot).map_err(|failure| failure.at(format!("/settings/{index}")))
     };
     let names = names.iter().enumerate().map(setting).collect::<Result<Vec<Name>, _>>()?.into_iter().into_set();
-    let boot = boot::boot(snapshot, boot::detected(&snapshot.tree));
+    let boot = boot::boot(snapshot, system);
     Ok(listed(&names, snapshot, &boot))
 }
 

@@ -1,6 +1,10 @@
 //! Puts names, numbers, sizes and times into words, and escapes text so that no file or request drives a terminal.
 
+pub mod style;
+
 use std::borrow::Cow;
+
+use style::{Cell, HEAD, PLAIN, painted};
 
 /// The units of a duration in seconds, in the order in which they must appear.
 pub const UNITS: [(char, i128); 5] = [('w', 604_800), ('d', 86_400), ('h', 3600), ('m', 60), ('s', 1)];
@@ -23,15 +27,24 @@ pub fn short(name: &str) -> &str {
 
 /// The rows below their headings, in aligned columns.
 #[must_use]
-pub fn columns(headings: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
-    let rows: Vec<Vec<String>> = std::iter::once(headings.iter().map(|heading| (*heading).to_owned()).collect())
-        .chain(rows.map(|row| row.iter().map(|cell| printable(cell).into_owned()).collect()))
-        .collect();
-    let width = |column: usize| rows.iter().map(|row: &Vec<String>| row[column].chars().count()).max().unwrap_or(0);
+pub fn columns<C: Into<Cell>>(headings: &[&str], rows: impl Iterator<Item = Vec<C>>) -> String {
+    let escaped = |cell: C| {
+        let Cell { text, style } = cell.into();
+        Cell { text: printable(&text).into_owned(), style }
+    };
+    let head = headings.iter().map(|heading| Cell::new(HEAD, *heading)).collect();
+    let rows: Vec<Vec<Cell>> =
+        std::iter::once(head).chain(rows.map(|row| row.into_iter().map(escaped).collect())).collect();
+    let length = |cell: &Cell| cell.text.chars().count();
+    let width = |column: usize| rows.iter().map(|row| length(&row[column])).max().unwrap_or(0);
     let widths: Vec<usize> = (0..headings.len()).map(width).collect();
     let mut text = String::new();
     for row in rows {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        // The blanks are not painted, so that they can be trimmed.
+        let cells = row.iter().zip(&widths).map(|(cell, width)| {
+            let paint = if cell.text.is_empty() { PLAIN } else { cell.style };
+            painted(paint, &cell.text) + &" ".repeat(width - length(cell))
+        });
         let line = cells.collect::<Vec<_>>().join("  ");
         text += line.trim_end();
         text.push('\n');

@@ -19,6 +19,8 @@ pub enum Code {
     LimitBelowCount,
     /// The limit is 0: the table may use all memory.
     NoLimit,
+    /// A timeout is 0: the kernel forgets an entry at once.
+    ZeroTimeout,
     /// Another file decides the setting at boot, and the request allows this.
     Shadowed,
     /// The module may be loaded after the loader ran at boot, and the request allows this.

@@ -17,7 +17,7 @@ use crate::support::world::{Network, World, privileged};
 /// A wrapper of the program at `binary` that makes it print text, as it does on a terminal.
 fn on_a_terminal(binary: &str) -> String {
     format!(
-        "#!/bin/sh\ncase \"$*\" in\n    *--output* | *--quiet* | *--version*) exec {binary} \"$@\" ;;\n    \
+        "#!/bin/sh\ncase \"$*\" in\n    *--output* | *--diff* | *--quiet* | *--version*) exec {binary} \"$@\" ;;\n    \
          *) exec {binary} \"$@\" --output text ;;\nesac\n"
     )
 }

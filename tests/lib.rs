@@ -41,6 +41,7 @@ mod show;
 mod sysctl_d;
 mod table;
 mod table_live;
+mod terminal;
 mod tmpfiles;
 mod troubleshooting;
 mod trust;

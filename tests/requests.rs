@@ -8,6 +8,8 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use anstream::adapter::strip_str;
+
 use crate::judges::case::{Case, cases, groups};
 use crate::judges::images::Image;
 use crate::judges::machine;
@@ -19,8 +21,9 @@ use conntrack_sysctl::report::Report;
 fn a_root_becomes_as_the_request_says() {
     for case in ["requests", "refusals"].into_iter().flat_map(cases) {
         let (applied, root) = applied(&case, None);
-        let text = format!("{}\n", conntrack_sysctl::report::text::report(&applied));
+        let text = format!("{}\n", strip_str(&conntrack_sysctl::report::text::report_with_diff(&applied)));
         golden(&case.directory.join("report.txt"), &text);
+        assert!(text.lines().last().is_some_and(|verdict| verdict.chars().count() <= 80), "{text}");
         if applied.changed {
             bless(root.path(), &case.directory.join("after"));
             assert_eq!(describe(root.path()), describe(&case.directory.join("after")), "{}", case.name);

@@ -28,9 +28,10 @@ struct Type {
 }
 
 const TYPES: [Type; 5] = [
-    Type { name: "Verdict", heading: "Verdicts", lines: "grep -E '^(SETTING|nf_|net[.])'", case: None },
+    Type { name: "Verdict", heading: "Verdicts", lines: "grep -E '^(WHAT|SETTING|nf_|net[.]|/)'", case: None },
     Type { name: "Kind", heading: "Failures", lines: "sed -n '/^failed/,$p' | sed '$d'", case: None },
-    Type { name: "Code", heading: "Warnings", lines: "grep '^warning'", case: None },
+    // The advice on a setting stands for the warning `shadowed`.
+    Type { name: "Code", heading: "Warnings", lines: "grep -E '^(warning|nf_conntrack_max): '", case: None },
     Type { name: "Reason", heading: "Boots that cannot be known", lines: "grep '^warning'", case: None },
     Type {
         name: "Writer",

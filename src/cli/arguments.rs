@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anstream::ColorChoice;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
@@ -46,6 +47,12 @@ pub(super) enum Command {
     /// List all conntrack settings: the live value, the value after the next boot, and the line that decides.
     #[command(defer(|command| with_exits(command, &listed(&[Exit::Done, Exit::CouldNotTell]))))]
     Show {
+        /// Only these settings, by any of their names, such as nf_conntrack_max.
+        #[arg(value_name = "NAME")]
+        names: Vec<String>,
+        /// Only the settings with different values now and after the next boot, and those whose boot cannot be known.
+        #[arg(long)]
+        drift: bool,
         #[command(flatten)]
         output: Chosen<Inventory>,
         #[command(flatten)]
@@ -150,6 +157,9 @@ pub(super) enum Command {
 pub(super) struct RunArguments {
     /// The request, a JSON file; `-` or nothing for standard input.
     pub(super) request: Option<PathBuf>,
+    /// Show the changed lines of each file too; short for --output diff.
+    #[arg(long, conflicts_with_all = ["output", "quiet"])]
+    pub(super) diff: bool,
     #[command(flatten)]
     pub(super) output: Chosen<Report>,
     #[command(flatten)]
@@ -300,7 +310,7 @@ pub(super) struct Loader {
 #[derive(Args)]
 pub(super) struct Quiet {
     /// For apply and check: print no report; the exit code has the result, and a failure is one line on standard error.
-    #[arg(id = "quiet", long = "quiet", conflicts_with = "output")]
+    #[arg(id = "quiet", short = 'q', long = "quiet", conflicts_with = "output")]
     pub(super) is_set: bool,
 }
 
@@ -348,6 +358,7 @@ fn values(rows: impl Iterator<Item = (&'static str, &'static str)>) -> Vec<Possi
 
 fn output(values: Vec<PossibleValue>) -> Arg {
     Arg::new("output")
+        .short('o')
         .long("output")
         .value_name("OUTPUT")
         .default_value(AUTO)
@@ -355,19 +366,51 @@ fn output(values: Vec<PossibleValue>) -> Arg {
         .help("The format of the output; the default is text on a terminal and JSON otherwise")
 }
 
+/// The name of the option that says where colours are used.
+const COLOR: &str = "color";
+
+/// When colours are used. Every command has the option.
+fn color() -> Arg {
+    let values = [
+        ("auto", "On a terminal, unless NO_COLOR is set or TERM is dumb"),
+        ("always", "Everywhere"),
+        ("never", "Nowhere"),
+    ];
+    Arg::new(COLOR)
+        .long(COLOR)
+        .value_name("WHEN")
+        .default_value(AUTO)
+        .value_parser(PossibleValuesParser::new(values.map(|(name, help)| PossibleValue::new(name).help(help))))
+        .help("When the text is coloured; auto is on a terminal, unless NO_COLOR is set or TERM is dumb")
+}
+
+/// The wish of the command line for colours. A refusal of the arguments and the help are coloured too, so that the option is
+/// read before all others.
+pub(super) fn color_choice(arguments: &[OsString]) -> ColorChoice {
+    let words: Vec<&str> = arguments.iter().filter_map(|argument| argument.to_str()).collect();
+    let after = words.windows(2).filter(|pair| pair[0] == "--color").map(|pair| pair[1]);
+    let joined = words.iter().filter_map(|word| word.strip_prefix("--color="));
+    match after.chain(joined).last() {
+        Some("always") => ColorChoice::Always,
+        Some("never") => ColorChoice::Never,
+        _ => ColorChoice::Auto,
+    }
+}
+
 /// The command line, from which `--help`, the manual pages and the completions are made.
 ///
-/// The options `--output`, `--root` and `--quiet` may stand before or after the command. A command that does not have one
-/// of them hides it, and `parse` refuses it there.
+/// The options `--output`, `--root`, `--quiet` and `--color` may stand before or after the command. A command that does not
+/// have one of them hides it, and `parse` refuses it there.
 #[must_use]
 pub fn command() -> clap::Command {
-    let whole = Arguments::command().arg(output(all_outputs()));
+    let whole = Arguments::command().arg(output(all_outputs())).arg(color());
     Quiet::augment_args(Root::augment_args(whole)).mut_args(|option| option.global(true))
 }
 
 /// Hides the global options that a command does not have itself.
 fn hide_missing(command: clap::Command) -> clap::Command {
-    command.mut_args(|option| if option.is_global_set() { option.hide(true) } else { option })
+    let is_missing = |option: &Arg| option.is_global_set() && option.get_id() != COLOR;
+    command.mut_args(|option| if is_missing(&option) { option.hide(true) } else { option })
 }
 
 /// Adds the exit codes to the help of a command, and hides the options that it does not have.
@@ -395,7 +438,7 @@ pub(super) fn parse(arguments: &[OsString]) -> Result<Command, Answer> {
         Arguments::from_arg_matches(&matches)
     });
     parsed.map(|arguments| arguments.command).map_err(|error| {
-        let text = error.render().to_string();
+        let text = error.render().ansi().to_string();
         if !error.use_stderr() {
             return Answer::new(text.trim_end_matches('\n').to_owned(), Exit::Done);
         }

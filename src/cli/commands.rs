@@ -4,9 +4,13 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::path::Path;
 
+use anstream::adapter::strip_str;
+use anstream::stream::RawStream;
+use anstream::{AutoStream, ColorChoice};
+
 use super::arguments::{self, Chosen, Command, RunArguments};
 use super::{read, reports, write_line};
-use crate::answer::{Answer, Exit, JSON, Output, Printed, TEXT};
+use crate::answer::{Answer, DIFF, Exit, JSON, Output, Printed, TEXT};
 use crate::clients::{ansible, dsc};
 use crate::failure::Failure;
 use crate::report::{Mode, Report, text};
@@ -22,15 +26,41 @@ use crate::{request, run as runs, show};
 
 /// The answer of the command that `arguments` name, or the refusal of the arguments.
 pub(super) fn answer(arguments: &[OsString]) -> Answer {
-    arguments::parse(arguments).map_or_else(|refusal| refusal, carried_out)
+    arguments::color_choice(arguments).write_global();
+    arguments::parse(arguments).map_or_else(|refusal| unpainted(&refusal), carried_out)
+}
+
+/// A refusal of the arguments, or the help, with colours only if they can be seen and are wanted.
+fn unpainted(answer: &Answer) -> Answer {
+    Answer {
+        stdout: seen(&answer.stdout, &io::stdout()),
+        stderr: seen(&answer.stderr, &io::stderr()),
+        exit: answer.exit,
+    }
+}
+
+/// The text as `stream` shall have it.
+fn seen(text: &str, stream: &impl RawStream) -> String {
+    match AutoStream::choice(stream) {
+        ColorChoice::Never => strip_str(text).to_string(),
+        _ => text.to_owned(),
+    }
 }
 
 fn carried_out(command: Command) -> Answer {
     match command {
         Command::Apply(arguments) => apply_or_check(Mode::Apply, &arguments),
         Command::Check(arguments) => apply_or_check(Mode::Check, &arguments),
-        Command::Show { output, loader, root } => shown(runs::look(&root.path), &output, |snapshot| {
-            Ok(show::inventory_with(show::loader(&loader.name, snapshot), snapshot))
+        Command::Show { names, drift, output, loader, root } => shown(runs::look(&root.path), &output, |snapshot| {
+            let loader = show::loader(&loader.name, snapshot);
+            let inventory = match names.as_slice() {
+                [] => show::inventory_with(loader, snapshot),
+                // The pointer is one into the list of a task.
+                names => {
+                    show::named_with(loader, names, snapshot).map_err(|failure| Failure { pointer: None, ..failure })?
+                }
+            };
+            Ok(if drift { inventory.drifting() } else { inventory })
         }),
         Command::Explain { setting, output, loader, root } => {
             shown(runs::look_around(&root.path), &output, |snapshot| {
@@ -59,7 +89,9 @@ fn carried_out(command: Command) -> Answer {
 }
 
 fn rendered<T: Printed>(value: &T, output: &Chosen<T>, exit: Exit) -> Answer {
-    Answer::new((output_of(output).render)(value), exit)
+    let output = output_of(output);
+    let text = (output.render)(value);
+    Answer::new(if output.is_for_people() { seen(&text, &io::stdout()) } else { text }, exit)
 }
 
 /// The chosen output; without a choice, text on a terminal and JSON otherwise.
@@ -78,7 +110,11 @@ fn apply_or_check(mode: Mode, arguments: &RunArguments) -> Answer {
         (Ok(desired), Mode::Check) => runs::check(&desired, root),
         (Err(failure), _) => runs::refused(mode, failure),
     };
-    if arguments.quiet.is_set { render_quiet(&report) } else { rendered(&report, &arguments.output, report.exit()) }
+    if arguments.quiet.is_set {
+        return render_quiet(&report);
+    }
+    let diff = Chosen(Report::output(DIFF));
+    rendered(&report, if arguments.diff { &diff } else { &arguments.output }, report.exit())
 }
 
 /// The answer for a caller that wants the exit code alone: only a failure has a text, for standard error.

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use super::files::Persistent;
 use crate::boot::{self, Boot, may_drop};
-use crate::kernel::catalog::{BUCKETS, COUNT, MAX, Name};
+use crate::kernel::catalog::{BUCKETS, COUNT, MAX, Name, ValueKind};
 use crate::kernel::sizes::{ENTRY_BYTES, default_entries_per_bucket, table_bytes};
-use crate::request::{Aim, Desired};
+use crate::request::{Aim, Desired, Want};
 use crate::snapshot::Snapshot;
 use crate::text::size;
 use crate::warning::{Code, Warning};
@@ -23,6 +23,7 @@ pub(super) fn warnings(
         let message = format!("`{}` is not in the catalog; it is handled as a plain integer", want.name);
         warnings.push(Warning::new(Code::Uncatalogued, message).key(&want.name));
     }
+    warnings.extend(desired.wants.values().filter_map(zero_timeout));
     if desired.wants.contains_key(&MAX) || desired.wants.contains_key(&BUCKETS) {
         warnings.extend(sizes(desired, before, after, persistent.boots()));
     }
@@ -36,6 +37,23 @@ pub(super) fn warnings(
             .extend(later.filter(|writes| by.insert(writes[0].by.name)).map(|writes| Warning::later_writer(&writes)));
     }
     warnings
+}
+
+/// The warning about a timeout of 0. Those of reassembly and of events hold no connections.
+fn zero_timeout(want: &Want) -> Option<Warning> {
+    let setting = want.name.setting();
+    let is_other = |end| want.name.as_str().ends_with(end);
+    let holds_entries =
+        setting.kind == ValueKind::Seconds && !["frag6_timeout", "events_retry_timeout"].into_iter().any(is_other);
+    if want.aim != Aim::Exactly(0) || !holds_entries {
+        return None;
+    }
+    let message = format!(
+        "`{}` of 0 forgets an entry at once, so that the next packet of its connection starts a new one or is lost; choose \
+         at least 1 second",
+        want.name
+    );
+    Some(Warning::new(Code::ZeroTimeout, message).key(&want.name))
 }
 
 /// The warning about files that an update of the system may not keep.

@@ -2,6 +2,7 @@
 
 use super::{FILE, Outcome, Verification};
 use crate::text::printable;
+use crate::text::style::{BAD, DOUBT, GOOD, PLAIN, painted};
 
 /// One line for each setting that is not as predicted, and one that says whether the promise was held.
 pub(super) fn verification(verification: &Verification) -> String {
@@ -26,5 +27,13 @@ pub(super) fn verification(verification: &Verification) -> String {
             format!("could not tell: {FILE} has no promise; an apply with `persist` on this machine makes one")
         }
     });
-    lines.iter().map(|line| printable(line).to_string()).collect::<Vec<_>>().join("\n")
+    let style = match verification.outcome {
+        Outcome::Held => GOOD,
+        Outcome::Broken => BAD,
+        Outcome::NotYet | Outcome::NoPromise => DOUBT,
+    };
+    let last = lines.len() - 1;
+    let paint =
+        |(index, line): (usize, &String)| painted(if index == last { style.bold() } else { PLAIN }, printable(line));
+    lines.iter().enumerate().map(paint).collect::<Vec<_>>().join("\n")
 }

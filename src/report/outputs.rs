@@ -2,13 +2,14 @@
 //! and a row here.
 
 use super::{Report, github, junit, prometheus, salt, sarif, text};
-use crate::answer::{Output, Printed};
+use crate::answer::{DIFF, Output, Printed};
 use crate::show::{Inventory, Story};
 
 impl Printed for Report {
     const OUTPUTS: &'static [Output<Report>] = &[
         Output::JSON,
         Output::text(text::report),
+        Output { name: DIFF, help: "The same with the changed lines of each file", render: text::report_with_diff },
         Output { name: "junit", help: "JUnit XML: each setting is a test", render: junit::report },
         Output { name: "sarif", help: "SARIF 2.1.0, for code scanners", render: sarif::report },
         Output { name: "github", help: "Annotations of GitHub Actions", render: github::report },

@@ -78,6 +78,7 @@ pub const RULES: &[Rule] = &[
         "Choose a larger limit, or shorten timeouts first.",
     ),
     rule("no_limit", "The limit is 0: the table may use all memory.", "Choose a limit."),
+    rule("zero_timeout", "A timeout is 0: the kernel forgets an entry at once.", "Choose at least 1 second."),
     rule(
         "also_changes",
         "A setting that the request does not name gets another value at the next boot.",

@@ -1,47 +1,129 @@
 //! Renders a report, an inventory and a story as text for people. No control character of a file or a request reaches
 //! the terminal.
 
+mod table;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use anstyle::Style;
+
 use super::diff::unified;
 use super::{Agreement, Change, FileAction, Mode, Report, Rule, SettingReport};
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::show::{Inventory, Overview, Role, Story};
-use crate::text::{columns, number, printable, printable_lines, short};
-use crate::verify::{Reason, Verdict, arrival_text};
+use crate::text::style::{BAD, Cell, DOUBT, GOOD, HEAD, PLACE, PLAIN, painted};
+use crate::text::{columns, number, printable, short};
+use crate::verify::{Advice, Reason, Verdict, arrival_text};
+use crate::warning::{Code, Warning};
 
-/// The text of a report, without the last line end.
+/// The text of a report, without the last line end: each change once, and the verdict last.
 #[must_use]
 pub fn report(report: &Report) -> String {
-    let mut text = String::new();
-    if !report.settings.is_empty() {
-        text += &columns(&["SETTING", "DESIRED", "LIVE", "BOOT", "VERDICT"], report.settings.iter().map(setting_row));
+    table::changes(report) + &remarks(report) + &verdict_line(report)
+}
+
+/// The same, with the changed lines of each file.
+#[must_use]
+pub fn report_with_diff(report: &Report) -> String {
+    let mut text = table::changes(report);
+    for diff in &report.diff {
+        text += &painted_diff(&unified(diff));
     }
+    text + &remarks(report) + &verdict_line(report)
+}
+
+/// The advice on the settings, the warnings, and the failure. Nothing is told twice.
+fn remarks(report: &Report) -> String {
+    let mut text = String::new();
+    let mut advised: Vec<(&str, Vec<&str>)> = Vec::new();
+    let failed_for =
+        report.failure.as_ref().filter(|failure| matches!(failure.kind, Kind::Conflict | Kind::BootUnknown));
+    let failed_for = failed_for.and_then(|failure| failure.key.as_deref());
     for setting in &report.settings {
-        // A warning that says the same says it once for all settings.
+        // The verdict says what apply does.
+        let is_of_apply = |advice: &str| advice == Advice::Apply.to_string();
         // The warning of a program that writes later tells of all its settings.
         let is_of_program = setting.doubts.first().is_some_and(|doubt| doubt.reason == Reason::WrittenLater);
-        let is_said =
-            |advice: &&String| !is_of_program && !report.warnings.iter().any(|warning| warning.message == **advice);
-        if let Some(advice) = setting.advice.as_ref().filter(is_said) {
-            text += &format!("{}: {}\n", printable(&setting.name), printable(advice));
+        let is_said = |advice: &&str| {
+            !is_of_program
+                && failed_for != Some(setting.name.as_str())
+                && !is_of_apply(advice)
+                && !report.warnings.iter().any(|warning| warning.message == **advice)
+        };
+        if let Some(advice) = setting.advice.as_deref().filter(is_said) {
+            match advised.iter_mut().find(|(said, _)| *said == advice) {
+                Some((_, names)) => names.push(short(&setting.name)),
+                None => advised.push((advice, vec![short(&setting.name)])),
+            }
         }
     }
-    for diff in &report.diff {
-        text += &printable_lines(&unified(diff));
+    for (advice, names) in &advised {
+        let subject = match names.as_slice() {
+            [name] => printable(name).into_owned(),
+            names => format!("{} settings", names.len()),
+        };
+        text += &format!("{subject}: {}\n", printable(advice));
     }
-    for warning in &report.warnings {
-        text += &format!("warning: {}\n", printable(&warning.message));
+    for warning in report.warnings.iter().filter(|warning| !is_advised(report, warning)) {
+        text += &format!("{} {}\n", painted(DOUBT, "warning:"), printable(&warning.message));
     }
     for file in &report.backup_files {
         text += &format!("{}\n", backup_line(file));
     }
     if let Some(failure) = &report.failure {
-        text += &self::failure(failure);
+        let plain = self::failure(failure);
+        text += &plain.replacen("failed:", &painted(BAD, "failed:"), 1);
     }
-    text += &summary(report);
     text
+}
+
+/// Whether the advice on the setting of a warning names the same line.
+fn is_advised(report: &Report, warning: &Warning) -> bool {
+    let advised = |setting: &SettingReport| {
+        setting.verdict != Verdict::InSync && setting.advice.is_some() && warning.key.as_ref() == Some(&setting.name)
+    };
+    warning.code == Code::Shadowed && report.settings.iter().any(advised)
+}
+
+fn painted_diff(diff: &str) -> String {
+    let line = |line: &str| {
+        let style = match line.as_bytes() {
+            [b'-', b'-', b'-', b' ', ..] | [b'+', b'+', b'+', b' ', ..] => HEAD,
+            [b'+', ..] => GOOD,
+            [b'-', ..] => BAD,
+            [b'@', ..] => PLACE,
+            _ => PLAIN,
+        };
+        painted(style, printable(line)) + "\n"
+    };
+    diff.lines().map(line).collect()
+}
+
+/// The verdict of a run in one line that fits on a terminal of 80 columns: each change stands in the table above it.
+fn verdict_line(report: &Report) -> String {
+    let is_unknown = report.agreement() == Agreement::Unknown;
+    let changes = match report.changes.len() {
+        1 => "1 change".to_owned(),
+        number => format!("{number} changes"),
+    };
+    let agreement = agreement_phrase(&report.settings);
+    let (style, line) = match (report.mode, report.changed, report.in_sync) {
+        _ if report.failure.is_some() => (BAD, summary(report)),
+        (Mode::Apply, true, true) => (GOOD, format!("ok: {changes} made; {agreement}")),
+        (Mode::Apply, true, false) if is_unknown => {
+            (DOUBT, format!("could not tell: {changes} made, but the next boot cannot be known"))
+        }
+        (Mode::Apply, true, false) => (BAD, format!("drift: {changes} made, but not all is in sync")),
+        (Mode::Check, true, _) if is_unknown => {
+            (DOUBT, format!("could not tell: the next boot cannot be known; apply would make {changes}"))
+        }
+        (Mode::Check, true, _) => (BAD, format!("drift; apply would make {changes}")),
+        (_, false, true) => (GOOD, summary(report)),
+        (_, false, false) if is_unknown => (DOUBT, summary(report)),
+        (_, false, false) => (BAD, summary(report)),
+    };
+    painted(style.bold(), line)
 }
 
 /// The outcome of a run, in one line.
@@ -142,18 +224,9 @@ pub fn failure_alone(failure: &Failure) -> String {
     text
 }
 
-fn setting_row(setting: &SettingReport) -> Vec<String> {
-    vec![
-        short(&setting.name).to_owned(),
-        desired(setting),
-        change_of(setting.live.before, setting.live.after, setting.live.human.as_deref()),
-        change_of(setting.boot.before, setting.boot.after, setting.boot.human.as_deref()),
-        verdicts(setting),
-    ]
-}
-
 /// All that is to be said of a setting: its drifts, and that its boot cannot be known.
-pub(crate) fn verdicts(setting: &SettingReport) -> String {
+#[must_use]
+pub fn verdicts(setting: &SettingReport) -> String {
     let unknown = (!setting.doubts.is_empty()).then_some(Verdict::Unknown);
     let all: Vec<&str> = setting.drifts.iter().copied().chain(unknown).map(verdict).collect();
     if all.is_empty() { verdict(setting.verdict).to_owned() } else { all.join(", ") }
@@ -167,11 +240,6 @@ pub(crate) fn desired(setting: &SettingReport) -> String {
         Rule::AtLeast => format!(">= {}", number(desired.value, desired.human.as_deref())),
         Rule::Absent => "absent".to_owned(),
     }
-}
-
-fn change_of(before: Option<i64>, after: Option<i64>, human: Option<&str>) -> String {
-    let after_text = number(after, human);
-    if before == after { after_text } else { format!("{} -> {after_text}", number(before, None)) }
 }
 
 /// The verdict's name, as in JSON.
@@ -189,16 +257,34 @@ pub(crate) fn verdict(verdict: Verdict) -> &'static str {
     }
 }
 
+/// The style of a verdict.
+fn style_of(verdict: Verdict) -> Style {
+    match verdict {
+        Verdict::InSync => GOOD,
+        Verdict::NotInFiles => PLAIN,
+        Verdict::Unknown | Verdict::NotHere => DOUBT,
+        Verdict::LiveDrift
+        | Verdict::BootDrift
+        | Verdict::LostAtBoot
+        | Verdict::Shadowed
+        | Verdict::NotOnThisKernel => BAD,
+    }
+}
+
 /// The text of an inventory.
 #[must_use]
 pub fn inventory(inventory: &Inventory) -> String {
     let rows = inventory.settings.iter().map(|setting| {
         let winner = setting.winner.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
         let live = number(setting.live, setting.live_human.as_deref());
-        let verdict = verdict(setting.verdict).to_owned();
-        vec![short(setting.name.as_str()).to_owned(), live, number(setting.boot, None), winner, verdict]
+        let verdict = Cell::new(style_of(setting.verdict), verdict(setting.verdict));
+        let name = short(setting.name.as_str()).to_owned();
+        vec![name.into(), live.into(), number(setting.boot, None).into(), winner.into(), verdict]
     });
-    let mut text = columns(&["SETTING", "LIVE", "BOOT", "FROM", "VERDICT"], rows);
+    let mut text = match inventory.settings.as_slice() {
+        [] => "no setting to show\n".to_owned(),
+        _ => columns(&["SETTING", "LIVE", "BOOT", "FROM", "VERDICT"], rows),
+    };
     let mut said = BTreeSet::new();
     for setting in &inventory.settings {
         let Some(advice) = setting.advice.as_ref().map(ToString::to_string) else { continue };
@@ -230,21 +316,22 @@ pub fn story(story: &Story) -> String {
         text += "  no file assigns it\n";
     }
     for telling in &story.assignments {
-        let role = match telling.role {
-            Role::Wins => "wins",
-            Role::Shadowed => "shadowed",
-            Role::Lost => "lost",
+        let (style, role) = match telling.role {
+            Role::Wins => (GOOD, "wins"),
+            Role::Shadowed => (PLAIN, "shadowed"),
+            Role::Lost => (BAD, "lost"),
         };
-        text += &format!("  {role:<8}  {}  {}\n", printable(&telling.place.to_string()), printable(&telling.text));
+        let role = painted(style, format!("{role:<8}"));
+        text += &format!("  {role}  {}  {}\n", printable(&telling.place.to_string()), printable(&telling.text));
     }
     for line in &story.not_read {
         let place = line.place.to_string();
         text += &format!("not read: {}, because {}\n", printable(&place), printable(&line.because));
     }
     for writer in &story.later_writers {
-        text += &format!("warning: {}\n", printable(&writer.message));
+        text += &format!("{} {}\n", painted(DOUBT, "warning:"), printable(&writer.message));
     }
-    text += &format!("verdict: {}", verdict(*found));
+    text += &format!("verdict: {}", painted(style_of(*found).bold(), verdict(*found)));
     if let Some(advice) = advice {
         text += &format!(" ({})", printable(&advice.to_string()));
     }

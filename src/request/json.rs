@@ -33,8 +33,30 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Value, Failure> {
             Err(Failure::new(Kind::BadRequest, message).at(pointer).hint("keep one of the two"))
         }
         (Ok(value), None) => Ok(value),
-        (Err(error), None) => Err(refuse(format!("the request is not JSON: {error}"))),
+        (Err(error), None) => {
+            let failure = refuse(format!("the request is not JSON: {error}"));
+            Err(match other_language(bytes) {
+                Some(language) => failure.hint(format!(
+                    r#"this looks like {language}; a request is JSON: {{"settings": {{"nf_conntrack_max": 98000}}}}"#
+                )),
+                None => failure,
+            })
+        }
     }
+}
+
+/// The language of a text that is not JSON, if its first line tells.
+fn other_language(bytes: &[u8]) -> Option<&'static str> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'))?;
+    let is_name = |name: &str| {
+        let name = name.trim_matches(['"', '\'', ' ', '\t', '-']);
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "_.$/".contains(c))
+    };
+    if line == "---" || line.starts_with("%YAML") || line.split_once(':').is_some_and(|(name, _)| is_name(name)) {
+        return Some("YAML");
+    }
+    line.split_once('=').is_some_and(|(name, _)| is_name(name)).then_some("lines of a sysctl file")
 }
 
 /// Reads a [`Value`] and remembers the first object key that is given twice. (`serde_json` keeps the last, silently.)

@@ -1,19 +1,33 @@
 //! Renders a summary as text for people.
 
+use anstyle::Style;
+
 use super::{Host, Summary};
+use crate::report::Agreement;
+use crate::text::style::{BAD, Cell, DOUBT, GOOD, PLAIN, painted};
 use crate::text::{columns, printable};
 
 /// The text, without the last line end: a line for each host, then the findings of each host.
 #[must_use]
 pub fn summary(summary: &Summary) -> String {
-    let rows = summary.hosts.iter().map(|host| vec![host.name.clone(), host.outcome.name().to_owned(), report(host)]);
+    let outcome = |host: &Host| Cell::new(style_of(host.outcome), host.outcome.name());
+    let rows = summary.hosts.iter().map(|host| vec![host.name.clone().into(), outcome(host), report(host).into()]);
     let mut text = columns(&["HOST", "OUTCOME", "REPORT"], rows);
     for host in &summary.hosts {
         for line in lines(host) {
             text += &format!("{}: {line}\n", printable(&host.name));
         }
     }
-    text + &summary.headline()
+    let worst = summary.hosts.first().map_or(PLAIN, |host| style_of(host.outcome));
+    text + &painted(worst.bold(), summary.headline())
+}
+
+fn style_of(outcome: Agreement) -> Style {
+    match outcome {
+        Agreement::InSync => GOOD,
+        Agreement::Drift => BAD,
+        Agreement::Unknown => DOUBT,
+    }
 }
 
 /// The time of a host's report, and whether it is stale.

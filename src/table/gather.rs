@@ -98,7 +98,11 @@ pub fn status(options: &StatusOptions) -> Status {
 pub fn diagnose(options: &DiagnoseOptions) -> io::Result<Diagnosis> {
     if let Some(pid) = options.pid {
         netns::enter(pid).map_err(|error| {
-            let reason = format!("the network namespace of process {pid} cannot be entered: {error}");
+            let need = match error.kind() {
+                io::ErrorKind::PermissionDenied => "; that takes CAP_SYS_ADMIN and CAP_SYS_PTRACE: run as root",
+                _ => "",
+            };
+            let reason = format!("the network namespace of process {pid} cannot be entered: {error}{need}");
             io::Error::new(error.kind(), reason)
         })?;
     }

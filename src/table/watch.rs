@@ -106,7 +106,8 @@ struct Watcher {
 impl Watcher {
     fn new(options: &WatchOptions) -> io::Result<Watcher> {
         let WatchOptions { interval, count, new } = *options;
-        let events = if new { Some(Ctnetlink::find().and_then(NewEntryEvents::listen)?) } else { None };
+        let listen = || Ctnetlink::find().and_then(NewEntryEvents::listen).map_err(|error| without_events(&error));
+        let events = if new { Some(listen()?) } else { None };
         let before = proc::read();
         let due = Instant::now() + interval;
         Ok(Watcher { interval, due, looks: 0, count, before, events, new: NewEntries::default() })
@@ -156,6 +157,15 @@ impl Watcher {
         self.looks += 1;
         Ok(look)
     }
+}
+
+/// The error of a kernel that does not send its events, and the one thing to do.
+fn without_events(error: &io::Error) -> io::Error {
+    let need = match error.kind() {
+        io::ErrorKind::PermissionDenied => "; that takes CAP_NET_ADMIN: run as root, or without --new",
+        _ => "; run without --new",
+    };
+    io::Error::new(error.kind(), format!("the kernel does not send the events of new entries: {error}{need}"))
 }
 
 /// The profile of a sample of the table, if it can be read.

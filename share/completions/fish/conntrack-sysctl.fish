@@ -38,29 +38,33 @@ complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "c
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "watch" -d 'Watch the table: a live view on a terminal, otherwise one JSON line for each reading'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "explain" -d 'Show every line that assigns one setting, in boot order, and the line that wins'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand apply" -l output -d 'The format of the output; the default is text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand apply" -s o -l output -d 'The format of the output; the default is text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
 json\t'JSON, one object'
 text\t'Text for people'
+diff\t'The same with the changed lines of each file'
 junit\t'JUnit XML: each setting is a test'
 sarif\t'SARIF 2.1.0, for code scanners'
 github\t'Annotations of GitHub Actions'
 prometheus\t'Metrics for the textfile collector of node_exporter'
 salt\t'The result of a Salt state, without its name'"
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand apply" -l root -d 'The directory of an image or a chroot; only its files are used, not the live kernel' -r -F
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand apply" -l quiet -d 'For apply and check: print no report; the exit code has the result, and a failure is one line on standard error'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand apply" -l diff -d 'Show the changed lines of each file too; short for --output diff'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand apply" -s q -l quiet -d 'For apply and check: print no report; the exit code has the result, and a failure is one line on standard error'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand apply" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand check" -l output -d 'The format of the output; the default is text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand check" -s o -l output -d 'The format of the output; the default is text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
 json\t'JSON, one object'
 text\t'Text for people'
+diff\t'The same with the changed lines of each file'
 junit\t'JUnit XML: each setting is a test'
 sarif\t'SARIF 2.1.0, for code scanners'
 github\t'Annotations of GitHub Actions'
 prometheus\t'Metrics for the textfile collector of node_exporter'
 salt\t'The result of a Salt state, without its name'"
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand check" -l root -d 'The directory of an image or a chroot; only its files are used, not the live kernel' -r -F
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand check" -l quiet -d 'For apply and check: print no report; the exit code has the result, and a failure is one line on standard error'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand check" -l diff -d 'Show the changed lines of each file too; short for --output diff'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand check" -s q -l quiet -d 'For apply and check: print no report; the exit code has the result, and a failure is one line on standard error'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand show" -l output -d 'The format of the output; the default is text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand show" -s o -l output -d 'The format of the output; the default is text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
 json\t'JSON, one object'
 text\t'Text for people'"
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand show" -l loader -d 'The program that reads the files at boot; auto finds it by the files' -r -f -a "auto\t''
@@ -73,20 +77,21 @@ finit\t''
 void\t''
 chimera\t''"
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand show" -l root -d 'The directory of an image or a chroot; only its files are used, not the live kernel' -r -F
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand show" -l drift -d 'Only the settings with different values now and after the next boot, and those whose boot cannot be known'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand show" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand verify" -l output -d 'The format of the output; the default is text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand verify" -s o -l output -d 'The format of the output; the default is text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
 json\t'JSON, one object'
 text\t'Text for people'
 prometheus\t'Metrics for the textfile collector of node_exporter'"
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand verify" -l bundle -d 'If a setting is not as predicted, write a report of all that may tell why to this file' -r -F
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand summarize" -l output -d 'The format of the output; the default is text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand summarize" -s o -l output -d 'The format of the output; the default is text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
 json\t'JSON, one object'
 text\t'Text for people'
 markdown\t'Markdown'
 html\t'One HTML page that loads nothing else'"
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand summarize" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand schema" -l output -d 'The format of the output; the default is text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand schema" -s o -l output -d 'The format of the output; the default is text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
 json\t'JSON, one object'
 text\t'Text for people'"
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -94,7 +99,7 @@ complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand status
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand status" -l warn -d 'Warn from this fill in percent; the exit code is then that of a monitoring plugin (0 ok, 1 warning, 2 critical, 3 unknown)' -r
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand status" -l crit -d 'The fill in percent that is critical' -r
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand status" -l log -d 'Search this saved log for messages of a full table, not the kernel\'s own log: dmesg, syslog, journalctl' -r -F
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand status" -l output -d 'The format of the output; the default is text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand status" -s o -l output -d 'The format of the output; the default is text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
 json\t'JSON, one object'
 text\t'Text for people'
 prometheus\t'Prometheus\' text format'"
@@ -108,7 +113,7 @@ complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagno
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagnose" -l sysctl -d 'With --from or --bundle: the sysctls of that machine, as `sysctl -a` printed them' -r -F
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagnose" -l stat -d 'With --from or --bundle: the counters of that machine, as `conntrack -S` printed them, or /proc/net/stat/nf_conntrack' -r -F
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagnose" -l log -d 'Search this saved log for messages of a full table, not the kernel\'s own log: dmesg, syslog, journalctl' -r -F
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagnose" -l output -d 'The format of the output; the default is text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagnose" -s o -l output -d 'The format of the output; the default is text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
 json\t'JSON, one object'
 text\t'Text for people'
 request\t'A request that `apply` takes'"
@@ -117,12 +122,12 @@ complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagno
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand collect" -s h -l help -d 'Print help'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand watch" -l interval -d 'The time between two readings' -r
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand watch" -l count -d 'Stop after N readings' -r
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand watch" -l output -d 'The format of the output; the default is text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand watch" -s o -l output -d 'The format of the output; the default is text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
 json\t'JSON, one object on each line'
 text\t'Text for people'"
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand watch" -l new -d 'Count new entries from the kernel\'s events; the kernel then sends a message for each new entry'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand watch" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand explain" -l output -d 'The format of the output; the default is text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand explain" -s o -l output -d 'The format of the output; the default is text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
 json\t'JSON, one object'
 text\t'Text for people'"
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand explain" -l loader -d 'The program that reads the files at boot; auto finds it by the files' -r -f -a "auto\t''

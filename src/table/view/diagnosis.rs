@@ -1,6 +1,8 @@
 //! Renders a diagnosis as text for people.
 
-use crate::table::analysis::diagnosis::Diagnosis;
+use anstyle::Style;
+
+use crate::table::analysis::diagnosis::{Diagnosis, Health};
 use crate::table::analysis::losses::Loss;
 use crate::table::analysis::profile::{Profile, Ranking, TimeoutUse, WouldExpire};
 use crate::table::analysis::status::Interval;
@@ -8,6 +10,7 @@ use crate::table::model::log::Log;
 use crate::table::view::offline;
 use crate::table::view::status::unread_lines;
 use crate::table::view::{notrack, words};
+use crate::text::style::{BAD, DOUBT, GOOD, HEAD, PLAIN, painted};
 use crate::text::{duration_text, grouped, printable, short};
 
 /// Timeouts that apply to less than this share of the entries are left out of the text (the JSON has all).
@@ -19,8 +22,8 @@ const TINY_PERCENT: f64 = 0.1;
 /// The text of a diagnosis, without a line end at its end.
 #[must_use]
 pub fn text(diagnosis: &Diagnosis) -> String {
-    let (verdict, summary) = (words::verdict(diagnosis.verdict), words::summary(diagnosis));
-    let mut lines = vec![format!("{verdict}: {}", printable(&summary)), String::new()];
+    let verdict = painted(style_of(diagnosis.verdict).bold(), words::verdict(diagnosis.verdict));
+    let mut lines = vec![format!("{verdict}: {}", printable(&words::summary(diagnosis))), String::new()];
     if let Some(profile) = &diagnosis.profile {
         lines.extend(profile_lines(profile, &words::source(&diagnosis.source)));
     }
@@ -42,6 +45,15 @@ pub fn text(diagnosis: &Diagnosis) -> String {
     lines.join("\n").trim_end().to_owned()
 }
 
+fn style_of(verdict: Health) -> Style {
+    match verdict {
+        Health::Full | Health::FullInNamespace | Health::DroppingElsewhere => BAD,
+        Health::Near | Health::NearInNamespace | Health::WasFull | Health::Unknown => DOUBT,
+        Health::Healthy => GOOD,
+        Health::NotLoaded => PLAIN,
+    }
+}
+
 fn rate_line(interval: &Interval) -> String {
     let Interval { growth, seconds, .. } = interval;
     format!("rate:          {growth:+} entries in {seconds} s ({:+.1} a second)", interval.growth_per_second())
@@ -50,7 +62,8 @@ fn rate_line(interval: &Interval) -> String {
 fn loss_line(loss: &Loss) -> String {
     let mark = if loss.significant { "" } else { " (harmless)" };
     let (counter, next_step) = (printable(&loss.counter), words::next_step(loss));
-    format!("lost:          {counter} +{}{mark}: {}", grouped(loss.count), printable(&next_step))
+    let lost = painted(if loss.significant { BAD } else { PLAIN }, "lost:");
+    format!("{lost}          {counter} +{}{mark}: {}", grouped(loss.count), printable(&next_step))
 }
 
 fn log_lines(log: &Log) -> Vec<String> {
@@ -64,7 +77,7 @@ fn log_lines(log: &Log) -> Vec<String> {
 
 fn proposal_lines(diagnosis: &Diagnosis) -> Vec<String> {
     let proposal = &diagnosis.proposal;
-    let mut lines = vec!["proposal:".to_owned()];
+    let mut lines = vec![painted(HEAD, "proposal:")];
     lines.extend(proposal.arithmetic.iter().map(|calculation| format!("  {}", words::calculation(calculation))));
     match proposal.request() {
         Some(_) if !diagnosis.limit_is_ours => lines.extend(parted_lines(diagnosis)),

@@ -1,11 +1,14 @@
 //! Renders a status as text for people and monitoring plugins.
 
+use anstyle::Style;
+
 use crate::table::analysis::namespaces::were_never_full;
 use crate::table::analysis::status::{Alert, Counted, Interval, Memory, Status, Thresholds};
 use crate::table::model::counters::Counts;
 use crate::table::model::log::{Log, LogMessage};
 use crate::table::model::reading::Unread;
 use crate::table::view::{places, words};
+use crate::text::style::{BAD, DOUBT, GOOD, PLAIN, painted};
 use crate::text::{grouped, printable, size};
 
 /// The counters that mean trouble, the most interesting first, and the meaning of each.
@@ -26,7 +29,7 @@ pub fn text(status: &Status) -> String {
     if let Some(alert) = status.alert {
         lines.push(plugin_line(status, alert));
     }
-    lines.push(format!("entries:    {}", words::occupancy(status)));
+    lines.push(format!("entries:    {}", painted(style_of(status.fill_percent), words::occupancy(status))));
     if let (Some(buckets), Some(load)) = (status.buckets, status.entries_per_bucket) {
         lines.push(format!("buckets:    {} ({load} entries a bucket)", grouped(buckets)));
     }
@@ -53,6 +56,16 @@ pub fn text(status: &Status) -> String {
     lines.extend(places::lines(&status.namespaces, status.limit));
     lines.extend(unread_lines(&status.unread));
     lines.join("\n")
+}
+
+/// The style of a fill: the thresholds are those of most plugins.
+fn style_of(fill: Option<f64>) -> Style {
+    match fill {
+        Some(fill) if fill >= 90.0 => BAD,
+        Some(fill) if fill >= 75.0 => DOUBT,
+        Some(_) => GOOD,
+        None => PLAIN,
+    }
 }
 
 /// The line of a monitoring plugin, with performance data.
@@ -93,10 +106,11 @@ fn counted_lines(counted: &Counted) -> Vec<String> {
             let cpus = counted.cpus.iter().enumerate().filter(|(_, cpu)| value(cpu, name) > 0);
             let cpus: Vec<String> =
                 cpus.map(|(index, cpu)| format!("cpu{index} {}", grouped(value(cpu, name)))).collect();
-            match total {
-                0 => format!("  {name:<15} 0"),
-                _ => format!("  {name:<15} {}  ({}) {meaning}", grouped(total), cpus.join(", ")),
+            if total == 0 {
+                return format!("  {name:<15} 0");
             }
+            let total = painted(if *name == "drop" { BAD } else { DOUBT }, grouped(total));
+            format!("  {name:<15} {total}  ({}) {meaning}", cpus.join(", "))
         })
         .collect()
 }

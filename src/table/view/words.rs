@@ -106,9 +106,16 @@ pub fn unread_reason(unread: &Unread) -> Cow<'static, str> {
         }
         Unread::LossCounters(path, error) => format!("`{path}`: {error}").into(),
         Unread::Namespaces { processes, .. } => {
-            format!("{processes} processes hide their namespace from this one").into()
+            format!("{processes} processes hide their namespace from this one; that takes CAP_SYS_PTRACE: run as root")
+                .into()
         }
-        Unread::Log(name, error) => format!("`{name}`: {error}").into(),
+        Unread::Log(name, error) => {
+            let need = match error.kind() {
+                io::ErrorKind::PermissionDenied if name == "/dev/kmsg" => "; that takes CAP_SYSLOG: run as root",
+                _ => "",
+            };
+            format!("`{name}`: {error}{need}").into()
+        }
         Unread::Table(error) => {
             let need = match error.kind() {
                 io::ErrorKind::PermissionDenied => "; that takes CAP_NET_ADMIN: run as root",
