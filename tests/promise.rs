@@ -151,6 +151,17 @@ privileged!(an_apply_keeps_its_promise_and_verify_compares_it, || {
     let bundle: Value = serde_json::from_str(&world.sh("cat /mnt/bundle.json")).expect("it is JSON");
     assert_eq!(bundle["verification"]["outcome"], "broken");
     assert_eq!(world.sh("stat -c %a /mnt/bundle.json"), "600\n");
+    // The journal names the writer, although `verify` may not write anywhere but beside the bundle.
+    let line = r#"{"MESSAGE": "net.netfilter.nf_conntrack_tcp_timeout_close_wait = 77", "_UID": "0", "_SYSTEMD_UNIT": "late"}"#;
+    let journal = format!("#!/bin/sh\necho noise >&2\nyes '{line}'\n");
+    std::fs::write(world.path("/usr/bin/journalctl"), journal).expect("a file can be written");
+    world.sh("chmod 755 /usr/bin/journalctl");
+    for further in ["", " --bundle /mnt/bundle.json"] {
+        let broken = verify(&format!("--output text{further}"));
+        assert!(broken.stdout.contains("seen 77: `late` says in the journal: `net."), "{}", broken.stdout);
+        assert_eq!(broken.stderr, "");
+    }
+    assert!(world.sh("cat /mnt/bundle.json").contains("\"by\": \"late\""));
     // The file is named from here, and never one of another kind.
     world.sh("cd /mnt && mkfifo fifo && ln -s bundle.json link && mkdir new");
     let from_mnt = |file: &str| world.try_sh(&format!("cd /mnt && $BIN verify --output text --bundle {file}"), "");

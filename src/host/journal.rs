@@ -1,5 +1,6 @@
 //! Reads the messages of this boot from systemd's journal.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -18,7 +19,9 @@ pub fn messages() -> Vec<Message> {
     let started = program.and_then(|program| {
         let mut command = Command::new(program);
         command.args(["--boot", "--quiet", "--no-pager", "--output=json", &fields]);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok()
+        // Opened for reading: this process may have given up the right to open it for writing, as `Stdio::null` would.
+        let nothing = File::open("/dev/null").ok()?;
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(nothing).spawn().ok()
     });
     let Some(mut journal) = started else { return Vec::new() };
     let mut messages = Vec::new();
