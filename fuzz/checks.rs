@@ -126,3 +126,55 @@ pub(crate) fn table(bytes: &[u8]) {
         let _ = counters::softnet(text);
     }
 }
+
+/// The files of other programs that may decide a boot.
+const PATHS: [&str; 24] = [
+    "/etc/sysctl.d/95-later.conf",
+    "/usr/lib/sysctl.d/95-later.conf",
+    "/etc/sysctl.conf",
+    "/etc/modules-load.d/a.conf",
+    "/etc/modprobe.d/a.conf",
+    "/etc/udev/rules.d/a.rules",
+    "/usr/lib/udev/rules.d/a.rules",
+    "/etc/systemd/system/systemd-sysctl.service.d/a.conf",
+    "/etc/systemd/system/a.service",
+    "/etc/systemd/system/multi-user.target.wants/a.service",
+    "/etc/tmpfiles.d/a.conf",
+    "/etc/ufw/ufw.conf",
+    "/etc/ufw/sysctl.conf",
+    "/etc/default/ufw",
+    "/etc/tuned/active_profile",
+    "/etc/tuned/tuned-main.conf",
+    "/etc/tuned/p/tuned.conf",
+    "/var/lib/kube-proxy/config.conf",
+    "/etc/cloud/cloud.cfg",
+    "/etc/fstab",
+    "/proc/self/mountinfo",
+    "/proc/cmdline",
+    "/etc/rc.local",
+    "/etc/crontab",
+];
+
+/// Any files of other programs lead to a plan that does what it promises, or to a failure. The bytes are sections divided
+/// by 0xFF; the first byte of each picks its path.
+pub(crate) fn boot(bytes: &[u8]) {
+    let mut tree = Tree::default();
+    for program in ["/usr/sbin/ufw", "/usr/lib/ufw/ufw-init", "/usr/sbin/tuned", "/usr/bin/cloud-init"] {
+        tree.insert(program, Entry::Program);
+    }
+    for section in bytes.split(|byte| *byte == 0xff) {
+        let Some((pick, text)) = section.split_first() else { continue };
+        tree.insert(PATHS[usize::from(*pick) % PATHS.len()], Entry::File(text.to_vec()));
+    }
+    let before = machine(tree, bytes.len() & !1);
+    for conflicts in ["fail", "warn", "comment_out"] {
+        let request = format!(
+            r#"{{"settings": {{"nf_conntrack_acct": 1, "nf_conntrack_max": 98000}}, "conflicts": "{conflicts}"}}"#
+        );
+        let desired = request::from_slice(request.as_bytes()).expect("it is well formed");
+        match plan(&desired, &before) {
+            Ok(steps) => promises(&desired, &before, &steps),
+            Err(failure) => assert!(!failure.message.is_empty()),
+        }
+    }
+}

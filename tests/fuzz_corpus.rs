@@ -1,7 +1,9 @@
-//! Replays the fuzzers' corpus on stable Rust. `cargo fuzz run document` (request, plan, table) finds more.
+//! Replays the fuzzers' corpus on stable Rust. `fuzz/run` finds more.
 
 #[path = "../fuzz/checks.rs"]
 mod checks;
+#[path = "../fuzz/grammars.rs"]
+mod grammars;
 
 use std::fs;
 use std::path::Path;
@@ -34,4 +36,33 @@ fn plans() {
 #[test]
 fn tables() {
     replay("table", checks::table);
+}
+
+#[test]
+fn boots() {
+    replay("boot", checks::boot);
+}
+
+/// The readers of other programs' files, each by the name of its target.
+#[test]
+fn grammars() {
+    type Target = (&'static str, fn(&[u8]));
+    const TARGETS: [Target; 13] = [
+        ("arguments", grammars::arguments),
+        ("dumps", grammars::dumps),
+        ("evidence", grammars::evidence),
+        ("logs", grammars::logs),
+        ("modprobe", grammars::modprobe),
+        ("mounts", grammars::mounts),
+        ("promise", grammars::promise),
+        ("reports", grammars::reports),
+        ("sections", grammars::sections),
+        ("tmpfiles", grammars::tmpfiles_d),
+        ("udev", grammars::udev),
+        ("units", grammars::units),
+        ("variables", grammars::variables),
+    ];
+    for (target, check) in TARGETS {
+        replay(target, check);
+    }
 }
