@@ -120,7 +120,7 @@ fn measure(network: &Network, size: u64) {
         }
     }
     let costs: Vec<Cost> = costs.iter().map(|costs| median(costs)).collect();
-    println!("{size} entries, median of {} rounds", rounds(size));
+    println!("\n{size} entries, median of {} rounds", rounds(size));
     println!("  {:<30} {:>10} {:>10}   wall / cpu", "", "wall", "cpu");
     let rows = [
         ("status, 50 times", 0, 1, "`conntrack -C` and `-S`"),

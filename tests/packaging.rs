@@ -60,12 +60,28 @@ fn a_service_that_checks_sees_what_root_sees() {
     }
 }
 
+/// The address of the project is a word of many files, which packaging/address replaces.
 #[test]
-fn the_collection_names_the_repository_of_the_package() {
-    let repository = |file: &str, before: &str| {
+fn every_file_names_the_same_address() {
+    let named = |file: &str, before: &str| {
         let text = text(&project().join(file));
-        let line = text.lines().find_map(|line| line.strip_prefix(before)).expect("it names one");
-        line.trim_matches('"').to_owned()
+        let line = text.lines().find_map(|line| line.strip_prefix(before));
+        line.unwrap_or_else(|| panic!("{file} has no `{before}`")).trim_matches('"').to_owned()
     };
-    assert_eq!(repository("ansible/galaxy.yml", "repository: "), repository("Cargo.toml", "repository = "));
+    let address = named("Cargo.toml", "repository = ");
+    let others = [
+        ("Cargo.toml", "homepage = "),
+        ("Cargo.toml", "documentation = "),
+        ("ansible/galaxy.yml", "repository: "),
+        ("ansible/galaxy.yml", "documentation: "),
+        ("ansible/galaxy.yml", "homepage: "),
+        ("salt/pyproject.toml", "Repository = "),
+    ];
+    for (file, before) in others {
+        assert_eq!(named(file, before), address, "{file}: {before}");
+    }
+    assert_eq!(named("ansible/galaxy.yml", "issues: "), format!("{address}/issues"));
+    let alerts = text(&project().join("docs/prometheus/alerts.yml"));
+    let pages = alerts.lines().filter_map(|line| line.trim().strip_prefix("runbook_url: "));
+    assert!(pages.inspect(|page| assert!(page.starts_with(&format!("{address}/")), "{page}")).count() > 5);
 }

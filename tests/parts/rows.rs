@@ -59,9 +59,10 @@ pub(crate) const PARTS: &[Part] = &[
     Part {
         name: "lints",
         about: "the form of the code, and clippy",
-        // `--all-targets` leaves out the two that `cargo test` does not run.
+        // `--all-targets` leaves out the two that `cargo test` does not run. The last one is of the collection's binary.
         command: "cargo fmt --check; cargo clippy --all-targets --locked -- --deny warnings; \
-                  cargo clippy --test parts --test reboot --locked -- --deny warnings",
+                  cargo clippy --test parts --test reboot --locked -- --deny warnings; \
+                  cargo clippy --no-default-features --locked -- --deny warnings",
         counted: Counted::Once,
         after: &[],
         uses: &[Shared::DebugBuild],
