@@ -11,7 +11,7 @@ import re
 import sys
 from html import escape
 
-WIDTH, NAMES, VALUES, MARGIN, ROW = 760, 280, 100, 16, 22
+WIDTH, NAMES, VALUES, MARGIN, ROW = 820, 330, 100, 16, 22
 BAR = re.compile(r'^\s*(\S.*?)\s{2,}([\d.,]+) (ms|s|MiB)\b')
 
 Groups = list[tuple[str, list[tuple[str, float, str]]]]
