@@ -15,7 +15,13 @@ ROWS = {
         "modules": "none",
         "status": "CONNTRACK OK - connection tracking is not loaded",
     },
-    "podman-own": {"check": "unknown container_without_init", "limit": "failure read_only", "real": "60"},
+    "podman-own": {
+        "apply": "unknown container_without_init",
+        "before": "240",
+        "check": "unknown container_without_init",
+        "limit": "failure read_only",
+        "real": "60",
+    },
     "podman-plain": {"apply": "failure read_only", "limit": "failure read_only", "real": "60"},
     "podman-sysctl": {"check": "unknown container_without_init", "real": "240"},
     "podman-systemd": {"files": "unknown sysctls_read_only", "limit": "failure read_only", "real": "60"},
@@ -31,7 +37,7 @@ ROWS = {
     },
     "rootless": {"apply": "failure permission"},
     "nspawn": {"check": "unknown module_of_machine", "limit": "failure read_only", "real": "240", "late": "60"},
-    "lxc": {"check": "unknown module_of_machine", "limit": "failure read_only", "real": "240"},
+    "lxc": {"profile": "lxc-lxc_", "check": "unknown module_of_machine", "limit": "failure read_only", "real": "240"},
     "docker": {"check": "unknown container_without_init", "limit": "failure read_only", "real": "60"},
     "docker-host-pid": {"files": "unknown machine_network"},
     "host": {"check": "in_sync"},
@@ -61,7 +67,8 @@ def said(row, question):
         return "no answer"
     if not text.lstrip().startswith("{"):
         errors = read(row, f"{question}.stderr") or ""
-        return text.strip() or f"nothing: {' '.join(errors.split())[:100]}"
+        # The first line of a text is the answer, and the rest says more of it.
+        return text.strip().partition("\n")[0] or f"nothing: {' '.join(errors.split())[:100]}"
     report = json.loads(text)
     if report["failure"]:
         return f"failure {report['failure']['kind']}"
