@@ -704,6 +704,10 @@ fn what_is_no_evidence_is_refused_with_what_was_expected() {
     refused("[1.0] nf_conntrack: table full, dropping packet\n", &from, "--log FILE");
     refused("297 proto=6 src=10.0.0.1 dst=10.0.0.2 sport=0 dport=1\n", &from, "lists expectations");
     refused("State Recv-Q Send-Q Local Address:Port\n", &from, "sockets");
+    refused("262144\n", &from, "a count, as `conntrack -C` prints it");
+    refused("conntrack v1.4.8 (conntrack-tools): Operation failed: sorry\n", &from, "a message of an error");
+    refused("Id   Original src   Original dst\n", &from, "VyOS");
+    refused("recirc_id(0),in_port(2),ct_state(+trk+est) actions:drop\n", &from, "dpctl/dump-conntrack -m");
     refused("", &["--from", "/dev/zero"], "it is a device");
     refused("", &["--from", "/"], "it is a directory");
     let one = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/tables/text-one-line/in");
@@ -766,6 +770,33 @@ fn saved_sysctls_and_counters_in_all_their_forms() {
         assert_eq!((found.sum().get("drop").copied(), found.cpus.len()), (Some(drop), cpus), "{text}");
     }
     assert!(statistics::read(&b"nothing\n"[..]).is_err());
+}
+
+#[test]
+fn files_that_are_no_text_are_named() {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let file = directory.path().join("file");
+    let path = file.to_str().expect("its name is text");
+    let table = self::directory().join("incident/table.txt");
+    let table = table.to_str().expect("its name is text");
+    for (bytes, words) in [
+        (&b"\x1f\x8b\x08\x00rest of it"[..], "zcat FILE"),
+        (b"\xfd7zXZ\x00rest of it", "xzcat"),
+        (b"LPKSHHRHrest of it", "journalctl --file FILE"),
+        (b"\xff\xfeN\x00o\x00v\x00", "iconv -f UTF-16"),
+    ] {
+        std::fs::write(&file, bytes).expect("the file can be written");
+        for options in [&["--from", path][..], &["--from", table, "--log", path], &["--from", table, "--sysctl", path]]
+        {
+            let run = Run::new(&[&["diagnose"], options].concat()).finish();
+            assert!(run.code == 1 && run.stderr.contains(words), "{words}: {}", run.stderr);
+        }
+    }
+    // A mark of UTF-8 at the beginning is none of the text.
+    let log = "\u{feff}Nov 28 23:15:20 gw1 kernel: nf_conntrack: nf_conntrack: table full, dropping packet\n";
+    std::fs::write(&file, log).expect("the file can be written");
+    let run = Run::new(&["diagnose", "--from", table, "--log", path, "--output", "text"]).finish();
+    assert!(run.stdout.contains("1 message of a full table"), "{}", run.stdout);
 }
 
 /// The files of a report of sos 4.10, of its plugins conntrack, kernel, logs and networking.

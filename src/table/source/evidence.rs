@@ -1,5 +1,6 @@
-//! Opens a file that somebody saved, or standard input, and refuses what would never end.
+//! Opens a file that somebody saved, or standard input, and refuses what would never end, or is no text.
 
+mod binary;
 pub mod bundle;
 pub mod statistics;
 pub mod sysctls;
@@ -22,7 +23,7 @@ pub fn open(path: &Path) -> io::Result<Box<dyn Read>> {
         let stdin = io::stdin();
         let copy = File::from(stdin.as_fd().try_clone_to_owned()?);
         refuse_endless(&copy.metadata()?, stdin.is_terminal())?;
-        return Ok(Box::new(copy));
+        return text(copy, Vec::new());
     }
     // NONBLOCK: opening a FIFO that nobody writes to would block.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -31,7 +32,31 @@ pub fn open(path: &Path) -> io::Result<Box<dyn Read>> {
     refuse_endless(&metadata, file.is_terminal())?;
     let first = if metadata.file_type().is_fifo() { first_byte(&file)? } else { Vec::new() };
     rustix::fs::fcntl_setfl(&file, OFlags::RDONLY)?;
-    Ok(Box::new(io::Cursor::new(first).chain(file)))
+    text(file, first)
+}
+
+/// The mark with which some programs begin a text in UTF-8.
+const MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// The text of `file`, of which `first` has been read; an error if it is none.
+fn text(mut file: File, first: Vec<u8>) -> io::Result<Box<dyn Read>> {
+    let mut beginning = first;
+    while beginning.len() < binary::TELLING {
+        let mut more = [0; binary::TELLING];
+        match file.read(&mut more) {
+            Ok(0) => break,
+            Ok(read) => beginning.extend_from_slice(&more[..read]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    if let Some(reason) = binary::reason(&beginning) {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+    }
+    if beginning.starts_with(MARK) {
+        beginning.drain(..MARK.len());
+    }
+    Ok(Box::new(io::Cursor::new(beginning).chain(file)))
 }
 
 fn refuse_endless(metadata: &Metadata, is_terminal: bool) -> io::Result<()> {

@@ -1,5 +1,5 @@
-//! Reads the journal's records: `journalctl -o json`, `json-pretty`, `json-sse`, `json-seq`, `export` and `verbose`; and
-//! the JSON of log collectors and container runtimes.
+//! Reads the journal's records: `journalctl -o json`, `json-pretty`, `json-sse`, `json-seq`, `export` and `verbose`; the
+//! JSON of `dmesg -J`; and that of log collectors and container runtimes.
 
 use std::io;
 
@@ -38,11 +38,18 @@ fn read_json(text: &mut Text<'_>, log: &mut Log) -> io::Result<()> {
     let mut object = Vec::new();
     while let Some(line) = text.next_line()? {
         let line = line.trim_ascii();
+        if line.ends_with(b"{") && line != b"data: {" {
+            // An object within another one, as in `dmesg -J`: the innermost ones have the messages.
+            take_json(&object, log);
+            object.clear();
+            object.push(b'{');
+            continue;
+        }
         let is_alone = object.is_empty() && (line.ends_with(b"}") || !is_json(line));
         if object.len() + line.len() <= LONGEST {
             object.extend_from_slice(line);
         }
-        // In an object over several lines a bracket alone ends it; those within it are followed by more.
+        // In an object over several lines a bracket alone ends it.
         if is_alone || matches!(line, b"}" | b"}," | b"}]") {
             take_json(&object, log);
             object.clear();

@@ -26,9 +26,9 @@ pub(super) struct Prefix {
 type Layer = for<'a> fn(&'a str, &mut Prefix) -> Option<&'a str>;
 
 /// The layers, of which the first that knows the next words takes them.
-const LAYERS: [Layer; 15] = [
-    priority, calendar, stamp, kernel, facility, level, repeated, pod, compose, stream, grep, android, container, cpu,
-    host,
+const LAYERS: [Layer; 16] = [
+    priority, calendar, stamp, kernel, facility, level, repeated, labels, pod, compose, stream, grep, android,
+    container, cpu, host,
 ];
 
 /// The facts in `before`, the words before a message; None: a word of it is not known.
@@ -122,7 +122,7 @@ fn kernel<'a>(text: &'a str, prefix: &mut Prefix) -> Option<&'a str> {
 /// `kern.warn`, or what else a device makes of it.
 fn facility<'a>(text: &'a str, _: &mut Prefix) -> Option<&'a str> {
     let (first, rest) = word(text);
-    let (facility, level) = first.split_once('.')?;
+    let (facility, level) = first.trim_end_matches(':').split_once('.')?;
     let is_facility = matches!(facility, "kern" | "user" | "daemon" | "syslog") || facility.starts_with("local");
     let is_level =
         ["emerg", "alert", "crit", "err", "error", "warn", "warning", "notice", "info", "debug"].contains(&level);
@@ -146,6 +146,12 @@ fn repeated<'a>(text: &'a str, prefix: &mut Prefix) -> Option<&'a str> {
     let (number, rest) = rest.split_once(" times: [")?;
     prefix.times = number.parse().ok()?;
     Some(rest)
+}
+
+/// `{host="gw1", job="kernel"} ` of Loki's logcli, behind its time.
+fn labels<'a>(text: &'a str, prefix: &mut Prefix) -> Option<&'a str> {
+    prefix.time.as_ref()?;
+    text.strip_prefix('{')?.split_once("} ").map(|(_, rest)| rest)
 }
 
 /// `[pod/NAME/CONTAINER] ` of `kubectl logs --prefix`.

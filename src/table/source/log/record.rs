@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::table::model::log::{Log, LogMessage};
-use crate::table::source::log::{line, message};
+use crate::table::source::log::{line, message, time};
 use crate::text::utc;
 
 /// The fields of a record that are read.
@@ -21,7 +21,7 @@ impl Record {
     pub(super) fn take(&mut self, name: &str, text: String) {
         let field = match name {
             "_TRANSPORT" | "SYSLOG_IDENTIFIER" | "programname" | "appname" | "ident" => &mut self.writer,
-            "MESSAGE" | "message" | "msg" | "log" | "line" => &mut self.message,
+            "MESSAGE" | "message" | "msg" | "log" | "line" | "short_message" => &mut self.message,
             "__REALTIME_TIMESTAMP" | "time" | "timestamp" | "@timestamp" | "ts" => &mut self.time,
             "_SOURCE_MONOTONIC_TIMESTAMP" => &mut self.since_boot,
             _ => return,
@@ -36,14 +36,23 @@ impl Record {
 /// Takes the message in a record, and says whether it is of a full table.
 pub(super) fn take(record: Record, log: &mut Log) -> bool {
     let Some(text) = record.message else { return false };
-    let Some(words) = message::find(&text) else { return false };
+    let Some(words) = message::find(&text) else {
+        if text.contains("conntrack") && message::may_have_words(text.as_bytes()) {
+            log.misunderstand(&text);
+        }
+        return false;
+    };
     let is_kernels = record.writer.is_none_or(|writer| writer == "kernel");
     let Some((message, times)) = line::message(&text, &words, None).filter(|_| is_kernels) else {
         log.misunderstand(&text);
         return false;
     };
-    let time = message.time.or_else(|| record.time.map(in_words));
-    let since_boot = message.since_boot.or_else(|| record.since_boot.and_then(|micros| micros.parse().ok()));
+    // dmesg -J gives the seconds since the boot.
+    let boot_time =
+        record.time.as_deref().filter(|time| time.len() < "1000000000.000".len()).and_then(time::microseconds);
+    let since_boot =
+        message.since_boot.or_else(|| record.since_boot.and_then(|micros| micros.parse().ok())).or(boot_time);
+    let time = message.time.or_else(|| record.time.filter(|_| boot_time.is_none()).map(in_words));
     line::push(&words.kind, LogMessage { time, since_boot, ..message }, times, log)
 }
 
@@ -61,17 +70,38 @@ fn in_words(text: String) -> String {
     utc(seconds)
 }
 
-/// The record that a line of JSON holds.
+/// The record with a message in a line of JSON: the first one, if it holds several, one within the other.
 pub(super) fn object(line: &str) -> Option<Record> {
-    let line = &line[line.find('{')?..=line.rfind('}')?];
-    let fields: Map<String, Value> = serde_json::from_str(line).ok()?;
+    let start = line.find('{').filter(|start| line[..*start].find('"').is_none());
+    let line = match start {
+        Some(start) => line[start..=line.rfind('}')?].to_owned(),
+        // The end of an object whose beginning another one within it has ended.
+        None => format!("{{{}", line[line.find('"')?..=line.rfind('}')?].trim_end()),
+    };
+    with_message(serde_json::from_str(&line).ok()?)
+}
+
+/// The first record with a message in `value`, with what the records around it say of the time.
+fn with_message(value: Value) -> Option<Record> {
+    let fields: Map<String, Value> = match value {
+        Value::Object(fields) => fields,
+        Value::Array(values) => return values.into_iter().find_map(with_message),
+        _ => return None,
+    };
     let mut record = Record::default();
+    let mut within = Vec::new();
     for (name, value) in fields {
         match value {
             Value::String(text) => record.take(&name, text),
             Value::Number(number) => record.take(&name, number.to_string()),
-            _ => {}
+            other => within.push(other),
         }
     }
-    Some(record)
+    let has_words =
+        |record: &Record| record.message.as_ref().is_some_and(|text| message::may_have_words(text.as_bytes()));
+    if has_words(&record) {
+        return Some(record);
+    }
+    let inner = within.into_iter().find_map(with_message)?;
+    Some(Record { time: inner.time.or(record.time), writer: inner.writer.or(record.writer), ..inner })
 }

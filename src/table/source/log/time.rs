@@ -17,9 +17,20 @@ pub(super) fn calendar(text: &str) -> Option<(String, &str)> {
 /// The rest of a text behind the time that it begins with.
 fn words(text: &str) -> Option<&str> {
     let weekday = DAYS.iter().find_map(|day| text.strip_prefix(day)).map(|rest| rest.trim_start_matches([',', ' ']));
-    let text = weekday.unwrap_or(text);
-    let rest = numeric_date(text).or_else(|| month_and_day(text))?;
+    let date = |text| numeric_date(text).or_else(|| month_and_day(text));
+    // dmesg and journalctl name days and months in the language of their user.
+    let rest = date(weekday.unwrap_or(text)).or_else(|| date(name(text)?.strip_prefix(' ')?.trim_start()))?;
     Some(zone(rest))
+}
+
+/// The letters in the longest short name of a day or a month.
+const LETTERS: usize = 6;
+
+/// The rest of a text behind a short name of any language: `Dez`, `nov.`.
+fn name(text: &str) -> Option<&str> {
+    let rest = text.trim_start_matches(char::is_alphabetic);
+    let letters = text[..text.len() - rest.len()].chars().count();
+    (1..=LETTERS).contains(&letters).then(|| rest.strip_prefix('.').unwrap_or(rest))
 }
 
 /// `2026-11-20T22:30:22,123456`, `2026/11/20 22:30:22`, and `11-20 22:30:22.123` of Android.
@@ -34,7 +45,7 @@ fn numeric_date(text: &str) -> Option<&str> {
 
 /// `Nov 20 22:30:22`, `Nov 20 22:30:22 2018`, `Nov 20 2018 22:30:22`, and `Nov20 22:30` of `dmesg -H`.
 fn month_and_day(text: &str) -> Option<&str> {
-    let rest = MONTHS.iter().find_map(|month| text.strip_prefix(month))?.trim_start();
+    let rest = MONTHS.iter().find_map(|month| text.strip_prefix(month)).or_else(|| name(text))?.trim_start();
     let rest = number(rest, 2).or_else(|| number(rest, 1))?;
     let rest = rest.strip_prefix(' ')?.trim_start();
     let rest = number(rest, 4).and_then(|rest| rest.strip_prefix(' ')).unwrap_or(rest);

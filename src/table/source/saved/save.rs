@@ -16,18 +16,28 @@ pub const FORM: SavedForm = SavedForm {
     read,
 };
 
-/// The commands, and what they say of an entry if they are events. A saved table has the first one only.
-const COMMANDS: [(&[u8], Event); 3] = [(b"-A -t ", Event::Kept), (b"-U -t ", Event::Kept), (b"-D -t ", Event::Gone)];
+/// The commands, and what they say of an entry if they are events. A saved table has the first two only. An entry that has
+/// ended, or whose packets a flow table forwards, has no time left, so that `-u` stands first.
+const COMMANDS: [(&[u8], Event); 6] = [
+    (b"-A -t ", Event::Kept),
+    (b"-A -u ", Event::Kept),
+    (b"-U -t ", Event::Kept),
+    (b"-U -u ", Event::Kept),
+    (b"-D -t ", Event::Gone),
+    (b"-D -u ", Event::Gone),
+];
 
 fn read(text: &mut Text<'_>, entries: &mut Entries<'_>) -> io::Result<()> {
     let beginning = text.beginning()?;
-    let are_events = COMMANDS[1..].iter().any(|(command, _)| memmem::find(beginning, command).is_some());
+    let are_events = COMMANDS[2..].iter().any(|(command, _)| memmem::find(beginning, command).is_some());
     let mut number = 0;
     while let Some(line) = text.next_line()? {
         number += 1;
         let command = COMMANDS.iter().find_map(|(command, event)| Some((memmem::find(line, command)?, *event)));
         match command {
             Some((start, event)) if are_events => entries.event(number, event, &draft(&line[start..])),
+            // An end among entries: the events began later than this looks for them.
+            Some((_, Event::Gone)) => entries.take(number, None),
             Some((start, _)) => entries.draft(number, &draft(&line[start..])),
             None if super::is_noise(line) => {}
             None => entries.take(number, None),

@@ -27,6 +27,10 @@ pub const EVENTS: SavedForm = SavedForm {
 const EVENT_WORDS: [(&[u8], Event); 3] =
     [(b"[NEW] ", Event::Kept), (b"[UPDATE] ", Event::Kept), (b"[DESTROY] ", Event::Gone)];
 
+/// The length up to which a line has one entry at most. In a longer one the ends of the lines may be lost, as in an array of
+/// JSON: all but its first entry would be left out without a word.
+const ONE_ENTRY: usize = 220;
+
 /// The longest entry that is put together from several lines.
 const LONGEST: usize = 4096;
 
@@ -77,7 +81,11 @@ impl Open {
         } else if is_start(line) {
             self.close(entries);
             self.start(number, line, None);
-        } else if self.number > 0 && is_continuation(line) && self.text.len() + line.len() < LONGEST {
+        } else if self.number > 0
+            && is_continuation(line)
+            && !holds_several(line)
+            && self.text.len() + line.len() < LONGEST
+        {
             // A terminal wraps within a word, a mail between two.
             if goes_on(line) {
                 self.text.push(b' ');
@@ -112,6 +120,11 @@ impl Open {
         }
         self.number = 0;
     }
+}
+
+/// Whether a line has more than one entry.
+fn holds_several(line: &[u8]) -> bool {
+    line.len() > ONE_ENTRY && memmem::find_iter(line, b"src=").nth(2).is_some()
 }
 
 /// The words that the second and later lines of an entry can begin with.
@@ -192,6 +205,9 @@ impl Flow {
             rest = rest.get(end + 1..).unwrap_or_default();
         }
         flow.draft.marks_behind(rest);
+        if holds_several(line) {
+            return None;
+        }
         flow.draft.knows_answers = tuples > 1 || !flow.draft.marks.replied;
         Some(flow)
     }

@@ -28,6 +28,10 @@ fn read(text: &mut Text<'_>, entries: &mut Entries<'_>) -> io::Result<()> {
             }
         }
     }
+    if flow.is_open {
+        // The file ends within it.
+        entries.take(number + 1, None);
+    }
     Ok(())
 }
 
