@@ -1,6 +1,7 @@
 //! Describes the settings of a machine without any request: all at a glance, or the whole story of one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use serde::{Serialize, Serializer};
 
@@ -199,8 +200,13 @@ pub fn story_with(system: &'static System, name: &str, snapshot: &Snapshot) -> R
             Role::Shadowed
         }
     };
-    let assignments =
-        outlook.assignments.iter().map(|place| assignment_line(place, &snapshot.tree, role(place))).collect();
+    let mut texts = Texts::of(&snapshot.tree);
+    let mut fleeting = Texts::of(&snapshot.fleeting);
+    let assignments = outlook.assignments.iter().map(|place| {
+        let role = role(place);
+        AssignmentLine { place: place.clone(), text: texts.at(place), role }
+    });
+    let assignments = assignments.collect();
     Ok(Story {
         overview: overview(&name, snapshot, &boot),
         aliases: setting.other_keys,
@@ -212,7 +218,10 @@ pub fn story_with(system: &'static System, name: &str, snapshot: &Snapshot) -> R
         assignments,
         not_read: boot::unread(snapshot, boot.system, &name)
             .into_iter()
-            .map(|unread| unread_line(unread, &name, &boot, snapshot))
+            .map(|unread| {
+                let of_run = unread.cause == UnreadCause::InRun;
+                unread_line(unread, &name, &boot, if of_run { &mut fleeting } else { &mut texts })
+            })
             .collect(),
         later_writers: boot.later_writers(&[&name]).iter().map(|writes| Warning::later_writer(writes)).collect(),
     })
@@ -232,22 +241,32 @@ fn known(name: &str, snapshot: &Snapshot) -> Result<Name, Failure> {
     })
 }
 
-fn assignment_line(place: &Place, tree: &Tree, role: Role) -> AssignmentLine {
-    AssignmentLine { place: place.clone(), text: text_at(place, tree), role }
-}
-
-fn unread_line(unread: Unread, name: &Name, boot: &Boot, snapshot: &Snapshot) -> UnreadLine {
+fn unread_line(unread: Unread, name: &Name, boot: &Boot, texts: &mut Texts) -> UnreadLine {
     let Unread { place, cause } = unread;
     let because = unread_reason(&cause, &place.file, boot.system, name);
-    let tree = if cause == UnreadCause::InRun { &snapshot.fleeting } else { &snapshot.tree };
-    UnreadLine { text: text_at(&place, tree), place, cause, because }
+    UnreadLine { text: texts.at(&place), place, cause, because }
 }
 
-/// The text of the line at `place`.
-fn text_at(place: &Place, tree: &Tree) -> String {
-    let bytes = tree.bytes(&place.file).unwrap_or_default();
-    let line = bytes.split(|byte| *byte == b'\n').nth(place.line.saturating_sub(1)).unwrap_or_default();
-    String::from_utf8_lossy(line).trim().to_owned()
+/// The lines of files. A setting may be named in each of very many lines, so that a file is divided once.
+struct Texts<'a> {
+    tree: &'a Tree,
+    lines: BTreeMap<PathBuf, Vec<&'a [u8]>>,
+}
+
+impl<'a> Texts<'a> {
+    fn of(tree: &'a Tree) -> Texts<'a> {
+        Texts { tree, lines: BTreeMap::new() }
+    }
+
+    /// The text of the line at `place`.
+    fn at(&mut self, place: &Place) -> String {
+        if !self.lines.contains_key(&place.file) {
+            let bytes = self.tree.bytes(&place.file).unwrap_or_default();
+            self.lines.insert(place.file.clone(), bytes.split(|byte| *byte == b'\n').collect());
+        }
+        let line = self.lines[&place.file].get(place.line.saturating_sub(1)).copied().unwrap_or_default();
+        String::from_utf8_lossy(line).trim().to_owned()
+    }
 }
 
 fn overview(name: &Name, snapshot: &Snapshot, boot: &Boot) -> Overview {

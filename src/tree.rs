@@ -251,13 +251,35 @@ impl Tree {
 
     /// The same, each with its name before it.
     fn named_in<'a>(&'a self, directory: &'a Path) -> impl Iterator<Item = (&'a OsStr, &'a Path, &'a Entry)> {
+        self.named_from(directory, b"")
+    }
+
+    /// The names in a directory that begin with these bytes, and their paths.
+    pub fn beginning_with<'a>(
+        &'a self,
+        directory: &'a Path,
+        beginning: &'a [u8],
+    ) -> impl Iterator<Item = (&'a OsStr, &'a Path)> {
+        let names = self.named_from(directory, beginning).map(|(name, path, _)| (name, path));
+        names.take_while(move |(name, _)| name.as_bytes().starts_with(beginning))
+    }
+
+    /// The names in a directory from `first` on.
+    fn named_from<'a>(
+        &'a self,
+        directory: &'a Path,
+        first: &[u8],
+    ) -> impl Iterator<Item = (&'a OsStr, &'a Path, &'a Entry)> + use<'a> {
         // All paths that begin with the directory and a slash are adjacent.
         let mut start = spelled(directory).into_owned();
         if start != "/" {
             start.push("/");
         }
-        let after = (Bound::Excluded(start.as_os_str()), Bound::Unbounded);
-        let below = self.entries.range::<OsStr, _>(after);
+        let mut from = start.clone();
+        from.push(OsStr::from_bytes(first));
+        // The directory itself is not in it.
+        let from = if first.is_empty() { Bound::Excluded(from) } else { Bound::Included(from) };
+        let below = self.entries.range::<OsStr, _>((from.as_ref().map(OsString::as_os_str), Bound::Unbounded));
         let within =
             below.map_while(move |(path, entry)| Some((path, path.as_bytes().strip_prefix(start.as_bytes())?, entry)));
         let direct = within.filter(|(_, rest, _)| memchr(b'/', rest).is_none());

@@ -183,3 +183,35 @@ fn memory_has_a_bound_whatever_lies_in_the_directories() {
         }
     }
 }
+
+/// The time of a run grows with the number of lines and names, not with its square: the square would take minutes here.
+#[test]
+fn time_grows_with_the_number_of_lines_and_names() {
+    const LINES: usize = 30_000;
+    let image = Image::new();
+    image.file("etc/sysctl.d/95-a.conf", &"net.netfilter.nf_conntrack_max=1\n".repeat(LINES));
+    let output = Command::new("prlimit")
+        .args([
+            "--cpu=30",
+            "--core=0",
+            env!("CARGO_BIN_EXE_conntrack-sysctl"),
+            "explain",
+            "nf_conntrack_max",
+            "--output",
+        ])
+        .args(["json", "--root"])
+        .arg(image.0.path())
+        .output()
+        .expect("prlimit starts");
+    assert!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
+    let story: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it prints JSON");
+    assert_eq!(story["assignments"].as_array().map(Vec::len), Some(LINES));
+
+    let image = Image::new();
+    fs::remove_file(image.0.path().join("usr/lib/systemd/systemd-sysctl")).expect("it can be removed");
+    image.file("etc/rcS.d/S09procps", "");
+    for number in 0..2_000 {
+        image.file(&format!("etc/sysctl.d/{number:05}-[ab].conf"), "net.netfilter.nf_conntrack_acct=1\n");
+    }
+    assert_eq!(image.check("names with brackets").failure, None);
+}

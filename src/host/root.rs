@@ -4,6 +4,7 @@
 //! followed inside the root, and only where nobody but its owner could have put it.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -31,6 +32,9 @@ const LARGEST_INDEX: u64 = 16 << 20;
 /// needs some fifteen times as much memory as this, whatever is in them.
 pub(super) const LARGEST_TOGETHER: u64 = 4 << 20;
 
+/// The weight from which on a file is remembered, so that it counts once.
+const HEAVY: u64 = 4 << 10;
+
 /// The weight of a line beside its bytes: a program keeps something of each.
 pub(super) const WEIGHT_OF_LINE: u64 = 64;
 
@@ -48,6 +52,8 @@ pub struct Root {
     last_index: RefCell<(PathBuf, Option<Vec<u8>>)>,
     /// The weight of the files that an observation has read, and the first file that was too much.
     read: Cell<u64>,
+    /// The heavy ones among them: two listings of a directory may have the same file.
+    heavy: RefCell<BTreeSet<PathBuf>>,
     first_beyond: RefCell<Option<PathBuf>>,
 }
 
@@ -83,6 +89,7 @@ impl Root {
             memory: memory.map(RefCell::new),
             last_index: RefCell::default(),
             read: Cell::default(),
+            heavy: RefCell::default(),
             first_beyond: RefCell::default(),
         }
     }
@@ -179,11 +186,18 @@ impl Root {
             return entry;
         };
         let weight = bytes.len() as u64 + WEIGHT_OF_LINE * lines(bytes);
+        let is_heavy = weight > HEAVY;
+        if is_heavy && self.heavy.borrow().contains(path) {
+            return entry;
+        }
         if self.read.get() + weight > LARGEST_TOGETHER {
             self.first_beyond.borrow_mut().get_or_insert_with(|| path.to_owned());
             return Entry::Unreadable(Obstacle::TooLarge);
         }
         self.read.set(self.read.get() + weight);
+        if is_heavy {
+            self.heavy.borrow_mut().insert(path.to_owned());
+        }
         entry
     }
 

@@ -58,13 +58,35 @@ pub(super) fn without_last_quote(text: &[u8]) -> &[u8] {
     &text[..text.len() - backslashes % 2]
 }
 
+/// A pattern for one part of a path, read once to be compared with many names.
+pub(super) struct Pattern {
+    tokens: Vec<Token>,
+}
+
+impl Pattern {
+    pub(super) fn new(pattern: &[u8]) -> Pattern {
+        Pattern { tokens: tokens(pattern) }
+    }
+
+    /// The bytes with which each matching name begins.
+    pub(super) fn beginning(&self) -> Vec<u8> {
+        let byte = |token: &Token| if let Token::Byte(byte) = token { Some(*byte) } else { None };
+        self.tokens.iter().map_while(byte).collect()
+    }
+
+    /// Whether it matches the whole of `name`.
+    pub(super) fn matches(&self, name: &[u8]) -> bool {
+        // A dot at the start is matched by a dot only.
+        if name.first() == Some(&b'.') && !matches!(self.tokens.first(), Some(Token::Byte(b'.'))) {
+            return false;
+        }
+        tokens_match(&self.tokens, name)
+    }
+}
+
 /// Whether `pattern` matches the whole of `name`, which is one part of a path.
 pub(super) fn matches(pattern: &[u8], name: &[u8]) -> bool {
-    // A dot at the start is matched by a dot only.
-    if name.first() == Some(&b'.') && !matches!(pattern, [b'.', ..] | [b'\\', b'.', ..]) {
-        return false;
-    }
-    tokens_match(&tokens(pattern), name)
+    Pattern::new(pattern).matches(name)
 }
 
 /// Whether `pattern` matches the whole of `text` as `fnmatch` does without flags: a star matches a `/` and a dot too.

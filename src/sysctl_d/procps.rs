@@ -127,13 +127,18 @@ fn expanded(tree: &Tree, path: &Path) -> Vec<PathBuf> {
         return vec![path.to_owned()];
     }
     let matching = |pattern: &[u8]| -> Vec<PathBuf> {
-        let names = tree.in_directory(directory).filter_map(|(path, _)| path.file_name().map(|name| (path, name)));
-        let matching = names.filter(|(_, name)| glob::matches(pattern, name.as_encoded_bytes()));
-        matching.map(|(path, _)| path.to_owned()).collect()
+        let pattern = glob::Pattern::new(pattern);
+        let beginning = pattern.beginning();
+        let names = tree.beginning_with(directory, &beginning);
+        names.filter(|(name, _)| pattern.matches(name.as_encoded_bytes())).map(|(_, path)| path.to_owned()).collect()
     };
-    let with_braces: Vec<PathBuf> = glob::braces(name).iter().flat_map(|one| matching(one)).collect();
-    let candidates = [with_braces, matching(name), vec![path.to_owned()]];
-    candidates.into_iter().find(|found| !found.is_empty()).unwrap_or_default()
+    let braces = glob::braces(name);
+    let with_braces: Vec<PathBuf> = braces.iter().flat_map(|one| matching(one)).collect();
+    if !with_braces.is_empty() {
+        return with_braces;
+    }
+    let plain = if matches!(&braces[..], [one] if one == name) { Vec::new() } else { matching(name) };
+    if plain.is_empty() { vec![path.to_owned()] } else { plain }
 }
 
 /// procps strips a leading `-` in two places of its parser; neither skips the blanks behind it.
