@@ -5,7 +5,7 @@
 //! listed in the answer, and the others are given. `docs/table.md` explains each line.
 //!
 //! [`model`] defines what is known, [`source`] reads it, [`analysis`] decides what it means, and [`view`] renders that.
-//! [`gather`] puts them together for `status` and `diagnose`, [`offline`] for saved files, [`collect`] saves them, [`watch`] for `watch`.
+//! [`gather`] puts them together for `status` and `diagnose`, [`offline`] for saved files, [`collect`] saves them, `watch` for `watch`.
 
 pub mod analysis;
 pub mod collect;
@@ -14,4 +14,5 @@ pub mod model;
 pub mod offline;
 pub mod source;
 pub mod view;
+#[cfg(feature = "commands")]
 pub mod watch;

@@ -3,12 +3,15 @@
 
 pub mod diagnosis;
 pub mod json;
+#[cfg(feature = "commands")]
+pub mod live;
+pub mod look;
 pub mod notrack;
 mod offline;
 pub mod places;
 pub mod prometheus;
-pub mod screen;
 pub mod status;
+#[cfg(feature = "commands")]
 pub mod terminal;
 pub mod words;
 
@@ -72,7 +75,7 @@ impl Diagnosis {
 
 impl Printed for Look {
     const OUTPUTS: &'static [Output<Look>] = &[
-        Output { name: JSON, help: "JSON, one object on each line", render: screen::json_line },
-        Output::text(screen::line),
+        Output { name: JSON, help: "JSON, one object on each line", render: look::json_line },
+        Output::text(look::line),
     ];
 }

@@ -1,10 +1,11 @@
 //! Looks at the table again and again: a live view on a terminal, a line for each look otherwise.
 
-use std::collections::VecDeque;
-use std::io::{self, IsTerminal, Stdin};
+use std::io::{self, IsTerminal, Stdin, Stdout};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
+use ratatui::backend::TermionBackend;
+use ratatui::{TerminalOptions, Viewport};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::host::restraint;
@@ -17,7 +18,7 @@ use crate::table::model::reading::Reading;
 use crate::table::source::netlink::{self, NewEntryEvents};
 use crate::table::source::presence::Ctnetlink;
 use crate::table::source::proc;
-use crate::table::view::screen::{self, Canvas};
+use crate::table::view::live::{Effect, Live};
 use crate::table::view::terminal::Terminal;
 
 /// The options of `watch`.
@@ -42,9 +43,6 @@ pub enum Display<'a> {
 /// The entries that a look reads for its sources and ports: accurate to two points, and read in a few milliseconds.
 const SAMPLE: u64 = 8192;
 
-/// The looks that the history line remembers: as many as the widest terminal has columns.
-const HISTORY: usize = 1024;
-
 /// Whether standard output is a terminal that can show the live view.
 #[must_use]
 pub fn has_view() -> bool {
@@ -53,9 +51,11 @@ pub fn has_view() -> bool {
 
 /// Looks at the table again and again, and shows each look on `display`.
 pub fn watch(options: &WatchOptions, display: Display) -> io::Result<()> {
+    // Before the restraint: Landlock may keep a process from its own namespaces.
+    let live = Live::new(host(), network(), options.interval);
     restraint::confine_to_reading();
     match display {
-        Display::View => view(options),
+        Display::View => view(options, live),
         Display::Lines(print) => lines(options, print),
     }
 }
@@ -75,9 +75,9 @@ fn lines(options: &WatchOptions, print: &mut dyn FnMut(&Look) -> io::Result<()>)
 }
 
 /// Shows the looks as a live view on the terminal, which has its own content back afterwards.
-fn view(options: &WatchOptions) -> io::Result<()> {
+fn view(options: &WatchOptions, live: Live) -> io::Result<()> {
     let terminal = Terminal::take()?;
-    let watched = View::new(&terminal).run(options);
+    let watched = View::new(&terminal, live).and_then(|mut view| view.run(options));
     let signal = terminal.ended_by();
     drop(terminal);
     if let Some(signal) = signal {
@@ -85,6 +85,17 @@ fn view(options: &WatchOptions) -> io::Result<()> {
         let _ = signal_hook::low_level::emulate_default_handler(signal);
     }
     watched
+}
+
+fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// The number of the network namespace, as lsns(8) has it.
+fn network() -> Option<String> {
+    let link = std::fs::read_link("/proc/self/ns/net").ok()?;
+    let name = link.to_str()?;
+    Some(name.strip_prefix("net:[")?.strip_suffix(']')?.to_owned())
 }
 
 /// Takes the looks, each at its time.
@@ -137,6 +148,12 @@ impl Watcher {
         Ok(has_key)
     }
 
+    /// Looks in this interval from now on.
+    fn pace(&mut self, interval: Duration) {
+        self.interval = interval;
+        self.due = Instant::now() + interval;
+    }
+
     fn take_events(&mut self) -> io::Result<()> {
         if let Some(events) = &self.events {
             self.new += events.take()?;
@@ -182,26 +199,32 @@ fn sample() -> Option<Profile> {
     is_read.then(|| tally.profile(None))
 }
 
-/// The live view.
+/// The live view, and the terminal that it is drawn on.
 struct View<'a> {
     terminal: &'a Terminal,
-    /// The fills of the last looks.
-    history: VecDeque<f64>,
-    /// The last look.
-    look: Option<Look>,
-    /// The canvas that shows it; None: it has to be drawn.
-    drawn_on: Option<Canvas>,
+    screen: Screen,
+    live: Live,
+    /// Whether the view is as it was drawn last.
+    is_drawn: bool,
 }
 
+/// ratatui's picture of the terminal.
+type Screen = ratatui::Terminal<TermionBackend<Stdout>>;
+
 impl View<'_> {
-    fn new(terminal: &Terminal) -> View<'_> {
-        View { terminal, history: VecDeque::new(), look: None, drawn_on: None }
+    fn new(terminal: &Terminal, live: Live) -> io::Result<View<'_>> {
+        // A terminal that does not tell its size has none for ratatui.
+        let viewport = Viewport::Fixed(terminal.size());
+        let screen = Screen::with_options(TermionBackend::new(io::stdout()), TerminalOptions { viewport })?;
+        Ok(View { terminal, screen, live, is_drawn: false })
     }
 
     fn run(&mut self, options: &WatchOptions) -> io::Result<()> {
         let mut watcher = Watcher::new(options)?;
         while self.wait(&mut watcher)?.is_continue() {
-            self.show(watcher.look()?)?;
+            self.live.take(watcher.look()?);
+            self.is_drawn = false;
+            self.draw()?;
             if watcher.is_over() {
                 break;
             }
@@ -216,11 +239,12 @@ impl View<'_> {
         // interval.
         loop {
             let has_key = watcher.wait(keys.as_ref())?;
-            if (has_key && self.terminal.is_quit()) || self.terminal.ended_by().is_some() {
+            if (has_key && self.press(watcher).is_break()) || self.terminal.ended_by().is_some() {
                 return Ok(ControlFlow::Break(()));
             }
             if self.terminal.stop_if_asked()? {
-                self.drawn_on = None;
+                self.screen.clear()?;
+                self.is_drawn = false;
             }
             self.draw()?;
             if watcher.is_due() {
@@ -229,22 +253,30 @@ impl View<'_> {
         }
     }
 
-    fn show(&mut self, look: Look) -> io::Result<()> {
-        if self.history.len() == HISTORY {
-            self.history.pop_front();
+    /// Gives the pressed keys to the view. Breaks off if one of them ends it, or if the input has ended.
+    fn press(&mut self, watcher: &mut Watcher) -> ControlFlow<()> {
+        let Some(keys) = self.terminal.pressed() else { return ControlFlow::Break(()) };
+        for key in keys {
+            match self.live.press(key) {
+                Effect::Quit => return ControlFlow::Break(()),
+                Effect::Interval(interval) => watcher.pace(interval),
+                Effect::Shown => {}
+            }
+            self.is_drawn = false;
         }
-        self.history.push_back(look.fill_percent.unwrap_or(0.0));
-        self.look = Some(look);
-        self.drawn_on = None;
-        self.draw()
+        ControlFlow::Continue(())
     }
 
-    /// Draws the last look, unless it is drawn on this canvas already.
+    /// Draws the view, unless it is drawn in this size already.
     fn draw(&mut self) -> io::Result<()> {
-        let canvas = self.terminal.canvas();
-        if let Some(look) = self.look.as_ref().filter(|_| self.drawn_on != Some(canvas)) {
-            self.terminal.draw(&screen::frame(look, &self.history, canvas))?;
-            self.drawn_on = Some(canvas);
+        let size = self.terminal.size();
+        if self.screen.get_frame().area() != size {
+            self.screen.resize(size)?;
+            self.is_drawn = false;
+        }
+        if !self.is_drawn {
+            self.screen.draw(|frame| self.live.draw(frame, self.terminal.paint()))?;
+            self.is_drawn = true;
         }
         Ok(())
     }

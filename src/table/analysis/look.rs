@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::table::analysis::profile::{Item, Profile, Ranking};
+use crate::table::analysis::profile::{Class, Item, Profile, Ranking};
 use crate::table::analysis::status::{fill, interval};
 use crate::table::model::counters::NewEntries;
 use crate::table::model::reading::Reading;
@@ -37,8 +37,14 @@ pub struct Look {
     pub invalid: u64,
     /// The seconds until the table is full at this rate; null: it does not grow, or has no limit.
     pub seconds_until_full: Option<u64>,
+    /// The entries that were read for the shares below; fewer than `count`: they are a sample.
+    pub read: u64,
+    /// The protocols and their states.
+    pub states: Vec<Item>,
     /// The addresses that opened most connections.
     pub sources: Vec<Item>,
+    /// The addresses that most connections were opened to.
+    pub destinations: Vec<Item>,
     /// The ports that most connections were opened to.
     pub ports: Vec<Item>,
     /// The number of readings that failed.
@@ -71,8 +77,20 @@ pub fn look(
         insert_failed: interval.count("insert_failed"),
         invalid: interval.count("invalid"),
         seconds_until_full: interval.seconds_until_full(after.count, after.limit),
+        read: profile.map_or(0, |profile| profile.entries),
+        states: profile.map(states).unwrap_or_default(),
         sources: items(|profile| &profile.sources),
+        destinations: items(|profile| &profile.destinations),
         ports: items(|profile| &profile.ports),
         unread: after.unread.len() as u64 + u64::from(after.is_loaded && profile.is_none()),
     }
+}
+
+fn states(profile: &Profile) -> Vec<Item> {
+    let item = |class: &Class| Item {
+        name: class.state.as_ref().map_or(class.protocol.clone(), |state| format!("{} {state}", class.protocol)),
+        entries: class.entries,
+        percent: class.percent,
+    };
+    profile.classes.iter().map(item).collect()
 }

@@ -8,14 +8,15 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use ratatui::layout::Rect;
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH};
+use termion::event::{Event, Key};
+use termion::input::TermRead as _;
+use termion::screen::{ToAlternateScreen, ToMainScreen};
+use termion::{clear, cursor, style};
 
-use crate::table::view::screen::Canvas;
-
-/// The sequences that switch to the alternate screen without a cursor, and back.
-const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l\x1b[2J";
-const LEAVE: &[u8] = b"\x1b[0m\x1b[?25h\x1b[?1049l";
+use crate::table::view::live::Paint;
 
 /// The signals that end the view.
 const ENDS: [i32; 4] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT];
@@ -66,34 +67,39 @@ impl Terminal {
             keys.special_codes[SpecialCodeIndex::VTIME] = 0;
             tcsetattr(io::stdin(), OptionalActions::Flush, &keys)?;
         }
-        write(ENTER)
+        write(&format!("{ToAlternateScreen}{}{}", cursor::Hide, clear::All))
     }
 
-    /// The size and the abilities of the terminal.
+    /// What the terminal can show.
     #[must_use]
-    pub fn canvas(&self) -> Canvas {
+    pub fn paint(&self) -> Paint {
+        Paint { colour: self.colour, unicode: self.unicode }
+    }
+
+    /// The size of the terminal.
+    #[must_use]
+    pub fn size(&self) -> Rect {
         let size = tcgetwinsize(io::stdout().as_fd()).ok().filter(|size| size.ws_col > 0 && size.ws_row > 0);
-        let (width, height) = size.map_or((80, 24), |size| (size.ws_col.into(), size.ws_row.into()));
-        Canvas { width, height, colour: self.colour, unicode: self.unicode }
+        size.map_or(Rect::new(0, 0, 80, 24), |size| Rect::new(0, 0, size.ws_col, size.ws_row))
     }
 
-    /// Draws the lines over what was there.
-    pub fn draw(&self, lines: &[String]) -> io::Result<()> {
-        let mut text = "\u{1b}[H".to_owned();
-        text += &lines.iter().map(|line| format!("{line}\u{1b}[K")).collect::<Vec<_>>().join("\r\n");
-        text += "\u{1b}[J";
-        write(text.as_bytes())
-    }
-
-    /// Reads the keys that were pressed. Returns whether one of them ends the view, or the input has ended.
+    /// The keys that were pressed, as far as they are characters; None: the input has ended.
     #[must_use]
-    pub fn is_quit(&self) -> bool {
-        let mut keys = [0; 64];
-        match rustix::io::read(io::stdin(), &mut keys[..]) {
-            Ok(0) => true,
-            Ok(read) => keys[..read].iter().any(|key| matches!(key, b'q' | b'Q' | 3 | 4)),
-            Err(error) => error != rustix::io::Errno::INTR,
-        }
+    pub fn pressed(&self) -> Option<Vec<char>> {
+        let mut bytes = [0; 64];
+        let read = match rustix::io::read(io::stdin(), &mut bytes[..]) {
+            Ok(0) => return None,
+            Ok(read) => read,
+            Err(error) => return (error == rustix::io::Errno::INTR).then(Vec::new),
+        };
+        let events = bytes[..read].events().filter_map(Result::ok);
+        let key = |event| match event {
+            Event::Key(Key::Char(key)) => Some(key),
+            // Where Ctrl-C and Ctrl-D are no signals, they mean the same.
+            Event::Key(Key::Ctrl('c' | 'd')) => Some('q'),
+            _ => None,
+        };
+        Some(events.filter_map(key).collect())
     }
 
     /// The input that keys come from, if it is a terminal.
@@ -129,7 +135,7 @@ impl Drop for Terminal {
 
 fn restore(before: Option<&Termios>) {
     // Errors are ignored: a terminal that is gone needs no restoring.
-    let _ = write(LEAVE);
+    let _ = write(&format!("{}{}{ToMainScreen}", style::Reset, cursor::Show));
     if let Some(before) = before {
         let _ = tcsetattr(io::stdin(), OptionalActions::Flush, before);
     }
@@ -144,8 +150,8 @@ fn restore_on_panic(before: Option<Termios>) {
     }));
 }
 
-fn write(bytes: &[u8]) -> io::Result<()> {
+fn write(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    stdout.write_all(bytes)?;
+    stdout.write_all(text.as_bytes())?;
     stdout.flush()
 }
