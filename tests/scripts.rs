@@ -83,6 +83,11 @@ fn a_line_that_may_write_another_value_leaves_a_doubt() {
         ("sysctl -p", "max"),
         ("sysctl -q --system", "max"),
         ("sysctl -p $FILE", "anything"),
+        ("sysctl -w $SETTING", "anything"),
+        ("sysctl -qw \"$key=$value\" >/dev/null", "anything"),
+        ("/sbin/sysctl \"net.$1=5\"", "anything"),
+        ("echo \"$2\" > /proc/sys/$1", "anything"),
+        ("printf %s 5 >/proc/sys/net/${KEY}", "anything"),
         ("sh -c 'sysctl -w net.netfilter.nf_conntrack_max=5'", "max"),
         ("net.netfilter.nf_conntrack_max = 5", "max"),
         ("set_value nf_conntrack_max 5", "max"),
@@ -100,6 +105,9 @@ fn a_line_that_may_write_another_value_leaves_a_doubt() {
         ("cat /proc/sys/net/netfilter/nf_conntrack_count /proc/sys/net/netfilter/nf_conntrack_max", ""),
         ("sysctl -w net.ipv4.ip_forward=1", ""),
         ("echo 1 > /proc/sys/net/ipv4/conf/$DEV/rp_filter", ""),
+        ("sysctl -w net.ipv4.conf.$DEV.rp_filter=1 \"vm.$KEY=1\"", ""),
+        ("old=$(sysctl -n $KEY)", ""),
+        ("sysctl -w net.ipv4.ip_forward=$FORWARD", ""),
         ("modprobe nf_conntrack_ftp; modprobe -a nf_conntrack nf_nat", ""),
         ("iptables -A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT", ""),
         ("conntrack -F; wc -l /proc/net/nf_conntrack", ""),
@@ -127,6 +135,13 @@ fn every_place_of_an_administrator_s_commands_is_known() {
         "/etc/NetworkManager/dispatcher.d/50-tune",
         "/etc/NetworkManager/dispatcher.d/pre-up.d/50-tune",
         "/etc/ppp/ip-up.d/tune",
+        "/etc/dhcpcd.exit-hook",
+        "/etc/libvirt/hooks/network",
+        "/etc/libvirt/hooks/qemu.d/tune",
+        "/etc/init.d/after.local",
+        "/usr/share/netfilter-persistent/plugins.d/90-tune",
+        "/etc/shorewall/started",
+        "/etc/csf/csfpost.sh",
         "/etc/ufw/after.init",
         "/var/lib/cloud/scripts/per-boot/tune",
         "/etc/systemd/system-generators/tune",
@@ -163,6 +178,21 @@ fn a_script_that_a_line_runs_is_looked_through() {
     assert_eq!(in_doubt(&with("/etc/crontab", "@reboot root /usr/local/sbin/tune\n")), expected);
     assert_eq!(in_doubt(&with("/etc/network/interfaces", "  up \"/usr/local/sbin/tune\" || true\n")), expected);
     assert_eq!(in_doubt(&with("/etc/crontab", "0 4 * * * root /usr/local/sbin/tune\n")), [""; 0]);
+}
+
+#[test]
+fn scripts_are_looked_through_one_behind_the_other() {
+    let behind = |scripts: usize| {
+        let mut machine = machine().file("/etc/rc.local", "#!/bin/sh\n. /opt/1.sh\n");
+        for n in 1..scripts {
+            machine = machine.file(&format!("/opt/{n}.sh"), &format!("[ -e /x ] || . /opt/{}.sh\n", n + 1));
+        }
+        in_doubt(&machine.file(&format!("/opt/{scripts}.sh"), LINE))
+    };
+    assert_eq!(behind(1), ["/opt/1.sh:1 max"]);
+    assert_eq!(behind(3), ["/opt/3.sh:1 max"]);
+    let circle = machine().file("/etc/rc.local", ". /opt/a\n").file("/opt/a", &format!(". /opt/a\n{LINE}"));
+    assert_eq!(in_doubt(&circle), ["/opt/a:2 max"]);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Finds the lines of scripts and units that a boot runs and that may write sysctls, wherever administrators put them.
 //!
 //! Only the lines with certain words in them are read, and of the units only those of the administrator: a package that
-//! writes such settings has a row in `writers`. A script that such a line runs by its path is looked through as well, but not
-//! a third one behind that.
+//! writes such settings has a row in `writers`. A script that such a line runs or reads by its path is looked through as well,
+//! and those behind it, as far as `DEPTH` goes.
 
 mod cloud;
 mod command;
@@ -19,7 +19,7 @@ use crate::tree::{Entry, Picked, Place, Read, Tree, line_where};
 pub(super) use command::{Effect, effects};
 
 /// The words of which a line that may write has one.
-const WORDS: &[&str] = &["conntrack", "net/netfilter", "net.netfilter", "sysctl"];
+const WORDS: &[&str] = &["conntrack", "net/netfilter", "net.netfilter", "sysctl", "/proc/sys/$", "/proc/sys/net/$"];
 
 /// The same, and the words of lines that run a script of the administrator.
 const WORDS_AND_SCRIPTS: &[&str] = &[
@@ -27,6 +27,8 @@ const WORDS_AND_SCRIPTS: &[&str] = &[
     "net/netfilter",
     "net.netfilter",
     "sysctl",
+    "/proc/sys/$",
+    "/proc/sys/net/$",
     "/usr/local/",
     "/etc/",
     "/opt/",
@@ -40,6 +42,9 @@ const LOCAL: &[&str] = &["/usr/local/", "/etc/", "/opt/", "/root/", "/home/", "/
 
 /// The most scripts that are looked through because a line runs them.
 const MOST_SCRIPTS: usize = 32;
+
+/// How many scripts are looked through one behind the other.
+const DEPTH: usize = 3;
 
 /// The most units of which it is asked whether they are enabled.
 const MOST_UNITS: usize = 64;
@@ -115,6 +120,18 @@ const SOURCES: &[Source] = &[
     of(Kind::Script, "/etc/ppp/ip-up.d"),
     of(Kind::Sourced, "/etc/dhcp/dhclient-enter-hooks.d"),
     of(Kind::Sourced, "/etc/dhcp/dhclient-exit-hooks.d"),
+    of(Kind::Sourced, "/etc/dhcpcd.enter-hook"),
+    of(Kind::Sourced, "/etc/dhcpcd.exit-hook"),
+    of(Kind::Script, "/etc/libvirt/hooks"),
+    of(Kind::Script, "/etc/libvirt/hooks/network.d"),
+    of(Kind::Script, "/etc/libvirt/hooks/qemu.d"),
+    of(Kind::Script, "/etc/init.d/boot.local"),
+    of(Kind::Script, "/etc/init.d/after.local"),
+    of(Kind::Script, "/usr/share/netfilter-persistent/plugins.d"),
+    of(Kind::Sourced, "/etc/shorewall"),
+    of(Kind::Sourced, "/etc/shorewall6"),
+    of(Kind::Script, "/etc/csf/csfpre.sh"),
+    of(Kind::Script, "/etc/csf/csfpost.sh"),
     of(Kind::Script, GENERATORS[0]),
     of(Kind::Script, GENERATORS[1]),
     of(Kind::Service, RUNLEVELS[0]),
@@ -276,13 +293,10 @@ pub(super) fn reads(tree: &Tree) -> Vec<Read> {
         reads.extend(Read::presences(&RUNS_SERVICES));
     }
     let lines: Vec<Line> = direct_lines(tree);
-    reads.extend(named_scripts(&lines).into_iter().map(|path| Read::Mentions {
-        path,
-        suffix: "",
-        files: Picked::All,
-        words: WORDS,
-    }));
-    let effects = lines.iter().chain(&followed(tree, &lines)).flat_map(|line| effects(tree, line)).collect::<Vec<_>>();
+    let (scripts, behind) = followed(tree, &lines);
+    let words = WORDS_AND_SCRIPTS;
+    reads.extend(scripts.into_iter().map(|path| Read::Mentions { path, suffix: "", files: Picked::All, words }));
+    let effects = lines.iter().chain(&behind).flat_map(|line| effects(tree, line)).collect::<Vec<_>>();
     for effect in effects {
         if let Effect::Loads(rerun) = effect {
             reads.extend(rerun.named_files().into_iter().map(Read::File));
@@ -318,8 +332,8 @@ pub(super) fn lines(tree: &Tree, system: &System) -> Vec<Line> {
         let of_rules = udev::commands_elsewhere(tree).into_iter();
         lines.extend(of_rules.map(|(place, command)| Line { place, command }));
     }
-    let followed = followed(tree, &lines);
-    lines.extend(followed);
+    let (_, behind) = followed(tree, &lines);
+    lines.extend(behind);
     lines
 }
 
@@ -330,10 +344,20 @@ fn direct_lines(tree: &Tree) -> Vec<Line> {
     of_sources.chain(lines_of_units(tree)).chain(of_rules).chain(cloud::lines(tree)).collect()
 }
 
-/// The lines of the scripts that `lines` run by their paths.
-fn followed(tree: &Tree, lines: &[Line]) -> Vec<Line> {
-    let scripts = named_scripts(lines);
-    scripts.iter().flat_map(|script| lines_of(tree, script, |line| Some(line.to_owned()))).collect()
+/// The scripts that `lines` run by their paths, those that these scripts run, and so on; and the lines of them all.
+fn followed(tree: &Tree, lines: &[Line]) -> (BTreeSet<PathBuf>, Vec<Line>) {
+    let mut scripts = BTreeSet::new();
+    let mut behind: Vec<Line> = Vec::new();
+    let mut named = named_scripts(lines);
+    for _ in 0..DEPTH {
+        let new: BTreeSet<PathBuf> = named.difference(&scripts).take(MOST_SCRIPTS).cloned().into_set();
+        let found: Vec<Line> =
+            new.iter().flat_map(|script| lines_of(tree, script, |line| Some(line.to_owned()))).collect();
+        named = named_scripts(&found);
+        scripts.extend(new);
+        behind.extend(found);
+    }
+    (scripts, behind)
 }
 
 /// The scripts of the administrator that `lines` name by their paths.

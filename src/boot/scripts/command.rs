@@ -191,6 +191,9 @@ fn named(command: &str) -> Vec<Effect> {
     if command.split_once("sysctl ").is_some_and(|(_, arguments)| arguments.split_whitespace().any(is_load)) {
         effects.push(Effect::Anything);
     }
+    if may_set_any(command) {
+        effects.push(Effect::Anything);
+    }
     // The values go with the module.
     let runs = |program: &str| command.split_whitespace().any(|word| is(word, program));
     let is_removal = |word: &str| word == "--remove" || word.starts_with("-r");
@@ -209,6 +212,23 @@ fn named(command: &str) -> Vec<Effect> {
         rest = &rest[end..];
     }
     effects
+}
+
+/// Whether a variable of the shell decides which sysctl a command writes, and it may be one of connection tracking.
+fn may_set_any(command: &str) -> bool {
+    // The word before the variable may begin the name.
+    let begins = |word: &str, before: &str, beginning: &str| {
+        let rest = word.strip_prefix(before)?;
+        let fixed = rest.split_once('$')?.0.replace('.', "/");
+        Some(beginning.starts_with(fixed.as_str()))
+    };
+    let is_write = |word: &str| begins(word, "/proc/sys/", "net/netfilter/nf_conntrack_") == Some(true);
+    let words = || command.split([' ', '\t', ';', '"', '\'', '>', '(', ')']).filter(|word| !word.is_empty());
+    let only_prints = |word: &str| ["-n", "-a", "-N", "--values", "--all", "--names"].contains(&word);
+    let mut arguments = words().skip_while(|word| !is(word, "sysctl")).skip(1).peekable();
+    let is_call = arguments.peek().is_some() && !arguments.clone().any(only_prints);
+    words().any(is_write)
+        || is_call && arguments.any(|word| begins(word, "", "net/netfilter/nf_conntrack_") == Some(true))
 }
 
 /// The setting that a word names, if a character stands behind it that ends it or goes on with it.
