@@ -3,6 +3,8 @@
 //! A [`Tree`] holds what `host::observe` found under the directories that a boot reads. It knows nothing of sysctl
 //! syntax or of loaders: those are [`crate::sysctl_d`] and [`crate::boot`].
 
+mod read;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -14,6 +16,8 @@ use std::rc::Rc;
 
 use memchr::{memchr, memchr_iter};
 use serde::{Serialize, Serializer};
+
+pub use read::{Picked, Read};
 
 /// A line of a file: the place of an assignment.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize)]
@@ -302,117 +306,6 @@ fn spelled(path: &Path) -> Cow<'_, OsStr> {
 #[must_use]
 pub fn as_text(bytes: &[u8]) -> Cow<'_, str> {
     std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
-}
-
-/// A read that fills a part of a [`Tree`]. A path without a file gets no entry.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Read {
-    /// The files directly in a directory. If a link leads to the directory, it gets an [`Entry::Link`] without bytes.
-    Directory {
-        /// The directory.
-        path: PathBuf,
-        /// The end of the names that are read.
-        suffix: &'static str,
-    },
-    /// The same, but if the directory cannot be listed, it counts as empty.
-    IfListed {
-        /// The directory.
-        path: PathBuf,
-        /// The end of the names that are read.
-        suffix: &'static str,
-    },
-    /// The file at this path. If the file cannot be reached, the entry is [`Entry::Unreadable`].
-    File(PathBuf),
-    /// The file at one of several paths at which a program looks. If the file cannot be reached, there is no entry.
-    Candidate(PathBuf),
-    /// Whether anything exists at this path; the entry is [`Entry::Program`].
-    Presence(PathBuf),
-    /// The end of the links at this path; the entry is an [`Entry::Link`] without bytes.
-    Target(PathBuf),
-    /// When the file at this path was changed last; of a directory, also when each file directly in it was. This makes no
-    /// entry: see [`Tree::changed`].
-    Moments(PathBuf),
-    /// Whether the directory at this path is the one at `/etc`: the entry is [`Entry::Program`]. If it is another one, the
-    /// entry is [`Entry::Directory`].
-    IsEtc(PathBuf),
-    /// A file that the running kernel provides. An image has no such file.
-    OfKernel(PathBuf),
-    /// The lines of a large index that have `word` in them, before the colon behind a module; both with `_` for `-`. The
-    /// entry is an [`Entry::File`] of these lines and of those that other reads of the index have found. If there is no such
-    /// file, or it cannot be reached, there is no entry.
-    Lines {
-        /// The index.
-        path: PathBuf,
-        /// The word.
-        word: String,
-    },
-    /// The first line of a large file that begins with `start`; the entry is an [`Entry::File`] of that line. If there is no
-    /// such line, or no such file, there is no entry.
-    FirstLine {
-        /// The file.
-        path: PathBuf,
-        /// The beginning of the line.
-        start: &'static str,
-    },
-    /// The file at this path or, if it is a directory, the files directly in it. The entry of each is an [`Entry::File`] of
-    /// the lines that have one of `words` in them; all other lines are empty, so that the numbers hold. A file without
-    /// such a line has no entry, nor has one that cannot be read. A link into /usr/lib is not followed: its end is a file
-    /// of a package.
-    Mentions {
-        /// The file or directory.
-        path: PathBuf,
-        /// The end of the names that are read in a directory.
-        suffix: &'static str,
-        /// Which files are read.
-        files: Picked,
-        /// The words.
-        words: &'static [&'static str],
-    },
-}
-
-/// Which files a read is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Picked {
-    /// All.
-    All,
-    /// Those that somebody may execute.
-    Executable,
-}
-
-impl Read {
-    /// The same read at another path.
-    #[must_use]
-    pub fn map_path(mut self, map: impl FnOnce(PathBuf) -> PathBuf) -> Read {
-        let (Read::File(path)
-        | Read::Candidate(path)
-        | Read::Presence(path)
-        | Read::Target(path)
-        | Read::IsEtc(path)
-        | Read::Moments(path)
-        | Read::OfKernel(path)
-        | Read::Directory { path, .. }
-        | Read::IfListed { path, .. }
-        | Read::Mentions { path, .. }
-        | Read::FirstLine { path, .. }
-        | Read::Lines { path, .. }) = &mut self;
-        *path = map(std::mem::take(path));
-        self
-    }
-
-    /// The files with this suffix in each of `directories`.
-    pub fn directories(directories: &[&str], suffix: &'static str) -> impl Iterator<Item = Read> {
-        directories.iter().map(move |path| Read::Directory { path: path.into(), suffix })
-    }
-
-    /// Each of `paths`, as [`Read::File`].
-    pub fn files(paths: &[&str]) -> impl Iterator<Item = Read> {
-        paths.iter().map(|path| Read::File(path.into()))
-    }
-
-    /// Each of `paths`, as [`Read::Presence`].
-    pub fn presences(paths: &[&str]) -> impl Iterator<Item = Read> {
-        paths.iter().map(|path| Read::Presence(path.into()))
-    }
 }
 
 /// The files of `directories`, the strongest first, whose names end in `suffix` and do not begin with a dot, in the order

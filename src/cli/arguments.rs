@@ -1,5 +1,7 @@
 //! Defines the command line. This is the only file that knows clap; the commands get plain options.
 
+mod numbers;
+
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
@@ -10,6 +12,8 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use numbers::{pause, percent, seconds};
 
 use crate::answer::{Answer, Exit, Output, Printed};
 use crate::clients::ansible::AnsibleModule;
@@ -484,27 +488,4 @@ fn one_of<T: Copy + Send + Sync + 'static>(
         let row = rows.iter().find(|(known, ..)| *known == name);
         row.expect("clap lets only these names through").2
     })
-}
-
-/// A time that a person would wait.
-fn seconds(text: &str) -> Result<Duration, String> {
-    match text.parse::<f64>() {
-        Ok(seconds) if (0.0..=86_400.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
-        _ => Err("expected a number of seconds from 0 to 86400".to_owned()),
-    }
-}
-
-/// A pause between two readings, long enough that they do not keep the machine busy.
-fn pause(text: &str) -> Result<Duration, String> {
-    match text.parse::<f64>() {
-        Ok(seconds) if (0.1..=86_400.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
-        _ => Err("expected a number of seconds from 0.1 to 86400".to_owned()),
-    }
-}
-
-fn percent(text: &str) -> Result<f64, String> {
-    match text.trim_end_matches('%').parse::<f64>() {
-        Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(percent),
-        _ => Err("expected a number of percent from 0 to 100".to_owned()),
-    }
 }

@@ -3,29 +3,28 @@
 //! All edits are made on a copy of the tree. After each edit the boot is played through again on that copy, so that an edit
 //! is judged by the boot that it leads to, never by the text of a line.
 
+mod carried;
+mod module;
+mod overruled;
+
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::live::{not_on_this_kernel, out_of_bounds, out_of_reach};
-use super::masking::{self, Hidden};
-use crate::boot::{self, Arrivals, Boot, Early, HASHSIZE_FILE, Lost, Outlook, System};
+use crate::boot::{self, Arrivals, Boot, HASHSIZE_FILE, Lost, Outlook, System};
 use crate::failure::{Failure, Kind};
 use crate::kernel::bounds::Takes;
 use crate::kernel::catalog::{BUCKETS, FRAG6_HIGH, FRAG6_LOW, Key, Name};
-use crate::kernel::modules::{CONNTRACK, REASSEMBLY};
 use crate::kernel::number::kernel_reading;
 use crate::kernel::sizes::FRAG6_LOW_DEFAULT;
 use crate::order::InOrder;
-use crate::request::{Aim, Conflicts, Desired, FILE_HINT, Masks, ModulePolicy, Want};
+use crate::request::{Aim, Conflicts, Desired, FILE_HINT, Want};
 use crate::snapshot::{LiveKernel, Module, Snapshot};
 use crate::sysctl_d::{self, Assignment, Dialect, Document};
 use crate::tree::{Entry, Place, Tree};
-use crate::verify::{Forecast, Remedy, bar_text, commentable, rivals, satisfies};
+use crate::verify::{Forecast, satisfies};
 use crate::warning::{Code, Warning};
-
-/// The beginning of the comment that a line of another file is turned into: it names this program.
-const NOTE: &str = "conntrack-sysctl: ";
 
 /// The desired files, and the warnings about them.
 pub(super) struct Persistent<'a, 'b> {
@@ -221,113 +220,6 @@ impl Editor<'_, '_> {
         Ok(())
     }
 
-    /// Removes our file if removing lines has left it empty, unless it masks a file of a lower directory. If it hides that file
-    /// by our own doing, it goes: the lines of the other file count again.
-    fn drop_if_emptied(&mut self) {
-        let file = self.desired.file.clone();
-        let (before, after) = (self.before.snapshot().tree.bytes(&file), self.after.tree.bytes(&file));
-        let hides_by_us = after.is_some_and(masking::is_block_alone);
-        let is_emptied = after != before && (after.is_some_and(<[u8]>::is_empty) || hides_by_us);
-        let masks = || masking::hidden(&file, self.desired, &self.after.tree, &self.systems).is_some();
-        let is_drop_in = file.parent() == Some(Path::new(sysctl_d::paths::SYSCTL_D[0]));
-        if is_emptied
-            && is_drop_in
-            && (hides_by_us || !masks())
-            && matches!(self.after.tree.get(&file), Some(Entry::File(_)))
-        {
-            self.write(&file, None);
-        }
-    }
-
-    /// Whether a loader writes `want` before the module is loaded, so that the write is lost: under the key of a fresh
-    /// line, or under the key of a line in our file.
-    fn comes_too_late(&self, want: &Want) -> bool {
-        let keys = self.keys();
-        let fresh = want.name.keys().find(|key| keys.contains(key));
-        let is_lost = |boot: &Boot| {
-            let own = self.ours(boot.dialect, |name| *name == want.name);
-            let own = own.iter().filter_map(Assignment::dotted_key).filter(|key| keys.contains(key));
-            own.chain(fresh.clone()).any(|key| !boot.reaches(&key))
-        };
-        self.unsatisfied(want, self.boots()).is_some() && self.boots().iter().any(is_lost)
-    }
-
-    /// Makes the boot load the module before the loader runs, as far as the request allows that.
-    fn bring_module_early(&mut self, wants: &[&Want]) -> Result<(), Failure> {
-        if let Some(bar) = self.boots().iter().find_map(|boot| boot.arrival.barred().cloned()) {
-            return self.leave_barred(bar);
-        }
-        let late = self.boots().iter().find(|boot| !boot.arrival.is_in_time()).or(self.boots().first());
-        match late.map(|boot| boot.system.early(&self.after.tree)) {
-            Some(Early::ByFile(file)) => self.name_early(wants, file),
-            Some(Early::Never { why, remedy }) => self.leave_late(why, remedy),
-            None => Ok(()),
-        }
-    }
-
-    /// Names the module in `file`, as far as the request allows that.
-    fn name_early(&mut self, wants: &[&Want], file: &'static str) -> Result<(), Failure> {
-        match self.desired.module {
-            ModulePolicy::Load => {
-                if self.boots().iter().any(|boot| !boot.arrival.is_in_time()) {
-                    self.name_module(CONNTRACK, file)?;
-                }
-                // Before 4.19 connection tracking does not bring the reassembly of IPv6 with it.
-                let fragments = wants.iter().filter(|want| want.name.setting().module == REASSEMBLY);
-                if fragments.into_iter().any(|want| self.comes_too_late(want)) {
-                    self.name_module(REASSEMBLY, file)?;
-                }
-                Ok(())
-            }
-            ModulePolicy::Require => Err(Failure::new(
-                Kind::ModuleAbsent,
-                "nothing loads nf_conntrack early at boot, so the values in the files would be lost, and `module` \
-                 forbids a change",
-            )
-            .at("/module")
-            .hint(format!("name nf_conntrack in {file}, or set `module` to load"))),
-            ModulePolicy::Ignore => {
-                let message = format!(
-                    "nothing loads nf_conntrack early at boot, so the values in the files are lost; name it in {file}, or \
-                     set `module` to load"
-                );
-                self.warnings.push(Warning::new(Code::BootNotGuaranteed, message));
-                Ok(())
-            }
-        }
-    }
-
-    /// Fails or warns, because no file of this init system has the module loaded early.
-    fn leave_late(&mut self, why: &str, remedy: &str) -> Result<(), Failure> {
-        if self.desired.module == ModulePolicy::Ignore {
-            let message = format!("{why}: the values in the files are lost; {remedy}");
-            self.warnings.push(Warning::new(Code::BootNotGuaranteed, message));
-            return Ok(());
-        }
-        let message = format!("{why}, so the values in the files would be lost");
-        Err(Failure::new(Kind::ModuleAbsent, message).hint(format!("{remedy}, or set `module` to ignore")))
-    }
-
-    /// Adds `module` to the modules that the boot loads early.
-    fn name_module(&mut self, module: &str, file: &str) -> Result<(), Failure> {
-        let file = Path::new(file);
-        let mut document = self.document(file);
-        document.append(module);
-        self.put(file, &document)
-    }
-
-    /// Fails or warns, because the line at `bar` prevents early loading and no run may change that line.
-    fn leave_barred(&mut self, bar: Place) -> Result<(), Failure> {
-        let message = format!("{} prevents early loading of nf_conntrack at boot", bar_text(&bar));
-        let remedy = Remedy::AllowModule(bar);
-        if self.desired.module == ModulePolicy::Ignore {
-            let message = format!("{message}: the values in the files are lost; {remedy}");
-            self.warnings.push(Warning::new(Code::BootNotGuaranteed, message));
-            return Ok(());
-        }
-        Err(Failure::new(Kind::ModuleAbsent, message).hint(format!("{remedy}, or set `module` to ignore")))
-    }
-
     /// Edits until the boot gives the setting its desired value, or nothing is left to edit.
     fn set(&mut self, want: &Want) -> Result<(), Failure> {
         let (Aim::Exactly(number) | Aim::AtLeast(number)) = want.aim else { return Ok(()) };
@@ -420,85 +312,6 @@ impl Editor<'_, '_> {
         read
     }
 
-    /// Comments out an assignment of another file that wins although our line is right, warns of it, or refuses; true:
-    /// the file was edited.
-    fn overrule(&mut self, want: &Want, dialect: &Dialect, outlook: &Outlook) -> Result<bool, Failure> {
-        let name = &want.name;
-        let is_refused = matches!(outlook.lost, Some(Lost::NoSuchKey(_) | Lost::Refused(_)));
-        if is_refused && self.holds_under_another_kernel(want, dialect) {
-            // Another kernel that can boot takes our line, so that no edit helps: the plan warns of this one.
-            return Ok(false);
-        }
-        let ours = self.file().display();
-        let (winner, message) = match (&outlook.winner, &outlook.lost) {
-            (Some(winner), _) => {
-                let value = outlook.value.map(|value| value.to_string()).unwrap_or_default();
-                (winner.clone(), format!("at boot `{winner}` sets `{name}` to {value}, whatever {ours} says"))
-            }
-            // systemd keeps one line for each key, and has kept this one instead of ours.
-            (None, Some(Lost::Refused(place))) if !self.is_in_our_file(place) => {
-                let message = format!("at boot `{place}` replaces the line in {ours}, but the kernel refuses it");
-                (place.clone(), message)
-            }
-            (None, Some(Lost::Excluded { place, by })) => {
-                let message = format!("at boot `{by}` names the key without a value, so that `{place}` is not written");
-                (by.clone(), message)
-            }
-            (None, Some(Lost::FileEnded { place, by })) => {
-                let message =
-                    format!("at boot the kernel refuses `{by}`, and the loader does not read `{place}` after it");
-                (by.clone(), message)
-            }
-            _ => return Err(self.boot_refuses_value(want)),
-        };
-        let ours_to_change = commentable(&self.after.tree, &winner, name);
-        if let (Conflicts::CommentOut, Some(assignment)) = (self.desired.conflicts, ours_to_change) {
-            let mut document = self.document(&winner.file);
-            document.comment_out_each(&self.all_that_go(want, &winner.file, assignment, dialect), NOTE);
-            self.put(&winner.file, &document)?;
-            return Ok(true);
-        }
-        let rivals = rivals(want, self.desired, &self.after, &winner);
-        let message = match rivals.others() {
-            Some(others) => format!("{message}, and without that line {others} would decide"),
-            None => message,
-        };
-        let refuse = |hint: String| Failure::new(Kind::Conflict, &message).key(name).at(&want.pointer).hint(hint);
-        match self.desired.conflicts {
-            Conflicts::Fail => Err(refuse(rivals.to_string())),
-            Conflicts::Warn => {
-                self.warnings.push(Warning::new(Code::Shadowed, message).key(name));
-                Ok(false)
-            }
-            Conflicts::CommentOut => {
-                let bound = "comment_out can only change lines of this one setting in files under /etc";
-                Err(refuse(format!("{bound}; {rivals}")))
-            }
-        }
-    }
-
-    /// `winner`, an assignment in `file`, with all lines of its key there that would decide after it, one after the other: the
-    /// wrong ones before it and the equal ones behind it. Of equal lines, one program obeys the first and another the last.
-    fn all_that_go(&self, want: &Want, file: &Path, winner: Assignment, dialect: &Dialect) -> Vec<Assignment> {
-        let mut read = sysctl_d::parse(self.after.tree.bytes(file).unwrap_or_default(), dialect);
-        read.retain(|assignment| assignment.path == winner.path);
-        let Some(at) = read.iter().position(|assignment| *assignment == winner) else { return vec![winner] };
-        let is_wrong = |assignment: &&Assignment| {
-            let value = assignment.value.as_ref();
-            let number = value.and_then(|value| kernel_reading(value, &want.name, self.after.page_size));
-            number.is_some() && !satisfies(want, number, self.after.page_size)
-        };
-        let start = at - read[..at].iter().rev().take_while(is_wrong).count();
-        let end = at + with_equals_behind(&read, &winner).len();
-        read.drain(start..end).collect()
-    }
-
-    /// Whether one of the kernels that can boot makes the setting as desired, with the same loader.
-    fn holds_under_another_kernel(&self, want: &Want, dialect: &Dialect) -> bool {
-        let boots = self.boots_in_time().iter().filter(|boot| boot.dialect == dialect);
-        boots.map(|boot| boot.outlook(&want.name).value).any(|value| satisfies(want, value, self.after.page_size))
-    }
-
     /// Whether `assignment` is the one at `place`, in our file, under whatever name the loader reads that file.
     fn is_own(&self, place: &Place, assignment: &Assignment) -> bool {
         place.line == assignment.line && self.is_in_our_file(place)
@@ -556,58 +369,6 @@ impl Editor<'_, '_> {
             Some(hidden) => return Err(hidden.refusal(path, self.other_file(path).as_deref())),
         }
         Ok(())
-    }
-
-    fn carries(&self) -> bool {
-        self.desired.masks == Masks::Carry
-    }
-
-    /// The file of a package that a new file at `path` would hide.
-    fn hidden_by_new(&self, path: &Path) -> Option<Hidden> {
-        let tree = &self.after.tree;
-        if tree.get(path).is_some() { None } else { masking::hidden(path, self.desired, tree, &self.systems) }
-    }
-
-    /// Makes the lines that a file of ours took over from a hidden file as they are there now.
-    fn renew_carried_lines(&mut self) -> Result<(), Failure> {
-        if !self.carries() {
-            return Ok(());
-        }
-        let desired = self.desired;
-        let files = boot::module_files().into_iter().chain([desired.file.as_path(), Path::new(HASHSIZE_FILE)]);
-        for path in files.map(Path::to_owned) {
-            let Some(bytes) = self.after.tree.bytes(&path) else { continue };
-            let Some(old) = masking::block_of(bytes) else { continue };
-            // A package that is gone has no lines any more.
-            let hidden = masking::hidden(&path, desired, &self.after.tree, &self.systems);
-            let block = match &hidden {
-                Some(hidden) if !hidden.is_known() => continue,
-                Some(hidden) => {
-                    let rest = [&bytes[..old.start], &bytes[old.end..]].concat();
-                    hidden.block(desired, &rest)
-                }
-                None => Vec::new(),
-            };
-            if bytes[old.clone()] != block {
-                let document = masking::with_block(bytes, old, &block);
-                self.put(&path, &document)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// A file of ours in the place of `path` that hides no other, with which the request can be met.
-    fn other_file(&self, path: &Path) -> Option<PathBuf> {
-        if path != self.file() {
-            return None;
-        }
-        let mut names = masking::other_names(path, &self.before.snapshot().tree);
-        let meets = |file: &PathBuf| {
-            let desired = Desired { file: file.clone(), ..self.desired.clone() };
-            persistent(&desired, self.before).is_ok_and(|other| other.warnings().is_empty())
-        };
-        let best = names.iter().position(meets).unwrap_or_default();
-        (best < names.len()).then(|| names.swap_remove(best))
     }
 
     /// Refuses to edit the entry at `path` unless it is a file that a run may write to.
