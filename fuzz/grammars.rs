@@ -103,9 +103,8 @@ pub(crate) fn mounts(bytes: &[u8]) {
 /// The command line of the kernel, and the files of boot loaders that have one.
 pub(crate) fn arguments(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    let arguments = kernel_arguments::parse(text);
-    bounded(bytes, arguments.iter().map(|argument| argument.name.as_str()));
-    bounded(bytes, arguments.iter().filter_map(|argument| argument.value.as_deref()));
+    bounded(bytes, kernel_arguments::parse(text).map(|argument| argument.name));
+    bounded(bytes, kernel_arguments::parse(text).filter_map(|argument| argument.value));
     let lines = boot_loader::command_lines(text);
     numbered(bytes, lines.iter().map(|(number, _)| *number));
     bounded(bytes, lines.iter().map(|(_, line)| *line));

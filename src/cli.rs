@@ -67,7 +67,8 @@ fn command_of(_: &[OsString]) -> Answer {
 /// The bytes of the request in a file, or on standard input; at most one byte more than a request may have.
 fn read(request: Option<&Path>) -> Result<Vec<u8>, Failure> {
     let from = request.filter(|path| *path != Path::new("-"));
-    let mut bytes = Vec::new();
+    // Most requests are smaller, and are read at once.
+    let mut bytes = Vec::with_capacity(1 << 13);
     let most = request::LIMIT as u64 + 1;
     let result = if let Some(path) = from {
         File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes))

@@ -43,6 +43,9 @@ pub use walk::Resolved;
 /// In another mount namespace the same directory may have other files in it, so that /etc must be the same one too.
 #[must_use]
 pub fn name_of_root(path: &Path) -> &Path {
+    if path.as_os_str() == "/" {
+        return path;
+    }
     let number = |path: &Path| rustix::fs::stat(path).ok().map(|stat| (stat.st_dev, stat.st_ino));
     let is_same = |path: &Path, own: &str| number(path).is_some_and(|it| Some(it) == number(Path::new(own)));
     let is_machine = is_same(path, "/") && is_same(&path.join("etc"), "/etc");

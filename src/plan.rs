@@ -196,14 +196,11 @@ fn leftover(leftover: &Leftover) -> Option<Warning> {
 fn replacements(before: &Tree, after: &Tree) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut seen = BTreeSet::new();
-    for (path, _) in before.iter().chain(after.iter()) {
+    for path in before.differences(after) {
         let real = before.real(path);
-        if !seen.insert(real) {
-            continue;
-        }
         let bytes = |tree: &Tree| tree.bytes(path).map(<[u8]>::to_vec);
         let (before, after) = (bytes(before), bytes(after));
-        if before != after {
+        if before != after && seen.insert(real) {
             steps.push(Step::ReplaceFile { path: real.to_owned(), before, after });
         }
     }

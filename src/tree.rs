@@ -6,6 +6,7 @@
 mod read;
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -223,6 +224,25 @@ impl Tree {
     /// All entries, in the order of the paths.
     pub fn iter(&self) -> impl Iterator<Item = (&Path, &Entry)> {
         self.entries.iter().map(|(path, entry)| (Path::new(path), &**entry))
+    }
+
+    /// The paths whose entries are not those of `other`, in order. A tree and its edited copy share all other entries.
+    pub fn differences<'a>(&'a self, other: &'a Tree) -> Vec<&'a Path> {
+        let (mut own, mut others) = (self.entries.iter().peekable(), other.entries.iter().peekable());
+        let mut paths = Vec::new();
+        loop {
+            let order = match (own.peek(), others.peek()) {
+                (Some((one, _)), Some((another, _))) => one.cmp(another),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (None, None) => return paths,
+            };
+            let before = if order.is_le() { own.next() } else { None };
+            let after = if order.is_ge() { others.next() } else { None };
+            if !before.zip(after).is_some_and(|((_, one), (_, another))| Rc::ptr_eq(one, another)) {
+                paths.extend(before.or(after).map(|(path, _)| Path::new(path)));
+            }
+        }
     }
 
     /// Parts what the next boot finds from what stands in /run now, which is empty then. A link that leads there leads

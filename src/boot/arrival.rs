@@ -313,7 +313,7 @@ fn named(tree: &Tree, lists: &ModuleLists) -> Vec<Named> {
     for argument in kernel_arguments::parse(&text) {
         let (name, by) = match argument.name.strip_prefix("rd.") {
             Some(name) => (name, By::Initrd),
-            None => (argument.name.as_str(), By::Boot),
+            None => (argument.name, By::Boot),
         };
         // The mask of a unit on this root says nothing about the initrd.
         let counts = lists.parameters.contains(&name) && ((lists.is_run)(tree) || matches!(by, By::Initrd));

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use crate::formats::depmod;
 use crate::kernel::modules;
@@ -150,14 +151,18 @@ pub(super) fn running(tree: &Tree) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-fn assumed() -> Kernel<'static> {
+/// The index of the modules of a kernel of today.
+static ASSUMED: LazyLock<String> = LazyLock::new(|| {
     let needs_conntrack = |name: &&str| format!("{name}.ko: {}.ko {}\n", modules::CONNTRACK, modules::NEEDED);
     let others: String = modules::BRINGS_CONNTRACK.iter().map(needs_conntrack).collect();
+    format!("{others}{}.ko: {}\n{}.ko:\n", modules::CONNTRACK, modules::NEEDED, modules::REASSEMBLY)
+});
+
+fn assumed() -> Kernel<'static> {
     Kernel {
         directory: PathBuf::new(),
         name: None,
-        dependencies: format!("{others}{}.ko: {}\n{}.ko:\n", modules::CONNTRACK, modules::NEEDED, modules::REASSEMBLY)
-            .into(),
+        dependencies: ASSUMED.as_str().into(),
         aliases: modules::ALIASES.into(),
         builtin: Cow::default(),
         hz: None,

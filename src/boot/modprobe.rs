@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use super::kernels::{Kernel, SOFT_DEPENDENCIES};
 use super::parameters::{CMDLINE, MODPROBE, Parameter};
 use super::systems::Blacklist;
-use crate::formats::kernel_arguments;
+use crate::formats::kernel_arguments::{self, Argument};
 use crate::formats::modprobe_d::{self, Command, module_name};
 use crate::sysctl_d::fnmatch;
 use crate::tree::{Entry, Place, Tree};
@@ -72,10 +72,10 @@ impl Configuration {
         let text = tree.text(CMDLINE);
         let on_command_line = modprobe_d::command_line(&text).into_iter();
         configuration.commands.extend(on_command_line.map(|command| (command_line(), command)));
-        let mut arguments = kernel_arguments::parse(&text).into_iter();
         // The kernel keeps the last list (`module_blacklist` in kernel/module/main.c), and compares names as they are
         // written.
-        let list = arguments.rfind(|argument| argument.name.replace('-', "_") == "module_blacklist");
+        let is_list = |argument: &Argument| argument.name.replace('-', "_") == "module_blacklist";
+        let list = kernel_arguments::parse(&text).filter(is_list).last();
         let list = list.and_then(|argument| argument.value).unwrap_or_default();
         configuration.refused = list.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
         configuration

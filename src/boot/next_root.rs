@@ -80,7 +80,7 @@ pub fn waiting(tree: &Tree) -> Vec<Waiting> {
 pub(super) fn unknown(tree: &Tree, fleeting: &Tree) -> Option<PathBuf> {
     let is_there = |path: &&str| tree.get(path).is_some();
     let is_ostree = is_there(&OSTREE_BOOTED);
-    let arguments = kernel_arguments::parse(&tree.text(CMDLINE));
+    let command_line = tree.text(CMDLINE);
     let unread_staged = || {
         let is_read = |bytes| ostree::staged(bytes).is_some();
         fleeting.get(STAGED[0]).is_some_and(|entry| !entry.bytes().is_some_and(is_read)) && !is_there(&STAGED[1])
@@ -89,7 +89,7 @@ pub(super) fn unknown(tree: &Tree, fleeting: &Tree) -> Option<PathBuf> {
         Some("/run/nextroot".into())
     } else if TRANSACTIONAL.iter().all(is_there) {
         Some(TRANSACTIONAL[1].into())
-    } else if !is_ostree && arguments.iter().any(|argument| argument.name == "composefs") {
+    } else if !is_ostree && kernel_arguments::parse(&command_line).any(|argument| argument.name == "composefs") {
         Some(CMDLINE.into())
     } else if !is_ostree || is_etc_in_memory(tree) {
         None

@@ -71,13 +71,13 @@ pub(in crate::boot) struct Parameter {
 impl Parameter {
     /// The parameters in `arguments`, which are at `place`.
     pub(in crate::boot) fn all(arguments: &str, place: &Place) -> Vec<Parameter> {
-        kernel_arguments::parse(arguments).into_iter().map(|argument| Parameter::new(argument, place)).collect()
+        kernel_arguments::parse(arguments).map(|argument| Parameter::new(argument, place)).collect()
     }
 
     fn new(argument: Argument, place: &Place) -> Parameter {
         // The sign for the end of all parameters keeps its dashes.
-        let name = if argument.name == END { argument.name } else { argument.name.replace('-', "_") };
-        Parameter { name, text: argument.value, place: place.clone() }
+        let name = if argument.name == END { END.to_owned() } else { argument.name.replace('-', "_") };
+        Parameter { name, text: argument.value.map(str::to_owned), place: place.clone() }
     }
 
     /// Whether no parameters follow: the kernel does not look behind this one.
@@ -124,8 +124,8 @@ const END: &str = "--";
 
 /// The parameters that a built-in connection tracking takes from the kernel command line.
 pub(in crate::boot) fn parameters_on_command_line(tree: &Tree) -> Vec<Parameter> {
-    let of_it = command_line(tree).into_iter().filter_map(|parameter| {
-        let name = parameter.name.strip_prefix("nf_conntrack.")?.to_owned();
+    let of_it = command_line(tree, OF_MODULE).into_iter().filter_map(|parameter| {
+        let name = parameter.name.strip_prefix(OF_MODULE)?.to_owned();
         Some(Parameter { name, ..parameter })
     });
     of_it.collect()
@@ -134,9 +134,9 @@ pub(in crate::boot) fn parameters_on_command_line(tree: &Tree) -> Vec<Parameter>
 /// The sysctls on the kernel command line, as writes to a kernel with `keys`. The kernel obeys them before init runs (5.8
 /// and later, `proc_sysctl.c`), so only where connection tracking is built in.
 pub(in crate::boot) fn sysctls(tree: &Tree, keys: &BTreeSet<Key>) -> Vec<Write> {
-    let writes = command_line(tree).into_iter().filter_map(|parameter| {
+    let writes = command_line(tree, OF_SYSCTLS).into_iter().filter_map(|parameter| {
         // The kernel accepts dots and slashes here, as sysctl(8) does.
-        let key = Key::at(parameter.name.strip_prefix("sysctl.")?);
+        let key = Key::at(parameter.name.strip_prefix(OF_SYSCTLS)?);
         let text = parameter.text?.into_bytes();
         keys.contains(&key).then_some(Write { key, text, place: parameter.place })
     });
@@ -191,9 +191,17 @@ pub(in crate::boot) fn writes(parameters: &[Parameter], page_size: u64) -> Vec<W
     parameters.iter().flat_map(of_parameter).collect()
 }
 
-/// The parameters of the kernel command line; those behind `--` are arguments of init.
-fn command_line(tree: &Tree) -> Vec<Parameter> {
+/// The beginning of the names of the module's parameters, and of sysctls, on the kernel command line.
+const OF_MODULE: &str = "nf_conntrack.";
+const OF_SYSCTLS: &str = "sysctl.";
+
+/// The parameters of the kernel command line whose names begin with `start`; those behind `--` are arguments of init.
+fn command_line(tree: &Tree, start: &str) -> Vec<Parameter> {
     let text = tree.text(CMDLINE);
     let place = Place { file: CMDLINE.into(), line: 1 };
-    Parameter::all(&text, &place).into_iter().take_while(|parameter| !parameter.is_end()).collect()
+    let is_end = |argument: &Argument| argument.name == END && argument.value.is_none();
+    let of_kernel = kernel_arguments::parse(&text).take_while(|argument| !is_end(argument));
+    // The kernel treats `-` as `_` in a name.
+    let begins = |argument: &Argument| argument.name.replace('-', "_").starts_with(start);
+    of_kernel.filter(begins).map(|argument| Parameter::new(argument, &place)).collect()
 }

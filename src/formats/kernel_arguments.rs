@@ -2,43 +2,40 @@
 //! kernel/params.c of Linux).
 
 /// One argument.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Argument {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Argument<'a> {
     /// The name as it is written; the kernel treats `-` as `_`.
-    pub name: String,
+    pub name: &'a str,
     /// The value without its quotes. None: a name alone.
-    pub value: Option<String>,
+    pub value: Option<&'a str>,
 }
 
 /// The arguments of `text` in order.
 ///
 /// Double quotes keep blanks together; those around a whole value or a whole argument are taken off.
-#[must_use]
-pub fn parse(text: &str) -> Vec<Argument> {
-    let mut arguments = Vec::new();
+pub fn parse(text: &str) -> impl Iterator<Item = Argument<'_>> {
     let mut rest = text.trim_start_matches(is_blank);
-    while !rest.is_empty() {
+    std::iter::from_fn(move || {
         let mut is_quoted = false;
         let end = rest.find(|c| {
             is_quoted ^= c == '"';
             is_blank(c) && !is_quoted
         });
         let (word, following) = rest.split_at(end.unwrap_or(rest.len()));
-        arguments.push(argument(word));
         rest = following.trim_start_matches(is_blank);
-    }
-    arguments
+        (!word.is_empty()).then(|| argument(word))
+    })
 }
 
-fn argument(word: &str) -> Argument {
+fn argument(word: &str) -> Argument<'_> {
     let word = word.strip_prefix('"').map_or(word, |inner| inner.strip_suffix('"').unwrap_or(inner));
     match word.split_once('=') {
         // The kernel looks for the sign behind the first character.
         Some((name, value)) if !name.is_empty() => {
             let value = value.strip_prefix('"').map_or(value, |inner| inner.strip_suffix('"').unwrap_or(inner));
-            Argument { name: name.to_owned(), value: Some(value.to_owned()) }
+            Argument { name, value: Some(value) }
         }
-        _ => Argument { name: word.to_owned(), value: None },
+        _ => Argument { name: word, value: None },
     }
 }
 
@@ -54,7 +51,7 @@ mod tests {
     #[test]
     fn arguments_are_read_as_the_kernel_reads_them() {
         let read = |text: &str| -> Vec<(String, Option<String>)> {
-            parse(text).into_iter().map(|argument| (argument.name, argument.value)).collect()
+            parse(text).map(|argument| (argument.name.to_owned(), argument.value.map(str::to_owned))).collect()
         };
         let one = |name: &str, value: Option<&str>| vec![(name.to_owned(), value.map(str::to_owned))];
         assert_eq!(read("hashsize=65536"), one("hashsize", Some("65536")));

@@ -232,8 +232,10 @@ impl Reading<'_> {
     fn perform(&mut self, reads: Vec<Read>) -> Result<bool, Failure> {
         let mut has_changed = false;
         for read in reads {
-            if self.done.insert(read.clone()) {
+            // In most rounds a part lists mostly what it has listed before.
+            if !self.done.contains(&read) {
                 has_changed |= self.add(&read)?;
+                self.done.insert(read);
             }
         }
         Ok(has_changed)

@@ -159,8 +159,8 @@ impl Editor<'_, '_> {
     }
 
     /// The keys of the kernels that can boot.
-    fn keys(&self) -> BTreeSet<Key> {
-        self.arrivals().iter().flat_map(Arrivals::keys).cloned().into_set()
+    fn keys(&self) -> BTreeSet<&Key> {
+        self.arrivals().iter().flat_map(Arrivals::keys).into_set()
     }
 
     /// Changes the file at `path`, and forgets the boots that were played through before.

@@ -1,10 +1,13 @@
 //! Defines the reads that fill a [`Tree`](super::Tree): each says what a boot finds out about a path, and so which part
 //! of it is read.
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::hash::{Hash, Hasher};
+use std::mem;
+use std::path::{Path, PathBuf};
 
 /// A read that fills a part of a [`Tree`](super::Tree). A path without a file gets no entry.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug)]
 pub enum Read {
     /// The files directly in a directory. If a link leads to the directory, it gets an
     /// [`Entry::Link`](super::Entry::Link) without bytes.
@@ -80,6 +83,24 @@ pub enum Picked {
 }
 
 impl Read {
+    /// All that it says: its path, the end, the word or the beginning that it asks for, and which files and words.
+    fn parts(&self) -> (&OsStr, &str, Picked, &[&str]) {
+        let (path, further, files, words): (&Path, &str, Picked, &[&str]) = match self {
+            Read::File(path)
+            | Read::Candidate(path)
+            | Read::Presence(path)
+            | Read::Target(path)
+            | Read::IsEtc(path)
+            | Read::Moments(path)
+            | Read::OfKernel(path) => (path, "", Picked::All, &[]),
+            Read::Directory { path, suffix } | Read::IfListed { path, suffix } => (path, suffix, Picked::All, &[]),
+            Read::FirstLine { path, start } => (path, start, Picked::All, &[]),
+            Read::Lines { path, word } => (path, word, Picked::All, &[]),
+            Read::Mentions { path, suffix, files, words } => (path, suffix, *files, words),
+        };
+        (path.as_os_str(), further, files, words)
+    }
+
     /// The same read at another path.
     #[must_use]
     pub fn map_path(mut self, map: impl FnOnce(PathBuf) -> PathBuf) -> Read {
@@ -95,7 +116,7 @@ impl Read {
         | Read::Mentions { path, .. }
         | Read::FirstLine { path, .. }
         | Read::Lines { path, .. }) = &mut self;
-        *path = map(std::mem::take(path));
+        *path = map(mem::take(path));
         self
     }
 
@@ -112,5 +133,27 @@ impl Read {
     /// Each of `paths`, as [`Read::Presence`].
     pub fn presences(paths: &[&str]) -> impl Iterator<Item = Read> {
         paths.iter().map(|path| Read::Presence(path.into()))
+    }
+}
+
+/// Two reads are the same if they are about paths of one spelling. An observation asks this of thousands, and paths are
+/// compared part by part otherwise.
+impl PartialEq for Read {
+    fn eq(&self, other: &Read) -> bool {
+        self.parts() == other.parts() && mem::discriminant(self) == mem::discriminant(other)
+    }
+}
+
+impl Eq for Read {}
+
+impl Hash for Read {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let (path, further, files, words) = self.parts();
+        mem::discriminant(self).hash(state);
+        state.write(path.as_encoded_bytes());
+        further.hash(state);
+        files.hash(state);
+        // Few reads of one path have other words.
+        words.len().hash(state);
     }
 }

@@ -103,12 +103,12 @@ fn starts_early(target: &str) -> bool {
 /// systemd starts rescue.target in the place of a default target that is not there.
 fn target(tree: &Tree) -> Option<(Place, String)> {
     let text = tree.text(CMDLINE);
-    let mut named = kernel_arguments::parse(&text).into_iter().filter_map(|argument| match argument.value {
+    let named = kernel_arguments::parse(&text).filter_map(|argument| match argument.value {
         Some(name) => (argument.name == "systemd.unit" && !name.is_empty()).then_some(name),
-        None => WORDS.iter().find(|(word, _)| argument.name == *word).map(|(_, target)| (*target).to_owned()),
+        None => WORDS.iter().find(|(word, _)| argument.name == *word).map(|(_, target)| *target),
     });
-    if let Some(name) = named.next_back() {
-        return Some((Place { file: CMDLINE.into(), line: 1 }, name));
+    if let Some(name) = named.last() {
+        return Some((Place { file: CMDLINE.into(), line: 1 }, name.to_owned()));
     }
     let file = paths(DEFAULT).find(|path| tree.get(path).is_some())?;
     let name = match tree.get(&file)? {

@@ -111,8 +111,8 @@ impl Unit {
         // A name without a suffix is that of a service.
         let is_named = |name: &str| name == self.name || self.name.strip_suffix(".service") == Some(name);
         let words = tree.text(CMDLINE);
-        let masked = kernel_arguments::parse(&words).into_iter().filter(|word| word.name == "systemd.mask");
-        by_a_file || masked.filter_map(|word| word.value).any(|name| is_named(&name))
+        let mut masked = kernel_arguments::parse(&words).filter(|word| word.name == "systemd.mask");
+        by_a_file || masked.any(|word| word.value.is_some_and(is_named))
     }
 
     /// The first line or file that may change whether it runs, and what it does.

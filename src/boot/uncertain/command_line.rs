@@ -3,6 +3,7 @@
 //! The command line of this boot is the best guess for the next one. Somebody may have changed the files of the boot loader
 //! since, or have typed the words of this boot by hand. An image has the files of the boot loader alone.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -12,7 +13,7 @@ use crate::boot::parameters::CMDLINE;
 use crate::formats::boot_loader;
 use crate::formats::kernel_arguments::{self, Argument};
 use crate::order::InOrder;
-use crate::tree::{Entry, Picked, Place, Read, Tree};
+use crate::tree::{Entry, Picked, Place, Read, Tree, as_text};
 
 /// The words of which an argument that decides about settings has one.
 const WORDS: &[&str] =
@@ -65,14 +66,14 @@ pub(super) fn without(mut tree: Tree) -> Tree {
 }
 
 /// The arguments of a command line that decide about settings.
-fn deciding(text: &str) -> BTreeSet<Argument> {
-    let decides = |argument: &Argument| matters(&argument.name) || argument.value.as_deref().is_some_and(matters);
-    kernel_arguments::parse(text).into_iter().filter(decides).into_set()
+fn deciding(text: &str) -> BTreeSet<Argument<'_>> {
+    let decides = |argument: &Argument| matters(argument.name) || argument.value.is_some_and(matters);
+    kernel_arguments::parse(text).filter(decides).into_set()
 }
 
 /// The root that a command line names.
-fn root(text: &str) -> Option<String> {
-    kernel_arguments::parse(text).into_iter().find(|argument| argument.name == "root")?.value
+fn root(text: &str) -> Option<&str> {
+    kernel_arguments::parse(text).find(|argument| argument.name == "root")?.value
 }
 
 pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
@@ -84,13 +85,14 @@ pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
         (Some(now), Some(then)) => now == then,
         _ => true,
     };
+    let texts: Vec<(&Path, Cow<str>)> =
+        files(tree).map(|(file, entry)| (file, as_text(entry.bytes().unwrap_or_default()))).collect();
     let mut others: BTreeMap<BTreeSet<Argument>, (Place, String)> = BTreeMap::new();
-    for (file, entry) in files(tree) {
-        let text = String::from_utf8_lossy(entry.bytes().unwrap_or_default());
-        for (line, arguments) in boot_loader::command_lines(&text) {
+    for (file, text) in &texts {
+        for (line, arguments) in boot_loader::command_lines(text) {
             let decides = deciding(arguments);
             if decides != decides_now && is_of_system(arguments) {
-                let place = Place { file: file.to_owned(), line };
+                let place = Place { file: (*file).to_owned(), line };
                 others.entry(decides).or_insert_with(|| (place, arguments.to_owned()));
             }
         }

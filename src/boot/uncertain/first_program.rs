@@ -28,6 +28,7 @@ pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
 
 /// The program that the kernel command line names.
 fn named(tree: &Tree) -> Option<String> {
-    let arguments = kernel_arguments::parse(&tree.text(CMDLINE)).into_iter();
-    arguments.filter(|argument| argument.name == "init").filter_map(|argument| argument.value).next_back()
+    let text = tree.text(CMDLINE);
+    let arguments = kernel_arguments::parse(&text).filter(|argument| argument.name == "init");
+    arguments.filter_map(|argument| argument.value).last().map(str::to_owned)
 }
