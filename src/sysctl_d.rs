@@ -21,7 +21,7 @@ use std::path::PathBuf;
 
 use memchr::memmem;
 
-use crate::kernel::catalog::{Key, Name};
+use crate::kernel::catalog::{Key, Name, WORDS};
 use crate::order::InOrder;
 use crate::tree::{Place, Tree};
 
@@ -111,8 +111,7 @@ pub fn assignments(tree: &Tree, dialect: &Dialect, files: &[PathBuf]) -> Vec<Pla
 }
 
 fn may_concern_us(text: &[u8]) -> bool {
-    const OURS: &[u8] = b"conntrack";
-    memmem::find(text, OURS).is_some() || glob::is_pattern(text)
+    WORDS.iter().any(|word| memmem::find(text, word.as_bytes()).is_some()) || glob::is_pattern(text)
 }
 
 /// The writes of one run that has read `assignments`, to a kernel that has `keys`, in the order of writing.

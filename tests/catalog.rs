@@ -4,22 +4,27 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::support::world::{Network, World, privileged};
-use conntrack_sysctl::kernel::catalog::{self, Access, CATALOG, Key, Name, PREFIX, Scope, Setting, ValueKind};
+use conntrack_sysctl::kernel::catalog::{
+    self, Access, CATALOG, FLOWTABLE, Key, Name, PREFIX, Scope, Setting, ValueKind,
+};
 use conntrack_sysctl::kernel::release::Release;
 
-/// Every key of a mainline release built with all of connection tracking, one a line. 6.18 is a running kernel's
-/// list; the others are that list with what `net/netfilter/nf_conntrack_standalone.c` lost or gained in between.
-const KERNELS: [(&str, &str); 4] = [
+/// Every key of a mainline release built with all of connection tracking, one a line. 7.2 and 7.3 are the lists of running
+/// kernels of Debian. 6.18 is that of a running kernel, and the two keys of flow tables, without which it was built. The
+/// others are that list with what `net/netfilter/nf_conntrack_standalone.c` lost or gained in between.
+const KERNELS: [(&str, &str); 6] = [
     ("5.10", include_str!("cases/kernels/5.10.txt")),
     ("6.1", include_str!("cases/kernels/6.1.txt")),
     ("6.12", include_str!("cases/kernels/6.12.txt")),
     ("6.18", include_str!("cases/kernels/6.18.txt")),
+    ("7.2", include_str!("cases/kernels/7.2.txt")),
+    ("7.3", include_str!("cases/kernels/7.3.txt")),
 ];
 
 /// The keys of `ip_conntrack` in 2.6.18: `net/ipv4/netfilter/ip_conntrack_standalone.c` and `_proto_sctp.c`.
 const LEGACY: &str = include_str!("cases/kernels/ip_conntrack-2.6.18.txt");
 
-/// The timeouts of a network namespace just made, on a running 6.18: `sysctl -a`.
+/// The timeouts of a network namespace just made, on a running 6.18: `sysctl -a`. The two of flow tables are those of 7.2.
 const TIMEOUTS: &str = include_str!("cases/kernels/timeouts-6.18.txt");
 
 fn release(text: &str) -> Release {
@@ -35,7 +40,7 @@ fn names_are_canonical_sorted_and_no_key_belongs_to_two_settings() {
     assert!(CATALOG.is_sorted_by(|a, b| a.name < b.name), "the table is not in the order of the names");
     let mut seen = BTreeSet::new();
     for setting in CATALOG {
-        assert!(setting.name.starts_with(PREFIX), "{}", setting.name);
+        assert!([PREFIX, FLOWTABLE].iter().any(|prefix| setting.name.starts_with(prefix)), "{}", setting.name);
         for key in Name::from(setting).keys() {
             assert!(seen.insert(key.clone()), "`{key}` stands twice");
         }
@@ -66,7 +71,7 @@ fn every_entry_is_whole() {
 #[test]
 fn each_kernel_has_exactly_the_settings_that_since_and_until_say() {
     for (kernel, list) in KERNELS {
-        let listed: BTreeSet<_> = list.lines().filter(|key| key.starts_with(PREFIX)).collect();
+        let listed: BTreeSet<_> = list.lines().filter(|key| key.starts_with("net.netfilter.")).collect();
         let now = release(kernel);
         let in_catalog =
             |setting: &&Setting| setting.since <= Some(now) && setting.until.is_none_or(|until| now <= until);
@@ -79,7 +84,7 @@ fn each_kernel_has_exactly_the_settings_that_since_and_until_say() {
 /// The timeouts in the output of `sysctl -a`, by canonical name.
 fn timeouts(text: &str) -> BTreeMap<&str, u32> {
     let lines = text.lines().filter_map(|line| line.split_once(" = "));
-    let timeouts = lines.filter(|(key, _)| key.starts_with(PREFIX) && key.contains("timeout"));
+    let timeouts = lines.filter(|(key, _)| key.starts_with("net.netfilter.") && key.contains("timeout"));
     timeouts.map(|(key, value)| (key, value.parse().expect("a timeout is a number of seconds"))).collect()
 }
 
@@ -102,7 +107,7 @@ privileged!(the_running_kernel_has_these_defaults, || {
         eprintln!("SKIPPED the_running_kernel_has_these_defaults: older kernels have other defaults");
         return;
     }
-    let text = world.sh("sysctl -a 2>/dev/null | grep nf_conntrack");
+    let text = world.sh("sysctl -a 2>/dev/null | grep -e nf_conntrack -e nf_flowtable");
     let live = timeouts(&text);
     assert!(live.len() > 20, "{text}");
     for (name, seconds) in live {
@@ -172,7 +177,8 @@ fn what_is_not_a_setting_is_refused() {
         "net.ipv4.netfilter.ip_conntrack_expect_max",
         // The compatibility tree had this key for a variable that has no canonical name.
         "net.ipv4.netfilter.ip_conntrack_tcp_timeout_syn_sent2",
-        "net.netfilter.nf_flowtable_tcp_timeout",
+        // Only release candidates of 5.14 had this one.
+        "net.netfilter.nf_flowtable_tcp_pickup",
         "net.netfilter.nf_log.0",
         "nf_log",
         "nf_log/0",
@@ -246,7 +252,7 @@ fn the_nearest_name_is_what_was_meant_or_nothing() {
         ("net.ipv4.tcp_timestamps", None),
         ("net.ipv4.tcp_syn_retries", None),
         ("net.core.somaxconn", None),
-        ("net.netfilter.nf_flowtable_udp_timeout", None),
+        ("net.netfilter.nf_hooks_lwtunnel", None),
         ("nf_log", None),
         ("", None),
         ("/", None),
@@ -254,6 +260,8 @@ fn the_nearest_name_is_what_was_meant_or_nothing() {
         let meant = meant.map(|last| format!("{PREFIX}{last}"));
         assert_eq!(catalog::nearest(typed), meant.as_deref(), "{typed:?}");
     }
+    let of_flow_tables = catalog::nearest("nf_flowtable_tcp_timout");
+    assert_eq!(of_flow_tables, Some("net.netfilter.nf_flowtable_tcp_timeout"));
 }
 
 /// The running kernel is the one oracle that is always current.
@@ -264,7 +272,7 @@ fn the_running_kernels_settings_are_in_the_catalog() {
         .into_iter()
         .flatten()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name.starts_with("nf_conntrack_"))
+        .filter(|name| name.starts_with("nf_conntrack_") || name.starts_with("nf_flowtable_"))
         .collect();
     if names.is_empty() {
         eprintln!("SKIPPED: this kernel has no connection tracking settings in {}", directory.display());
@@ -277,7 +285,8 @@ fn the_running_kernels_settings_are_in_the_catalog() {
 #[test]
 fn what_is_global_and_what_is_read_only() {
     let named = |is: fn(&Setting) -> bool| -> Vec<_> {
-        CATALOG.iter().filter(|setting| is(setting)).map(|setting| &setting.name[PREFIX.len()..]).collect()
+        let last = |setting: &Setting| setting.name.strip_prefix(PREFIX).unwrap_or(setting.name);
+        CATALOG.iter().filter(|setting| is(setting)).map(last).collect()
     };
     assert_eq!(named(|setting| setting.scope == Scope::Global), ["buckets", "default_on", "expect_max", "max"]);
     assert_eq!(named(|setting| setting.access == Access::ReadOnly), ["count"]);

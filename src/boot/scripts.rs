@@ -19,11 +19,13 @@ use crate::tree::{Entry, Picked, Place, Read, Tree, line_where};
 pub(super) use command::{Effect, effects};
 
 /// The words of which a line that may write has one.
-const WORDS: &[&str] = &["conntrack", "net/netfilter", "net.netfilter", "sysctl", "/proc/sys/$", "/proc/sys/net/$"];
+const WORDS: &[&str] =
+    &["conntrack", "nf_flowtable", "net/netfilter", "net.netfilter", "sysctl", "/proc/sys/$", "/proc/sys/net/$"];
 
 /// The same, and the words of lines that run a script of the administrator.
 const WORDS_AND_SCRIPTS: &[&str] = &[
     "conntrack",
+    "nf_flowtable",
     "net/netfilter",
     "net.netfilter",
     "sysctl",
@@ -309,6 +311,7 @@ pub(super) fn reads(tree: &Tree) -> Vec<Read> {
 const UNIT_WORDS: &[&str] = &[
     "Exec",
     "conntrack",
+    "nf_flowtable",
     "net/netfilter",
     "net.netfilter",
     "sysctl",

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use memchr::memmem::Finder;
 
 use crate::formats::udev_rules::{self, Operator, Pair, Rule};
-use crate::kernel::catalog::{BUCKETS, Key};
+use crate::kernel::catalog::{BUCKETS, Key, WORDS};
 use crate::kernel::modules::CONNTRACK;
 use crate::sysctl_d::{Write, fnmatch};
 use crate::tree::{Place, Read, Tree, drop_ins};
@@ -121,7 +121,7 @@ fn may_act(tree: &Tree, file: &Path, words: &[Finder]) -> bool {
 /// The commands, and the writes as commands, of rules for other events, such as that of a network device, each with its rule:
 /// those of packages that have a word of ours in them, and all of the administrator.
 pub(super) fn commands_elsewhere(tree: &Tree) -> Vec<(Place, String)> {
-    let words = [Finder::new("conntrack")];
+    let words = WORDS.map(Finder::new);
     let of_packages = drop_ins(tree, &RULES, ".rules").into_iter().filter(|file| !is_of_administrator(file));
     let found = of_packages.flat_map(|file| {
         let rules = udev_rules::with_words(tree.bytes(&file).unwrap_or_default(), &words);

@@ -1,11 +1,11 @@
 //! Finds the setting that a person names, or the one that was probably meant.
 //!
-//! The catalog has every connection tracking sysctl of the kernels 2.6 to 6.18, under all of its names. A
+//! The catalog has every connection tracking sysctl of the kernels 2.6 to 7.3, under all of its names. A
 //! `nf_conntrack_*` name that the catalog lacks, of a newer or a vendor's kernel, is treated as a plain number
 //! ([`Name::is_catalogued`] shows it). Nothing outside conntrack has a name here; nor has
 //! `ip_conntrack_tcp_timeout_syn_sent2`, a legacy key without a successor.
 
-pub use super::names::{BUCKETS, COUNT, FRAG6_HIGH, FRAG6_LOW, Key, MAX, Name, PREFIX};
+pub use super::names::{BUCKETS, COUNT, FLOWTABLE, FRAG6_HIGH, FRAG6_LOW, Key, MAX, Name, PREFIX, WORDS};
 pub use super::setting::{Access, Scope, Setting, ValueKind};
 pub use super::settings::CATALOG;
 

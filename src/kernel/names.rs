@@ -8,8 +8,14 @@ use serde::Serialize;
 use super::setting::Setting;
 use super::settings::{CATALOG, UNCATALOGUED};
 
-/// The prefix of every canonical name.
+/// The prefix of every canonical name but those of [`FLOWTABLE`].
 pub const PREFIX: &str = "net.netfilter.nf_conntrack_";
+
+/// The prefix of the timeouts of offloaded connections, which connection tracking makes too.
+pub const FLOWTABLE: &str = "net.netfilter.nf_flowtable_";
+
+/// The words of which every key of a setting has one.
+pub const WORDS: [&str; 2] = ["conntrack", "nf_flowtable"];
 
 /// The limit of the table.
 pub const MAX: Name = Name(Cow::Borrowed("net.netfilter.nf_conntrack_max"));
@@ -49,7 +55,7 @@ impl Name {
     #[must_use]
     pub fn of_key(key: &str) -> Option<Name> {
         // Most lines of most files are about something else.
-        if !key.contains("conntrack") {
+        if !WORDS.iter().any(|word| key.contains(word)) {
             return None;
         }
         let catalogued = CATALOG.iter().find(|setting| setting.keys().any(|own| own == key));

@@ -14,6 +14,7 @@ const DCCP: &str = "net/netfilter/nf_conntrack_proto_dccp.c";
 const ECACHE: &str = "net/netfilter/nf_conntrack_ecache.c";
 const HELPER: &str = "net/netfilter/nf_conntrack_helper.c";
 const SCTP: &str = "net/netfilter/nf_conntrack_proto_sctp.c";
+const STANDALONE: &str = "net/netfilter/nf_conntrack_standalone.c";
 const UDPLITE: &str = "net/netfilter/nf_conntrack_proto_udplite.c";
 
 /// The release in which `nf_conntrack` joined `ip_conntrack`, which it replaced in 2.6.22.
@@ -41,6 +42,13 @@ type Keys = (&'static str, &'static [&'static str]);
 macro_rules! own {
     ($last:literal) => {
         (concat!("net.netfilter.nf_conntrack_", $last), &[])
+    };
+}
+
+/// The keys of a timeout of offloaded connections.
+macro_rules! flowtable {
+    ($last:literal) => {
+        (concat!("net.netfilter.nf_flowtable_", $last), &[])
     };
 }
 
@@ -202,6 +210,9 @@ pub const CATALOG: &[Setting] = &[
     timeout(old!("udp_timeout_stream"), 120, FIRST, DOC, "UDP: traffic in both directions"),
     timeout(own!("udplite_timeout"), 30, v2_6(23), UDPLITE, "UDP-Lite: traffic in one direction only").until(4, 10),
     timeout(own!("udplite_timeout_stream"), 180, v2_6(23), UDPLITE, "UDP-Lite: traffic in both directions").until(4, 10),
+    // Only in kernels that are built with flow tables (CONFIG_NF_FLOW_TABLE). The module nf_conntrack makes both keys.
+    timeout(flowtable!("tcp_timeout"), 30, v(5, 14), STANDALONE, "flow table: idle offloaded TCP connection"),
+    timeout(flowtable!("udp_timeout"), 30, v(5, 14), STANDALONE, "flow table: idle offloaded UDP connection"),
 ];
 
 /// The row of every setting that is not in the catalog: a plain number, which each network namespace may have.

@@ -4,7 +4,7 @@
 use super::Line;
 use crate::boot::udev::{Meaning, Rerun, meaning};
 use crate::formats;
-use crate::kernel::catalog::{BUCKETS, CATALOG, COUNT, Key, MAX, Name, PREFIX};
+use crate::kernel::catalog::{BUCKETS, CATALOG, COUNT, FLOWTABLE, Key, MAX, Name, PREFIX};
 use crate::kernel::modules::HASHSIZE;
 use crate::tree::{Place, Tree};
 
@@ -244,7 +244,10 @@ fn of_word(word: &str, behind: Option<char>) -> Option<Effect> {
     };
     let is_directory = ["net.netfilter", "net.ipv4.netfilter"].contains(&dotted);
     if is_directory
-        || (is_open && [PREFIX, "net.ipv4.netfilter.ip_conntrack_", "net.nf_conntrack_"].iter().any(|it| is_part(it)))
+        || (is_open
+            && [PREFIX, FLOWTABLE, "net.ipv4.netfilter.ip_conntrack_", "net.nf_conntrack_"]
+                .iter()
+                .any(|it| is_part(it)))
     {
         return Some(Effect::Anything);
     }

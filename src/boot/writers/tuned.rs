@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::service::Service;
 use super::{Evidence, Scene, Timing, Writer, Written};
 use crate::formats::configparser::{self, Section};
-use crate::kernel::catalog::Key;
+use crate::kernel::catalog::{Key, WORDS};
 use crate::order::sorted_by;
 use crate::sysctl_d::Write;
 use crate::sysctl_d::paths::{SYSCTL_CONF, SYSCTL_D};
@@ -113,8 +113,7 @@ fn lines(tree: &Tree, file: &Path) -> Vec<Write> {
     let text = tree.text(file).replace("\r\n", "\n").replace('\r', "\n");
     let write = |(index, line): (usize, &str)| {
         let line = line.trim();
-        // Every setting has the word in its name.
-        let is_ours = line.contains("conntrack") && !line.starts_with(['#', ';']);
+        let is_ours = WORDS.iter().any(|word| line.contains(word)) && !line.starts_with(['#', ';']);
         let (name, value) = line.split_once('=').filter(|_| is_ours)?;
         let place = Place { file: file.to_owned(), line: index + 1 };
         Some(Write { key: sysctl_key(tree, name.trim())?, text: value.trim().as_bytes().to_vec(), place })

@@ -82,7 +82,8 @@ pub fn read(mut source: impl Read) -> io::Result<Sysctls> {
 
 /// The setting that a line names, and the text behind the name.
 fn key(line: &[u8]) -> Option<(String, &[u8])> {
-    let start = [&b"nf_conntrack_"[..], b"ip_conntrack_"].iter().find_map(|word| memmem::find(line, word))?;
+    let start =
+        [&b"nf_conntrack_"[..], b"ip_conntrack_", b"nf_flowtable_"].iter().find_map(|word| memmem::find(line, word))?;
     let is_name = |byte: &&u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || **byte == b'_';
     let end = start + line[start..].iter().take_while(is_name).count();
     let name = std::str::from_utf8(&line[start..end]).ok()?;
