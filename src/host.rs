@@ -29,7 +29,7 @@ pub use initrd::{initrd_made, make_initrd};
 pub use journal::messages;
 pub use kernel::{Kernel, MachineKernel};
 pub use lock::Lock;
-pub use observe::{observe, observe_around};
+pub use observe::{observe, observe_around, pages};
 pub use origin::origin;
 pub use promise::{Keeper, kept_promise, write_bundle};
 pub(crate) use replace::remove_directories;

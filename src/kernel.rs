@@ -5,6 +5,7 @@ pub mod catalog;
 pub mod modules;
 mod names;
 pub mod number;
+pub mod pages;
 pub mod quirks;
 pub mod release;
 mod setting;

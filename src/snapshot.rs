@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use crate::kernel::catalog::{BUCKETS, Key, MAX, Name, Scope};
 use crate::kernel::modules::CONNTRACK;
+use crate::kernel::pages::Pages;
 use crate::kernel::release::Release;
 use crate::tree::Tree;
 
@@ -132,8 +133,8 @@ pub struct Snapshot {
     pub copies: Vec<PathBuf>,
     /// The time of the observation, in milliseconds since 1970.
     pub time: u128,
-    /// The size of a memory page in bytes: the kernel rounds the number of buckets up to whole pages.
-    pub page_size: u64,
+    /// The memory pages of the running kernel. Of an image's kernels, its files tell them.
+    pub pages: Pages,
 }
 
 impl<'a> From<&'a Snapshot> for Cow<'a, Snapshot> {
@@ -163,7 +164,7 @@ impl Snapshot {
             leftovers: Vec::new(),
             copies: Vec::new(),
             time: 0,
-            page_size: 4096,
+            pages: Pages::USUAL,
         }
     }
 

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::boot::{Arrival, Boot, Outlook};
 use crate::kernel::catalog::{MAX, Name};
 use crate::kernel::number::kernel_value;
+use crate::kernel::pages::Pages;
 use crate::request::{Aim, Desired, Want};
 use crate::snapshot::{Module, Snapshot};
 use crate::sysctl_d::{self, Assignment};
@@ -70,11 +71,11 @@ pub struct Judgement {
 
 /// Whether `value` satisfies `want`. (An absent line is a matter of files: any value satisfies that aim.)
 #[must_use]
-pub fn satisfies(want: &Want, value: Option<i64>, page_size: u64) -> bool {
+pub fn satisfies(want: &Want, value: Option<i64>, pages: Pages) -> bool {
     match (want.aim, value) {
         (Aim::Absent, _) => true,
         (_, None) => false,
-        (Aim::Exactly(number), Some(value)) => value == kernel_value(&want.name, number, page_size),
+        (Aim::Exactly(number), Some(value)) => value == kernel_value(&want.name, number, pages),
         // 0 means no limit, which satisfies every floor.
         (Aim::AtLeast(_), Some(0)) if want.name == MAX => true,
         (Aim::AtLeast(floor), Some(value)) => value >= floor,
@@ -84,11 +85,12 @@ pub fn satisfies(want: &Want, value: Option<i64>, page_size: u64) -> bool {
 /// The judgement on `want`; `boots` are the boots of `snapshot`.
 #[must_use]
 pub fn judge(want: &Want, desired: &Desired, snapshot: &Snapshot, boots: &[Boot]) -> Judgement {
-    let satisfied = |value| satisfies(want, value, snapshot.page_size);
-    let (boot, outlook) = telling_boot(want, boots, satisfied);
+    let (boot, outlook) = telling_boot(want, boots);
+    let pages = boot.map_or(snapshot.pages, |boot| boot.bounds.pages);
+    let satisfied_at_boot = || satisfies(want, outlook.value, pages);
     let live = snapshot.live_value(&want.name);
-    let mut doubts = if desired.persist { doubts_about(want, desired, snapshot, boot) } else { Vec::new() };
-    if want.aim != Aim::Absent && !satisfied(outlook.value) {
+    let mut doubts = if desired.persist { doubts_about(want, desired, boot) } else { Vec::new() };
+    if want.aim != Aim::Absent && !satisfied_at_boot() {
         // The files do not make it as desired, whatever the initrd does before.
         doubts.retain(|doubt| doubt.reason != Reason::StaleInitrd);
     }
@@ -97,8 +99,8 @@ pub fn judge(want: &Want, desired: &Desired, snapshot: &Snapshot, boots: &[Boot]
     } else if is_missing(snapshot, &want.name) {
         vec![Verdict::NotOnThisKernel]
     } else {
-        let live_drifts = desired.live && snapshot.live.is_some() && !satisfied(live);
-        let boot_drifts = desired.persist && doubts.is_empty() && !satisfied(outlook.value);
+        let live_drifts = desired.live && snapshot.live.is_some() && !satisfies(want, live, snapshot.pages);
+        let boot_drifts = desired.persist && doubts.is_empty() && !satisfied_at_boot();
         let of_live = live_drifts.then(|| live_verdict(snapshot, &want.name));
         let of_boot = boot_drifts.then(|| boot_verdict(desired, snapshot, &want.name, &outlook));
         of_live.into_iter().chain(of_boot.filter(|of_boot| Some(*of_boot) != of_live)).collect()
@@ -116,14 +118,10 @@ pub fn judge(want: &Want, desired: &Desired, snapshot: &Snapshot, boots: &[Boot]
 
 /// The most telling of several boots for `want`, with its outlook: one whose outcome is certainly not as desired, else
 /// one that is in doubt, else the first.
-fn telling_boot<'a>(
-    want: &Want,
-    boots: &'a [Boot],
-    satisfied: impl Fn(Option<i64>) -> bool,
-) -> (Option<&'a Boot>, Outlook) {
+fn telling_boot<'a>(want: &Want, boots: &'a [Boot]) -> (Option<&'a Boot>, Outlook) {
     let outlooks = boots.iter().map(|boot| (boot, boot.told(&want.name)));
-    let telling = outlooks.min_by_key(|(_, outlook)| match outlook.doubts.is_empty() {
-        true if !satisfied(outlook.value) => 0,
+    let telling = outlooks.min_by_key(|(boot, outlook)| match outlook.doubts.is_empty() {
+        true if !satisfies(want, outlook.value, boot.bounds.pages) => 0,
         false => 1,
         true => 2,
     });
@@ -132,15 +130,16 @@ fn telling_boot<'a>(
 
 /// The doubts of `boot` that matter for `want`. That a line is absent is a matter of our file alone. A setting that is as
 /// desired either way is not in doubt.
-fn doubts_about(want: &Want, desired: &Desired, snapshot: &Snapshot, boot: Option<&Boot>) -> Vec<Doubt> {
-    let is_fine = |doubt: &Doubt| doubt.value.is_some_and(|value| satisfies(want, Some(value), snapshot.page_size));
-    let matters = |doubt: &&Doubt| match want.aim {
+fn doubts_about(want: &Want, desired: &Desired, boot: Option<&Boot>) -> Vec<Doubt> {
+    let is_fine =
+        |doubt: &Doubt, boot: &Boot| doubt.value.is_some_and(|value| satisfies(want, Some(value), boot.bounds.pages));
+    let matters = |doubt: &&Doubt, boot: &Boot| match want.aim {
         // The initrd may still have the line.
         Aim::Absent if doubt.reason == Reason::StaleInitrd => doubt.concerns(&want.name),
         Aim::Absent => doubt.file.as_ref() == Some(&desired.file),
-        _ => doubt.concerns(&want.name) && !is_fine(doubt),
+        _ => doubt.concerns(&want.name) && !is_fine(doubt, boot),
     };
-    boot.into_iter().flat_map(|boot| &boot.doubts).filter(matters).cloned().collect()
+    boot.into_iter().flat_map(|boot| boot.doubts.iter().filter(move |doubt| matters(doubt, boot))).cloned().collect()
 }
 
 /// Whether the running kernel has connection tracking, but not this setting.

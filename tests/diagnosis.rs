@@ -48,7 +48,13 @@ impl Table {
             counters: Some(Counters { entries: None, cpus }),
             unread: Vec::new(),
         };
-        let sizes = Sizes { buckets: Some(65_536), entry_bytes: Some(256), memory: Some(4 << 30), limit_is_ours: true };
+        let sizes = Sizes {
+            buckets: Some(65_536),
+            entry_bytes: Some(256),
+            memory: Some(4 << 30),
+            limit_is_ours: true,
+            ..Sizes::default()
+        };
         let mut before = reading.clone();
         before.at = reading.at.checked_sub(Duration::from_secs(1)).expect("the machine runs for longer");
         let mut status = status::status("2012-06-07T08:09:10Z".into(), &reading, Some(&before), &sizes);

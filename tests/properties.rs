@@ -15,6 +15,7 @@ use conntrack_sysctl::failure::{Failure, Kind};
 use conntrack_sysctl::host::{self, Kernel, Root};
 use conntrack_sysctl::kernel::catalog::{self, Key, MAX, PREFIX};
 use conntrack_sysctl::kernel::number::kernel_value;
+use conntrack_sysctl::kernel::pages::Pages;
 use conntrack_sysctl::plan::{Plan, Step, Target, plan};
 use conntrack_sysctl::report::{DoubtReport, Mode, Report, SettingReport};
 use conntrack_sysctl::request::{self, Conflicts, Desired, ModulePolicy};
@@ -115,7 +116,7 @@ fn live() -> impl Strategy<Value = Machine> {
         let mut machine = Machine::modern();
         for (name, value) in NAMES.iter().zip(values) {
             let name = catalog::find(name).expect("it is in the catalog");
-            let value = kernel_value(&name, value, 4096);
+            let value = kernel_value(&name, value, Pages::USUAL);
             if name == MAX {
                 machine = machine.key(Key::new("net.nf_conntrack_max"), value);
             }
@@ -343,7 +344,7 @@ impl Kernel for FakeKernel {
         // Half of the failing writes take effect all the same, so that an undo cannot rely on the error.
         let fails = self.fails_at == Some(self.writes);
         if !fails || self.writes % 2 == 0 {
-            self.values.insert(target.clone(), kernel_value(&name, number, 4096));
+            self.values.insert(target.clone(), kernel_value(&name, number, Pages::USUAL));
         }
         if fails { Err(io::Error::from(io::ErrorKind::InvalidInput)) } else { Ok(()) }
     }

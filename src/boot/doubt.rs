@@ -64,6 +64,8 @@ pub enum Reason {
     AnotherKernel,
     /// A kernel with a fast clock refuses the timeout, and the clock of the kernel that boots next is not known.
     UnknownClock,
+    /// The kernel rounds the number of buckets up to whole pages, and the size of its pages is not known.
+    UnknownPages,
     /// A program that writes after the loader may give the setting another value.
     WrittenLater,
     /// A script, a unit or a job that the boot runs may write the setting.

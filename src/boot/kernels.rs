@@ -10,15 +10,14 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use super::configuration::{self, MODULES, hz_of};
 use crate::formats::depmod;
 use crate::kernel::modules;
+use crate::kernel::pages::Pages;
 use crate::kernel::release::Release;
 use crate::order::{InOrder, sorted_by};
 use crate::snapshot::Module;
 use crate::tree::{Entry, Read, Tree};
-
-/// The directories of the modules, of which one may be a link to the other.
-const MODULES: [&str; 2] = ["/usr/lib/modules", "/lib/modules"];
 
 /// The release of the running kernel.
 const RUNNING: &str = "/proc/sys/kernel/osrelease";
@@ -47,6 +46,8 @@ pub(super) struct Kernel<'a> {
     aliases: Cow<'a, str>,
     builtin: Cow<'a, str>,
     hz: Option<i64>,
+    /// Its memory pages, as far as its configuration, its name or the programs beside it show them.
+    pub(super) pages: Pages,
 }
 
 impl Kernel<'_> {
@@ -108,6 +109,7 @@ pub(super) fn bootable(tree: &Tree, module: Module) -> Vec<Kernel<'_>> {
             aliases: text(ALIASES),
             builtin: text(BUILT_IN),
             hz: hz_of(tree, &release),
+            pages: configuration::pages(tree, Some(&release)),
             name: Some(release),
         }
     });
@@ -116,7 +118,7 @@ pub(super) fn bootable(tree: &Tree, module: Module) -> Vec<Kernel<'_>> {
     if module == Module::BuiltIn && running.is_some() {
         if kernels.iter().all(|kernel| kernel.name != running) {
             let hz = running.as_deref().and_then(|name| hz_of(tree, name));
-            kernels.push(Kernel { name: running.clone(), hz, ..assumed() });
+            kernels.push(Kernel { name: running.clone(), hz, ..assumed(tree) });
         }
         // The kernel itself knows better than a list beside it.
         let is_it = |kernel: &&mut Kernel| kernel.name == running;
@@ -124,7 +126,7 @@ pub(super) fn bootable(tree: &Tree, module: Module) -> Vec<Kernel<'_>> {
     }
     if kernels.is_empty() {
         let builtin = if module == Module::BuiltIn { all_built_in() } else { Cow::default() };
-        kernels.push(Kernel { builtin, ..assumed() });
+        kernels.push(Kernel { builtin, ..assumed(tree) });
     }
     kernels
 }
@@ -132,7 +134,7 @@ pub(super) fn bootable(tree: &Tree, module: Module) -> Vec<Kernel<'_>> {
 /// The kernel of a container: the running one, about which the container's files say nothing.
 pub(super) fn of_container(tree: &Tree, module: Module) -> Kernel<'static> {
     let builtin = if module == Module::BuiltIn { all_built_in() } else { Cow::default() };
-    Kernel { name: running(tree), builtin, ..assumed() }
+    Kernel { name: running(tree), builtin, ..assumed(tree) }
 }
 
 /// Whether the reads so far leave it open that a kernel boots next which has connection tracking as a module.
@@ -158,7 +160,7 @@ static ASSUMED: LazyLock<String> = LazyLock::new(|| {
     format!("{others}{}.ko: {}\n{}.ko:\n", modules::CONNTRACK, modules::NEEDED, modules::REASSEMBLY)
 });
 
-fn assumed() -> Kernel<'static> {
+fn assumed(tree: &Tree) -> Kernel<'static> {
     Kernel {
         directory: PathBuf::new(),
         name: None,
@@ -166,26 +168,8 @@ fn assumed() -> Kernel<'static> {
         aliases: modules::ALIASES.into(),
         builtin: Cow::default(),
         hz: None,
+        pages: configuration::pages(tree, None),
     }
-}
-
-/// The ticks of a second of the kernel of this name, by the files of its configuration.
-pub(super) fn hz_of(tree: &Tree, name: &str) -> Option<i64> {
-    let files = configurations(name).filter_map(|path| tree.bytes(path));
-    let line = |text: &[u8]| {
-        let text = String::from_utf8_lossy(text).into_owned();
-        text.lines().find_map(|line| line.strip_prefix(HZ)?.trim().parse().ok())
-    };
-    files.filter_map(line).find(|hz| *hz > 0)
-}
-
-/// The line of a kernel's configuration that says how often its clock ticks.
-const HZ: &str = "CONFIG_HZ=";
-
-/// The possible files of a kernel's configuration, as distributions name them.
-fn configurations(name: &str) -> impl Iterator<Item = PathBuf> + use<> {
-    let beside = MODULES.map(|directory| Path::new(directory).join(name).join("config"));
-    [PathBuf::from(format!("/boot/config-{name}"))].into_iter().chain(beside)
 }
 
 /// The reads that find the kernels, and which of them have connection tracking built in.
@@ -198,8 +182,10 @@ pub(super) fn reads(tree: &Tree) -> Vec<Read> {
     let directories = directories(tree);
     reads.extend(directories.iter().flat_map(|(directory, _)| of_modules(directory.join(BUILT_IN), OWN.into_iter())));
     let names: BTreeSet<String> = directories.into_iter().map(|(_, name)| name).chain(running(tree)).into_set();
-    let configurations = names.iter().filter(|name| hz_of(tree, name).is_none()).flat_map(|name| configurations(name));
-    reads.extend(configurations.map(|path| Read::FirstLine { path, start: HZ }));
+    reads.extend(configuration::reads());
+    for name in names.iter().filter(|name| hz_of(tree, name).is_none()) {
+        reads.extend(configuration::reads_of(tree, name));
+    }
     reads
 }
 

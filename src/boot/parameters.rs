@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use crate::formats::kernel_arguments::{self, Argument};
 use crate::formats::modprobe_d;
 use crate::kernel::catalog::{BUCKETS, Key, MAX, Name, PREFIX};
-use crate::kernel::sizes::{MOST_BUCKETS, default_expectations, limit_for_hashsize, rounded_buckets};
+use crate::kernel::pages::Pages;
+use crate::kernel::sizes::{default_expectations, limit_for_hashsize};
 use crate::order::InOrder;
 use crate::sysctl_d::Write;
 use crate::tree::{Entry, Picked, Place, Read, Tree};
@@ -89,7 +90,7 @@ impl Parameter {
     /// the module does not have is ignored.
     pub(in crate::boot) fn is_refused(&self) -> bool {
         match self.name.as_str() {
-            "hashsize" => self.number().is_none_or(|buckets| buckets > MOST_BUCKETS),
+            "hashsize" => self.number().is_none_or(|buckets| buckets > Pages::USUAL.most_buckets()),
             "expect_hashsize" => self.number().is_none(),
             "acct" | "tstamp" | "enable_hooks" => self.switch().is_none(),
             _ => false,
@@ -153,7 +154,7 @@ pub(in crate::boot) fn of_options() -> BTreeSet<Name> {
 /// too, but `expect_hashsize` has the last word on these. A size of 0 is as if it were not given.
 ///
 /// A parameter that the kernel refuses stands for a write of its text, which the kernel refuses as well.
-pub(in crate::boot) fn writes(parameters: &[Parameter], page_size: u64) -> Vec<Write> {
+pub(in crate::boot) fn writes(parameters: &[Parameter], pages: Pages) -> Vec<Write> {
     let given = |name: &str| {
         let last = parameters.iter().rfind(|parameter| parameter.name == name);
         last.is_some_and(|parameter| parameter.number() != Some(0))
@@ -167,7 +168,7 @@ pub(in crate::boot) fn writes(parameters: &[Parameter], page_size: u64) -> Vec<W
         match parameter.name.as_str() {
             "hashsize" if has_size => {
                 let buckets = parameter.number().filter(|buckets| *buckets > 0 && !parameter.is_refused());
-                let Some(buckets) = buckets.map(|buckets| rounded_buckets(buckets, page_size)) else {
+                let Some(buckets) = buckets.map(|buckets| pages.rounded(buckets)) else {
                     return vec![write(BUCKETS.into(), text())];
                 };
                 let limit = limit_for_hashsize(buckets).to_string();

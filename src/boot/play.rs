@@ -8,13 +8,14 @@ use super::doubt::{About, Doubt, Reason};
 use super::outlook::{Boot, Lost, Outlook, is_of_reassembly};
 use super::parameters;
 use super::systems::{Early, System};
-use super::terms::Terms;
+use super::terms::{Perhaps, Terms};
 use super::udev::Rerun;
 use super::uncertain::{self, Played};
 use super::writers::{LaterWrite, Scene, Timing, WRITERS, Writer, Written};
 use crate::kernel::bounds::{Bounds, Takes};
-use crate::kernel::catalog::{Access, FRAG6_HIGH, FRAG6_LOW, Key, Name};
+use crate::kernel::catalog::{Access, FRAG6_HIGH, FRAG6_LOW, Key, Name, ValueKind};
 use crate::kernel::number::kernel_reading;
+use crate::kernel::pages::Pages;
 use crate::kernel::quirks::Quirk;
 use crate::kernel::sizes::{FRAG6_HIGH_DEFAULT, FRAG6_LOW_DEFAULT};
 use crate::order::InOrder;
@@ -58,7 +59,12 @@ pub(super) fn play(
     for read in &runs {
         play.record_assignments(read, dialect, keys);
     }
-    for write in parameters::writes(&parameters, snapshot.page_size) {
+    let pages = terms.bounds.pages;
+    let by_larger_pages = parameters::writes(&parameters, pages.largest());
+    for (write, other) in parameters::writes(&parameters, pages).into_iter().zip(by_larger_pages) {
+        if write != other {
+            play.rounds_perhaps(&write);
+        }
         match &never {
             Some(bar) if *bar != write.place => play.mark_lost(write, Some(bar)),
             _ => play.apply_parameter(write),
@@ -112,6 +118,7 @@ pub(super) fn play(
         system,
         arrival: &arrival,
         keys,
+        pages,
         files: &files,
         runs: &runs,
         later: &later,
@@ -135,8 +142,8 @@ struct Play<'a> {
     outlooks: BTreeMap<Name, Outlook>,
     /// Which assignments are recorded, by setting: a thousand files may assign the same one.
     recorded: HashSet<(Name, Place)>,
-    /// The writes that the kernel may refuse.
-    perhaps: Vec<(Name, Place)>,
+    /// The writes of which nobody can tell what the kernel makes.
+    perhaps: Vec<Perhaps>,
     /// What nobody can tell of the later writers.
     doubts: Vec<Doubt>,
 }
@@ -172,7 +179,14 @@ impl Play<'_> {
         let takes = number.zip(write.key.name()).map(|(number, name)| (self.bounds.take(&name, number), name));
         let number = number.filter(|_| !matches!(takes, Some((Takes::Never, _))));
         if let Some((Takes::Perhaps, name)) = takes {
-            self.perhaps.push((name, write.place.clone()));
+            let reason = match name.setting().kind {
+                ValueKind::Seconds => Reason::UnknownClock,
+                ValueKind::Integer | ValueKind::Boolean => Reason::AnotherKernel,
+            };
+            self.perhaps.push(Perhaps { name, place: write.place.clone(), reason });
+        }
+        if number.is_some() && number != self.reading_with(&write, self.bounds.pages.largest()) {
+            self.rounds_perhaps(&write);
         }
         self.record(write, number);
     }
@@ -185,7 +199,17 @@ impl Play<'_> {
 
     /// The number that the kernel takes from a written text.
     fn reading(&self, write: &Write) -> Option<i64> {
-        kernel_reading(&write.text, &write.key.name()?, self.snapshot.page_size)
+        self.reading_with(write, self.bounds.pages)
+    }
+
+    fn reading_with(&self, write: &Write, pages: Pages) -> Option<i64> {
+        kernel_reading(&write.text, &write.key.name()?, pages)
+    }
+
+    /// Notes that the kernel may make another number of a write, because it rounds the buckets.
+    fn rounds_perhaps(&mut self, write: &Write) {
+        let of_name = |name| Perhaps { name, place: write.place.clone(), reason: Reason::UnknownPages };
+        self.perhaps.extend(write.key.name().map(of_name));
     }
 
     /// The values so far.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use super::configuration;
 use super::doubt::{About, Doubt, Reason};
 use super::kernels::{self, Kernel};
 use super::{Boot, Lost, Outlook};
@@ -28,6 +29,14 @@ pub(super) struct Terms {
     pub(super) bounds: Bounds,
     /// Whether connection tracking is part of it.
     pub(super) is_built_in: bool,
+}
+
+/// A write of which nobody can tell what the kernel makes.
+pub(super) struct Perhaps {
+    pub(super) name: Name,
+    pub(super) place: Place,
+    /// The reason why nobody can.
+    pub(super) reason: Reason,
 }
 
 impl Terms {
@@ -71,15 +80,12 @@ impl Terms {
     }
 
     /// The doubts about a boot of this kernel: writes that it may refuse, and settings that it may not have.
-    pub(super) fn doubts(&self, perhaps: &[(Name, Place)], outlooks: &BTreeMap<Name, Outlook>) -> Vec<Doubt> {
-        let decides = |(name, place): &&(Name, Place)| outlooks[name].winner.as_ref() == Some(place);
-        let of_write = |(name, place): &(Name, Place)| {
-            let reason = match name.setting().kind {
-                ValueKind::Seconds => Reason::UnknownClock,
-                ValueKind::Integer | ValueKind::Boolean => Reason::AnotherKernel,
-            };
-            let doubt = Doubt::of_line(reason, place).about(About::Only([name.clone()].into()));
-            self.named(doubt)
+    pub(super) fn doubts(&self, perhaps: &[Perhaps], outlooks: &BTreeMap<Name, Outlook>) -> Vec<Doubt> {
+        let decides = |write: &&Perhaps| {
+            outlooks.get(&write.name).is_some_and(|outlook| outlook.winner.as_ref() == Some(&write.place))
+        };
+        let of_write = |write: &Perhaps| {
+            self.named(Doubt::of_line(write.reason, &write.place).about(About::Only([write.name.clone()].into())))
         };
         let mut doubts: Vec<Doubt> = perhaps.iter().filter(decides).map(of_write).collect();
         let assigned: BTreeSet<Name> = self
@@ -113,7 +119,7 @@ impl Terms {
 }
 
 fn of_file(hz: Option<i64>, kernel: &Kernel) -> Bounds {
-    Bounds { release: kernel.release(), clock: hz.map_or(Clock::UNKNOWN, Clock::of_hz) }
+    Bounds { release: kernel.release(), clock: hz.map_or(Clock::UNKNOWN, Clock::of_hz), pages: kernel.pages }
 }
 
 /// Whether `kernel` runs now, as far as that is known.
@@ -124,12 +130,12 @@ fn is_running(snapshot: &Snapshot, kernel: &Kernel) -> bool {
 /// The numbers that the running kernel takes. The values that it has are among them.
 #[must_use]
 pub fn running_bounds(snapshot: &Snapshot) -> Bounds {
-    let hz = kernels::running(&snapshot.tree).and_then(|name| kernels::hz_of(&snapshot.tree, &name));
+    let hz = kernels::running(&snapshot.tree).and_then(|name| configuration::hz_of(&snapshot.tree, &name));
     let sysctls = snapshot.live.iter().flat_map(|live| &live.sysctls);
     let timeouts = sysctls.filter(|(key, _)| key.name().is_some_and(|it| it.setting().kind == ValueKind::Seconds));
     let longest = timeouts.filter_map(|(_, value)| value.number()).max().unwrap_or_default();
     let clock = hz.map_or(Clock::UNKNOWN.holding(longest), Clock::of_hz);
-    Bounds { release: snapshot.release(), clock }
+    Bounds { release: snapshot.release(), clock, pages: snapshot.pages }
 }
 
 /// The conntrack keys that the running kernel has once the module is there.

@@ -24,6 +24,7 @@ use super::writers::LaterWrite;
 use super::{mounts, next_root, tmpfiles};
 use crate::kernel::catalog::{Key, Name};
 use crate::kernel::number::kernel_reading;
+use crate::kernel::pages::Pages;
 use crate::order::InOrder;
 use crate::snapshot::{Module, Snapshot};
 use crate::sysctl_d::Placed;
@@ -51,6 +52,8 @@ pub(super) struct Played<'a> {
     pub(super) arrival: &'a Arrival,
     /// The keys of the kernel.
     pub(super) keys: &'a BTreeSet<Key>,
+    /// The pages of the kernel.
+    pub(super) pages: Pages,
     /// The files that each run of the loader reads, in order.
     pub(super) files: &'a [Vec<PathBuf>],
     /// The assignments that each run found.
@@ -64,7 +67,7 @@ pub(super) struct Played<'a> {
 impl Played<'_> {
     /// The number that the kernel takes from a text for the setting.
     fn number(&self, name: &Name, text: &[u8]) -> Option<i64> {
-        kernel_reading(text, name, self.snapshot.page_size)
+        kernel_reading(text, name, self.pages)
     }
 
     /// Whether the boot gives the setting another number.

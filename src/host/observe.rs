@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ffi::OsStr;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ use crate::boot::{self, Etc, Waiting};
 use crate::failure::{Failure, Kind};
 use crate::kernel::catalog::Key;
 use crate::kernel::modules::HASHSIZE;
+use crate::kernel::pages::{self, Pages};
 use crate::kernel::release::Release;
 use crate::order::InOrder;
 use crate::plan::copied;
@@ -64,7 +66,7 @@ fn observe_with(root: &Root, further: &[Read]) -> Result<Snapshot, Failure> {
         tree,
         fleeting,
         time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis()),
-        page_size: rustix::param::page_size() as u64,
+        pages: pages(),
     })
 }
 
@@ -135,6 +137,22 @@ fn image_module(root: &Root) -> Module {
         Some(kernels) if kernels.iter().all(|(path, _)| is_built_in(path)) => Module::BuiltIn,
         _ => Module::Absent,
     }
+}
+
+/// The pages of the running kernel.
+#[must_use]
+pub fn pages() -> Pages {
+    const OWN_POINTER: u64 = size_of::<usize>() as u64;
+    // A program of 32 bits may run on a kernel of 64 bits.
+    let of_kernel = (OWN_POINTER < 8).then(|| pages::pointer_of(&start_of(Path::new("/proc/kallsyms")))).flatten();
+    Pages::running(rustix::param::page_size() as u64, of_kernel.unwrap_or(OWN_POINTER))
+}
+
+/// The first bytes of a file of the kernel.
+fn start_of(path: &Path) -> Vec<u8> {
+    let mut start = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(32).read_to_end(&mut start));
+    read.map_or_else(|_| Vec::new(), |_| start)
 }
 
 fn release() -> Option<Release> {
@@ -309,7 +327,7 @@ fn found(root: &Root, read: &Read) -> Result<Vec<(PathBuf, Entry)>, Failure> {
             (path, bytes.map(Entry::File))
         }
         Read::Mentions { path, suffix, files, words } => return Ok(root.mentions(path, suffix, *files, words)),
-        Read::FirstLine { path, start } => (path, root.first_line(path, start.as_bytes()).map(Entry::File)),
+        Read::FirstLines { path, starts } => (path, root.first_lines(path, starts).map(Entry::File)),
         Read::Lines { path, word } => (path, root.index(path, |index| Entry::File(lines_with(index, word)))),
     };
     Ok(entry.into_iter().map(|entry| (path.clone(), entry)).collect())

@@ -288,21 +288,23 @@ impl Root {
         is_file.then(|| bytes_of(spot.directory.as_fd(), &spot.name, LARGEST_INDEX).ok())?
     }
 
-    /// The first line of the file at `path` that begins with `start`; the file is read that far, and may be as large as an
-    /// index. None: there is no such line, or the file cannot be read.
-    pub(super) fn first_line(&self, path: &Path, start: &[u8]) -> Option<Vec<u8>> {
+    /// For each of `starts` the first line of the file at `path` that begins with it; the file is read until all are found, and
+    /// may be as large as an index. None: there is no such line, or the file cannot be read.
+    pub(super) fn first_lines(&self, path: &Path, starts: &[&str]) -> Option<Vec<u8>> {
         let spot = self.find(path).ok()?;
         let is_file = spot.kind() == Some(FileType::RegularFile);
         let (file, _) = is_file.then(|| opened(spot.directory.as_fd(), &spot.name).ok())??;
         let mut rest = BufReader::new(File::from(file).take(LARGEST_INDEX));
-        let mut line = Vec::new();
-        while rest.read_until(b'\n', &mut line).ok()? > 0 {
-            if line.starts_with(start) {
-                return Some(line);
+        let (mut line, mut found) = (Vec::new(), Vec::new());
+        let mut wanted = starts.to_vec();
+        while !wanted.is_empty() && rest.read_until(b'\n', &mut line).ok()? > 0 {
+            if let Some(at) = wanted.iter().position(|start| line.starts_with(start.as_bytes())) {
+                wanted.swap_remove(at);
+                found.extend_from_slice(&line);
             }
             line.clear();
         }
-        None
+        (!found.is_empty()).then_some(found)
     }
 
     /// A handle on the directory at `path` that its entries can be listed through.

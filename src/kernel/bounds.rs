@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::names::Name;
+use super::pages::Pages;
 use super::release::Release;
 use super::setting::{Setting, ValueKind};
 use super::settings::INT_MAX;
@@ -25,6 +26,8 @@ pub struct Bounds {
     pub release: Option<Release>,
     /// Its clock.
     pub clock: Clock,
+    /// Its pages.
+    pub pages: Pages,
 }
 
 /// The clock of a kernel, which keeps a timeout as an `int` of ticks (`proc_dointvec_jiffies` in kernel/time/jiffies.c and
@@ -92,7 +95,7 @@ mod tests {
     #[test]
     fn a_timeout_must_fit_into_the_ticks_of_the_clock() {
         let timeout = find("nf_conntrack_tcp_timeout_syn_recv").expect("it is a setting");
-        let take = |clock, number| Bounds { release: None, clock }.take(&timeout, number);
+        let take = |clock, number| Bounds { release: None, clock, pages: Pages::USUAL }.take(&timeout, number);
         let known = Clock::of_hz(250);
         assert_eq!(
             [8_589_934, -8_589_934, 8_589_935, -8_589_935].map(|number| take(known, number)),
@@ -106,7 +109,7 @@ mod tests {
 
     #[test]
     fn a_limit_of_0_is_refused_by_new_kernels() {
-        let take = |release, number| Bounds { release, clock: Clock::UNKNOWN }.take(&MAX, number);
+        let take = |release, number| Bounds { release, clock: Clock::UNKNOWN, pages: Pages::USUAL }.take(&MAX, number);
         assert_eq!(take(Some(Release::new(6, 18)), 0), Takes::Surely);
         assert_eq!(take(Some(Release::new(7, 0)), 0), Takes::Perhaps);
         assert_eq!(take(Some(Release::new(7, 2)), 0), Takes::Never);

@@ -4,8 +4,8 @@
 //! catalog's, which are as wide as those of any kernel: a given one may refuse more (a timeout ends at `INT_MAX / HZ`).
 
 use super::names::{BUCKETS, Name};
+use super::pages::Pages;
 use super::setting::{Setting, ValueKind};
-use super::sizes::rounded_buckets;
 
 /// The kernel copies at most 21 bytes before parsing, and rejects a number that fills the buffer (`TMPBUFLEN - 1`).
 const LONGEST: usize = 21;
@@ -13,31 +13,30 @@ const LONGEST: usize = 21;
 /// The largest `int` of the kernel. A signed setting reads `-0` as 0; an unsigned one refuses it.
 const INT_MAX: i64 = 2_147_483_647;
 
-/// The number that the setting `name` has after a loader has written `text` and a line end, on a machine with pages of
-/// `page_size` bytes. None: the kernel refuses the text, and the old number stays.
+/// The number that the setting `name` has after a loader has written `text` and a line end, on a machine with such
+/// pages. None: the kernel refuses the text, and the old number stays.
 #[must_use]
-pub fn kernel_reading(text: &[u8], name: &Name, page_size: u64) -> Option<i64> {
+pub fn kernel_reading(text: &[u8], name: &Name, pages: Pages) -> Option<i64> {
     let setting = name.setting();
-    let number = first_number(text, setting, page_size)?;
+    let number = first_number(text, setting, pages)?;
     let bounds = match setting.kind {
         // A timeout below zero makes no sense, but every kernel accepts it.
         ValueKind::Seconds => -setting.max..=setting.max,
         ValueKind::Integer | ValueKind::Boolean => setting.min..=setting.max,
     };
     let number = i64::try_from(number).ok().filter(|number| bounds.contains(number))?;
-    Some(kernel_value(name, number, page_size))
+    Some(kernel_value(name, number, pages))
 }
 
 /// The number that the setting `name` has after `number` has been written, if the kernel accepts it.
 #[must_use]
-pub fn kernel_value(name: &Name, number: i64, page_size: u64) -> i64 {
-    if *name == BUCKETS { rounded_buckets(number, page_size) } else { number }
+pub fn kernel_value(name: &Name, number: i64, pages: Pages) -> i64 {
+    if *name == BUCKETS { pages.rounded(number) } else { number }
 }
 
 /// The number at the start of `text`, decimal, octal or hexadecimal. The kernel ignores everything after a blank.
-fn first_number(text: &[u8], setting: &Setting, page_size: u64) -> Option<i128> {
-    let page = usize::try_from(page_size).unwrap_or(usize::MAX);
-    let seen = &text[..text.len().min(page.saturating_sub(1))];
+fn first_number(text: &[u8], setting: &Setting, pages: Pages) -> Option<i128> {
+    let seen = &text[..text.len().min(pages.smallest().saturating_sub(1))];
     let seen = &seen[seen.iter().take_while(|byte| is_space(**byte)).count()..];
     let copied = &seen[..seen.len().min(LONGEST)];
     let (negative, unsigned) = match copied {
@@ -121,9 +120,9 @@ mod tests {
         ];
         for (name, text, expected) in cases {
             let setting = find(name).expect("it is a setting");
-            assert_eq!(kernel_reading(text.as_bytes(), &setting, 4096), *expected, "{name}: {text:?}");
+            assert_eq!(kernel_reading(text.as_bytes(), &setting, Pages::USUAL), *expected, "{name}: {text:?}");
         }
         let setting = find(TIMEOUT).expect("it is a setting");
-        assert_eq!(kernel_reading(b"\xa05", &setting, 4096), Some(5));
+        assert_eq!(kernel_reading(b"\xa05", &setting, Pages::USUAL), Some(5));
     }
 }

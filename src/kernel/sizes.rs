@@ -1,11 +1,8 @@
-//! Computes the sizes of the table: the bytes of an entry and of a bucket, the number of buckets as the kernel rounds
-//! it, and the numbers that the kernel derives from it.
+//! Computes the sizes of the table: the bytes of an entry and of a bucket, and the numbers that the kernel derives from its
+//! buckets.
 
 use super::quirks::Quirk;
 use super::release::Release;
-
-/// The bytes of a bucket: one pointer of a 64-bit kernel.
-pub const BUCKET_BYTES: u64 = 8;
 
 /// The bytes that an entry takes in the slabs of today's 64-bit kernels (`/sys/kernel/slab/nf_conntrack/slab_size`).
 /// This size is assumed if the running kernel does not show its own.
@@ -16,21 +13,6 @@ pub const FRAG6_LOW_DEFAULT: i64 = 3 << 20;
 
 /// The upper threshold of IPv6 reassembly at the start of a kernel, in bytes (`IPV6_FRAG_HIGH_THRESH`).
 pub const FRAG6_HIGH_DEFAULT: i64 = 4 << 20;
-
-/// The most buckets that a kernel starts with: of more, the bytes do not fit into 32 bits,
-/// and the module is not loaded (`nf_ct_alloc_hashtable`).
-pub const MOST_BUCKETS: i64 = 0x1fff_ffff;
-
-/// The number of buckets that the kernel allocates if `number` is asked for: buckets fill whole memory pages of
-/// `page_size` bytes.
-#[must_use]
-pub fn rounded_buckets(number: i64, page_size: u64) -> i64 {
-    let page = i64::try_from(page_size / BUCKET_BYTES).unwrap_or(i64::MAX).max(1);
-    match number.rem_euclid(page) {
-        0 => number,
-        rest => number.saturating_add(page - rest),
-    }
-}
 
 /// The number of entries for each bucket that the default limit allows (`nf_conntrack_init_start` in
 /// net/netfilter/nf_conntrack_core.c). Each entry is in two chains, one for each direction.
@@ -53,28 +35,22 @@ pub fn default_expectations(buckets: i64) -> i64 {
     (buckets / 256).max(1) * 4
 }
 
-/// The bytes of a table of `buckets` that holds `entries` of `entry_bytes` each.
+/// The bytes of a table of `buckets` of `bucket_bytes` each that holds `entries` of `entry_bytes` each.
 #[must_use]
-pub fn table_bytes(entries: u64, entry_bytes: u64, buckets: u64) -> u64 {
-    entries.saturating_mul(entry_bytes).saturating_add(buckets.saturating_mul(BUCKET_BYTES))
+pub fn table_bytes(entries: u64, entry_bytes: u64, buckets: u64, bucket_bytes: u64) -> u64 {
+    entries.saturating_mul(entry_bytes).saturating_add(buckets.saturating_mul(bucket_bytes))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn buckets_fill_whole_pages() {
-        let cases = [(1, 512), (512, 512), (513, 1024), (100_001, 100_352), (0, 0), (i64::MAX, i64::MAX)];
-        for (number, expected) in cases {
-            assert_eq!(rounded_buckets(number, 4096), expected, "{number}");
-        }
-    }
-
-    /// The numbers are those of real boots.
+    /// The numbers are those of real boots. That of 5120 was one of i386.
     #[test]
     fn what_the_kernel_derives_from_its_buckets() {
-        for (buckets, limit, expectations) in [(65_536, 524_288, 1024), (1024, 8192, 16), (512, 4096, 8)] {
+        for (buckets, limit, expectations) in
+            [(65_536, 524_288, 1024), (1024, 8192, 16), (512, 4096, 8), (5120, 40_960, 80)]
+        {
             assert_eq!((limit_for_hashsize(buckets), default_expectations(buckets)), (limit, expectations));
         }
         assert_eq!(default_expectations(255), 4);

@@ -95,13 +95,14 @@ fn sizes(desired: &Desired, before: &Snapshot, after: &Snapshot, boots: &[Boot])
     if let (Some(limit), Some(buckets)) = (limit, wanted(&BUCKETS)) {
         if buckets > 0 && limit > buckets.saturating_mul(usual) {
             let enough = limit / usual;
+            let bucket_bytes = boots.first().map_or(after.pages, |boot| boot.bounds.pages).bucket_bytes();
             let message = format!(
                 "a full table of {limit} entries in {buckets} buckets has chains of {} on average, where the kernel's own \
                  default has {}; nf_conntrack_buckets {enough} takes {} of memory, a full table {}",
                 limit.saturating_mul(2) / buckets,
                 usual * 2,
-                size(table_bytes(0, ENTRY_BYTES, enough.unsigned_abs())),
-                size(table_bytes(limit.unsigned_abs(), ENTRY_BYTES, 0)),
+                size(table_bytes(0, ENTRY_BYTES, enough.unsigned_abs(), bucket_bytes)),
+                size(table_bytes(limit.unsigned_abs(), ENTRY_BYTES, 0, bucket_bytes)),
             );
             warnings.push(Warning::new(Code::LongChains, message).key(BUCKETS));
         }

@@ -17,6 +17,7 @@ use crate::failure::{Failure, Kind};
 use crate::kernel::bounds::Takes;
 use crate::kernel::catalog::{BUCKETS, FRAG6_HIGH, FRAG6_LOW, Key, Name};
 use crate::kernel::number::kernel_reading;
+use crate::kernel::pages::Pages;
 use crate::kernel::sizes::FRAG6_LOW_DEFAULT;
 use crate::order::InOrder;
 use crate::request::{Aim, Conflicts, Desired, FILE_HINT, Want};
@@ -179,10 +180,17 @@ impl Editor<'_, '_> {
     /// The first of `boots` whose outcome for the setting is not as desired: the dialect in which it reads our file,
     /// and its outlook.
     fn unsatisfied(&self, want: &Want, boots: &[Boot]) -> Option<(&'static Dialect, Outlook)> {
-        let outlooks = boots.iter().map(|boot| (boot.dialect, boot.outlook(&want.name)));
-        let drifts = outlooks.filter(|(_, outlook)| !satisfies(want, outlook.value, self.after.page_size));
+        let outlooks = boots.iter().map(|boot| (boot, boot.outlook(&want.name)));
+        let drifts = outlooks.filter(|(boot, outlook)| !satisfies(want, outlook.value, boot.bounds.pages));
+        let drifts = drifts.map(|(boot, outlook)| (boot.dialect, outlook));
         // A kernel that does not take the setting at all comes last.
         drifts.min_by_key(|(_, outlook)| matches!(outlook.lost, Some(Lost::NoSuchKey(_) | Lost::Refused(_))))
+    }
+
+    /// The smallest pages of the kernels that can boot: where a line is right under these, it is right under all.
+    fn pages(&self) -> Pages {
+        let pages = self.boots_in_time().iter().map(|boot| boot.bounds.pages);
+        pages.min_by_key(|pages| pages.fewest_buckets()).unwrap_or(self.after.pages)
     }
 
     fn file(&self) -> &Path {
@@ -259,12 +267,13 @@ impl Editor<'_, '_> {
     ) -> Result<bool, Failure> {
         let file = self.desired.file.clone();
         let keys = self.keys();
+        let pages = self.pages();
         let own = self.ours(dialect, |name| *name == want.name);
         let is_live = |assignment: &Assignment| assignment.dotted_key().is_some_and(|key| keys.contains(&key));
         let reads_as = |assignment: &Assignment| {
-            kernel_reading(assignment.value.as_deref().unwrap_or_default(), &want.name, self.after.page_size)
+            kernel_reading(assignment.value.as_deref().unwrap_or_default(), &want.name, pages)
         };
-        let right = |assignment: &Assignment| satisfies(want, reads_as(assignment), self.after.page_size);
+        let right = |assignment: &Assignment| satisfies(want, reads_as(assignment), pages);
         let wins =
             |assignment: &Assignment| outlook.winner.as_ref().is_some_and(|winner| self.is_own(winner, assignment));
         let wrong = own.iter().find(|assignment| wins(assignment)).or(own.iter().rfind(|own| is_live(own)));

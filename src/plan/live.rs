@@ -45,7 +45,7 @@ fn step(want: &Want, snapshot: &Snapshot, live: &LiveKernel) -> Result<Option<St
         return Err(not_on_this_kernel(want));
     }
     let before = snapshot.live_value(name);
-    if satisfies(want, before, snapshot.page_size) {
+    if satisfies(want, before, snapshot.pages) {
         return Ok(None);
     }
     let (Aim::Exactly(number) | Aim::AtLeast(number)) = want.aim else { return Ok(None) };
@@ -72,7 +72,7 @@ fn step(want: &Want, snapshot: &Snapshot, live: &LiveKernel) -> Result<Option<St
     if bounds.take(name, number) == Takes::Never {
         return Err(out_of_bounds(want, number, &bounds));
     }
-    let after = kernel_value(name, number, snapshot.page_size);
+    let after = kernel_value(name, number, snapshot.pages);
     Ok(Some(Step::SetLive { target, name: name.clone(), aim: want.aim, before, write: number, after }))
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::host::restraint;
+use crate::host::{pages, restraint};
 use crate::table::analysis::diagnosis::{self, Diagnosis, Observations};
 use crate::table::analysis::gap::{self, Gap};
 use crate::table::analysis::losses::LossInterval;
@@ -75,7 +75,7 @@ pub fn status(options: &StatusOptions) -> Status {
     if before.is_none() {
         namespaces::take_own(&mut namespaces, &reading);
     }
-    let mut status = status::status(now(), &reading, before.as_ref(), &proc::sizes());
+    let mut status = status::status(now(), &reading, before.as_ref(), &sizes());
     status.unread.extend(unread);
     if options.evictable && status.is_loaded {
         let profile = live_profile(SAMPLE, status.count, &mut status.unread).profile;
@@ -114,12 +114,17 @@ pub fn diagnose(options: &DiagnoseOptions) -> io::Result<Diagnosis> {
     Ok(diagnosis::diagnose(observations))
 }
 
+/// The sizes, but for the memory of the machine.
+fn sizes() -> Sizes {
+    Sizes { bucket_bytes: Some(pages().bucket_bytes()), ..proc::sizes() }
+}
+
 /// Observes the live table: its entries in one pass, between two readings of the counters.
 fn live(options: &DiagnoseOptions) -> Observations {
     let mut unread = Vec::new();
     let mut namespaces = namespaces::namespaces(&mut unread);
     restraint::confine_to_reading();
-    let sizes = Sizes { memory: proc::memory(), ..proc::sizes() };
+    let sizes = Sizes { memory: proc::memory(), ..sizes() };
     let before_losses = proc::loss_counters(&mut unread);
     let before = proc::read();
     namespaces::take_own(&mut namespaces, &before);

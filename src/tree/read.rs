@@ -49,13 +49,13 @@ pub enum Read {
         /// The word.
         word: String,
     },
-    /// The first line of a large file that begins with `start`; the entry is an [`Entry::File`](super::Entry::File) of
-    /// that line. If there is no such line, or no such file, there is no entry.
-    FirstLine {
+    /// For each of `starts` the first line of a large file that begins with it; the entry is an
+    /// [`Entry::File`](super::Entry::File) of these lines. If there is none of them, or no such file, there is no entry.
+    FirstLines {
         /// The file.
         path: PathBuf,
-        /// The beginning of the line.
-        start: &'static str,
+        /// The beginnings of the lines.
+        starts: &'static [&'static str],
     },
     /// The file at this path or, if it is a directory, the files directly in it. The entry of each is an
     /// [`Entry::File`](super::Entry::File) of the lines that have one of `words` in them; all other lines are empty, so
@@ -83,7 +83,7 @@ pub enum Picked {
 }
 
 impl Read {
-    /// All that it says: its path, the end, the word or the beginning that it asks for, and which files and words.
+    /// All that it says: its path, the end, or the word that it asks for, and which files, words and beginnings.
     fn parts(&self) -> (&OsStr, &str, Picked, &[&str]) {
         let (path, further, files, words): (&Path, &str, Picked, &[&str]) = match self {
             Read::File(path)
@@ -94,7 +94,7 @@ impl Read {
             | Read::Moments(path)
             | Read::OfKernel(path) => (path, "", Picked::All, &[]),
             Read::Directory { path, suffix } | Read::IfListed { path, suffix } => (path, suffix, Picked::All, &[]),
-            Read::FirstLine { path, start } => (path, start, Picked::All, &[]),
+            Read::FirstLines { path, starts } => (path, "", Picked::All, starts),
             Read::Lines { path, word } => (path, word, Picked::All, &[]),
             Read::Mentions { path, suffix, files, words } => (path, suffix, *files, words),
         };
@@ -114,7 +114,7 @@ impl Read {
         | Read::Directory { path, .. }
         | Read::IfListed { path, .. }
         | Read::Mentions { path, .. }
-        | Read::FirstLine { path, .. }
+        | Read::FirstLines { path, .. }
         | Read::Lines { path, .. }) = &mut self;
         *path = map(mem::take(path));
         self

@@ -85,6 +85,14 @@ impl fmt::Display for Doubt {
                      configuration"
                 )
             }
+            Reason::UnknownPages => {
+                let kernel =
+                    detail.map_or("the kernel that boots next".to_owned(), |name| format!("the kernel {name}"));
+                write!(
+                    f,
+                    "{kernel} rounds the buckets of {place} up to whole pages of memory, whose size no file here tells"
+                )
+            }
             Reason::WrittenLater => {
                 let by = detail.unwrap_or("a program");
                 let value = self.value.map(|value| format!(", to {value}")).unwrap_or_default();
@@ -192,6 +200,7 @@ pub fn doubt_remedy(doubt: &Doubt) -> &str {
         Reason::UnorderedModule => doubt.remedy.as_deref().unwrap_or("boot a kernel that has nf_conntrack built in"),
         Reason::AnotherKernel => "remove that kernel, or leave the setting out of the request",
         Reason::UnknownClock => "set at most 2147483 seconds, which every kernel takes",
+        Reason::UnknownPages => "set a multiple of 8192 buckets, which every kernel takes as it is",
         Reason::BootScript => "remove that line, or let it be `sysctl -w KEY=VALUE` with the same value",
         Reason::MountedLater => {
             "put a copy of the file in the place of the link, or mount that file system in the initrd (`x-initrd.mount` in \

@@ -52,7 +52,7 @@ fn rival(want: &Want, desired: &Desired, machine: &Snapshot) -> Option<Place> {
     boots.find_map(|boot| {
         let outlook = boot.outlook(&want.name);
         let place = match (&outlook.winner, &outlook.lost) {
-            _ if satisfies(want, outlook.value, machine.page_size) => return None,
+            _ if satisfies(want, outlook.value, boot.bounds.pages) => return None,
             (Some(winner), _) => winner,
             (
                 None,

@@ -228,8 +228,8 @@ impl Loader {
         let mut contents = self.initial.clone();
         for write in writes {
             let name = write.key.name().expect("it is a key of conntrack");
-            let page = rustix::param::page_size() as u64;
-            let Some(number) = kernel_reading(&write.text, &name, page) else {
+            let pages = conntrack_sysctl::host::pages();
+            let Some(number) = kernel_reading(&write.text, &name, pages) else {
                 if self.dialect.on_refusal == OnRefusal::Ends {
                     break;
                 }

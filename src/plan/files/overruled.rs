@@ -79,10 +79,11 @@ impl Editor<'_, '_> {
         let mut read = sysctl_d::parse(self.after.tree.bytes(file).unwrap_or_default(), dialect);
         read.retain(|assignment| assignment.path == winner.path);
         let Some(at) = read.iter().position(|assignment| *assignment == winner) else { return vec![winner] };
+        let pages = self.pages();
         let is_wrong = |assignment: &&Assignment| {
             let value = assignment.value.as_ref();
-            let number = value.and_then(|value| kernel_reading(value, &want.name, self.after.page_size));
-            number.is_some() && !satisfies(want, number, self.after.page_size)
+            let number = value.and_then(|value| kernel_reading(value, &want.name, pages));
+            number.is_some() && !satisfies(want, number, pages)
         };
         let start = at - read[..at].iter().rev().take_while(is_wrong).count();
         let end = at + with_equals_behind(&read, &winner).len();
@@ -91,7 +92,7 @@ impl Editor<'_, '_> {
 
     /// Whether one of the kernels that can boot makes the setting as desired, with the same loader.
     fn holds_under_another_kernel(&self, want: &Want, dialect: &Dialect) -> bool {
-        let boots = self.boots_in_time().iter().filter(|boot| boot.dialect == dialect);
-        boots.map(|boot| boot.outlook(&want.name).value).any(|value| satisfies(want, value, self.after.page_size))
+        let mut boots = self.boots_in_time().iter().filter(|boot| boot.dialect == dialect);
+        boots.any(|boot| satisfies(want, boot.outlook(&want.name).value, boot.bounds.pages))
     }
 }

@@ -8,7 +8,7 @@ use crate::table::analysis::losses::{Loss, LossInterval, losses};
 use crate::table::analysis::namespaces::{BRIM_PERCENT, NEAR_PERCENT, Room, fullest_other, room};
 use crate::table::analysis::profile::Profile;
 use crate::table::analysis::proposal::{Facts, Pressure, Proposal, propose};
-use crate::table::analysis::status::Status;
+use crate::table::analysis::status::{Status, bucket_bytes};
 use crate::table::analysis::untracked::Untracked;
 use crate::table::model::log::{INITIAL, NamespaceMessages};
 use crate::table::model::reading::{Sizes, TableSource};
@@ -143,6 +143,7 @@ pub fn diagnose(observations: Observations) -> Diagnosis {
         limit: status.limit,
         buckets: status.buckets,
         entry_bytes: sizes.entry_bytes.unwrap_or(ENTRY_BYTES),
+        bucket_bytes: bucket_bytes(&sizes),
         memory: sizes.memory,
         pressure: pressure(verdict),
     });

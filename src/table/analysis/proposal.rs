@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::kernel::catalog::{BUCKETS, MAX, default_timeout};
-use crate::kernel::sizes::{BUCKET_BYTES, table_bytes};
+use crate::kernel::sizes::table_bytes;
 use crate::table::analysis::profile::{Profile, TimeoutUse, WouldExpire};
 use crate::table::analysis::unanswered::Opened;
 use crate::table::model::entry;
@@ -25,6 +25,8 @@ pub struct Facts<'a> {
     pub buckets: Option<u64>,
     /// The bytes of an entry.
     pub entry_bytes: u64,
+    /// The bytes of a bucket.
+    pub bucket_bytes: u64,
     /// The memory of the machine.
     pub memory: Option<u64>,
     /// The need for room.
@@ -215,8 +217,8 @@ fn size_up(proposal: &mut Proposal, facts: &Facts<'_>, limit: u64, gone: u64) {
         proposal.buckets = facts.buckets.filter(|buckets| *buckets < proposed).map(|_| proposed);
     }
     let buckets = proposal.buckets.or(facts.buckets).unwrap_or(proposed);
-    let (entry_bytes, bucket_bytes) = (facts.entry_bytes, BUCKET_BYTES);
-    let bytes = table_bytes(proposed, entry_bytes, buckets);
+    let (entry_bytes, bucket_bytes) = (facts.entry_bytes, facts.bucket_bytes);
+    let bytes = table_bytes(proposed, entry_bytes, buckets, bucket_bytes);
     arithmetic.push(Calculation::Memory { limit: proposed, entry_bytes, buckets, bucket_bytes, bytes });
     proposal.limit = Some(proposed);
     proposal.memory = Some(bytes);
@@ -272,7 +274,8 @@ fn raised_limit(arithmetic: &mut Vec<Calculation>, facts: &Facts<'_>, limit: u64
     arithmetic.push(Calculation::Raised { stay, room, limit: raised });
     let mut proposed = raised;
     if let Some(memory) = facts.memory {
-        while proposed / 2 >= limit && table_bytes(proposed, facts.entry_bytes, proposed) > memory / MEMORY_SHARE {
+        let bytes = |limit| table_bytes(limit, facts.entry_bytes, limit, facts.bucket_bytes);
+        while proposed / 2 >= limit && bytes(proposed) > memory / MEMORY_SHARE {
             proposed /= 2;
         }
         if proposed < raised {

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::kernel::sizes::{BUCKET_BYTES, ENTRY_BYTES, table_bytes};
+use crate::kernel::pages::Pages;
+use crate::kernel::sizes::{ENTRY_BYTES, table_bytes};
 use crate::table::analysis::profile::Profile;
 use crate::table::model::counters::{self, Counts};
 use crate::table::model::log::Log;
@@ -235,18 +236,25 @@ pub fn fill(count: Option<u64>, limit: Option<u64>) -> Option<f64> {
     }
 }
 
+/// The bytes of a bucket: of saved files nobody knows the kernel.
+pub(super) fn bucket_bytes(sizes: &Sizes) -> u64 {
+    sizes.bucket_bytes.unwrap_or(Pages::USUAL.bucket_bytes())
+}
+
 /// The memory that the table takes.
 #[must_use]
 pub fn memory(reading: &Reading, sizes: &Sizes) -> Option<Memory> {
     let entry_bytes = sizes.entry_bytes.unwrap_or(ENTRY_BYTES);
+    let bucket_bytes = bucket_bytes(sizes);
+    let bytes = |entries, buckets| table_bytes(entries, entry_bytes, buckets, bucket_bytes);
     let buckets = sizes.buckets.unwrap_or(0);
     Some(Memory {
         entry_bytes,
         entry_bytes_read: sizes.entry_bytes.is_some(),
-        bucket_bytes: BUCKET_BYTES,
-        entries: table_bytes(reading.count?, entry_bytes, 0),
-        buckets: table_bytes(0, entry_bytes, buckets),
-        when_full: reading.limit.filter(|limit| *limit > 0).map(|limit| table_bytes(limit, entry_bytes, buckets)),
+        bucket_bytes,
+        entries: bytes(reading.count?, 0),
+        buckets: bytes(0, buckets),
+        when_full: reading.limit.filter(|limit| *limit > 0).map(|limit| bytes(limit, buckets)),
     })
 }
 

@@ -56,6 +56,8 @@ pub struct Sizes {
     pub buckets: Option<u64>,
     /// The bytes of an entry in the kernel's slab.
     pub entry_bytes: Option<u64>,
+    /// The bytes of a bucket. None: those of a 64-bit kernel are assumed.
+    pub bucket_bytes: Option<u64>,
     /// The memory of the machine.
     pub memory: Option<u64>,
     /// Whether the limit can be written from this network namespace: only the first one can.

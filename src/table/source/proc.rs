@@ -142,6 +142,7 @@ pub fn sizes() -> Sizes {
     Sizes {
         buckets: sysctl(&BUCKETS).or_else(|| number(HASHSIZE)),
         entry_bytes: slabs.map(|name| Path::new("/sys/kernel/slab").join(name).join("slab_size")).find_map(number),
+        bucket_bytes: None,
         memory: None,
         limit_is_ours: LIMITS.iter().any(|path| is_writable(path)),
     }
