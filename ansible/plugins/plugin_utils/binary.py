@@ -70,6 +70,11 @@ if cd @cache@ 2>/dev/null; then
     done
 fi
 machine=$(uname -sm)
+# The programs of 32 bits of a host say nothing of its kernel: the addresses of a 64-bit one have 16 digits.
+case $machine in
+    ('Linux i'?86) if read -r address rest < /proc/kallsyms && [ ${#address} = 16 ]; then machine='Linux x86_64'; fi;;
+    ('Linux armv8l') machine='Linux aarch64';;
+esac 2>/dev/null
 case $machine in (@machines@) ;; (*) echo "@unknown@$machine"; exit 1;; esac
 # Busybox has an xz of its own, which does not know all that is used.
 case $(xz --version 2>/dev/null) in (*'XZ Utils'*) machine="$machine xz";; esac
