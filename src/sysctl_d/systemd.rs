@@ -14,7 +14,7 @@ use super::{Assignment, Placed, glob};
 use crate::order::sorted_by;
 use crate::tree::{Entry, Read, Tree, drop_ins, drop_ins_that_resolve};
 
-/// `systemd-sysctl`, up to systemd 257 at least.
+/// `systemd-sysctl`, up to systemd 257.
 pub static SYSTEMD: Dialect = Dialect {
     name: "systemd",
     command: "systemd-sysctl",
@@ -28,13 +28,18 @@ pub static SYSTEMD: Dialect = Dialect {
     may_write: stays_below,
 };
 
-/// The first version that reads files as [`SYSTEMD_262`] does, and the last one that is known to read them as [`SYSTEMD`].
-const VERSIONS: [u32; 2] = [262, 257];
+/// The first version that follows the links of sysctl.d before a name counts, so that one which cannot be followed hides nothing.
+/// The change is in `src/basic/conf-files.c` (systemd's pull request 37972 of June 2025, between 257 and 258).
+const LINKS_SINCE: u32 = 258;
 
 /// The first version that applies the credential `sysctl.extra` (systemd-sysctl(8)); 247 of Debian 11 does not.
 const CREDENTIAL_SINCE: u32 = 252;
 
-/// `systemd-sysctl` of systemd 262: a link that cannot be followed hides nothing, and `;` begins no comment.
+/// `systemd-sysctl` as of systemd 262: a link that cannot be followed hides nothing, and `;` begins no comment.
+///
+/// The links are read so since [`LINKS_SINCE`], and the comments since 259, when `src/sysctl/sysctl.c` began to read its files by
+/// `conf_file_read` (systemd's pull request 39219 of October 2025). No version between 257 and 262 was run; with 258 this dialect
+/// writes what that version writes, because a line with `;` assigns nothing in either.
 pub static SYSTEMD_262: Dialect = Dialect {
     name: "systemd-262",
     files: |tree| with_credential(tree, drop_ins_that_resolve(tree, &SYSCTL_D, ".conf")),
@@ -72,7 +77,7 @@ fn versions_differ(tree: &Tree) -> bool {
 /// The dialect of the systemd that `tree` has, as far as it makes a difference there.
 #[must_use]
 pub fn installed(tree: &Tree) -> &'static Dialect {
-    let is_new = || version(tree).is_some_and(|version| version >= VERSIONS[0]);
+    let is_new = || version(tree).is_some_and(|version| version >= LINKS_SINCE);
     if versions_differ(tree) && is_new() { &SYSTEMD_262 } else { &SYSTEMD }
 }
 
@@ -80,8 +85,7 @@ pub fn installed(tree: &Tree) -> &'static Dialect {
 #[must_use]
 pub fn others(tree: &Tree) -> &'static [&'static Dialect] {
     static NEWER: [&Dialect; 1] = [&SYSTEMD_262];
-    let is_known = || version(tree).is_some_and(|version| version >= VERSIONS[0] || version <= VERSIONS[1]);
-    if versions_differ(tree) && !is_known() { &NEWER } else { &[] }
+    if versions_differ(tree) && version(tree).is_none() { &NEWER } else { &[] }
 }
 
 /// The limit of a line is systemd's `LONG_LINE_MAX`.
