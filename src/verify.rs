@@ -131,8 +131,12 @@ fn telling_boot<'a>(want: &Want, boots: &'a [Boot]) -> (Option<&'a Boot>, Outloo
 /// The doubts of `boot` that matter for `want`. That a line is absent is a matter of our file alone. A setting that is as
 /// desired either way is not in doubt.
 fn doubts_about(want: &Want, desired: &Desired, boot: Option<&Boot>) -> Vec<Doubt> {
-    let is_fine =
-        |doubt: &Doubt, boot: &Boot| doubt.value.is_some_and(|value| satisfies(want, Some(value), boot.bounds.pages));
+    // Where no configuration is on disk, the value is that of the program's defaults, and the cluster may have any other.
+    let is_guess = |doubt: &Doubt| doubt.reason == Reason::WrittenLater && doubt.line.is_none();
+    let is_fine = |doubt: &Doubt, boot: &Boot| {
+        let value = doubt.value.filter(|_| !is_guess(doubt));
+        value.is_some_and(|value| satisfies(want, Some(value), boot.bounds.pages))
+    };
     let matters = |doubt: &&Doubt, boot: &Boot| match want.aim {
         // The initrd may still have the line.
         Aim::Absent if doubt.reason == Reason::StaleInitrd => doubt.concerns(&want.name),

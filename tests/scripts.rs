@@ -71,6 +71,8 @@ fn a_line_that_may_write_another_value_leaves_a_doubt() {
         ("echo 32768 > /sys/module/nf_conntrack/parameters/hashsize", "buckets"),
         ("modprobe nf_conntrack hashsize=32768", "buckets max"),
         ("rmmod nf_conntrack", "anything"),
+        ("modprobe -qr nf_nat", "anything"),
+        ("modprobe --remove xt_conntrack", "anything"),
         ("/sbin/modprobe -r nf_conntrack && modprobe nf_conntrack", "anything"),
         ("sysctl -w net.netfilter.nf_conntrack_max=$MAX", "max"),
         ("[ -e /x ] && echo $MAX > /proc/sys/net/netfilter/nf_conntrack_max", "max"),
@@ -109,6 +111,7 @@ fn a_line_that_may_write_another_value_leaves_a_doubt() {
         ("old=$(sysctl -n $KEY)", ""),
         ("sysctl -w net.ipv4.ip_forward=$FORWARD", ""),
         ("modprobe nf_conntrack_ftp; modprobe -a nf_conntrack nf_nat", ""),
+        ("modprobe -r pcspkr; rmmod nf_nat", ""),
         ("iptables -A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT", ""),
         ("conntrack -F; wc -l /proc/net/nf_conntrack", ""),
         ("# sysctl -w net.netfilter.nf_conntrack_max=5", ""),
@@ -223,6 +226,48 @@ fn cloud_init_runs_commands_at_each_boot_and_others_at_the_first() {
     ] {
         assert_eq!(in_doubt(&machine), [""; 0]);
     }
+}
+
+#[test]
+fn cloud_init_is_read_in_every_form_of_yaml() {
+    let key = "net.netfilter.nf_conntrack_max=5";
+    let at = "/etc/cloud/cloud.cfg.d/50-site.cfg";
+    let with = |path: &str, text: &str| machine().file(path, text).entry("/usr/bin/cloud-init", Entry::Program);
+    for (text, line) in [
+        (format!("runcmd: [[sysctl, -w, '{key}']]\n"), 1),
+        (format!("bootcmd:\n  - [\n    sysctl,\n    -w,\n    \"{key}\",\n  ]\n"), 5),
+        (format!("runcmd:\n- - sysctl\n  - -w\n  - {key}\n"), 4),
+        (format!("runcmd:\n  - |\n    set -e\n    sysctl -w {key}\n"), 4),
+        (format!("runcmd:\n  - >-\n    sysctl\n    -w {key}\nusers: []\n"), 4),
+        (format!("\"runcmd\":\n  - sysctl -w {key}\n"), 2),
+        (format!("{{\"bootcmd\": [\n  [\"sysctl\", \"-w\", \"{key}\"]]}}\n"), 2),
+        (format!("mine: &mine [sysctl, -w, {key}]\nruncmd:\n  - *mine\n"), 1),
+        (format!("## template: jinja\n{{% if 1 %}}\nruncmd:\n  - sysctl -w {key}\n{{% endif %}}\n"), 4),
+    ] {
+        assert_eq!(in_doubt(&with(at, &text)), [format!("{at}:{line} max")], "{text}");
+    }
+    for seed in ["/var/lib/cloud/seed/nocloud/user-data", "/boot/firmware/user-data"] {
+        let config = format!("#cloud-config\nruncmd:\n  - sysctl -w {key}\n");
+        assert_eq!(in_doubt(&with(seed, &config)), [format!("{seed}:3 max")]);
+        let script = with(seed, &format!("#!/bin/sh\nsysctl -w {key}\n"));
+        assert_eq!(in_doubt(&script), [format!("{seed}:2 max")]);
+        assert_eq!(in_doubt(&script.entry("/var/lib/cloud/instance", Entry::Program)), [""; 0]);
+    }
+    let elsewhere = format!("ssh_keys:\n  note: {key}\nruncmd:\n  - echo '*'\n");
+    assert_eq!(in_doubt(&with(at, &elsewhere)), [""; 0]);
+}
+
+#[test]
+fn the_boot_starts_units_of_root_s_own_manager_where_root_lingers() {
+    let unit = "/root/.config/systemd/user/tune.service";
+    let link = "/root/.config/systemd/user/default.target.wants";
+    let machine = machine()
+        .file(unit, &format!("[Service]\nExecStart=/usr/sbin/{LINE}"))
+        .entry(link, Entry::Directory)
+        .entry(format!("{link}/tune.service"), Entry::Program);
+    assert_eq!(in_doubt(&machine), [""; 0]);
+    let lingers = machine.entry("/var/lib/systemd/linger/root", Entry::Program);
+    assert_eq!(in_doubt(&lingers), [format!("{unit}:2 max")]);
 }
 
 #[test]

@@ -235,23 +235,33 @@ fn of_module(tree: &Tree, modprobe: &Modprobe, rules: &udev::Arriving, system: &
 fn coming_under(tree: &Tree, modprobe: &Modprobe, rules: udev::Arriving, system: &System) -> Coming {
     let before = system.order.iter().take_while(|stage| !matches!(stage, Stage::Loader(_)));
     let of_rules = rules.unclear.iter().map(|place| Doubt::of_line(Reason::UdevRule, place));
+    let in_time = |parameters, place, doubt: Option<Doubt>| {
+        let doubts = of_rules.clone().chain(doubt).collect();
+        let udev::Arriving { writes, reruns, .. } = rules.clone();
+        let arrival = Arrival::Early(place);
+        Coming { reassembly: arrival.clone(), arrival, parameters, never: None, writes, reruns, doubts }
+    };
     let mut doubts = Vec::new();
     let mut barred = None;
+    // A later line may name the module itself.
+    let mut assumed = None;
     for stage in before {
         let Stage::Modules(lists) = stage else { continue };
         for Named { module, arguments, place, by } in named(tree, lists) {
             let arguments = Parameter::all(&arguments, &place);
             match (modprobe.load(&module, &arguments, lists.blacklist), by) {
-                (Outcome::Loaded(parameters), By::Boot) => {
-                    let (arrival, doubts) = (Arrival::Early(place), of_rules.collect());
-                    let reassembly = arrival.clone();
-                    let udev::Arriving { writes, reruns, .. } = rules;
-                    return Coming { arrival, reassembly, parameters, never: None, writes, reruns, doubts };
+                (Outcome::Loaded(parameters), By::Boot) if is_assumed(modprobe, &module) => {
+                    let doubt = || Doubt::of_line(Reason::UnknownKernel, &place).detail(module);
+                    assumed.get_or_insert_with(|| (parameters, place.clone(), doubt()));
                 }
+                (Outcome::Loaded(parameters), By::Boot) => return in_time(parameters, place, None),
                 (Outcome::Loaded(_), By::Initrd) => doubts.push(Doubt::of_line(Reason::InitrdLoadsModule, &place)),
                 (Outcome::Unclear(command), _) => doubts.push(Doubt::of_line(Reason::InstallCommand, &command)),
                 (Outcome::Kept(_) | Outcome::Nothing, _) => {}
             }
+        }
+        if let Some((parameters, place, doubt)) = assumed.take() {
+            return in_time(parameters, place, Some(doubt));
         }
         // A line that prevents another module does not count: a line for this one would help.
         if let Outcome::Kept(bar) = modprobe.load(modprobe.wanted, &[], lists.blacklist) {
@@ -277,6 +287,12 @@ fn coming_under(tree: &Tree, modprobe: &Modprobe, rules: udev::Arriving, system:
     };
     let reassembly = arrival.clone();
     Coming { arrival, reassembly, parameters, never, writes: rules.writes, reruns: rules.reruns, doubts }
+}
+
+/// Whether only a list of our own says that `module` brings the wanted one: no kernel of the machine is on its disk.
+fn is_assumed(modprobe: &Modprobe, module: &str) -> bool {
+    let is_own = ["nf_conntrack", "ip_conntrack", "nf_defrag_ipv6"].contains(&module.replace('-', "_").as_str());
+    modprobe.kernel.directory().is_none() && !is_own
 }
 
 /// The stage that loads what a list names.

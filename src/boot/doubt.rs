@@ -46,6 +46,8 @@ pub enum Reason {
     UnknownInit,
     /// The version of the loader is not known, and its versions read a line differently.
     UnknownVersion,
+    /// The kernel may refuse the value of a line, and the loader reads the file no further then.
+    FileMayEnd,
     /// A command runs in place of loading the module, and its effect cannot be known here.
     InstallCommand,
     /// A udev rule runs as the module is loaded, and its effect cannot be known here.
@@ -56,6 +58,8 @@ pub enum Reason {
     StaleInitrd,
     /// A kernel that can boot next does not have the module.
     NoModule,
+    /// No kernel is here that shows whether a module brings connection tracking.
+    UnknownKernel,
     /// A line outside sysctl.d is carried out before the loader or after it, and its value is another one.
     UnorderedLine,
     /// Nothing orders the program that loads the modules and the loader.

@@ -129,6 +129,19 @@ pub fn stale(tree: &Tree, system: &System) -> Vec<Stale> {
     kernels::directories(tree).into_iter().filter_map(of_kernel).collect()
 }
 
+/// Whether the maker of this machine's initrds is configured to have them load the module. Whether the initrds that are there
+/// do so, only they could tell.
+#[must_use]
+pub(super) fn is_loaded_by_initrd(tree: &Tree, system: &System) -> Option<PathBuf> {
+    let maker = maker(tree)?;
+    let copies = (maker.copies)(tree, system).filter(|copies| copies.cause == Cause::Configured)?;
+    debug_assert!(!copies.paths.is_empty());
+    let mut found = kernels::directories(tree).into_iter().flat_map(|(modules, release)| {
+        (maker.initrds)(tree, &modules, &release).into_iter().filter(|path| tree.changed(path).is_some())
+    });
+    found.next()
+}
+
 impl Copies {
     /// The directories of the lists that decide whether the initrd loads the module.
     fn lists(&self) -> &'static [&'static str] {

@@ -15,7 +15,6 @@ use super::writers::{LaterWrite, Scene, Timing, WRITERS, Writer, Written};
 use crate::kernel::bounds::{Bounds, Takes};
 use crate::kernel::catalog::{Access, FRAG6_HIGH, FRAG6_LOW, Key, Name, ValueKind};
 use crate::kernel::number::kernel_reading;
-use crate::kernel::pages::Pages;
 use crate::kernel::quirks::Quirk;
 use crate::kernel::sizes::{FRAG6_HIGH_DEFAULT, FRAG6_LOW_DEFAULT};
 use crate::order::InOrder;
@@ -118,7 +117,7 @@ pub(super) fn play(
         system,
         arrival: &arrival,
         keys,
-        pages,
+        bounds: terms.bounds,
         files: &files,
         runs: &runs,
         later: &later,
@@ -185,7 +184,7 @@ impl Play<'_> {
             };
             self.perhaps.push(Perhaps { name, place: write.place.clone(), reason });
         }
-        if number.is_some() && number != self.reading_with(&write, self.bounds.pages.largest()) {
+        if number.is_some() && number != self.reading_of_larger_pages(&write) {
             self.rounds_perhaps(&write);
         }
         self.record(write, number);
@@ -199,11 +198,12 @@ impl Play<'_> {
 
     /// The number that the kernel takes from a written text.
     fn reading(&self, write: &Write) -> Option<i64> {
-        self.reading_with(write, self.bounds.pages)
+        kernel_reading(&write.text, &write.key.name()?, self.bounds.pages)
     }
 
-    fn reading_with(&self, write: &Write, pages: Pages) -> Option<i64> {
-        kernel_reading(&write.text, &write.key.name()?, pages)
+    /// The number that the kernel takes if its pages are as large as they may be.
+    fn reading_of_larger_pages(&self, write: &Write) -> Option<i64> {
+        kernel_reading(&write.text, &write.key.name()?, self.bounds.pages.largest())
     }
 
     /// Notes that the kernel may make another number of a write, because it rounds the buckets.

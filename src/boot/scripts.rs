@@ -19,8 +19,16 @@ use crate::tree::{Entry, Picked, Place, Read, Tree, line_where};
 pub(super) use command::{Effect, effects};
 
 /// The words of which a line that may write has one.
-const WORDS: &[&str] =
-    &["conntrack", "nf_flowtable", "net/netfilter", "net.netfilter", "sysctl", "/proc/sys/$", "/proc/sys/net/$"];
+const WORDS: &[&str] = &[
+    "conntrack",
+    "nf_flowtable",
+    "net/netfilter",
+    "net.netfilter",
+    "sysctl",
+    "modprobe",
+    "/proc/sys/$",
+    "/proc/sys/net/$",
+];
 
 /// The same, and the words of lines that run a script of the administrator.
 const WORDS_AND_SCRIPTS: &[&str] = &[
@@ -31,6 +39,7 @@ const WORDS_AND_SCRIPTS: &[&str] = &[
     "sysctl",
     "/proc/sys/$",
     "/proc/sys/net/$",
+    "modprobe",
     "/usr/local/",
     "/etc/",
     "/opt/",
@@ -159,6 +168,18 @@ const SOURCES: &[Source] = &[
 /// Where systemd has the administrator's units.
 const UNITS: [&str; 2] = ["/etc/systemd/system", "/usr/local/lib/systemd/system"];
 
+/// The file by which the boot starts the units of root's own manager.
+const LINGERS: &str = "/var/lib/systemd/linger/root";
+
+/// Where that manager has the administrator's units. Those of other users cannot write sysctls.
+const UNITS_OF_ROOT: [&str; 3] = ["/etc/systemd/user", "/usr/local/lib/systemd/user", "/root/.config/systemd/user"];
+
+/// Where the boot finds units of the administrator.
+fn unit_directories(tree: &Tree) -> impl Iterator<Item = &'static str> + use<> {
+    let of_root = tree.get(LINGERS).is_some().then_some(UNITS_OF_ROOT);
+    UNITS.into_iter().chain(of_root.into_iter().flatten())
+}
+
 /// The units that another row knows.
 const KNOWN_UNITS: [&str; 2] = ["systemd-sysctl.service", "systemd-modules-load.service"];
 
@@ -278,11 +299,12 @@ fn lines_of(tree: &Tree, file: &Path, command: impl Fn(&str) -> Option<String>) 
 pub(super) fn reads(tree: &Tree) -> Vec<Read> {
     let mut reads: Vec<Read> = SOURCES.iter().map(Source::read).chain(cloud::reads(tree)).collect();
     let mentions = |path: PathBuf, suffix| Read::Mentions { path, suffix, files: Picked::All, words: UNIT_WORDS };
-    reads.extend(UNITS.map(|path| mentions(path.into(), ".service")));
+    reads.push(Read::Presence(LINGERS.into()));
+    reads.extend(unit_directories(tree).map(|path| mentions(path.into(), ".service")));
     // Most machines have no unit of their own that these could start.
     if !units(tree).is_empty() {
-        reads.extend(UNITS.map(|path| mentions(path.into(), ".timer")));
-        reads.extend(UNITS.map(|path| mentions(path.into(), ".target")));
+        reads.extend(unit_directories(tree).map(|path| mentions(path.into(), ".timer")));
+        reads.extend(unit_directories(tree).map(|path| mentions(path.into(), ".target")));
     }
     reads.extend(drop_in_directories(tree).map(|path| mentions(path.to_owned(), ".conf")));
     for unit in units(tree).into_iter().filter(|unit| !unit_lines(tree, unit).is_empty()).take(MOST_UNITS) {
@@ -380,7 +402,7 @@ fn named_scripts(lines: &[Line]) -> BTreeSet<PathBuf> {
 
 /// The administrator's units.
 fn units(tree: &Tree) -> Vec<PathBuf> {
-    let files = UNITS.iter().flat_map(|directory| tree.in_directory(Path::new(directory)));
+    let files = unit_directories(tree).flat_map(|directory| tree.in_directory(Path::new(directory)));
     let is_unit = |path: &&Path| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         name.ends_with(".service") && !KNOWN_UNITS.contains(&name)
@@ -398,7 +420,7 @@ fn drop_in_directories(tree: &Tree) -> impl Iterator<Item = &Path> {
 
 /// The directories beside the units whose names end in `suffix`.
 fn directories<'a>(tree: &'a Tree, suffix: &'static str) -> impl Iterator<Item = &'a Path> {
-    let entries = UNITS.iter().flat_map(|directory| tree.in_directory(Path::new(directory)));
+    let entries = unit_directories(tree).flat_map(|directory| tree.in_directory(Path::new(directory)));
     let directories = entries.filter(|(_, entry)| **entry == Entry::Directory).map(|(path, _)| path);
     directories.filter(move |path| path.to_string_lossy().ends_with(suffix))
 }
@@ -430,7 +452,7 @@ fn lines_of_units(tree: &Tree) -> Vec<Line> {
 
 /// The units that another unit of the administrator, or a rule of udev, names, so that they are started with it.
 pub(super) fn named_units(tree: &Tree) -> BTreeSet<String> {
-    let files = UNITS.iter().flat_map(|directory| tree.in_directory(Path::new(directory)));
+    let files = unit_directories(tree).flat_map(|directory| tree.in_directory(Path::new(directory)));
     let drop_ins = drop_in_directories(tree).flat_map(|directory| tree.in_directory(directory));
     let read = files.chain(drop_ins).flat_map(|(path, _)| unit::parse(tree.bytes(path).unwrap_or_default()));
     let names = read.filter(|assignment| STARTS.contains(&assignment.name.as_str()));

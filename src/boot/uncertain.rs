@@ -2,6 +2,7 @@
 
 mod command_line;
 mod container;
+mod ended;
 mod first_program;
 mod kexec;
 mod mounted;
@@ -22,9 +23,9 @@ use super::doubt::Doubt;
 use super::systems::System;
 use super::writers::LaterWrite;
 use super::{mounts, next_root, tmpfiles};
+use crate::kernel::bounds::Bounds;
 use crate::kernel::catalog::{Key, Name};
 use crate::kernel::number::kernel_reading;
-use crate::kernel::pages::Pages;
 use crate::order::InOrder;
 use crate::snapshot::{Module, Snapshot};
 use crate::sysctl_d::Placed;
@@ -38,6 +39,7 @@ const KINDS: &[fn(&Played) -> Vec<Doubt>] = &[
     scripts::doubts,
     stale_initrd::doubts,
     version::doubts,
+    ended::doubts,
     mounted::doubts,
     other_root::doubts,
     command_line::doubts,
@@ -52,8 +54,8 @@ pub(super) struct Played<'a> {
     pub(super) arrival: &'a Arrival,
     /// The keys of the kernel.
     pub(super) keys: &'a BTreeSet<Key>,
-    /// The pages of the kernel.
-    pub(super) pages: Pages,
+    /// The numbers that the kernel takes.
+    pub(super) bounds: Bounds,
     /// The files that each run of the loader reads, in order.
     pub(super) files: &'a [Vec<PathBuf>],
     /// The assignments that each run found.
@@ -67,7 +69,7 @@ pub(super) struct Played<'a> {
 impl Played<'_> {
     /// The number that the kernel takes from a text for the setting.
     fn number(&self, name: &Name, text: &[u8]) -> Option<i64> {
-        kernel_reading(text, name, self.pages)
+        kernel_reading(text, name, self.bounds.pages)
     }
 
     /// Whether the boot gives the setting another number.

@@ -179,7 +179,7 @@ impl Editor<'_, '_> {
 
     /// The first of `boots` whose outcome for the setting is not as desired: the dialect in which it reads our file,
     /// and its outlook.
-    fn unsatisfied(&self, want: &Want, boots: &[Boot]) -> Option<(&'static Dialect, Outlook)> {
+    fn unsatisfied(want: &Want, boots: &[Boot]) -> Option<(&'static Dialect, Outlook)> {
         let outlooks = boots.iter().map(|boot| (boot, boot.outlook(&want.name)));
         let drifts = outlooks.filter(|(boot, outlook)| !satisfies(want, outlook.value, boot.bounds.pages));
         let drifts = drifts.map(|(boot, outlook)| (boot.dialect, outlook));
@@ -234,7 +234,7 @@ impl Editor<'_, '_> {
         if self.after.is_outside_container(&want.name) {
             return Err(out_of_reach(want, &self.after));
         }
-        if self.unsatisfied(want, self.boots_in_time()).is_none() {
+        if Self::unsatisfied(want, self.boots_in_time()).is_none() {
             return Ok(());
         }
         // A floor below the live value would lower the value at the next boot.
@@ -246,7 +246,7 @@ impl Editor<'_, '_> {
             return self.set_hashsize(want, number);
         }
         let key = self.boot_key(want)?;
-        while let Some((dialect, outlook)) = self.unsatisfied(want, self.boots_in_time()) {
+        while let Some((dialect, outlook)) = Self::unsatisfied(want, self.boots_in_time()) {
             if !self.correct_own_lines(want, &key, number, dialect, &outlook)?
                 && !self.overrule(want, dialect, &outlook)?
             {
@@ -353,7 +353,7 @@ impl Editor<'_, '_> {
         // Of several such lines modprobe obeys the last, so that an older line may stay.
         document.append(&line);
         self.put(file, &document)?;
-        let Some((_, outlook)) = self.unsatisfied(want, self.boots_in_time()) else { return Ok(()) };
+        let Some((_, outlook)) = Self::unsatisfied(want, self.boots_in_time()) else { return Ok(()) };
         // A line without effect must not stay: the next run would add another.
         self.write(file, without.as_deref());
         let winner = outlook.winner.map(|winner| winner.to_string()).unwrap_or_default();

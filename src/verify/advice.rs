@@ -97,9 +97,8 @@ fn apply_loads_early(desired: &Desired, left: &Judgement) -> bool {
 /// Compares the live value of a setting with that of the next boot, without any request.
 #[must_use]
 pub fn comparison(name: &Name, live: Option<i64>, outlook: &Outlook) -> (Verdict, Option<Advice>) {
-    // That no file holds the value is true whatever the initrd or another program does.
-    let is_of_others = |doubt: &Doubt| matches!(doubt.reason, Reason::StaleInitrd | Reason::WrittenLater);
-    let matters = |doubt: &&Doubt| !is_of_others(doubt) || outlook.value.is_some();
+    // That no file holds the value is true whatever another program does later. A copy in the initrd may hold it.
+    let matters = |doubt: &&Doubt| doubt.reason != Reason::WrittenLater || outlook.value.is_some();
     if let Some(doubt) = outlook.doubts.iter().find(matters) {
         return (Verdict::Unknown, Some(Advice::Clear(doubt.clone())));
     }

@@ -41,11 +41,18 @@ impl fmt::Display for Doubt {
             | Reason::ModuleOfMachine => {
                 write!(f, "this is {}{}", detail.unwrap_or("a container"), of_container(self.reason))
             }
+            Reason::FileMayEnd => write!(
+                f,
+                "the kernel may refuse the value on {place}, and then `sysctl` of busybox reads the file no further"
+            ),
             Reason::InstallCommand => {
                 write!(f, "the command on {place} runs in place of loading the module, and its effect is not known")
             }
             Reason::UdevRule => {
                 write!(f, "the udev rule {place} counts when the module is loaded, and its effect is not known")
+            }
+            Reason::InitrdLoadsModule if self.line.is_none() => {
+                write!(f, "{place} has the initrd load the module, so that the loader may find it")
             }
             Reason::InitrdLoadsModule => {
                 write!(f, "{place} has only the initrd load the module, and only an initrd with systemd does that")
@@ -57,10 +64,6 @@ impl fmt::Display for Doubt {
                     "{place} was made before `{changed}` changed: a line that only its copies have still takes effect"
                 )
             }
-            Reason::NoModule => {
-                let why = if detail.is_some() { "is gone" } else { "does not list it" };
-                write!(f, "a kernel that may boot next has no module nf_conntrack: {place} {why}")
-            }
             Reason::UnorderedLine => {
                 let by = detail.unwrap_or("a program");
                 write!(f, "{by} carries out {place} at boot, before the loader or after it")
@@ -70,27 +73,6 @@ impl fmt::Display for Doubt {
                 write!(
                     f,
                     "nothing orders {place}, which names the module, and `{loader}`: the module may come too late"
-                )
-            }
-            Reason::AnotherKernel => {
-                let kernel = detail.map_or("a kernel".to_owned(), |name| format!("the kernel {name}"));
-                write!(f, "{kernel} can boot next, and it may not have the setting, or refuse the value")
-            }
-            Reason::UnknownClock => {
-                let kernel =
-                    detail.map_or("the kernel that boots next".to_owned(), |name| format!("the kernel {name}"));
-                write!(
-                    f,
-                    "{kernel} may refuse the timeout on {place}: that depends on CONFIG_HZ, and no file here has its \
-                     configuration"
-                )
-            }
-            Reason::UnknownPages => {
-                let kernel =
-                    detail.map_or("the kernel that boots next".to_owned(), |name| format!("the kernel {name}"));
-                write!(
-                    f,
-                    "{kernel} rounds the buckets of {place} up to whole pages of memory, whose size no file here tells"
                 )
             }
             Reason::WrittenLater => {
@@ -108,8 +90,40 @@ impl fmt::Display for Doubt {
             Reason::MountedOver => {
                 write!(f, "something is mounted over {place}, now or by the boot, which may read what lies below")
             }
+            Reason::NoModule
+            | Reason::UnknownKernel
+            | Reason::AnotherKernel
+            | Reason::UnknownClock
+            | Reason::UnknownPages => f.write_str(&of_kernel(self, &place)),
             Reason::UnknownInit => f.write_str(&unknown_init(self, &place)),
             _ => f.write_str(&only_now(self.reason, &place)),
+        }
+    }
+}
+
+/// The sentence about a kernel that can boot next. Its name may be known.
+fn of_kernel(doubt: &Doubt, place: &str) -> String {
+    let detail = doubt.detail.as_deref();
+    let kernel = |otherwise: &str| detail.map_or(otherwise.to_owned(), |name| format!("the kernel {name}"));
+    match doubt.reason {
+        Reason::NoModule => {
+            let why = if detail.is_some() { "is gone" } else { "does not list it" };
+            format!("a kernel that may boot next has no module nf_conntrack: {place} {why}")
+        }
+        Reason::UnknownKernel => {
+            let module = detail.unwrap_or("a module");
+            format!("{place} names `{module}`, and no kernel here shows whether that brings nf_conntrack")
+        }
+        Reason::UnknownClock => format!(
+            "{} may refuse the timeout on {place}: that depends on CONFIG_HZ, and no file here has its configuration",
+            kernel("the kernel that boots next")
+        ),
+        Reason::UnknownPages => format!(
+            "{} rounds the buckets of {place} up to whole pages of memory, whose size no file here tells",
+            kernel("the kernel that boots next")
+        ),
+        _ => {
+            format!("{} can boot next, and it may not have the setting, or refuse the value", kernel("a kernel"))
         }
     }
 }
@@ -190,6 +204,9 @@ pub fn doubt_remedy(doubt: &Doubt) -> &str {
         }
         Reason::SysctlsReadOnly => "set it where the container is made, or let the container write /proc/sys/net",
         Reason::ModuleOfMachine => "name nf_conntrack in /etc/modules-load.d of the machine, which cannot be seen here",
+        Reason::FileMayEnd => "put the lines of connection tracking into a file of their own",
+        Reason::UnknownKernel => "name nf_conntrack itself in that list",
+        Reason::InitrdLoadsModule if doubt.remedy.is_some() => doubt.remedy.as_deref().unwrap_or_default(),
         Reason::InstallCommand => {
             "remove that line, or let it run `/sbin/modprobe --ignore-install nf_conntrack` and nothing else"
         }

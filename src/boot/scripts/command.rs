@@ -5,7 +5,7 @@ use super::Line;
 use crate::boot::udev::{Meaning, Rerun, meaning};
 use crate::formats;
 use crate::kernel::catalog::{BUCKETS, CATALOG, COUNT, FLOWTABLE, Key, MAX, Name, PREFIX};
-use crate::kernel::modules::HASHSIZE;
+use crate::kernel::modules::{BRINGS_CONNTRACK, HASHSIZE};
 use crate::tree::{Place, Tree};
 
 /// What a line does about settings.
@@ -196,9 +196,15 @@ fn named(command: &str) -> Vec<Effect> {
     }
     // The values go with the module.
     let runs = |program: &str| command.split_whitespace().any(|word| is(word, program));
-    let is_removal = |word: &str| word == "--remove" || word.starts_with("-r");
-    let removes = runs("rmmod") || (runs("modprobe") && command.split_whitespace().any(is_removal));
-    if removes && command.contains("conntrack") {
+    let is_removal = |word: &str| {
+        word == "--remove" || word.strip_prefix('-').is_some_and(|rest| !rest.starts_with('-') && rest.contains('r'))
+    };
+    let removes_needed = runs("modprobe") && command.split_whitespace().any(is_removal);
+    // modprobe removes what the module needed as well, if nothing else needs it.
+    let needs_it = |word: &str| BRINGS_CONNTRACK.contains(&word.replace('-', "_").as_str());
+    if (removes_needed && command.split_whitespace().any(needs_it))
+        || ((removes_needed || runs("rmmod")) && command.contains("conntrack"))
+    {
         effects.push(Effect::Anything);
     }
     if command.contains("hashsize") && command.contains("conntrack") {

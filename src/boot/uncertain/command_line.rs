@@ -3,21 +3,38 @@
 //! The command line of this boot is the best guess for the next one. Somebody may have changed the files of the boot loader
 //! since, or have typed the words of this boot by hand. An image has the files of the boot loader alone.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::Played;
 use crate::boot::doubt::{About, Doubt, Reason};
 use crate::boot::parameters::CMDLINE;
+use crate::boot::systems::INIT;
 use crate::formats::boot_loader;
 use crate::formats::kernel_arguments::{self, Argument};
 use crate::order::InOrder;
-use crate::tree::{Entry, Picked, Place, Read, Tree, as_text};
+use crate::tree::{Entry, Picked, Place, Read, Tree};
 
 /// The words of which an argument that decides about settings has one.
 const WORDS: &[&str] =
     &["conntrack", "netfilter", "modules_load", "modules-load", "blacklist", "systemd.mask", "systemd-sysctl"];
+
+/// The same, and those of lines that decide about everything.
+const WORDS_OF_ALL: &[&str] = &[
+    "conntrack",
+    "netfilter",
+    "modules_load",
+    "modules-load",
+    "blacklist",
+    "systemd.mask",
+    "systemd-sysctl",
+    FIRST_PROGRAM,
+    IN_MEMORY,
+];
+
+/// The words of lines that name another first program, or have the root in memory.
+const FIRST_PROGRAM: &str = "init=";
+const IN_MEMORY: &str = "systemd.volatile=";
 
 /// The words of which each line with a command line has one.
 const OF_LINES: &[&str] = &["linux", "options", "append", "APPEND", "root=", "kernelopts"];
@@ -42,10 +59,55 @@ pub(super) fn matters(text: &str) -> bool {
 
 /// The lines that matter: those with a word that decides, and if this boot has such a word, those without one too.
 pub(super) fn reads(tree: &Tree) -> Vec<Read> {
-    let words = if matters(&tree.text(CMDLINE)) { OF_LINES } else { WORDS };
+    let words = if matters(&tree.text(CMDLINE)) { OF_LINES } else { WORDS_OF_ALL };
     let read =
         |(path, suffix): (&str, &'static str)| Read::Mentions { path: path.into(), suffix, files: Picked::All, words };
-    FILES.into_iter().map(read).collect()
+    let programs = first_programs(tree).into_values().map(|program| Read::Target(program.into()));
+    FILES.into_iter().map(read).chain(programs).collect()
+}
+
+/// The first programs that the lines of boot loaders name, each with its line. That of a release of NixOS is a script of it.
+fn first_programs(tree: &Tree) -> BTreeMap<Place, String> {
+    let of_line = |(place, arguments): (Place, String)| {
+        let named = kernel_arguments::parse(&arguments).into_iter().filter(|argument| argument.name == "init");
+        Some((place, named.filter_map(|argument| argument.value).last()?.to_owned()))
+    };
+    command_lines(tree).filter_map(of_line).filter(|(_, program)| !program.starts_with("/nix/")).into_map()
+}
+
+/// The command lines in the files of boot loaders.
+fn command_lines(tree: &Tree) -> impl Iterator<Item = (Place, String)> {
+    files(tree).flat_map(|(file, entry)| {
+        let text = String::from_utf8_lossy(entry.bytes().unwrap_or_default()).into_owned();
+        let lines = boot_loader::command_lines(&text).into_iter();
+        let placed = |(line, arguments): (usize, &str)| (Place { file: file.to_owned(), line }, arguments.to_owned());
+        lines.map(placed).collect::<Vec<_>>()
+    })
+}
+
+/// The doubts about all settings: a line has another program than init start first, or has the root in memory.
+fn of_all(tree: &Tree, is_of_system: impl Fn(&str) -> bool) -> Vec<Doubt> {
+    let end = |path: &str| match tree.get(path) {
+        Some(Entry::Link { target, .. }) => Some(target.clone()),
+        _ => None,
+    };
+    // A program that is not here belongs to another root.
+    let is_other = |program: &str| end(program).is_some_and(|other| end(INIT).is_some_and(|own| own != other));
+    let programs = first_programs(tree);
+    let is_volatile = |arguments: &str| {
+        let parsed = kernel_arguments::parse(arguments).into_iter();
+        let last = parsed.filter(|argument| argument.name == "systemd.volatile").last();
+        last.is_some_and(|it| matches!(it.value, Some("yes" | "overlay" | "true" | "1" | "on") | None))
+    };
+    let now = is_volatile(&tree.text(CMDLINE));
+    let doubts =
+        command_lines(tree).filter(|(_, arguments)| is_of_system(arguments)).filter_map(|(place, arguments)| {
+            let of_program = programs.get(&place).filter(|program| is_other(program));
+            let of_program = of_program.map(|program| Doubt::of_line(Reason::UnknownInit, &place).detail(program));
+            of_program
+                .or_else(|| (!now && is_volatile(&arguments)).then(|| Doubt::of_line(Reason::CommandLine, &place)))
+        });
+    doubts.collect()
 }
 
 /// The files of boot loaders in the tree.
@@ -85,24 +147,21 @@ pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
         (Some(now), Some(then)) => now == then,
         _ => true,
     };
-    let texts: Vec<(&Path, Cow<str>)> =
-        files(tree).map(|(file, entry)| (file, as_text(entry.bytes().unwrap_or_default()))).collect();
-    let mut others: BTreeMap<BTreeSet<Argument>, (Place, String)> = BTreeMap::new();
-    for (file, text) in &texts {
-        for (line, arguments) in boot_loader::command_lines(text) {
-            let decides = deciding(arguments);
-            if decides != decides_now && is_of_system(arguments) {
-                let place = Place { file: (*file).to_owned(), line };
-                others.entry(decides).or_insert_with(|| (place, arguments.to_owned()));
-            }
+    let lines: Vec<(Place, String)> = command_lines(tree).collect();
+    let mut others: BTreeMap<BTreeSet<Argument>, &(Place, String)> = BTreeMap::new();
+    for line in &lines {
+        let decides = deciding(&line.1);
+        if decides != decides_now && is_of_system(&line.1) {
+            others.entry(decides).or_insert(line);
         }
     }
-    let doubt = |(place, arguments): &(Place, String)| {
+    let of_all = of_all(tree, is_of_system);
+    let doubt = |(place, arguments): &&(Place, String)| {
         let mut then = tree.clone();
         then.insert(CMDLINE, Entry::File(arguments.clone().into_bytes()));
         let names = played.differing(&played.with_files(then, played.snapshot.module));
         let is_one = !names.is_empty();
         is_one.then(|| Doubt::of_line(Reason::CommandLine, place).about(About::Only(names)))
     };
-    others.values().filter_map(doubt).collect()
+    of_all.into_iter().chain(others.values().filter_map(doubt)).collect()
 }

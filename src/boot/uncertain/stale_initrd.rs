@@ -9,10 +9,28 @@ use crate::boot::arrival::Arrival;
 use crate::boot::doubt::{About, Doubt, Reason};
 use crate::boot::initrd::{self, Effect, Lists, Stale};
 use crate::boot::parameters::{CMDLINE, MODPROBE, of_options};
+use crate::boot::systems::Early;
 use crate::kernel::catalog::Name;
 use crate::order::InOrder;
 
 pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
+    of_late_module(played).into_iter().chain(of_copies(played)).collect()
+}
+
+/// The doubt about a module that no list of the boot loads in time, where an initrd is made to load it.
+fn of_late_module(played: &Played) -> Option<Doubt> {
+    if !matches!(played.arrival, Arrival::Late { barred: None, .. }) {
+        return None;
+    }
+    let initrd = initrd::is_loaded_by_initrd(&played.snapshot.tree, played.system)?;
+    let remedy = match played.system.early(&played.snapshot.tree) {
+        Early::ByFile(file) => format!("name nf_conntrack in {file} as well"),
+        Early::Never { .. } => "boot a kernel that has nf_conntrack built in".to_owned(),
+    };
+    Some(Doubt { remedy: Some(remedy), ..Doubt::of_file(Reason::InitrdLoadsModule, &initrd) })
+}
+
+fn of_copies(played: &Played) -> Vec<Doubt> {
     let mut stale = initrd::stale(&played.snapshot.tree, played.system);
     if matches!(played.arrival, Arrival::Late { barred: None, kernel: None, .. }) {
         // No list names the module, and none did when the initrd was made: the module comes when the root is there.

@@ -24,7 +24,7 @@ impl Editor<'_, '_> {
             let own = own.iter().filter_map(Assignment::dotted_key).filter(|key| keys.contains(key));
             own.chain(fresh.clone()).any(|key| !boot.reaches(&key))
         };
-        self.unsatisfied(want, self.boots()).is_some() && self.boots().iter().any(is_lost)
+        Self::unsatisfied(want, self.boots()).is_some() && self.boots().iter().any(is_lost)
     }
 
     /// Makes the boot load the module before the loader runs, as far as the request allows that.
