@@ -4,6 +4,7 @@ mod attributes;
 mod container;
 mod directory;
 mod enter;
+pub mod ethtool;
 mod extension;
 mod index;
 mod initrd;

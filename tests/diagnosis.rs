@@ -13,7 +13,7 @@ use anstream::adapter::strip_str;
 use conntrack_sysctl::kernel::catalog::default_timeout;
 use conntrack_sysctl::table::analysis::diagnosis::{Diagnosis, Health, Observations, diagnose};
 use conntrack_sysctl::table::analysis::gap;
-use conntrack_sysctl::table::analysis::losses::{LossInterval, losses};
+use conntrack_sysctl::table::analysis::losses::{LossInterval, losses, with_losses};
 use conntrack_sysctl::table::analysis::namespaces::were_never_full;
 use conntrack_sysctl::table::analysis::profile::{Profile, Tally, Timeouts};
 use conntrack_sysctl::table::analysis::status::{self, Thresholds};
@@ -108,12 +108,15 @@ impl Table {
         self
     }
 
-    /// A counter of the network stack at both looks: `eth0.rx_drop` of an interface, `dropped` of softnet, or another.
+    /// A counter of the network stack at both looks: `eth0.rx_drop` of an interface, `eth0.qdisc_drops` of its queue,
+    /// `ens5.*` of a driver, `dropped` of softnet, or another.
     fn other_counter(mut self, counter: &str, before: u64, after: u64) -> Table {
         let losses = self.0.other_losses.as_mut().expect("both looks were taken");
         for (counts, value) in [(&mut losses.before, before), (&mut losses.after, after)] {
             let counts = match counter {
                 "dropped" => &mut counts.softnet,
+                _ if counter.ends_with(".qdisc_drops") => &mut counts.queues,
+                _ if counter.starts_with("ens5.") => &mut counts.drivers,
                 _ if counter.starts_with("eth0.") => &mut counts.interfaces,
                 _ => &mut counts.network,
             };
@@ -137,7 +140,9 @@ impl Table {
         self.0.status
     }
 
-    fn diagnose(self) -> Diagnosis {
+    fn diagnose(mut self) -> Diagnosis {
+        let after = self.0.other_losses.as_ref().map(|losses| losses.after.clone()).unwrap_or_default();
+        self.0.status = with_losses(self.0.status, &after);
         diagnose(self.0)
     }
 }
@@ -347,6 +352,33 @@ fn another_door_is_named() {
     let names: Vec<&str> = diagnosis.losses.iter().map(|loss| loss.counter.as_str()).collect();
     assert_eq!(names, ["conntrack.insert_failed", "TcpExt.ListenOverflows", "softnet.dropped"]);
     checked(&diagnosis, "dropping-elsewhere");
+}
+
+/// A cloud tracks connections outside of the machine too. The driver of its interfaces says when that table is full.
+#[test]
+fn a_full_table_of_the_cloud_is_named() {
+    let of_a_cloud = |exceeded: u64| {
+        Table::new(1000, 65_536)
+            .other_counter("ens5.conntrack_allowance_exceeded", 40, 40 + exceeded)
+            .other_counter("ens5.conntrack_allowance_available", 128_270, 136_812)
+            .other_counter("ens5.bw_out_allowance_exceeded", 7, 9)
+            .other_counter("eth0.qdisc_drops", 3, 3)
+            .other_counter("TcpExt.ListenDrops", 0, 0)
+            .diagnose()
+    };
+    let diagnosis = of_a_cloud(2);
+    assert_eq!(diagnosis.verdict, Health::DroppingElsewhere);
+    checked(&diagnosis, "full-in-the-cloud");
+    // Past losses are told, and are no verdict.
+    assert_eq!(of_a_cloud(0).verdict, Health::Healthy);
+    let told: Vec<(&str, u64)> =
+        diagnosis.status.elsewhere.iter().map(|loss| (loss.counter.as_str(), loss.count)).collect();
+    assert_eq!(
+        told,
+        [("eth0.qdisc_drops", 3), ("ens5.bw_out_allowance_exceeded", 9), ("ens5.conntrack_allowance_exceeded", 42)]
+    );
+    let text = strip_str(&view::status::text(&diagnosis.status)).to_string();
+    golden(&directory().join("status/lost-elsewhere.txt"), &(text + "\n"));
 }
 
 #[test]

@@ -12,7 +12,8 @@ use conntrack_sysctl::table::analysis::look::Look;
 use conntrack_sysctl::table::model::counters::{Counters, Counts};
 use conntrack_sysctl::table::model::entry::{Marks, ProtocolState, TableEntry, has_ports, protocol_name};
 use conntrack_sysctl::table::source::netlink::message::{self, Reply};
-use conntrack_sysctl::table::source::proc::counters;
+use conntrack_sysctl::table::source::netlink::qdisc::{self, Roots};
+use conntrack_sysctl::table::source::proc::{counters, drivers};
 use conntrack_sysctl::table::source::{log, saved};
 use conntrack_sysctl::table::view::live::{Effect, Live, Paint};
 use conntrack_sysctl::text as time;
@@ -176,6 +177,42 @@ fn other_counters() {
     let interfaces = counters::interfaces(dev);
     assert_eq!((interfaces["lo.rx_drop"], interfaces["lo.tx_drop"], interfaces["lo.rx_errs"]), (4, 12, 3));
     assert_eq!(interfaces["eth0:1.rx_drop"], 0);
+}
+
+/// The strings are those of Amazon's driver, as its users' manual and `ethtool -S` have them.
+#[test]
+fn counters_of_a_cloud() {
+    let text = "NIC statistics:\n     tx_timeout: 0\n     bw_in_allowance_exceeded: 0\n     bw_out_allowance_exceeded: 12\n     \
+        pps_allowance_exceeded: 946\n     conntrack_allowance_exceeded: 3\n     linklocal_allowance_exceeded: 0\n     \
+        conntrack_allowance_available: 136812\n     queue_0_tx_cnt: 5170\n     conntrack_allowance_exceeded: \u{1b}[2J\n";
+    let counts = drivers::statistics("ens5", text);
+    let expected = [
+        ("ens5.bw_in_allowance_exceeded", 0),
+        ("ens5.bw_out_allowance_exceeded", 12),
+        ("ens5.conntrack_allowance_available", 136_812),
+        ("ens5.conntrack_allowance_exceeded", 3),
+        ("ens5.linklocal_allowance_exceeded", 0),
+        ("ens5.pps_allowance_exceeded", 946),
+    ];
+    assert_eq!(counts, expected.map(|(name, value)| (name.to_owned(), value)).into());
+}
+
+/// Two queues in one datagram: that at the root of interface 7, which dropped 258 packets, and one below it.
+#[test]
+fn drops_of_queues() {
+    let queue = |parent: u32| {
+        let statistics = [1_u32, 2, 258, 4, 5].map(u32::to_ne_bytes).concat();
+        let attributes = attribute(7, &attribute(3, &statistics));
+        let head = [0, 7, 0x10000, parent, 2].map(u32::to_ne_bytes).concat();
+        let length = u32::try_from(16 + head.len() + attributes.len()).expect("it is small");
+        [&length.to_ne_bytes()[..], &36_u16.to_ne_bytes(), &[0; 10], &head, &attributes].concat()
+    };
+    let end = [&20_u32.to_ne_bytes()[..], &3_u16.to_ne_bytes(), &[0; 14]].concat();
+    let datagram = [queue(u32::MAX), queue(0x10001), end].concat();
+    assert_eq!(qdisc::roots(&datagram), Roots { drops: vec![(7, 258)], is_last: true });
+    for cut in 0..datagram.len() {
+        assert!(qdisc::roots(&datagram[..cut]).drops.len() <= 1);
+    }
 }
 
 #[test]

@@ -85,6 +85,48 @@ privileged!(the_numbers_are_those_of_conntrack, || {
     }
 });
 
+// A queue for sending that drops, as tc(8) counts it; and a driver of a cloud, of which only the strings are played: no
+// machine of a test has its hardware.
+privileged!(losses_elsewhere_are_named, || {
+    let world = World::new(Network::Private);
+    world.sh("ip link set lo up
+        tc qdisc add dev lo root tbf rate 8kbit burst 1600 limit 1600
+        mount -t tmpfs none /sys/class/net
+        mkdir -p /sys/class/net/ens5/device /sys/class/net/eth9/device
+        ln -s ../../../../bus/pci/drivers/ena /sys/class/net/ens5/device/driver
+        ln -s ../../../../bus/virtio/drivers/virtio_net /sys/class/net/eth9/device/driver
+        mount -t tmpfs none /usr/local/sbin
+        cat >/usr/local/sbin/ethtool <<'END'
+#!/bin/sh
+# The counter rises by one in a second. Other interfaces are not asked.
+[ \"$*\" = '-S ens5' ] || exit 1
+echo 'NIC statistics:'
+echo '     conntrack_allowance_available: 1000'
+echo '     conntrack_allowance_exceeded:' $(date +%s)
+END
+        chmod +x /usr/local/sbin/ethtool
+        python3 -c \"
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for _ in range(20): s.sendto(b'x' * 1000, ('127.0.0.1', 9))
+\"");
+    let seen = status(&world.try_sh("exec $BIN status", ""));
+    let dropped = world.sh("tc -s qdisc show dev lo | sed -n 's/.*dropped \\([0-9]*\\),.*/\\1/p'");
+    let lost: Vec<&str> = seen.elsewhere.iter().map(|loss| loss.counter.as_str()).collect();
+    assert_eq!(lost, ["Ip.OutDiscards", "lo.qdisc_drops", "ens5.conntrack_allowance_exceeded"], "{:?}", seen.unread);
+    assert_eq!([seen.elsewhere[0].count, seen.elsewhere[1].count], [number(&dropped); 2]);
+    assert!(!seen.unread.iter().any(|unread| unread.why.contains("ethtool")), "{:?}", seen.unread);
+    assert_eq!(seen.cloud_room.get("ens5"), Some(&1000));
+
+    let diagnosed = diagnosis(&world.try_sh("exec $BIN diagnose --interval 1.1", ""));
+    assert_eq!(diagnosed.verdict, Health::DroppingElsewhere);
+    let lost: Vec<&str> = diagnosed.drops.iter().map(|loss| loss.counter.as_str()).collect();
+    assert_eq!(lost, ["ens5.conntrack_allowance_exceeded"]);
+    world.sh("umount /usr/local/sbin");
+    let unread = status(&world.try_sh("exec $BIN status", "")).unread;
+    assert!(unread.iter().any(|unread| unread.why == "`ethtool -S ens5`: there is no ethtool"), "{unread:?}");
+});
+
 privileged!(a_sample_tells_of_the_whole, || {
     let _limit = Limit::borrow();
     let world = tracked_world();

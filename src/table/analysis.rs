@@ -6,6 +6,7 @@ pub mod heavy;
 pub mod idleness;
 mod kinds;
 pub mod look;
+pub mod loss;
 pub mod losses;
 pub mod namespaces;
 pub mod ports;

@@ -6,21 +6,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::host::{pages, restraint};
+use crate::host::{ethtool, pages, restraint};
 use crate::table::analysis::diagnosis::{self, Diagnosis, Observations};
 use crate::table::analysis::gap::{self, Gap};
-use crate::table::analysis::losses::LossInterval;
+use crate::table::analysis::losses::{LossInterval, with_losses};
 use crate::table::analysis::namespaces::were_never_full;
 use crate::table::analysis::profile::{Profile, Tally};
 use crate::table::analysis::status::{self, Evictable, Status, Thresholds};
 use crate::table::model::entry::TableEntry;
 use crate::table::model::log::Log;
-use crate::table::model::reading::{Sizes, TableSource, Unread};
+use crate::table::model::reading::{LossCounters, Sizes, TableSource, Unread};
 use crate::table::offline::{self, Evidence};
 use crate::table::source::log::{self, kmsg};
 use crate::table::source::netlink::message::Query;
 use crate::table::source::presence::Ctnetlink;
-use crate::table::source::proc::{self, listeners, namespaces};
+use crate::table::source::proc::{self, drivers, listeners, namespaces};
 use crate::table::source::{netlink, netns};
 use crate::text::utc;
 
@@ -75,7 +75,8 @@ pub fn status(options: &StatusOptions) -> Status {
     if before.is_none() {
         namespaces::take_own(&mut namespaces, &reading);
     }
-    let mut status = status::status(now(), &reading, before.as_ref(), &sizes());
+    let losses = loss_counters(&mut unread);
+    let mut status = with_losses(status::status(now(), &reading, before.as_ref(), &sizes()), &losses);
     status.unread.extend(unread);
     if options.evictable && status.is_loaded {
         let profile = live_profile(SAMPLE, status.count, &mut status.unread).profile;
@@ -125,7 +126,7 @@ fn live(options: &DiagnoseOptions) -> Observations {
     let mut namespaces = namespaces::namespaces(&mut unread);
     restraint::confine_to_reading();
     let sizes = Sizes { memory: proc::memory(), ..sizes() };
-    let before_losses = proc::loss_counters(&mut unread);
+    let before_losses = loss_counters(&mut unread);
     let before = proc::read();
     namespaces::take_own(&mut namespaces, &before);
     let most = if options.all { u64::MAX } else { SAMPLE };
@@ -135,8 +136,8 @@ fn live(options: &DiagnoseOptions) -> Observations {
     let after = proc::read();
     namespaces::read_again(&mut namespaces);
     // The files that cannot be read are listed already.
-    let after_losses = proc::loss_counters(&mut Vec::new());
-    let mut status = status::status(now(), &after, Some(&before), &sizes);
+    let after_losses = loss_counters(&mut Vec::new());
+    let mut status = with_losses(status::status(now(), &after, Some(&before), &sizes), &after_losses);
     status.unread.extend(unread);
     status.log = log(options.log.as_deref(), &mut status.unread);
     status.namespaces = namespaces;
@@ -151,6 +152,18 @@ fn live(options: &DiagnoseOptions) -> Observations {
         pid: options.pid,
         saved_options: None,
     }
+}
+
+/// Reads the counters of packets that were lost outside of connection tracking, those of drivers too.
+fn loss_counters(unread: &mut Vec<Unread>) -> LossCounters {
+    let mut losses = proc::loss_counters(unread);
+    for interface in drivers::interfaces(Path::new("/")) {
+        match ethtool::statistics(&interface) {
+            Ok(text) => losses.drivers.extend(drivers::statistics(&interface, &text)),
+            Err(error) => unread.push(Unread::Driver(interface, Arc::new(error))),
+        }
+    }
+    losses
 }
 
 /// The number of entries that are read of a large table: shares are then accurate to 0.77 points in 19 of 20 runs, and

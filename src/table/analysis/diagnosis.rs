@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::kernel::sizes::ENTRY_BYTES;
 use crate::table::analysis::gap::Gap;
-use crate::table::analysis::losses::{Loss, LossInterval, losses};
+use crate::table::analysis::loss::Loss;
+use crate::table::analysis::losses::{LossInterval, losses};
 use crate::table::analysis::namespaces::{BRIM_PERCENT, NEAR_PERCENT, Room, fullest_other, room};
 use crate::table::analysis::profile::Profile;
 use crate::table::analysis::proposal::{Facts, Pressure, Proposal, propose};

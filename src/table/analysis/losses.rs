@@ -1,22 +1,11 @@
 //! Names the counters of lost packets that grew, and for each the next step of a search for the cause.
 
-use crate::table::analysis::status::Interval;
+use crate::order::InOrder;
+use crate::table::analysis::loss::{Loss, NextStep};
+use crate::table::analysis::status::{Interval, Status};
 use crate::table::model::counters::{Counts, growth};
 use crate::table::model::reading::LossCounters;
 use crate::text::to_f64;
-
-/// A counter of lost packets that grew during the run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Loss {
-    /// The counter: `TcpExt.ListenOverflows`, `eth0.rx_drop`, `softnet.dropped`, `conntrack.insert_failed`.
-    pub counter: String,
-    /// The growth.
-    pub count: u64,
-    /// Whether that is more than a healthy host shows.
-    pub significant: bool,
-    /// The place to look at next.
-    pub next_step: NextStep,
-}
 
 /// The counters of lost packets, before and after an interval.
 #[derive(Clone, Debug, Default)]
@@ -25,51 +14,6 @@ pub struct LossInterval {
     pub before: LossCounters,
     /// At the end.
     pub after: LossCounters,
-}
-
-/// The place to look at next, which is where the packets were lost.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NextStep {
-    /// The accept queue of a listening socket, which is full.
-    AcceptQueue,
-    /// The program that should accept connections.
-    Listener,
-    /// The queue of half-open connections.
-    HalfOpenQueue,
-    /// The backlog of a TCP socket.
-    SocketBacklog,
-    /// The receive queue of a TCP socket.
-    ReceiveQueue,
-    /// The sockets in TIME-WAIT.
-    TimeWaitSockets,
-    /// The reverse path filter.
-    ReversePathFilter,
-    /// The receive buffer of a UDP socket.
-    UdpReceiveBuffer,
-    /// The memory of all UDP sockets.
-    UdpMemory,
-    /// IP on input.
-    IpInput,
-    /// IP on output.
-    IpOutput,
-    /// The routes.
-    Routes,
-    /// The input queue of a CPU.
-    InputQueue,
-    /// The time that a CPU may spend on its input queue.
-    InputBudget,
-    /// The interface of this name.
-    Interface(String),
-    /// The protocol trackers of connection tracking.
-    Trackers,
-    /// The insertion of new entries.
-    Insertion,
-    /// The buckets of the hash table.
-    Buckets,
-    /// The rules that drop invalid packets.
-    InvalidPackets,
-    /// Two packets of one new connection at the same time, of which one entry was made: nothing is lost.
-    Clash,
 }
 
 /// The counters of lost packets in /proc/net/netstat and /proc/net/snmp.
@@ -102,6 +46,18 @@ const CONNTRACK: [(&str, bool, NextStep); 5] = [
 const SOFTNET: [(&str, bool, NextStep); 2] =
     [("dropped", true, NextStep::InputQueue), ("time_squeeze", false, NextStep::InputBudget)];
 
+/// The counters of drivers that tell of a cloud's own limits, by the names that Amazon's network driver gives them, and
+/// whether each packet there is lost. (A packet beyond the bandwidth may only have waited.)
+const DRIVERS: [(&str, bool, NextStep); 5] = [
+    ("conntrack_allowance_exceeded", true, NextStep::CloudTracking),
+    ("linklocal_allowance_exceeded", true, NextStep::CloudServices),
+    ("pps_allowance_exceeded", false, NextStep::CloudPackets),
+    ("bw_in_allowance_exceeded", false, NextStep::CloudBandwidth),
+    ("bw_out_allowance_exceeded", false, NextStep::CloudBandwidth),
+];
+/// The connections that the cloud still has room for.
+const CLOUD_ROOM: &str = "conntrack_allowance_available";
+
 /// The counters that a healthy host raises too, like those of interfaces: broadcasts for others, protocols that nobody
 /// here speaks, a program that tries an address again and again.
 const BACKGROUND: [&str; 2] = ["TcpExt.IPReversePathFilter", "Ip.OutNoRoutes"];
@@ -125,7 +81,38 @@ pub fn losses(counters: &LossInterval, interval: Option<&Interval>, explained: &
     losses.extend(network(&growth(&before.network, &after.network), interval));
     losses.extend(softnet(&growth(&before.softnet, &after.softnet)));
     losses.extend(interfaces(&growth(&before.interfaces, &after.interfaces), interval));
+    losses.extend(queues(&growth(&before.queues, &after.queues), interval));
+    losses.extend(drivers(&growth(&before.drivers, &after.drivers), interval));
     losses
+}
+
+/// `status`, with what `counters` tell of packets lost outside of connection tracking.
+#[must_use]
+pub fn with_losses(status: Status, counters: &LossCounters) -> Status {
+    Status { elsewhere: since_boot(counters), cloud_room: cloud_room(&counters.drivers), ..status }
+}
+
+/// The losses outside of connection tracking since the boot. The counters that every host raises are left out.
+fn since_boot(counters: &LossCounters) -> Vec<Loss> {
+    let mut losses: Vec<Loss> = network(&above_zero(&counters.network), None).collect();
+    losses.retain(|loss| !BACKGROUND.contains(&&*loss.counter));
+    losses.extend(softnet(&above_zero(&counters.softnet)).filter(|loss| loss.significant));
+    losses.extend(queues(&above_zero(&counters.queues), None));
+    losses.extend(drivers(&above_zero(&counters.drivers), None));
+    losses
+}
+
+fn above_zero(counts: &Counts) -> Counts {
+    counts.iter().filter(|(_, count)| **count > 0).map(|(name, count)| (name.clone(), *count)).into_map()
+}
+
+/// The connections that the cloud still has room for, by interface.
+fn cloud_room(drivers: &Counts) -> Counts {
+    let rooms = drivers.iter().filter_map(|(counter, count)| {
+        let (interface, name) = counter.rsplit_once('.')?;
+        (name == CLOUD_ROOM).then(|| (interface.to_owned(), *count))
+    });
+    rooms.into_map()
 }
 
 fn conntrack(interval: &Interval) -> impl Iterator<Item = (&'static str, Loss)> {
@@ -149,14 +136,37 @@ fn softnet(grown: &Counts) -> impl Iterator<Item = Loss> {
     })
 }
 
+/// The interface in the name of a counter of it.
+fn interface(counter: &str) -> String {
+    counter.rsplit_once('.').map_or(counter, |(interface, _)| interface).to_owned()
+}
+
 fn interfaces(grown: &Counts, interval: Option<&Interval>) -> impl Iterator<Item = Loss> {
-    grown.iter().map(move |(counter, count)| {
-        let interface = counter.rsplit_once('.').map_or(counter.as_str(), |(interface, _)| interface);
-        Loss {
-            counter: counter.clone(),
-            count: *count,
-            significant: !is_background(*count, interval),
-            next_step: NextStep::Interface(interface.to_owned()),
-        }
+    of_interfaces(grown, interval, NextStep::Interface)
+}
+
+fn queues(grown: &Counts, interval: Option<&Interval>) -> impl Iterator<Item = Loss> {
+    of_interfaces(grown, interval, NextStep::SendingQueue)
+}
+
+fn of_interfaces(
+    grown: &Counts,
+    interval: Option<&Interval>,
+    next_step: fn(String) -> NextStep,
+) -> impl Iterator<Item = Loss> {
+    grown.iter().map(move |(counter, count)| Loss {
+        counter: counter.clone(),
+        count: *count,
+        significant: !is_background(*count, interval),
+        next_step: next_step(interface(counter)),
+    })
+}
+
+fn drivers(grown: &Counts, interval: Option<&Interval>) -> impl Iterator<Item = Loss> {
+    grown.iter().filter_map(move |(counter, count)| {
+        let name = counter.rsplit_once('.').map_or(counter.as_str(), |(_, name)| name);
+        let (_, is_lost, next_step) = DRIVERS.into_iter().find(|(own, ..)| *own == name)?;
+        let significant = is_lost || !is_background(*count, interval);
+        Some(Loss { counter: counter.clone(), count: *count, significant, next_step })
     })
 }

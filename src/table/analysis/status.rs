@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::kernel::pages::Pages;
 use crate::kernel::sizes::{ENTRY_BYTES, table_bytes};
+use crate::table::analysis::loss::Loss;
 use crate::table::analysis::profile::Profile;
 use crate::table::model::counters::{self, Counts};
 use crate::table::model::log::Log;
@@ -37,6 +38,10 @@ pub struct Status {
     pub since_boot: Option<Counted>,
     /// The changes during this run.
     pub interval: Option<Interval>,
+    /// The packets that were lost outside of connection tracking since the boot, or since this network namespace was made.
+    pub elsewhere: Vec<Loss>,
+    /// The connections that the cloud still has room for in its own tracking, by interface.
+    pub cloud_room: Counts,
     /// The kernel's messages of a full table.
     pub log: Option<Log>,
     /// The network namespaces that share the limit's number.
@@ -281,6 +286,8 @@ pub fn status(time: String, reading: &Reading, before: Option<&Reading>, sizes: 
             .as_ref()
             .map(|counters| Counted { total: counters.sum(), cpus: counters.cpus.clone() }),
         interval: before.map(|before| interval(before, reading)),
+        elsewhere: Vec::new(),
+        cloud_room: Counts::new(),
         log: None,
         namespaces: Vec::new(),
         unread: reading.unread.clone(),

@@ -73,6 +73,10 @@ pub struct LossCounters {
     pub softnet: Counts,
     /// Of the interfaces of this network namespace: `NAME.rx_drop`.
     pub interfaces: Counts,
+    /// Of the interfaces' queues for sending: `NAME.qdisc_drops`.
+    pub queues: Counts,
+    /// Of the drivers that tell of a cloud's own limits, in the driver's words: `NAME.conntrack_allowance_exceeded`.
+    pub drivers: Counts,
 }
 
 /// A network namespace of this machine. Each has a table of its own; the limit is one number for all.
@@ -162,6 +166,8 @@ pub enum Unread {
     Counters(ReadError),
     /// The counters of packets lost elsewhere that the file at this path has.
     LossCounters(&'static str, ReadError),
+    /// The counters of a cloud's own limits that the driver of this interface has.
+    Driver(String, ReadError),
     /// The network namespaces of some processes.
     Namespaces {
         /// The number of the processes.

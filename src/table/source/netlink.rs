@@ -2,6 +2,7 @@
 //! it loads no module.
 
 pub mod message;
+pub mod qdisc;
 
 use std::io;
 use std::ops::ControlFlow;

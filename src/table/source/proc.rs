@@ -3,6 +3,7 @@
 
 pub mod container;
 pub mod counters;
+pub mod drivers;
 pub mod listeners;
 pub mod namespaces;
 pub mod processes;
@@ -20,7 +21,7 @@ use std::time::Instant;
 use crate::kernel::catalog::{self, BUCKETS, COUNT, MAX, Name};
 use crate::kernel::modules::HASHSIZE;
 use crate::order::InOrder;
-use crate::table::model::counters::Counters;
+use crate::table::model::counters::{Counters, Counts};
 use crate::table::model::entry::TableEntry;
 use crate::table::model::reading::{LossCounters, Quantity, ReadError, Reading, Sizes, Unread};
 use crate::table::source::presence::{self, Ctnetlink};
@@ -170,5 +171,10 @@ pub fn loss_counters(unread: &mut Vec<Unread>) -> LossCounters {
         network,
         softnet: counters::softnet(&text("/proc/net/softnet_stat")),
         interfaces: counters::interfaces(&text("/proc/net/dev")),
+        queues: netlink::qdisc::drops().unwrap_or_else(|error| {
+            unread.push(Unread::LossCounters("rtnetlink, of qdiscs", Arc::new(error)));
+            Counts::new()
+        }),
+        drivers: Counts::new(),
     }
 }

@@ -3,7 +3,7 @@
 use anstyle::Style;
 
 use crate::table::analysis::diagnosis::{Diagnosis, Health};
-use crate::table::analysis::losses::Loss;
+use crate::table::analysis::loss::Loss;
 use crate::table::analysis::profile::{Profile, Ranking, TimeoutUse, WouldExpire};
 use crate::table::analysis::status::Interval;
 use crate::table::model::log::Log;
@@ -35,6 +35,11 @@ pub fn text(diagnosis: &Diagnosis) -> String {
         lines.push(format!("until full:    {} at this rate", duration_text(seconds)));
     }
     lines.extend(diagnosis.losses.iter().map(loss_line));
+    lines.extend(earlier_losses(diagnosis));
+    let room = |(interface, room): (&String, &u64)| words::cloud_room(interface, *room);
+    lines.extend(
+        diagnosis.status.cloud_room.iter().map(room).map(|room| format!("cloud:         {}", printable(&room))),
+    );
     lines.extend(diagnosis.status.log.iter().flat_map(log_lines));
     lines.extend(unread_lines(&diagnosis.status.unread));
     if diagnosis.status.is_loaded {
@@ -64,6 +69,16 @@ fn loss_line(loss: &Loss) -> String {
     let (counter, next_step) = (printable(&loss.counter), words::next_step(loss));
     let lost = painted(if loss.significant { BAD } else { PLAIN }, "lost:");
     format!("{lost}          {counter} +{}{mark}: {}", grouped(loss.count), printable(&next_step))
+}
+
+/// The losses outside of connection tracking since the boot which did not go on during this run.
+fn earlier_losses(diagnosis: &Diagnosis) -> Option<String> {
+    let goes_on = |loss: &&Loss| diagnosis.losses.iter().any(|own| own.counter == loss.counter);
+    let earlier = diagnosis.status.elsewhere.iter().filter(|loss| !goes_on(loss));
+    let earlier: Vec<String> =
+        earlier.map(|loss| format!("{} {}", printable(&loss.counter), grouped(loss.count))).collect();
+    (!earlier.is_empty())
+        .then(|| format!("lost earlier:  {} (since the boot, and none in this run)", earlier.join(", ")))
 }
 
 fn log_lines(log: &Log) -> Vec<String> {

@@ -8,11 +8,12 @@ use serde_json::Value;
 use crate::answer::json;
 use crate::table::analysis::diagnosis::{Diagnosis, Health};
 use crate::table::analysis::gap::Gap;
-use crate::table::analysis::losses::Loss;
+use crate::table::analysis::loss::Loss;
 use crate::table::analysis::namespaces::fill_of;
 use crate::table::analysis::profile::Profile;
 use crate::table::analysis::proposal::Proposal;
 use crate::table::analysis::status::{Alert, AlertLevel, Counted, Evictable, Interval, Memory, Status};
+use crate::table::model::counters::Counts;
 use crate::table::model::log::Log;
 use crate::table::model::reading::{Container, Namespace, Unread};
 use crate::table::view::{notrack, places, words};
@@ -63,6 +64,10 @@ pub struct StatusDocument {
     pub since_boot: Option<Counted>,
     /// The changes during this run.
     pub interval: Option<Interval>,
+    /// The packets that were lost outside of connection tracking since the boot, or since this network namespace was made.
+    pub elsewhere: Vec<LossDocument>,
+    /// The connections that the cloud still has room for in its own tracking, by interface; empty: no driver says it.
+    pub cloud_room: Counts,
     /// The kernel's messages of a full table.
     pub log: Option<Log>,
     /// The network namespaces that share the limit's number.
@@ -154,13 +159,13 @@ pub struct DiagnosisDocument {
     pub limit_is_ours: bool,
 }
 
-/// The JSON of a counter of lost packets that grew.
+/// The JSON of a counter of lost packets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LossDocument {
     /// The counter: `TcpExt.ListenOverflows`, `eth0.rx_drop`, `softnet.dropped`, `conntrack.insert_failed`.
     pub counter: String,
-    /// The growth.
+    /// The packets.
     pub count: u64,
     /// Whether that is more than a healthy host shows.
     pub significant: bool,
@@ -215,6 +220,8 @@ impl From<&Status> for StatusDocument {
             memory: status.memory,
             since_boot: status.since_boot.clone(),
             interval: status.interval.clone(),
+            elsewhere: status.elsewhere.iter().map(LossDocument::from).collect(),
+            cloud_room: status.cloud_room.clone(),
             log: status.log.clone(),
             namespaces: status
                 .namespaces

@@ -46,6 +46,7 @@ pub fn text(status: &Status) -> String {
     if let Some(interval) = &status.interval {
         lines.extend(interval_lines(interval));
     }
+    lines.extend(elsewhere_lines(status));
     match &status.log {
         Some(log) => lines.extend(log_lines(log)),
         None if were_never_full(status) => {
@@ -126,6 +127,21 @@ fn interval_lines(interval: &Interval) -> Vec<String> {
             lines.push("  nothing dropped, nothing refused".to_owned());
         }
     }
+    lines
+}
+
+/// The packets that were lost outside of connection tracking, and the room in the cloud's own.
+fn elsewhere_lines(status: &Status) -> Vec<String> {
+    let mut lines = Vec::new();
+    if !status.elsewhere.is_empty() {
+        lines.push("lost elsewhere, since boot:".to_owned());
+    }
+    lines.extend(status.elsewhere.iter().map(|loss| {
+        let (counter, next_step) = (printable(&loss.counter), words::next_step(loss));
+        format!("  {counter} {}: {}", painted(DOUBT, grouped(loss.count)), printable(&next_step))
+    }));
+    let room = |(interface, room): (&String, &u64)| words::cloud_room(interface, *room);
+    lines.extend(status.cloud_room.iter().map(room).map(|room| format!("cloud:      {}", printable(&room))));
     lines
 }
 

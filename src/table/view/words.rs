@@ -5,7 +5,7 @@ use std::io;
 
 use crate::table::analysis::diagnosis::{Diagnosis, Health};
 use crate::table::analysis::gap::Gap;
-use crate::table::analysis::losses::{Loss, NextStep};
+use crate::table::analysis::loss::{Loss, NextStep};
 use crate::table::analysis::namespaces::fullest_other;
 use crate::table::analysis::profile::Profile;
 use crate::table::analysis::proposal::Calculation;
@@ -79,6 +79,7 @@ pub fn unread_facts(unread: &Unread) -> Cow<'static, str> {
         Unread::Quantity(Quantity::Limit, _) | Unread::SavedLimit => "the limit".into(),
         Unread::Counters(_) => "the counters of connection tracking".into(),
         Unread::LossCounters(..) => "some counters of lost packets".into(),
+        Unread::Driver(interface, _) => format!("what the cloud's own limits have dropped ({interface})").into(),
         Unread::Namespaces { .. } => "some network namespaces".into(),
         Unread::Log(..) => "the kernel's messages".into(),
         Unread::Table(_) => "the entries of the table".into(),
@@ -105,6 +106,7 @@ pub fn unread_reason(unread: &Unread) -> Cow<'static, str> {
             format!("`/proc/net/stat/nf_conntrack` does not exist, and ctnetlink does not answer: {error}").into()
         }
         Unread::LossCounters(path, error) => format!("`{path}`: {error}").into(),
+        Unread::Driver(interface, error) => format!("`ethtool -S {interface}`: {error}").into(),
         Unread::Namespaces { processes, .. } => {
             format!("{processes} processes hide their namespace from this one; that takes CAP_SYS_PTRACE: run as root")
                 .into()
@@ -393,6 +395,25 @@ pub fn next_step(loss: &Loss) -> Cow<'static, str> {
             return format!("the interface or its driver drops packets: `ip -s -s link show {name}`, `ethtool -S`")
                 .into();
         }
+        NextStep::SendingQueue(name) => {
+            return format!(
+                "the interface's queue for sending is full, or its rules drop packets: `tc -s qdisc show dev {name}`"
+            )
+            .into();
+        }
+        NextStep::CloudTracking => {
+            "the cloud's own connection tracking is full, outside of this machine; no sysctl here changes that: a larger \
+             instance, a security group that needs no tracking, fewer or shorter connections"
+        }
+        NextStep::CloudBandwidth => {
+            "more bandwidth than the cloud allows this instance: packets wait or are lost outside of this machine"
+        }
+        NextStep::CloudPackets => {
+            "more packets a second than the cloud allows this instance: they wait or are lost outside of this machine"
+        }
+        NextStep::CloudServices => {
+            "more packets a second than the cloud allows to its DNS, time and metadata services: a local cache of DNS"
+        }
         NextStep::Trackers => {
             "connection tracking refused packets although its table has room: a protocol's tracker, or a clash of two \
              packets of one new connection"
@@ -407,6 +428,12 @@ pub fn next_step(loss: &Loss) -> Cow<'static, str> {
             "packets fit no connection; a rule `ct state invalid drop` drops them: nf_conntrack_log_invalid logs the reason"
         }
     })
+}
+
+/// The connections that the cloud still has room for.
+#[must_use]
+pub fn cloud_room(interface: &str, room: u64) -> String {
+    format!("room for {} more connections in the cloud's own connection tracking ({interface})", grouped(room))
 }
 
 /// A calculation of the proposal.

@@ -8,7 +8,7 @@ use crate::table::model::counters::Counts;
 use crate::table::model::entry::{Marks, ProtocolState, TableEntry, has_ports};
 
 /// The bytes before a message's payload, and the boundary that messages and attributes start on.
-const HEADER: usize = 16;
+pub(super) const HEADER: usize = 16;
 const ALIGNMENT: usize = 4;
 /// The bytes of `struct nfgenmsg`, which every message of netfilter begins with.
 const FAMILY_HEADER: usize = 4;
@@ -122,9 +122,19 @@ fn errno(payload: &[u8]) -> i32 {
     payload.first_chunk().map_or(0, |bytes| i32::from_ne_bytes(*bytes).wrapping_neg())
 }
 
+/// The messages in a datagram of any netlink family: the kind and the payload of each.
+pub(super) fn messages(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    std::iter::from_fn(move || {
+        let length = usize::try_from(u32_at(bytes, 0)?).ok()?;
+        let message = bytes.get(..length).filter(|message| message.len() >= HEADER)?;
+        bytes = bytes.get(length.next_multiple_of(ALIGNMENT)..).unwrap_or_default();
+        Some((u16_at(message, 4)?, &message[HEADER..]))
+    })
+}
+
 /// Attributes, each with its number and its value. An attribute that is cut off is left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attributes<'a>(&'a [u8]);
+pub struct Attributes<'a>(pub(super) &'a [u8]);
 
 impl<'a> Iterator for Attributes<'a> {
     type Item = (u16, &'a [u8]);
@@ -140,7 +150,7 @@ impl<'a> Iterator for Attributes<'a> {
 }
 
 impl<'a> Attributes<'a> {
-    fn get(mut self, number: u16) -> Option<&'a [u8]> {
+    pub(super) fn get(mut self, number: u16) -> Option<&'a [u8]> {
         self.find(|(own, _)| *own == number).map(|(_, value)| value)
     }
 }
@@ -271,7 +281,7 @@ pub fn totals(attributes: Attributes<'_>) -> Option<Totals> {
     Some(Totals { entries, limit: attributes.get(2).and_then(be32).map(u64::from) })
 }
 
-fn u32_at(bytes: &[u8], place: usize) -> Option<u32> {
+pub(super) fn u32_at(bytes: &[u8], place: usize) -> Option<u32> {
     bytes.get(place..)?.first_chunk().map(|bytes| u32::from_ne_bytes(*bytes))
 }
 
