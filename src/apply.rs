@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, Kind};
 use crate::host::{
-    Kernel, Restored, Root, Traces, failure_kind, initrd_made, keep_copy, leads_nowhere, make_initrd,
-    remove_directories, replace, restore,
+    Kernel, Restored, Root, Traces, failure_kind, initrd_made, is_missing, is_of_another, keep_copy, leads_nowhere,
+    make_initrd, remove_directories, replace, restore,
 };
 use crate::kernel::catalog::{BUCKETS, Name};
 use crate::plan::{Plan, Step, Target};
@@ -65,8 +65,6 @@ struct Replacement {
     before: Option<Vec<u8>>,
     after: Option<Vec<u8>>,
     traces: Traces,
-    /// Whether the replacement ended without an error.
-    ended: bool,
 }
 
 /// Carries out `plan`.
@@ -214,7 +212,6 @@ impl Applied {
             before: before.map(<[u8]>::to_vec),
             after: after.map(<[u8]>::to_vec),
             traces,
-            ended: result.is_ok(),
         }));
         result.map_err(|error| cannot_replace(path, &error))?;
         if root.entry(path).as_ref().and_then(Entry::bytes) == after {
@@ -334,23 +331,29 @@ fn undo_live(target: &Target, before: i64, wrote: &BTreeSet<i64>, kernel: &mut d
 
 fn undo_file(mut file: Replacement, root: &Root) -> Vec<Remains> {
     let found = root.entry(&file.path);
-    let bytes = found.as_ref().and_then(Entry::bytes);
+    let has = |content: Option<&[u8]>| match content {
+        Some(content) => found.as_ref().and_then(Entry::bytes) == Some(content),
+        None => is_missing(root, &file.path),
+    };
     let path = file.path.display();
-    let remains = if bytes == file.after.as_deref() {
+    let foreign = || {
+        Remains::Foreign(format!("`{path}` is not as it was: another program changed it meanwhile, and it stays so"))
+    };
+    let remains = if has(file.after.as_deref()) {
         match restore(root, &file.path, file.before.as_deref(), file.after.as_deref(), &mut file.traces) {
             Ok(Restored::Whole) => None,
             Ok(Restored::Copied) => Some(Remains::Copied(format!(
                 "`{path}` has its old content and attributes again, but is a new file: its time and other names of the old \
                  file did not come back"
             ))),
+            Err(error) if is_of_another(&error) => file.traces.is_placed().then(foreign),
             Err(error) => Some(Remains::Ours(format!("`{path}` is not as it was ({error})"))),
         }
     } else {
         file.traces.finish();
-        // Either the two files never changed places, or another process replaced the file first; leave it alone.
-        let is_untouched = bytes == file.before.as_deref() || !file.ended;
-        let message = || format!("`{path}` is not as it was: another program changed it meanwhile, and it stays so");
-        (!is_untouched).then(|| Remains::Foreign(message()))
+        // Either the two files never changed places, or another program replaced the file first; leave it alone.
+        let is_untouched = has(file.before.as_deref()) || !file.traces.is_placed();
+        (!is_untouched).then(foreign)
     };
     remove_directories(root, &file.traces);
     remains.into_iter().chain(left_over(&file.traces)).collect()
@@ -380,8 +383,7 @@ fn cannot_replace(path: &Path, error: &io::Error) -> Failure {
         io::ErrorKind::PermissionDenied => "run as root; see `lsattr` if root is refused",
         io::ErrorKind::ReadOnlyFilesystem => "the file system is mounted read-only",
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room on that file system",
-        // Such an error of ours has no number: another writer was faster.
-        io::ErrorKind::ResourceBusy if error.raw_os_error().is_none() => "run again",
+        _ if is_of_another(error) => "run again",
         io::ErrorKind::ResourceBusy => "something is mounted over that file alone: change it where it comes from",
         io::ErrorKind::Unsupported => "take these flags off with `chattr`, or edit the file yourself",
         _ if leads_nowhere(error) => "put a directory in the place of the link or file that stands on the way",

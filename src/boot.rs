@@ -35,7 +35,7 @@ use terms::Terms;
 pub use arrival::Arrival;
 pub use doubt::{About, Doubt, Reason};
 pub use initrd::{Stale, stale};
-pub use mounts::{has_extension, is_mount_point};
+pub use mounts::{has_extension, is_mount_point, read_only_mount};
 pub use next_root::{Etc, Waiting, waiting};
 pub use outlook::{Boot, Lost, Outlook};
 pub use parameters::{CMDLINE, HASHSIZE_FILE, hashsize_line};

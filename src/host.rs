@@ -34,7 +34,7 @@ pub use observe::{observe, observe_around, pages};
 pub use origin::origin;
 pub use promise::{Keeper, kept_promise, write_bundle};
 pub(crate) use replace::remove_directories;
-pub use replace::{Restored, Traces, keep_copy, replace, restore, sweep};
+pub use replace::{Restored, Traces, is_missing, is_of_another, keep_copy, replace, restore, sweep};
 pub use root::{Root, leads_nowhere};
 pub use walk::Resolved;
 

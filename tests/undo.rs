@@ -52,6 +52,84 @@ privileged!(a_value_that_another_program_sets_meanwhile_stays, || {
     assert!(!report.changed);
 });
 
+privileged!(whatever_another_program_puts_in_the_place_of_a_file_stays, || {
+    // The content is that of our new file, so that only the file itself tells whose it is.
+    let theirs = [
+        format!("rm {FILE}"),
+        format!("cp {FILE} /etc/theirs; mv /etc/theirs {FILE}"),
+        format!("cp {FILE} /etc/theirs; ln -sf /etc/theirs {FILE}"),
+        format!("ln -sf /etc/nowhere {FILE}"),
+        format!("rm {FILE}; mkdir {FILE}"),
+        format!("rm {FILE}; mkfifo {FILE}"),
+        format!("echo '# theirs' > {FILE}"),
+        format!("echo '# theirs' >> {FILE}"),
+    ];
+    for before in ["", "# old\n"] {
+        for theirs in &theirs {
+            let world = World::new(Network::Private);
+            world.sh(&format!(
+                "printf '%s' '{before}' > {FILE}; [ -s {FILE} ] || rm {FILE}; echo '{CLOSE_WAIT} = 77' > {VENDOR}"
+            ));
+            let state = format!("stat -c '%F %N %i' {FILE} /etc/theirs; cat /etc/theirs; timeout 1 cat {FILE}; true");
+            let script = format!(
+                "cat > /mnt/request
+                 strace -qq -o /dev/null -e inject=renameat2:delay_enter=600000:error=EIO:when=2 $BIN apply /mnt/request > /mnt/report &
+                 until grep -qs 240 {FILE}; do sleep 0.02; done
+                 {theirs}; ({state}) > /mnt/state 2>&1; wait $!; cat /mnt/report"
+            );
+            let failure = world.try_sh(&script, &request(240)).report().failure.expect("it fails");
+            assert_eq!(world.sh(&format!("({state}) 2>&1")), world.sh("cat /mnt/state"), "{theirs}: {failure:?}");
+            assert_eq!(failure.kind, Kind::WriteFailed, "{theirs}: {failure:?}");
+            // A file that was not there before is not there again: nothing is left to say.
+            let is_as_it_was = before.is_empty() && theirs.starts_with("rm") && !theirs.contains(';');
+            assert_eq!(failure.rolled_back, Some(is_as_it_was), "{theirs}: {failure:?}");
+            let told =
+                failure.remains.iter().filter(|text| text.contains("another program changed it meanwhile")).count();
+            assert_eq!(told, usize::from(!is_as_it_was), "{theirs}: {failure:?}");
+            assert!(names(&world).iter().all(|name| !name.ends_with(".tmp")), "{theirs}: {:?}", names(&world));
+            assert_eq!(world.sh(&format!("cat {VENDOR}")), format!("{CLOSE_WAIT} = 77\n"));
+        }
+    }
+});
+
+privileged!(the_file_of_another_writer_goes_back_to_its_place, || {
+    let world = World::new(Network::Private);
+    world.sh(&format!("echo '# old' > {FILE}"));
+    let script = format!(
+        "cat > /mnt/request
+         strace -qq -o /dev/null -e inject=fsync:delay_enter=600000:when=1 -e inject=renameat2:error=EIO:when=2 \\
+             $BIN apply /mnt/request > /mnt/report &
+         until ls -A /etc/sysctl.d | grep -q tmp; do sleep 0.02; done; echo '# theirs' > /etc/t; mv /etc/t {FILE}
+         wait $!; cat /mnt/report"
+    );
+    let failure = world.try_sh(&script, &request(240)).report().failure.expect("it fails");
+    assert!(failure.message.contains("another writer"), "{failure:?}");
+    assert_eq!((world.sh(&format!("cat {FILE}")).as_str(), names(&world).len()), ("# theirs\n", 1), "{failure:?}");
+});
+
+privileged!(what_stands_in_the_place_of_a_removed_file_stays, || {
+    let absent = r#"{"settings": {"nf_conntrack_tcp_timeout_close_wait": null}, "state": "absent"}"#;
+    for theirs in ["echo '# theirs' >", "ln -s /etc/nowhere", "mkdir", "mkfifo"] {
+        let world = World::new(Network::Private);
+        world.sh(&format!("echo '{CLOSE_WAIT} = 240' > {FILE}"));
+        let script = format!(
+            "cat > /mnt/request
+             strace -qq -o /dev/null -e inject=fsync:delay_enter=600000:error=EIO:when=1 $BIN apply /mnt/request > /mnt/report &
+             while [ -e {FILE} ]; do sleep 0.02; done
+             {theirs} {FILE}; stat -c '%F %N %i' {FILE} > /mnt/state; wait $!; cat /mnt/report"
+        );
+        let failure = world.try_sh(&script, absent).report().failure.expect("it fails");
+        assert_eq!(
+            world.sh(&format!("stat -c '%F %N %i' {FILE}")),
+            world.sh("cat /mnt/state"),
+            "{theirs}: {failure:?}"
+        );
+        assert_eq!(names(&world).len(), 1, "{theirs}: {failure:?}");
+        assert_eq!((failure.kind, failure.rolled_back), (Kind::WriteFailed, Some(false)), "{theirs}: {failure:?}");
+        assert!(failure.remains[0].contains("another program changed it meanwhile"), "{theirs}: {failure:?}");
+    }
+});
+
 privileged!(an_undo_brings_the_old_file_back_itself, || {
     let world = World::new(Network::Private);
     world.sh(&format!(
@@ -183,6 +261,32 @@ privileged!(a_file_that_is_a_mount_of_its_own, || {
     // It is mounted after the plan was made.
     let failure = disturbed(&world_with_file(), "renameat2:error=EBUSY:when=1", &request(240));
     assert!(failure.hint.is_some_and(|hint| hint.contains("mounted over that file")), "{:?}", failure.message);
+});
+
+privileged!(files_that_are_mounted_read_only, || {
+    let world = World::new(Network::Private);
+    world.sh(&format!(
+        "mkdir -p /etc/modules-load.d /etc/own; echo '{CLOSE_WAIT} = 77' > /etc/own/v; ln -s ../own/v {VENDOR}"
+    ));
+    let read_only =
+        |directory: &str| format!("mount --bind {directory} {directory}; mount -o remount,ro,bind {directory}");
+    // All of /etc, the directory of our file, and that of another file that has to give way.
+    for directory in ["/etc", "/etc/sysctl.d", "/etc/own"] {
+        world.sh(&read_only(directory));
+        for command in ["apply", "check"] {
+            let failure = world.try_sh(&format!("exec $BIN {command}"), &request(240)).report().failure;
+            let failure = failure.expect("it is refused");
+            // Nothing is set first, and then undone.
+            assert_eq!((failure.kind, failure.rolled_back), (Kind::ReadOnly, None), "{directory}: {failure:?}");
+            assert!(failure.message.contains(&format!("mounted on `{directory}` is read-only")), "{failure:?}");
+        }
+        let live_only = request(61).replacen('{', r#"{"persist": false, "#, 1);
+        assert_eq!(world.apply(&live_only).report().failure, None, "{directory}");
+        world.sh(&format!("umount {directory}; sysctl -qw {CLOSE_WAIT}=60"));
+    }
+    // What the boot only reads may be so.
+    world.sh(&read_only("/usr/lib"));
+    assert!(world.apply(&request(240)).report().in_sync);
 });
 
 fn world_with_file() -> World {

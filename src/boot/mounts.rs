@@ -69,6 +69,14 @@ pub fn is_mount_point(tree: &Tree, path: &Path) -> bool {
     !mounts::mountinfo(tree.bytes(MOUNTINFO).unwrap_or_default(), |point| point == path).is_empty()
 }
 
+/// The mount that `path` is on, if nothing on it can be changed.
+#[must_use]
+pub fn read_only_mount(tree: &Tree, path: &Path) -> Option<PathBuf> {
+    let mounts = mounts::mountinfo(tree.bytes(MOUNTINFO).unwrap_or_default(), |point| path.starts_with(point));
+    let mount = mount_of(&mounts, path)?;
+    mount.options.iter().any(|option| option == "ro").then(|| mount.point.clone())
+}
+
 /// The reads that show what units mount, given those that have been read.
 pub(super) fn reads_of_units(tree: &Tree) -> Vec<Read> {
     units::reads(tree)

@@ -28,9 +28,16 @@ pub struct Traces {
     directories: Vec<PathBuf>,
     /// The old file, under a staged name: an undo puts it back with its inode, its times and its hard links.
     old: Option<Staged>,
+    /// The device and the inode of the new file, if there is one. A file of another program may have the same content.
+    new: Option<Identity>,
+    /// Whether the new file has taken the place of the old one, or the old one is gone.
+    is_placed: bool,
     /// Staged files that could not be removed, each with the reason.
     left: Vec<(PathBuf, io::Error)>,
 }
+
+/// The device and the inode of a file.
+type Identity = (u64, u64);
 
 impl Traces {
     /// Removes the old file, once nothing will be undone any more.
@@ -38,6 +45,12 @@ impl Traces {
         if let Some(old) = self.old.take() {
             self.remove(&old);
         }
+    }
+
+    /// Whether the file was replaced, even if a later step failed.
+    #[must_use]
+    pub fn is_placed(&self) -> bool {
+        self.is_placed
     }
 
     /// The files that could not be removed, each with the reason.
@@ -100,6 +113,12 @@ pub fn restore(
     traces: &mut Traces,
 ) -> io::Result<Restored> {
     let old = traces.old.take().filter(Staged::is_there);
+    if after.is_some() && !is_ours(root, path, traces)? {
+        if let Some(old) = old {
+            traces.remove(&old);
+        }
+        return Err(changed(path));
+    }
     let (Some(old), Some(before)) = (old, before) else {
         replace(root, path, after, before, traces)?;
         traces.finish();
@@ -109,30 +128,42 @@ pub fn restore(
     let back = |flags| renameat_with(&old.directory, &old.name, &resolved.directory, &resolved.name, flags);
     let Some(after) = after else {
         match back(RenameFlags::NOREPLACE) {
-            Err(Errno::EXIST) => return Err(changed(path)),
+            Err(Errno::EXIST) => {
+                traces.remove(&old);
+                return Err(changed(path));
+            }
             Err(Errno::INVAL | Errno::NOSYS) => old.rename_over(&resolved)?,
             moved => moved?,
         }
         return sync_directory(&resolved).map(|()| Restored::Whole);
     };
     let content = |it: &Staged| read_at(it.directory.as_fd(), &it.name);
-    let swapped = (|| -> io::Result<()> {
+    let swapped = (|| -> io::Result<bool> {
         if read_if_there(&resolved)?.as_deref() != Some(after) || content(&old)? != before {
             return Err(changed(path));
         }
         match back(RenameFlags::EXCHANGE) {
             // Now the staged name is that of the new file, unless another writer was faster.
-            Ok(()) if content(&old)? != after => {
-                back(RenameFlags::EXCHANGE)?;
-                Err(changed(path))
-            }
-            Err(Errno::INVAL | Errno::NOSYS) => old.rename_over(&resolved),
-            exchanged => Ok(exchanged?),
+            Ok(()) => Ok(content(&old)? == after),
+            Err(Errno::INVAL | Errno::NOSYS) => old.rename_over(&resolved).map(|()| true),
+            Err(errno) => Err(errno.into()),
         }
     })();
+    if matches!(swapped, Ok(false)) {
+        put_back(&old, &resolved, traces)?;
+        return Err(changed(path));
+    }
     traces.remove(&old);
     swapped?;
     sync_directory(&resolved).map(|()| Restored::Whole)
+}
+
+/// Whether the file at `path` is the one that this run has put there: another program may have replaced it by a link, or by a
+/// file with the same content.
+fn is_ours(root: &Root, path: &Path, traces: &Traces) -> io::Result<bool> {
+    let resolved = root.find(path)?;
+    let found = resolved.stat().map(|stat| (stat.st_dev, stat.st_ino));
+    Ok(!is_link(root, path, &resolved)? && (traces.new.is_none() || traces.new == found))
 }
 
 /// Whether the name at the end of `path`, which leads to `resolved`, is a link.
@@ -155,6 +186,12 @@ pub fn keep_copy(root: &Root, path: &Path, copy: &Path, traces: &mut Traces) -> 
     Ok(bytes)
 }
 
+/// Whether nothing is at `path`, not even a link that leads nowhere.
+#[must_use]
+pub fn is_missing(root: &Root, path: &Path) -> bool {
+    !root.exists(path) && root.link(path).is_none()
+}
+
 /// Removes directories that [`replace`] made, if they are still empty.
 pub(crate) fn remove_directories(root: &Root, traces: &Traces) {
     for directory in traces.directories.iter().rev() {
@@ -162,6 +199,13 @@ pub(crate) fn remove_directories(root: &Root, traces: &Traces) {
             let _ = unlinkat(&resolved.directory, &resolved.name, AtFlags::REMOVEDIR);
         }
     }
+}
+
+/// Whether a change of a file failed because another writer was faster: the file stays as that one left it.
+#[must_use]
+pub fn is_of_another(error: &io::Error) -> bool {
+    // An error of the system has a number: something is mounted over the file alone.
+    error.kind() == io::ErrorKind::ResourceBusy && error.raw_os_error().is_none()
 }
 
 /// The error for a file that changed after the plan was made.
@@ -177,8 +221,13 @@ fn create(resolved: &Resolved, bytes: &[u8], like: Option<&File>, traces: &mut T
         Some(like) => attributes::take_over(like, &file),
         None => fchmod(&file, Mode::from_raw_mode(NEW_FILE)).map_err(io::Error::from),
     };
+    traces.new = identity(&file);
     let published = filled.and_then(|()| file.sync_all()).and_then(|()| publish(&staged, resolved));
-    published.inspect_err(|_| traces.remove(&staged))
+    published.inspect(|()| traces.is_placed = true).inspect_err(|_| traces.remove(&staged))
+}
+
+fn identity(file: &File) -> Option<Identity> {
+    rustix::fs::fstat(file).ok().map(|stat| (stat.st_dev, stat.st_ino))
 }
 
 /// Renames the staged file to its final name, if no file has that name yet.
@@ -200,18 +249,18 @@ fn exchange(resolved: &Resolved, before: &[u8], after: &[u8], traces: &mut Trace
     let (staged, file) = Staged::write(resolved, after)?;
     let filled = open_for_reading(resolved).and_then(|old| attributes::take_over(&old, &file));
     filled.and_then(|()| file.sync_all()).inspect_err(|_| traces.remove(&staged))?;
+    traces.new = identity(&file);
     let rename = |flags| renameat_with(&staged.directory, &staged.name, &resolved.directory, &resolved.name, flags);
     match rename(RenameFlags::EXCHANGE) {
         Ok(()) => {
             // From here on the staged name is that of the old file.
             let swapped_out = read_at(staged.directory.as_fd(), &staged.name);
             if swapped_out.as_ref().is_ok_and(|bytes| bytes != before) {
-                let back = rename(RenameFlags::EXCHANGE);
-                traces.remove(&staged);
-                back?;
+                put_back(&staged, resolved, traces)?;
                 return Err(changed(&resolved.path));
             }
             traces.old = Some(staged);
+            traces.is_placed = true;
             swapped_out?;
         }
         Err(Errno::INVAL | Errno::NOSYS) => {
@@ -225,6 +274,7 @@ fn exchange(resolved: &Resolved, before: &[u8], after: &[u8], traces: &mut Trace
                 return Err(error);
             }
             traces.old = old;
+            traces.is_placed = true;
         }
         Err(error) => {
             traces.remove(&staged);
@@ -234,11 +284,25 @@ fn exchange(resolved: &Resolved, before: &[u8], after: &[u8], traces: &mut Trace
     sync_directory(resolved)
 }
 
+/// Puts the file of another writer, which an exchange has left under the name of `staged`, back to its place. It is lost under
+/// no circumstances: if it cannot change places with ours, it replaces ours.
+fn put_back(staged: &Staged, resolved: &Resolved, traces: &mut Traces) -> io::Result<()> {
+    let exchange = RenameFlags::EXCHANGE;
+    match renameat_with(&staged.directory, &staged.name, &resolved.directory, &resolved.name, exchange) {
+        Ok(()) => {
+            traces.remove(staged);
+            Ok(())
+        }
+        Err(_) => staged.rename_over(resolved),
+    }
+}
+
 fn remove(resolved: &Resolved, before: &[u8], traces: &mut Traces) -> io::Result<()> {
     if read_if_there(resolved)?.as_deref() != Some(before) {
         return Err(changed(&resolved.path));
     }
     traces.old = Some(Staged::moved(resolved)?);
+    traces.is_placed = true;
     sync_directory(resolved)
 }
 
