@@ -104,10 +104,12 @@ fn assignments(
 }
 
 /// The lines of a file that does not belong to the loader. A comment may continue on the next line, so that all of them stay.
+/// The beginning and the end of a block do not: a package may have been made from a machine that this program has changed.
 fn all_lines(bytes: &[u8]) -> BTreeMap<usize, Line> {
     let lines: BTreeMap<usize, Line> = bytes
         .split_inclusive(|byte| *byte == b'\n')
         .enumerate()
+        .filter(|(_, line)| !line.starts_with(HEAD.as_bytes()) && line.trim_ascii_end() != TAIL.as_bytes())
         .map(|(index, line)| (index, Line { number: index + 1, bytes: line.to_vec(), name: None }))
         .into_map();
     if lines.values().all(|line| !line.counts()) { BTreeMap::new() } else { lines }
@@ -184,7 +186,13 @@ impl Hidden {
                 let hint = format!("name another `file`, such as `{}`, or {take_over}", other.display());
                 failure.at("/file").hint(hint)
             }
-            None => failure.hint(take_over),
+            None if paths::is_of_loader(path) => {
+                failure.at("/file").hint(format!("name another `file`, which hides no other one, or {take_over}"))
+            }
+            None => {
+                let directory = path.parent().unwrap_or(path).display();
+                failure.hint(format!("name the module in another file of `{directory}` yourself, or {take_over}"))
+            }
         }
     }
 }
