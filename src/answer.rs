@@ -8,7 +8,7 @@ use std::fmt::Display;
 
 use serde::Serialize;
 
-use crate::text::printable;
+use crate::text::{printable, printable_json};
 
 /// The text that a command prints, and its exit code.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,11 +147,11 @@ impl<T> Output<T> {
     }
 }
 
-/// `value` as indented JSON.
+/// `value` as indented JSON, which a terminal can show too.
 ///
 /// # Panics
 /// Never for the types of this crate: their maps have strings as keys.
 #[must_use]
 pub fn json<T: Serialize>(value: &T) -> String {
-    serde_json::to_string_pretty(value).expect("every map has string keys")
+    printable_json(&serde_json::to_string_pretty(value).expect("every map has string keys"))
 }

@@ -1,5 +1,7 @@
 //! Writes metrics in Prometheus' text format, for the textfile collector of `node_exporter`.
 
+use crate::text::is_unseen;
+
 /// A text in the exposition format.
 #[derive(Debug, Default)]
 pub struct Exposition(String);
@@ -31,7 +33,7 @@ pub fn labels(pairs: &[(&str, &str)]) -> String {
     format!("{{{}}}", pairs.collect::<Vec<_>>().join(","))
 }
 
-/// A label's value in the form of the format. Other control characters are replaced: they could control a terminal.
+/// A label's value in the form of the format. What a reader would not see as it is is escaped as in every text.
 fn escaped(value: &str) -> String {
     let mut text = String::new();
     for c in value.chars() {
@@ -39,7 +41,7 @@ fn escaped(value: &str) -> String {
             '\\' => text += "\\\\",
             '"' => text += "\\\"",
             '\n' => text += "\\n",
-            c if c.is_control() => text.push('?'),
+            c if is_unseen(c) => text += &c.escape_default().to_string().replace('\\', "\\\\"),
             c => text.push(c),
         }
     }

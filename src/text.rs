@@ -56,10 +56,10 @@ pub fn columns<C: Into<Cell>>(headings: &[&str], rows: impl Iterator<Item = Vec<
 /// a terminal nor look like something else. Every output for people goes through this function.
 #[must_use]
 pub fn printable(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_unsafe) {
+    if !text.chars().any(is_unseen) {
         return Cow::Borrowed(text);
     }
-    let escaped = text.chars().map(|c| if is_unsafe(c) { c.escape_default().to_string() } else { c.to_string() });
+    let escaped = text.chars().map(|c| if is_unseen(c) { c.escape_default().to_string() } else { c.to_string() });
     Cow::Owned(escaped.collect())
 }
 
@@ -74,33 +74,67 @@ pub fn printable_lines(text: &str) -> String {
         .collect()
 }
 
-/// Whether `c` is a control character, ends a line, changes the direction of writing, or is invisible. A tab is harmless.
-fn is_unsafe(c: char) -> bool {
+/// The same for JSON, in which a program finds the same text as before. Outside of its strings JSON is ASCII.
+#[must_use]
+pub fn printable_json(json: &str) -> String {
+    with_escapes(json, |c| c != '\n' && is_unseen(c))
+}
+
+/// The same JSON with ASCII characters only.
+#[must_use]
+pub fn ascii_json(json: &str) -> String {
+    with_escapes(json, |c| !c.is_ascii())
+}
+
+/// `json` with the characters that `escapes` picks as JSON escapes them: all of them stand in strings.
+fn with_escapes(json: &str, escapes: impl Fn(char) -> bool) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for c in json.chars() {
+        if escapes(c) {
+            let mut units = [0; 2];
+            escaped.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
+}
+
+/// Whether `c` is a control character, ends a line, changes the direction of writing, is invisible, or is a blank that looks
+/// like the plain one and is another to every program. A tab is harmless.
+#[must_use]
+pub fn is_unseen(c: char) -> bool {
     // Most text is ASCII.
     if c.is_ascii() {
         return c.is_ascii_control() && c != '\t';
     }
-    c.is_control() || INVISIBLE.iter().any(|(first, last)| (*first..=*last).contains(&c))
+    c.is_control() || UNSEEN.iter().any(|(first, last)| (*first..=*last).contains(&c))
 }
 
 /// The characters of Unicode 16 that nobody sees, as ranges: those with the property `Default_Ignorable_Code_Point`, of the
-/// categories Zl and Zp (ends of lines), and of the category Cf if they have no shape (marks of annotations, of shorthand and
-/// of music).
-const INVISIBLE: [(char, char); 17] = [
+/// categories Zl and Zp (ends of lines), of the category Cf if they have no shape (marks of annotations, of shorthand, of
+/// music and of hieroglyphs), and the blanks: those of the category Zs, and the empty pattern of Braille.
+const UNSEEN: [(char, char); 23] = [
+    ('\u{a0}', '\u{a0}'),
     ('\u{ad}', '\u{ad}'),
     ('\u{34f}', '\u{34f}'),
     ('\u{61c}', '\u{61c}'),
     ('\u{115f}', '\u{1160}'),
+    ('\u{1680}', '\u{1680}'),
     ('\u{17b4}', '\u{17b5}'),
     ('\u{180b}', '\u{180f}'),
-    ('\u{200b}', '\u{200f}'),
-    ('\u{2028}', '\u{202e}'),
-    ('\u{2060}', '\u{206f}'),
+    ('\u{2000}', '\u{200f}'),
+    ('\u{2028}', '\u{202f}'),
+    ('\u{205f}', '\u{206f}'),
+    ('\u{2800}', '\u{2800}'),
+    ('\u{3000}', '\u{3000}'),
     ('\u{3164}', '\u{3164}'),
     ('\u{fe00}', '\u{fe0f}'),
     ('\u{feff}', '\u{feff}'),
     ('\u{ffa0}', '\u{ffa0}'),
     ('\u{fff0}', '\u{fffb}'),
+    ('\u{13430}', '\u{1343f}'),
+    ('\u{16fe4}', '\u{16fe4}'),
     ('\u{1bca0}', '\u{1bca3}'),
     ('\u{1d173}', '\u{1d17a}'),
     ('\u{e0000}', '\u{e0fff}'),

@@ -264,7 +264,7 @@ fn a_page_has_no_markup_of_a_report() {
 
 /// Characters that end a line, change the direction of writing, or are invisible: one of each kind.
 const UNSEEN: &str = "\u{1b}\u{7f}\u{85}\u{9b}\u{ad}\u{34f}\u{61c}\u{115f}\u{180e}\u{200b}\u{200c}\u{200d}\u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\
-                      \u{202b}\u{202c}\u{202d}\u{202e}\u{2060}\u{2063}\u{2066}\u{2067}\u{2068}\u{2069}\u{3164}\u{fe0f}\u{feff}\u{fff9}\u{e0001}\u{e0041}\u{e007f}";
+                      \u{202b}\u{202c}\u{202d}\u{202e}\u{2060}\u{2063}\u{2066}\u{2067}\u{2068}\u{2069}\u{3164}\u{fe0f}\u{feff}\u{fff9}\u{a0}\u{2003}\u{2800}\u{3000}\u{13437}\u{e0001}\u{e0041}\u{e007f}";
 
 /// Puts [`UNSEEN`] behind every text of a report that may come from a file or a request.
 fn blur(value: &mut Value) {
@@ -307,8 +307,14 @@ fn nobody_meets_a_character_that_cannot_be_seen() {
         let mut value = serde_json::to_value(report(&format!("{host}.json"))).expect("a report is JSON");
         blur(&mut value);
         let blurred: Report = serde_json::from_value(value.clone()).expect("it is still a report");
-        // These are for programs. Of SARIF people see the messages, and metrics have no texts.
+        // These are for programs, which find each text as it is. Of SARIF people see the messages, and metrics have no texts.
         let for_programs = [answer::JSON, "sarif", "prometheus"];
+        for output in Report::OUTPUTS.iter().filter(|output| for_programs.contains(&output.name)) {
+            let text = (output.render)(&blurred);
+            assert!(!text.contains(|c| c != '\n' && UNSEEN.contains(c)), "{host} {}: {text}", output.name);
+        }
+        let read_back: Value = serde_json::from_str(&answer::json(&value)).expect("it is JSON");
+        assert_eq!(read_back, value);
         for output in Report::OUTPUTS.iter().filter(|output| !for_programs.contains(&output.name)) {
             assert_seen(&format!("{host} {}", output.name), &strip_str(&(output.render)(&blurred)).to_string());
         }

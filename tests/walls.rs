@@ -56,7 +56,11 @@ const ROOMS: &[Room] = &[
         &["answer", "clients", "promise", "report", "schema", "show", "summarize", "table", "table::analysis"],
         &["clap"],
     ),
-    room("clients", &["answer", "failure", "report", "request", "run", "schema", "show", "table", "table::view"], &[]),
+    room(
+        "clients",
+        &["answer", "failure", "report", "request", "run", "schema", "show", "table", "table::view", "text"],
+        &[],
+    ),
     room("schema", &["answer"], &[]),
     room(
         "table",
@@ -139,7 +143,7 @@ const ROOMS: &[Room] = &[
     room("tree", &[], &[]),
     room("answer", &["text"], &[]),
     room("origin", &[], &[]),
-    room("exposition", &[], &[]),
+    room("exposition", &["text"], &[]),
     room("failure", &[], &[]),
     room("order", &[], &[]),
     room("text", &[], &[]),

@@ -15,6 +15,7 @@ use crate::failure::{Failure, Kind};
 use crate::report::{Mode, ansible};
 use crate::table::gather::{self, DiagnoseOptions};
 use crate::table::view::json::DiagnosisDocument;
+use crate::text::ascii_json;
 use crate::{request, run, show};
 
 /// The modules as which the binary serves.
@@ -78,22 +79,8 @@ pub fn run(module: AnsibleModule, arguments: Result<Vec<u8>, Failure>) -> Answer
         AnsibleModule::TableInfo => examine(arguments).unwrap_or_else(|failure| ansible::refusal(&failure)),
     };
     let exit = if result["failed"] == true { Exit::Failed } else { Exit::Done };
-    Answer::new(ascii(&result.to_string()), exit)
-}
-
-/// The same JSON with ASCII characters only: outside of its strings there are no others. Ansible ends a line wherever Unicode
-/// does, which may be within the name of a file.
-fn ascii(json: &str) -> String {
-    let mut escaped = String::with_capacity(json.len());
-    for c in json.chars() {
-        if c.is_ascii() {
-            escaped.push(c);
-        } else {
-            let mut units = [0; 2];
-            escaped.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
-        }
-    }
-    escaped
+    // Ansible ends a line wherever Unicode does, which may be within the name of a file.
+    Answer::new(ascii_json(&result.to_string()), exit)
 }
 
 /// `failure`, with a hint if its cause is a template that Ansible did not fill in.

@@ -12,6 +12,7 @@ use crate::failure::{Failure, Kind};
 use crate::report::{Report, dsc};
 use crate::schema::{self, Of};
 use crate::show::{self, Inventory};
+use crate::text::printable_json;
 use crate::{request, run};
 
 /// The operations that DSC asks of a resource.
@@ -38,11 +39,8 @@ pub fn run(operation: Operation, input: impl FnOnce() -> Result<Vec<u8>, Failure
         Operation::Schema => Ok(schema()),
         _ => input().and_then(|request| answer(operation, &request, root)),
     };
-    answer.unwrap_or_else(|failure| Answer {
-        stdout: String::new(),
-        stderr: dsc::refusal(&failure),
-        exit: Exit::Failed,
-    })
+    let shown = answer.map(|answer| Answer { stdout: printable_json(&answer.stdout), ..answer });
+    shown.unwrap_or_else(|failure| Answer { stdout: String::new(), stderr: dsc::refusal(&failure), exit: Exit::Failed })
 }
 
 fn answer(operation: Operation, request: &[u8], root: &Path) -> Result<Answer, Failure> {

@@ -2,7 +2,7 @@
 
 use crate::table::analysis::look::Look;
 use crate::table::model::counters::NewEntries;
-use crate::text::{duration_text, grouped, to_f64};
+use crate::text::{duration_text, grouped, printable_json, to_f64};
 
 /// One line of text, for a log.
 #[must_use]
@@ -19,7 +19,7 @@ pub fn line(look: &Look) -> String {
 /// Never: a look has no map.
 #[must_use]
 pub fn json_line(look: &Look) -> String {
-    serde_json::to_string(look).expect("a look has no map")
+    printable_json(&serde_json::to_string(look).expect("a look has no map"))
 }
 
 fn occupancy(look: &Look) -> String {
