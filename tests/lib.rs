@@ -48,5 +48,6 @@ mod trust;
 mod uncertain;
 mod undo;
 mod untracked;
+mod view;
 mod walls;
 mod writers;

@@ -327,13 +327,13 @@ privileged!(what_cannot_be_read_is_named_and_the_rest_is_given, || {
     assert!(seen.unread.iter().any(|unread| unread.what == "the limit"), "{:?}", seen.unread);
 });
 
-/// Runs `watch` in a real terminal, and returns the screen while it runs and the screen after `end`.
-fn watched(world: &World, size: &str, environment: &str, end: &str) -> (String, String) {
+/// Runs `watch`, after these words of shell, in a real terminal, and returns the screen while it runs and the screen after `end`.
+fn watched(world: &World, size: &str, words: &str, end: &str) -> (String, String) {
     let (width, height) = size.split_once('x').expect("a size");
     let screens = world.sh(&format!(
         "t() {{ tmux -L table-test-$$ -f /dev/null \"$@\"; }}
         t new-session -d -x {width} -y {height} 'exec env PS1=\"prompt>\" sh -i'
-        t send-keys '{environment} $BIN watch --interval 0.3' Enter
+        t send-keys '{words} watch --interval 0.3' Enter
         sleep 2; t capture-pane -p -e; echo ----; {end}; sleep 0.7
         t send-keys 'stty -a | grep -c -w -e -icanon -e -echo; echo ended' Enter; sleep 0.7
         t capture-pane -p; t kill-server"
@@ -347,13 +347,16 @@ privileged!(the_view_in_a_real_terminal, || {
     let world = tracked_world();
     world.sh(&flood("127.0.0.5", 1000, 300));
     let term = "kill -TERM $(pgrep -P $(t display-message -p '#{pane_pid}'))";
-    for (size, environment, end) in
-        [("80x24", "LC_ALL=C.UTF-8", "t send-keys q"), ("40x12", "NO_COLOR=1", "t send-keys C-c"), ("20x5", "", term)]
-    {
-        let (during, after) = watched(&world, size, environment, end);
-        assert!(during.contains("300 of "), "{size}:\n{during}");
+    for (size, words, end, has_colour) in [
+        ("80x24", "LC_ALL=C.UTF-8 $BIN", "t send-keys q", true),
+        ("80x24", "LC_ALL=C.UTF-8 $BIN --color never", "t send-keys Q", false),
+        ("40x12", "NO_COLOR=1 $BIN", "t send-keys C-c", false),
+        ("20x5", "$BIN", term, true),
+    ] {
+        let (during, after) = watched(&world, size, words, end);
+        assert!(during.contains("300 of ") || size == "20x5", "{size}:\n{during}");
         // A bar that is nearly empty is green.
-        assert_eq!(during.contains("\u{1b}[38;5;2m"), environment != "NO_COLOR=1", "{size}:\n{during}");
+        assert_eq!(during.contains("\u{1b}[38;5;2m"), has_colour, "{size}:\n{during}");
         assert!(during.contains("127.0.0.5") || size == "20x5", "{size}:\n{during}");
         // The shell's screen is back, with echo and line editing.
         assert!(after.contains("ended") && !after.contains("SOURCES"), "{size}:\n{after}");

@@ -3,6 +3,8 @@
 
 use std::process::Command;
 
+use conntrack_sysctl::table::view::terminal::Terminal;
+
 use crate::support::Run;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/requests/story-on-a-fresh-host");
@@ -89,4 +91,51 @@ fn show_takes_names_and_leaves_out_what_agrees() {
     assert_eq!((misspelt.code, misspelt.stdout.as_str()), (1, ""));
     assert!(misspelt.stderr.contains("did you mean `net.netfilter.nf_conntrack_max`?"), "{}", misspelt.stderr);
     assert!(!misspelt.stderr.contains("/settings"), "{}", misspelt.stderr);
+}
+
+#[test]
+fn each_signal_that_ends_the_view_gives_the_terminal_back() {
+    for (name, number) in [("INT", 2), ("TERM", 15), ("HUP", 1), ("QUIT", 3)] {
+        let shown = on_a_terminal(&format!(
+            "ulimit -c 0; before=$(stty -g); process=$(mktemp)
+            (sleep 1.5; kill -{name} $(cat $process); rm $process) &
+            sh -c \"echo \\$\\$ >$process; exec $PROGRAM watch --interval 0.2\"; echo \"ended by $?\"
+            [ \"$before\" = \"$(stty -g)\" ] && echo as before",
+        ));
+        assert!(shown.contains(&format!("ended by {}", 128 + number)), "{name}: {shown}");
+        assert!(shown.contains("as before"), "{name}: {shown}");
+        let (_, after) = shown.rsplit_once("\u{1b}[?1049l").expect("the shell has its screen again");
+        assert!(after.contains("ended by") && shown.contains("\u{1b}[?25h"), "{name}: {shown}");
+    }
+}
+
+/// The other side of the test below: a view that panics.
+#[test]
+fn a_view_that_panics() {
+    if std::env::var_os("CONNTRACK_SYSCTL_PANICS").is_some() {
+        let terminal = Terminal::take().expect("it runs on a terminal");
+        // The release build aborts at a panic, and drops nothing.
+        std::mem::forget(terminal);
+        panic!("as the test wants it");
+    }
+}
+
+#[test]
+fn a_panic_gives_the_terminal_back() {
+    let tests = std::env::current_exe().expect("the tests have a path");
+    let shown = on_a_terminal(&format!(
+        "before=$(stty -g); CONNTRACK_SYSCTL_PANICS=1 {} --exact terminal::a_view_that_panics --nocapture
+        [ \"$before\" = \"$(stty -g)\" ] && echo as before",
+        tests.display(),
+    ));
+    let (view, after) = shown.split_once("\u{1b}[?1049l").expect("the shell has its screen again");
+    assert!(view.contains("\u{1b}[?1049h") && view.contains("\u{1b}[?25h"), "{shown}");
+    assert!(after.contains("as the test wants it") && after.contains("as before"), "{shown}");
+}
+
+#[test]
+fn a_terminal_without_a_cursor_has_a_line_for_each_look() {
+    let shown = on_a_terminal("TERM=dumb $PROGRAM watch --interval 0.2 --count 2");
+    assert!(!shown.contains('\u{1b}'), "{shown}");
+    assert_eq!(shown.lines().count(), 2, "{shown}");
 }

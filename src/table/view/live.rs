@@ -3,6 +3,7 @@
 mod graph;
 mod lists;
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 
 use crate::table::analysis::look::Look;
-use crate::table::view::look::{growth, lost};
+use crate::table::view::look::{growth_parts, lost};
 use crate::text::{duration_text, grouped, printable, to_f64, to_u64};
 
 use lists::List;
@@ -33,10 +34,17 @@ const NARROW: u16 = 60;
 /// A terminal with fewer rows does without the lines that can be missed.
 const LOW: u16 = 12;
 
+/// The name of a host is cut to this length, so that the figures behind it are on the screen.
+const HOST: usize = 24;
+
+/// The keys in the last line.
+const HINTS: [&str; 6] = ["q quit", "? help", "p pause", "s next list", "o order", "+/- interval"];
+
+/// The help. The narrowest terminal that anybody uses has room for it.
 const KEYS: [(&str, &str); 7] = [
     ("p", "pause, and go on"),
-    ("s", "sources, ports, states or destinations first"),
-    ("o", "order by count, or by name"),
+    ("s", "the next list first"),
+    ("o", "order by count or name"),
     ("+", "a longer interval"),
     ("-", "a shorter interval"),
     ("?", "this help"),
@@ -149,26 +157,35 @@ impl Live {
     /// Draws the view.
     pub fn draw(&self, frame: &mut Frame, paint: Paint) {
         let area = frame.area();
-        let looks = self.paused.as_ref().unwrap_or(&self.looks);
-        let Some(look) = looks.last.as_ref().filter(|_| !area.is_empty()) else { return };
-        let mut page = Page { frame, area, paint };
-        page.line(self.title(look, looks, area.width));
-        page.line(bar(look, area.width));
-        page.line(Line::raw(growth(look)));
-        let head = if area.width < NARROW { "lost " } else { "lost since start  " };
-        page.line(losses(head, looks.lost));
-        if area.height >= LOW && area.width >= NARROW {
-            page.line(losses("lost in this look ", [look.drop, look.early_drop, look.insert_failed, look.invalid]));
+        if area.is_empty() {
+            return;
         }
+        let looks = self.paused.as_ref().unwrap_or(&self.looks);
+        let mut page = Page { frame, area, paint };
+        let room = usize::from(area.width);
+        page.line(self.title(looks, area.width));
         if area.height >= LOW {
-            let keys = "q quit  ? help  p pause  s next list  o order  +/- interval";
-            page.last_line(Line::raw(keys).patch_style(dim()));
+            page.last_line(Line::raw(fitting(&HINTS, "  ", room)).patch_style(dim()));
+        }
+        if self.has_help && area.height < LOW {
+            return help(&mut page);
+        }
+        let Some(look) = &looks.last else {
+            page.line(Line::raw(format!("the first look is in {}s", self.interval.as_secs_f64())));
+            return if self.has_help {
+                help(&mut page)
+            };
+        };
+        page.line(bar(look, area.width));
+        page.line(Line::raw(fitting(&growth_parts(look), ", ", room)));
+        let head = if area.width < NARROW { "lost " } else { "lost since start  " };
+        page.line(losses(head, looks.lost, room));
+        if area.height >= LOW && area.width >= NARROW {
+            let lost = [look.drop, look.early_drop, look.insert_failed, look.invalid];
+            page.line(losses("lost in this look ", lost, room));
         }
         if self.has_help {
-            for (key, meaning) in KEYS {
-                page.line(Line::from(vec![Span::styled(format!("  {key}  "), bold()), Span::raw(meaning)]));
-            }
-            return;
+            return help(&mut page);
         }
         let lists = lists::height(look, page.area.height);
         if let Some(rest) = page.area.height.checked_sub(lists).filter(|rest| *rest >= 2) {
@@ -179,26 +196,61 @@ impl Live {
         lists::draw(look, self.first, self.is_by_name, &mut page, area);
     }
 
-    fn title(&self, look: &Look, looks: &Looks, width: u16) -> Line<'static> {
-        let host = printable(&self.host).into_owned();
-        let filled = filled(look);
-        let mut spans = if width < NARROW {
-            vec![Span::styled(format!("{filled} {host}"), bold())]
-        } else {
-            let every = format!("  every {}s", self.interval.as_secs_f64());
-            let up = format!("  up {}", age(looks.seconds));
-            let namespace = self.namespace.as_ref().map(|name| format!("  netns {}", printable(name)));
-            vec![
-                Span::styled(format!("{host}  conntrack {filled}"), bold()),
-                Span::raw(every + &up + &namespace.unwrap_or_default()),
-            ]
-        };
+    fn title(&self, looks: &Looks, width: u16) -> Line<'static> {
+        let host = printable(&self.host);
+        let host = cut(&host, HOST);
+        let filled = looks.last.as_ref().map_or_else(Vec::new, filled);
+        let mut spans = Vec::new();
         if self.paused.is_some() {
-            spans.insert(0, Span::raw(" "));
-            spans.insert(0, Span::styled("PAUSED", Style::new().add_modifier(Modifier::REVERSED)));
+            spans.push(Span::styled("PAUSED", Style::new().add_modifier(Modifier::REVERSED)));
+            spans.push(Span::raw(" "));
+        }
+        let room = usize::from(width).saturating_sub(spans.iter().map(Span::width).sum());
+        if width < NARROW {
+            // The percentage first: it is what the narrowest terminal has to show.
+            let parts: Vec<&str> = filled.iter().rev().map(String::as_str).chain([&*host]).collect();
+            spans.push(Span::styled(fitting(&parts, " ", room), bold()));
+        } else {
+            let figures = fitting(&[format!("{host}  conntrack {}", filled.join("  ")).trim_end()], "", room);
+            let every = format!("every {}s", self.interval.as_secs_f64());
+            let seen = format!("for {}", age(looks.seconds));
+            let namespace = self.namespace.as_ref().map(|name| format!("netns {}", printable(name)));
+            let parts: Vec<String> = [figures.clone(), every, seen].into_iter().chain(namespace).collect();
+            let rest = fitting(&parts, "  ", room).split_off(figures.len());
+            spans.extend([Span::styled(figures, bold()), Span::raw(rest)]);
         }
         Line::from(spans)
     }
+}
+
+fn help(page: &mut Page) {
+    for (key, meaning) in KEYS {
+        page.line(Line::from(vec![Span::styled(format!("  {key}  "), bold()), Span::raw(meaning)]));
+    }
+}
+
+/// As many of the parts as fit into a line of `room` characters; the first one is cut if it alone does not.
+fn fitting(parts: &[impl AsRef<str>], gap: &str, room: usize) -> String {
+    let mut text = String::new();
+    for (number, part) in parts.iter().map(AsRef::as_ref).enumerate() {
+        if number == 0 {
+            text += &cut(part, room);
+        } else if text.chars().count() + gap.len() + part.chars().count() <= room {
+            text = text + gap + part;
+        } else {
+            break;
+        }
+    }
+    text
+}
+
+/// At most `room` characters of a text.
+fn cut(text: &str, room: usize) -> Cow<'_, str> {
+    if text.chars().count() <= room {
+        return text.into();
+    }
+    let kept: String = text.chars().take(room.saturating_sub(1)).collect();
+    Cow::Owned(if room == 0 { kept } else { kept + "~" })
 }
 
 /// The rows of the terminal that are not drawn yet.
@@ -247,16 +299,18 @@ fn dim() -> Style {
     Style::new().add_modifier(Modifier::DIM)
 }
 
-/// `61,204 of 65,536  93.4%`.
-fn filled(look: &Look) -> String {
+/// `61,204 of 65,536` and `93.4%`.
+fn filled(look: &Look) -> Vec<String> {
     if !look.loaded {
-        return "is not loaded".to_owned();
+        return vec!["is not loaded".to_owned()];
     }
     match (look.count, look.limit, look.fill_percent) {
-        (Some(count), Some(limit), Some(fill)) => format!("{} of {}  {fill:.1}%", grouped(count), grouped(limit)),
-        (Some(count), Some(_), None) => format!("{}, no limit", grouped(count)),
-        (Some(count), None, _) => format!("{} entries", grouped(count)),
-        (None, ..) => "not known".to_owned(),
+        (Some(count), Some(limit), Some(fill)) => {
+            vec![format!("{} of {}", grouped(count), grouped(limit)), format!("{fill:.1}%")]
+        }
+        (Some(count), Some(_), None) => vec![format!("{}, no limit", grouped(count))],
+        (Some(count), None, _) => vec![format!("{} entries", grouped(count))],
+        (None, ..) => vec!["not known".to_owned()],
     }
 }
 
@@ -273,10 +327,10 @@ fn bar(look: &Look, width: u16) -> Line<'static> {
     Line::styled(format!("[{}{}]", "#".repeat(marks), " ".repeat(room - marks)), Style::new().fg(colour))
 }
 
-fn losses(head: &'static str, counts: [u64; 4]) -> Line<'static> {
+fn losses(head: &'static str, counts: [u64; 4], room: usize) -> Line<'static> {
     // A dropped packet or an evicted entry is a connection that somebody misses.
     let style = if counts[0] + counts[1] > 0 { Style::new().fg(Color::Red) } else { Style::new() };
-    Line::from(vec![Span::raw(head), Span::styled(lost(counts), style)])
+    Line::from(vec![Span::raw(head), Span::styled(fitting(&lost(counts), " ", room.saturating_sub(head.len())), style)])
 }
 
 /// Seconds as `4m12s`.

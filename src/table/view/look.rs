@@ -33,28 +33,37 @@ fn occupancy(look: &Look) -> String {
     }
 }
 
-/// The growth for each second, and the time until the table is full.
+fn growth(look: &Look) -> String {
+    growth_parts(look).join(", ")
+}
+
+/// The growth for each second, the time until the table is full, and the new entries for each second; the most urgent first.
 #[must_use]
-pub fn growth(look: &Look) -> String {
+pub fn growth_parts(look: &Look) -> Vec<String> {
     let rate = |number: u64| to_f64(number) / look.seconds.max(0.001);
     let sign = if look.growth < 0 { "-" } else { "+" };
-    let mut text = format!("{sign}{:.0}/s", rate(look.growth.unsigned_abs()));
-    if let Some(NewEntries { entries, or_more }) = look.new {
-        text += &format!(", new {}{:.0}/s", if or_more { ">" } else { "" }, rate(entries));
-    }
+    let mut parts = vec![format!("{sign}{:.0}/s", rate(look.growth.unsigned_abs()))];
     if let Some(seconds) = look.seconds_until_full {
-        text += &format!(", full in {}", duration_text(i64::try_from(seconds.max(1)).unwrap_or(i64::MAX)));
+        parts.push(format!("full in {}", duration_text(i64::try_from(seconds.max(1)).unwrap_or(i64::MAX))));
     }
-    text
+    if let Some(NewEntries { entries, or_more }) = look.new {
+        parts.push(format!("new {}{:.0}/s", if or_more { ">" } else { "" }, rate(entries)));
+    }
+    parts
 }
 
 fn losses(look: &Look) -> String {
-    lost([look.drop, look.early_drop, look.insert_failed, look.invalid])
+    lost([look.drop, look.early_drop, look.insert_failed, look.invalid]).join(" ")
 }
 
 /// Counts of dropped packets, evicted entries, failed insertions and invalid packets.
 #[must_use]
-pub fn lost(counts: [u64; 4]) -> String {
+pub fn lost(counts: [u64; 4]) -> [String; 4] {
     let [drop, evicted, failed, invalid] = counts.map(grouped);
-    format!("drop {drop} evicted {evicted} insert_failed {failed} invalid {invalid}")
+    [
+        format!("drop {drop}"),
+        format!("evicted {evicted}"),
+        format!("insert_failed {failed}"),
+        format!("invalid {invalid}"),
+    ]
 }

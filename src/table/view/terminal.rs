@@ -8,6 +8,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use anstream::{AutoStream, ColorChoice};
 use ratatui::layout::Rect;
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH};
@@ -51,8 +52,11 @@ impl Terminal {
             before,
             ended,
             stopped,
-            colour: variable("NO_COLOR").is_empty(),
-            unicode: locale.is_some_and(|locale| locale.to_uppercase().replace('-', "").contains("UTF8")),
+            // By `--color`, NO_COLOR and their kin, as everywhere else.
+            colour: AutoStream::choice(&io::stdout()) != ColorChoice::Never,
+            // The console of a virtual terminal takes UTF-8, but its fonts lack most of the blocks.
+            unicode: variable("TERM") != "linux"
+                && locale.is_some_and(|locale| locale.to_uppercase().replace('-', "").contains("UTF8")),
         };
         terminal.enter()?;
         Ok(terminal)

@@ -1,11 +1,9 @@
 //! Draws what the entries have in common: their states, sources, destinations and ports, with counts and shares.
 
-use std::borrow::Cow;
-
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use super::{NARROW, Page, bold};
+use super::{NARROW, Page, bold, cut};
 use crate::order::sorted_by;
 use crate::table::analysis::look::Look;
 use crate::table::analysis::profile::Item;
@@ -106,13 +104,4 @@ fn rows(items: &[Item], look: &Look, is_by_name: bool) -> Vec<String> {
     let row =
         |(item, count): (&&Item, &String)| format!("{:>5.1}% {count:>widest$} {}", item.percent, printable(&item.name));
     items.iter().zip(&counts).map(row).collect()
-}
-
-/// At most `room` characters of a row.
-fn cut(name: &str, room: usize) -> Cow<'_, str> {
-    if name.chars().count() <= room {
-        return name.into();
-    }
-    let kept: String = name.chars().take(room.saturating_sub(1)).collect();
-    Cow::Owned(if room == 0 { kept } else { kept + "~" })
 }
