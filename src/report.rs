@@ -2,6 +2,7 @@
 //! report.
 
 pub mod ansible;
+mod cases;
 mod diff;
 mod doubt;
 pub mod dsc;
@@ -13,6 +14,7 @@ pub mod prometheus;
 pub mod rules;
 pub mod salt;
 pub mod sarif;
+pub mod tap;
 pub mod text;
 
 use std::path::PathBuf;

@@ -4,10 +4,9 @@
 //! and Windy Road's. The second one asks for elements and attributes of which this report has nothing to say, such as the
 //! duration of a test.
 
-use super::finding::{self, Finding};
-use super::{Agreement, Report, SettingReport, text};
+use super::cases::{Case, Outcome, cases};
+use super::{Report, text};
 use crate::text::{escaped, printable, printable_lines};
-use crate::verify::Verdict;
 
 /// The XML document.
 #[must_use]
@@ -19,19 +18,7 @@ pub fn report(report: &Report) -> String {
     // Windy Road's schema has no place for the name of the time zone.
     let time = origin.map_or("1970-01-01T00:00:00", |origin| origin.time.trim_end_matches('Z'));
 
-    let mut cases: Vec<Case> = report.settings.iter().map(|setting| case(setting, report)).collect();
-    if let Some(failure) = &report.failure {
-        // A failure that apply would meet is a failed test. If nobody can tell, the test itself is broken.
-        let is_unknown = report.agreement() == Agreement::Unknown;
-        let outcome = if is_unknown { Outcome::Error } else { Outcome::Failure };
-        cases.push(Case {
-            name: "the request".to_owned(),
-            outcome,
-            rule: finding::name(&failure.kind),
-            message: failure.to_string(),
-            text: text::failure(failure),
-        });
-    }
+    let cases = cases(report);
     let count = |outcome| cases.iter().filter(|case| case.outcome == outcome).count();
     let head = format!(
         "<testsuite name=\"conntrack-sysctl\" package=\"conntrack-sysctl\" id=\"0\" hostname=\"{}\" timestamp=\"{}\" \
@@ -50,50 +37,6 @@ pub fn report(report: &Report) -> String {
          <system-out>{}</system-out>\n    <system-err>{warnings}</system-err>\n  </testsuite>\n</testsuites>",
         attribute(&text::summary(report)),
     )
-}
-
-/// One test.
-struct Case {
-    name: String,
-    outcome: Outcome,
-    /// The stable name of the finding.
-    rule: String,
-    /// The finding in one line.
-    message: String,
-    /// The finding in lines, which CI systems show below the test.
-    text: String,
-}
-
-/// The outcome of a test.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Outcome {
-    Success,
-    /// The test failed.
-    Failure,
-    /// The outcome is not known.
-    Error,
-}
-
-fn case(setting: &SettingReport, report: &Report) -> Case {
-    let outcome = match setting.verdict {
-        Verdict::InSync => Outcome::Success,
-        Verdict::Unknown => Outcome::Error,
-        _ => Outcome::Failure,
-    };
-    let finding = finding::setting(setting, report.mode);
-    let (rule, message, text) = finding
-        .map_or_else(Default::default, |finding| (finding.rule.clone(), finding.message.clone(), lines(&finding)));
-    Case { name: setting.name.clone(), outcome, rule, message, text }
-}
-
-fn lines(finding: &Finding) -> String {
-    let advice = finding.advice.iter().map(|advice| format!("do: {advice}"));
-    let place = finding.file.iter().map(|file| {
-        let line = finding.line.map_or_else(String::new, |line| format!(":{line}"));
-        format!("in: {}{line}", file.display())
-    });
-    let lines = std::iter::once(finding.message.clone()).chain(place).chain(advice);
-    lines.map(|line| printable(&line).into_owned() + "\n").collect()
 }
 
 fn element(case: &Case, class: &str) -> String {

@@ -52,15 +52,14 @@ fn result(finding: &Finding) -> Value {
     };
     let mut result = json!({"ruleId": finding.rule, "level": level, "message": {"text": finding.message}});
     // Code scanners want a place for every finding. If no line of a file is wrong, it is the setting's file in /proc/sys.
-    let (uri, region) = match (&finding.file, finding.line, &finding.setting) {
-        (Some(file), line, _) => (uri(file), line.map(|line| json!({"startLine": line}))),
-        (_, _, Some(setting)) => (uri(&Path::new("/proc/sys").join(setting.replace('.', "/"))), None),
-        _ => return result,
+    let uri = match (&finding.file, &finding.setting) {
+        (Some(file), _) => uri(file),
+        (None, Some(setting)) => uri(&Path::new("/proc/sys").join(setting.replace('.', "/"))),
+        (None, None) => return result,
     };
-    let mut place = json!({"artifactLocation": {"uri": uri, "uriBaseId": "ROOT"}});
-    if let Some(region) = region {
-        place["region"] = region;
-    }
+    // GitHub shows no finding without a line. The first one stands for the whole file.
+    let region = json!({"startLine": finding.line.unwrap_or(1)});
+    let place = json!({"artifactLocation": {"uri": uri, "uriBaseId": "ROOT"}, "region": region});
     result["locations"] = json!([{"physicalLocation": place}]);
     if let Some(setting) = &finding.setting {
         // A drift keeps its identity when the line moves. Two programs may write one setting.
