@@ -157,7 +157,7 @@ fn news(report: &Report, desired: &Desired, snapshot: &Snapshot, origin: &Origin
 
 /// The warning of an apply that cannot keep its promise. It has not failed.
 fn not_kept(why: &dyn fmt::Display) -> Warning {
-    let message = format!("what the next boot was predicted to do cannot be kept in {}: {why}", promise::FILE);
+    let message = format!("the prediction of the next boot cannot be kept in {}: {why}", promise::FILE);
     Warning::new(Code::PromiseNotKept, message)
 }
 

@@ -31,7 +31,7 @@ pub(super) fn warnings(desired: &Desired, after: &Snapshot, boots: &[Boot]) -> R
 }
 
 fn refusal(doubt: &Doubt, want: &Want) -> Failure {
-    let message = format!("what the next boot makes of `{}` cannot be known: {doubt}", want.name);
+    let message = format!("the value of `{}` after the next boot cannot be known: {doubt}", want.name);
     let hint = format!("{}, or set `uncertain` to warn", doubt_remedy(doubt));
     Failure::new(Kind::BootUnknown, message).key(&want.name).at(&want.pointer).hint(hint)
 }
