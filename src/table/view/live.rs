@@ -172,9 +172,10 @@ impl Live {
         }
         let Some(look) = &looks.last else {
             page.line(Line::raw(format!("the first look is in {}s", self.interval.as_secs_f64())));
-            return if self.has_help {
-                help(&mut page)
-            };
+            if self.has_help {
+                help(&mut page);
+            }
+            return;
         };
         page.line(bar(look, area.width));
         page.line(Line::raw(fitting(&growth_parts(look), ", ", room)));
