@@ -15,17 +15,20 @@
 //! The entry points are [`cli`], [`ansible`](clients::ansible) and [`dsc`](clients::dsc). [`table`] is a separate,
 //! read-only subsystem.
 //!
+//! Programs that use the library need five names, which stand here and stay: [`Desired`], [`check`], [`apply`], [`Report`] and
+//! [`Failure`]. A call gives up rights of its thread for good; `docs/rust.md` says which, and has more examples.
+//!
 //! ```
 //! use std::path::Path;
-//! use conntrack_sysctl::{request, run};
+//! use conntrack_sysctl::{Desired, check};
 //!
-//! let desired = request::from_slice(br#"{"settings": {"nf_conntrack_tcp_timeout_established": "8h"}}"#)?;
+//! let desired: Desired = r#"{"settings": {"nf_conntrack_tcp_timeout_established": "8h"}}"#.parse()?;
 //! let image = Path::new("tests/cases/requests/story-on-a-fresh-host/root");
-//! let report = run::check(&desired, image);
+//! let report = check(&desired, image);
 //! assert!(!report.in_sync);
 //! assert_eq!(report.settings[0].desired.value, Some(28800));
 //! assert_eq!(report.settings[0].boot.before, None);
-//! # Ok::<(), conntrack_sysctl::failure::Failure>(())
+//! # Ok::<(), conntrack_sysctl::Failure>(())
 //! ```
 #![deny(missing_docs)]
 // These macros panic if the stream is full or closed; the functions in `cli` do not.
@@ -59,3 +62,13 @@ pub mod tree;
 pub mod value;
 pub mod verify;
 pub mod warning;
+
+pub use failure::Failure;
+pub use report::Report;
+pub use request::Desired;
+pub use run::{apply, check};
+
+/// The examples of the page are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/rust.md")]
+struct Page;

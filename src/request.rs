@@ -8,6 +8,7 @@ mod json;
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -258,6 +259,14 @@ pub struct Desired {
 /// The meaning of the request in the JSON text `bytes`.
 pub fn from_slice(bytes: &[u8]) -> Result<Desired, Failure> {
     desired(&from_value(json::parse(bytes)?)?)
+}
+
+impl FromStr for Desired {
+    type Err = Failure;
+
+    fn from_str(text: &str) -> Result<Desired, Failure> {
+        from_slice(text.as_bytes())
+    }
 }
 
 /// The JSON value in `bytes`. Text that two readers could understand differently is refused.
