@@ -50,6 +50,17 @@ fn the_readme_shows_the_report_that_its_request_gets() {
 }
 
 #[test]
+fn the_page_for_rust_programs_names_this_version_and_the_default_features() {
+    let manifest = text(&project().join("Cargo.toml"));
+    assert!(manifest.contains("default = [\"commands\"]"), "the page tells of another default");
+    let page = text(&project().join("docs/rust.md"));
+    let asked = blocks(&page).into_iter().find(|(info, _)| info == "toml").expect("the page has a dependency").1;
+    let version = asked.split("version = \"").nth(1).and_then(|rest| rest.split('"').next()).expect("it has a version");
+    assert!(env!("CARGO_PKG_VERSION").starts_with(&format!("{version}.")), "{asked}");
+    assert!(asked.contains("conntrack-sysctl = {") && asked.contains("default-features = false"), "{asked}");
+}
+
+#[test]
 fn links_between_documents_lead_somewhere() {
     for document in documents() {
         let text = text(&document);

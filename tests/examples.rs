@@ -165,6 +165,8 @@ const RUN_BY: &[(&str, &str, &str)] = &[
     ("docs/packages.md", "sh", "tests/packages/run"),
     ("docs/request.md", "json", "tests/docs.rs"),
     ("docs/routers.md", "json", "tests/docs.rs"),
+    ("docs/rust.md", "rust", "src/lib.rs"),
+    ("docs/rust.md", "toml", "tests/docs.rs"),
     ("docs/salt.md", "sh", "tests/salt/examples"),
     ("docs/salt.md", "yaml", "tests/salt/examples"),
     ("docs/shell.md", "crontab", "tests/shell/wrappers"),
