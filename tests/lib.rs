@@ -26,6 +26,7 @@ mod oracle;
 mod outputs;
 mod packaging;
 mod parts;
+mod pictures;
 mod plan;
 mod presence;
 mod promise;

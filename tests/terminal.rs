@@ -10,7 +10,7 @@ use crate::support::Run;
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/requests/story-on-a-fresh-host");
 
 /// What the program prints on a terminal, where `script` begins a shell that runs it as `$PROGRAM`.
-fn on_a_terminal(command: &str) -> String {
+pub(crate) fn on_a_terminal(command: &str) -> String {
     let shell = format!("stty cols 80 rows 24; {command}");
     let output = Command::new("script")
         .args(["--quiet", "--return", "--command", &shell, "/dev/null"])

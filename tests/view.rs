@@ -70,7 +70,7 @@ fn fills() -> impl Iterator<Item = f64> {
     )
 }
 
-fn drawn(live: &Live, (width, height): (u16, u16), paint: Paint) -> Buffer {
+pub(crate) fn drawn(live: &Live, (width, height): (u16, u16), paint: Paint) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("memory is a terminal");
     terminal.draw(|frame| live.draw(frame, paint)).expect("memory can be drawn on").buffer.clone()
 }
