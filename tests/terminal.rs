@@ -1,7 +1,7 @@
 //! The output on a terminal: its colours, its width, and the words to a person who has given no request. script(1) makes the
 //! terminals.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use conntrack_sysctl::table::view::terminal::Terminal;
 
@@ -12,15 +12,21 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/requests/st
 /// What the program prints on a terminal, where `script` begins a shell that runs it as `$PROGRAM`.
 pub(crate) fn on_a_terminal(command: &str) -> String {
     let shell = format!("stty cols 80 rows 24; {command}");
-    let output = Command::new("script")
+    let mut script = Command::new("script")
         .args(["--quiet", "--return", "--command", &shell, "/dev/null"])
         .env("PROGRAM", env!("CARGO_BIN_EXE_conntrack-sysctl"))
         .env("ROOT", ROOT)
         .env("TERM", "xterm")
         .env_remove("NO_COLOR")
         .env_remove("CLICOLOR")
-        .output()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
         .expect("script(1) is a part of every Debian");
+    // Nobody types. The end of the input would be Ctrl-D, which ends a view.
+    let keyboard = script.stdin.take();
+    let output = script.wait_with_output().expect("script(1) ends with its command");
+    drop(keyboard);
     String::from_utf8(output.stdout).expect("the output is UTF-8")
 }
 
@@ -131,6 +137,13 @@ fn a_panic_gives_the_terminal_back() {
     let (view, after) = shown.split_once("\u{1b}[?1049l").expect("the shell has its screen again");
     assert!(view.contains("\u{1b}[?1049h") && view.contains("\u{1b}[?25h"), "{shown}");
     assert!(after.contains("as the test wants it") && after.contains("as before"), "{shown}");
+}
+
+#[test]
+fn the_view_begins_at_once() {
+    let shown = on_a_terminal("timeout --foreground 1.5 $PROGRAM watch --interval 60");
+    // A blank is a move of the cursor.
+    assert!(["first", "look", "60s"].iter().all(|word| shown.contains(word)), "{shown}");
 }
 
 #[test]

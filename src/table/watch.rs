@@ -224,9 +224,8 @@ impl View<'_> {
         while self.wait(&mut watcher)?.is_continue() {
             self.live.take(watcher.look()?);
             self.is_drawn = false;
-            self.draw()?;
             if watcher.is_over() {
-                break;
+                return self.draw();
             }
         }
         Ok(())
@@ -238,6 +237,7 @@ impl View<'_> {
         // The loop runs at least once, so that keys and signals are noticed even if a look takes longer than the
         // interval.
         loop {
+            self.draw()?;
             let has_key = watcher.wait(keys.as_ref())?;
             if (has_key && self.press(watcher).is_break()) || self.terminal.ended_by().is_some() {
                 return Ok(ControlFlow::Break(()));
@@ -246,7 +246,6 @@ impl View<'_> {
                 self.screen.clear()?;
                 self.is_drawn = false;
             }
-            self.draw()?;
             if watcher.is_due() {
                 return Ok(ControlFlow::Continue(()));
             }
