@@ -90,9 +90,11 @@ const PATHS: [&str; 6] = [
 
 fn tree() -> impl Strategy<Value = Tree> {
     let files = prop::collection::btree_map(select(&PATHS[..]), file(), 0..4);
-    let early = select(vec![None, Some("nf_conntrack\n"), Some("nft_ct\n"), Some("# nothing\n")]);
+    let early = select(vec![None, Some("nf_conntrack\n"), Some("ip_conntrack\n"), Some("# nothing\n")]);
     (files, early, any::<bool>()).prop_map(|(files, early, systemd)| {
         let mut tree = Tree::default();
+        // The programs of x86-64, so that the pages of an image's kernel are known.
+        tree.insert("/lib64/ld-linux-x86-64.so.2", Entry::Program);
         for (path, text) in files {
             tree.insert(path, Entry::File(text.into_bytes()));
         }

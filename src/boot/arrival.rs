@@ -289,10 +289,10 @@ fn coming_under(tree: &Tree, modprobe: &Modprobe, rules: udev::Arriving, system:
     Coming { arrival, reassembly, parameters, never, writes: rules.writes, reruns: rules.reruns, doubts }
 }
 
-/// Whether only a list of our own says that `module` brings the wanted one: no kernel of the machine is on its disk.
+/// Whether only a list of our own says that `module` brings the wanted one: the image has no kernel.
 fn is_assumed(modprobe: &Modprobe, module: &str) -> bool {
     let is_own = ["nf_conntrack", "ip_conntrack", "nf_defrag_ipv6"].contains(&module.replace('-', "_").as_str());
-    modprobe.kernel.directory().is_none() && !is_own
+    modprobe.kernel.is_guess && !is_own
 }
 
 /// The stage that loads what a list names.

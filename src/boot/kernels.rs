@@ -48,6 +48,8 @@ pub(super) struct Kernel<'a> {
     hz: Option<i64>,
     /// Its memory pages, as far as its configuration, its name or the programs beside it show them.
     pub(super) pages: Pages,
+    /// Whether it stands for the kernel that an image gets later: nothing on the disk tells its modules.
+    pub(super) is_guess: bool,
 }
 
 impl Kernel<'_> {
@@ -111,6 +113,7 @@ pub(super) fn bootable(tree: &Tree, module: Module) -> Vec<Kernel<'_>> {
             hz: hz_of(tree, &release),
             pages: configuration::pages(tree, Some(&release)),
             name: Some(release),
+            is_guess: false,
         }
     });
     let mut kernels: Vec<Kernel> = on_disk.collect();
@@ -126,7 +129,8 @@ pub(super) fn bootable(tree: &Tree, module: Module) -> Vec<Kernel<'_>> {
     }
     if kernels.is_empty() {
         let builtin = if module == Module::BuiltIn { all_built_in() } else { Cow::default() };
-        kernels.push(Kernel { builtin, ..assumed(tree) });
+        let is_guess = module != Module::Loaded && running.is_none();
+        kernels.push(Kernel { builtin, is_guess, ..assumed(tree) });
     }
     kernels
 }
@@ -169,6 +173,7 @@ fn assumed(tree: &Tree) -> Kernel<'static> {
         builtin: Cow::default(),
         hz: None,
         pages: configuration::pages(tree, None),
+        is_guess: false,
     }
 }
 

@@ -127,6 +127,10 @@ pub(super) fn play(
         doubts.extend(uncertain::doubts(&played));
     }
     doubts.extend(of_writers);
+    // What a file or another program does tells more than that the image has no kernel yet.
+    let (of_guess, mut doubts): (Vec<Doubt>, Vec<Doubt>) =
+        doubts.into_iter().partition(|doubt| doubt.reason == Reason::UnknownKernel);
+    doubts.extend(of_guess);
     let (keys, bounds) = (terms.keys.clone(), terms.bounds);
     Boot { system, dialect, arrival, keys, bounds, reassembly, doubts, later, outlooks }
 }

@@ -15,6 +15,9 @@ pub(crate) struct Machine {
     snapshot: Snapshot,
 }
 
+/// The program by which those of x86-64 are loaded, which run only on kernels with pages of 4096 bytes.
+const X86_64: &str = "/lib64/ld-linux-x86-64.so.2";
+
 impl Machine {
     fn running(&mut self) -> &mut LiveKernel {
         self.snapshot.live.as_mut().expect("an image has no running kernel")
@@ -33,7 +36,7 @@ impl Machine {
     }
 
     fn systemd(self) -> Machine {
-        self.entry("/usr/lib/systemd/systemd-sysctl", Entry::Program)
+        self.entry("/usr/lib/systemd/systemd-sysctl", Entry::Program).entry(X86_64, Entry::Program)
     }
 
     pub(crate) fn kernel(mut self, major: u32, minor: u32) -> Machine {

@@ -74,7 +74,7 @@ pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
 fn may_end(played: &Played, assignment: &Assignment) -> bool {
     let Some(text) = &assignment.value else { return false };
     let Some(name) = assignment.name() else {
-        let last = assignment.path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+        let last = assignment.path.rsplit(|byte| matches!(byte, b'/' | b'.')).next().unwrap_or_default();
         let is_switch = SWITCHES.iter().any(|switch| switch.as_bytes() == last);
         return !(is_switch && matches!(text.as_slice(), b"0" | b"1"));
     };
