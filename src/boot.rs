@@ -90,9 +90,10 @@ impl Arrivals {
         self.ways.iter().all(|(_, coming)| coming.arrival.is_in_time() && coming.reassembly.is_in_time())
     }
 
-    /// The keys that the kernels have.
-    pub fn keys(&self) -> impl Iterator<Item = &Key> {
-        self.ways.iter().flat_map(|(terms, _)| &terms.keys)
+    /// Whether a kernel has `key`.
+    #[must_use]
+    pub fn have(&self, key: &Key) -> bool {
+        self.ways.iter().any(|(terms, _)| terms.keys.contains(key))
     }
 
     /// The next boots of `snapshot`, one for each kernel.

@@ -203,6 +203,10 @@ fn command_line(tree: &Tree, start: &str) -> Vec<Parameter> {
     let is_end = |argument: &Argument| argument.name == END && argument.value.is_none();
     let of_kernel = kernel_arguments::parse(&text).take_while(|argument| !is_end(argument));
     // The kernel treats `-` as `_` in a name.
-    let begins = |argument: &Argument| argument.name.replace('-', "_").starts_with(start);
+    let same = |(one, other): (u8, u8)| one == other || (one == b'-' && other == b'_');
+    let begins = |argument: &Argument| {
+        let name = argument.name;
+        name.len() >= start.len() && name.bytes().zip(start.bytes()).all(same)
+    };
     of_kernel.filter(begins).map(|argument| Parameter::new(argument, &place)).collect()
 }

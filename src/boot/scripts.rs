@@ -204,13 +204,22 @@ pub(super) struct Line {
 }
 
 impl Source {
-    fn read(&self) -> Read {
+    /// The reads of its lines. Of the links to LSB services, those to `services` are followed.
+    fn reads(&self, tree: &Tree, services: &BTreeSet<&str>) -> Vec<Read> {
+        if self.kind == Kind::Service {
+            let links = self.files(tree).filter(|link| service(link).is_some_and(|name| services.contains(name)));
+            return links.map(|link| self.read(link)).collect();
+        }
+        vec![self.read(Path::new(self.path))]
+    }
+
+    fn read(&self, path: &Path) -> Read {
         let (files, words) = match self.kind {
             Kind::Script | Kind::ScriptOfOpenrc => (Picked::Executable, WORDS_AND_SCRIPTS),
             Kind::Periodic | Kind::Service => (Picked::Executable, WORDS),
             Kind::Interfaces | Kind::Jobs | Kind::Sourced | Kind::Tunnel => (Picked::All, WORDS_AND_SCRIPTS),
         };
-        Read::Mentions { path: self.path.into(), suffix: self.suffix, files, words }
+        Read::Mentions { path: path.to_owned(), suffix: self.suffix, files, words }
     }
 
     /// Its files.
@@ -223,8 +232,8 @@ impl Source {
 
     /// The commands in its files.
     fn lines(&self, tree: &Tree) -> Vec<Line> {
-        let is_run = |path: &&Path| self.kind != Kind::Service || is_started_as_service(tree, path);
-        let files = self.files(tree).filter(is_run);
+        // Of the services, only the scripts of those that a boot starts have been read.
+        let files = self.files(tree).filter(|path| tree.bytes(path).is_some());
         let command = |line: &str| match self.kind {
             Kind::Script | Kind::ScriptOfOpenrc | Kind::Periodic | Kind::Service | Kind::Sourced => {
                 Some(line.to_owned())
@@ -257,15 +266,24 @@ fn service(link: &Path) -> Option<&str> {
     (!KNOWN_SERVICES.contains(&name)).then_some(name)
 }
 
-/// Whether a boot runs the script of the LSB service at `link`: systemd prefers a unit of the same name.
-fn is_started_as_service(tree: &Tree, link: &Path) -> bool {
-    service(link).is_some_and(|name| !units_for(name).any(|unit| tree.get(unit).is_some()))
+/// The LSB services that some boot starts by their links.
+fn linked_services(tree: &Tree) -> BTreeSet<&str> {
+    let directories = SOURCES.iter().filter(|source| source.kind == Kind::Service).map(|source| source.path);
+    let links = directories.flat_map(|directory| tree.in_directory(Path::new(directory)));
+    links.filter_map(|(link, _)| service(link)).into_set()
+}
+
+/// Those of which a boot runs the scripts: systemd prefers a unit of the same name.
+fn services_without_units(tree: &Tree) -> BTreeSet<&str> {
+    let mut services = linked_services(tree);
+    services.retain(|name| !units_for(name).any(|unit| tree.get(unit).is_some()));
+    services
 }
 
 /// The units that take the place of an LSB service.
 fn units_for(service: &str) -> impl Iterator<Item = PathBuf> {
     let directories = UNITS.iter().chain(&UNITS_OF_PACKAGES);
-    directories.map(move |directory| Path::new(directory).join(format!("{service}.service")))
+    directories.map(move |directory| [*directory, "/", service, ".service"].concat().into())
 }
 
 /// Whether a boot of `system` looks at `source`.
@@ -297,7 +315,9 @@ fn lines_of(tree: &Tree, file: &Path, command: impl Fn(&str) -> Option<String>) 
 
 /// The reads on which the lines depend, given those that have been read.
 pub(super) fn reads(tree: &Tree) -> Vec<Read> {
-    let mut reads: Vec<Read> = SOURCES.iter().map(Source::read).chain(cloud::reads(tree)).collect();
+    let services = services_without_units(tree);
+    let of_sources = SOURCES.iter().flat_map(|source| source.reads(tree, &services));
+    let mut reads: Vec<Read> = of_sources.chain(cloud::reads(tree)).collect();
     let mentions = |path: PathBuf, suffix| Read::Mentions { path, suffix, files: Picked::All, words: UNIT_WORDS };
     reads.push(Read::Presence(LINGERS.into()));
     reads.extend(unit_directories(tree).map(|path| mentions(path.into(), ".service")));
@@ -310,12 +330,6 @@ pub(super) fn reads(tree: &Tree) -> Vec<Read> {
     for unit in units(tree).into_iter().filter(|unit| !unit_lines(tree, unit).is_empty()).take(MOST_UNITS) {
         reads.extend(links(tree, &unit).map(Read::Presence));
     }
-    let links = RUNLEVELS.iter().flat_map(|directory| tree.in_directory(Path::new(directory)));
-    let services: BTreeSet<&str> = links.filter_map(|(link, _)| service(link)).into_set();
-    if !services.is_empty() {
-        reads.extend(services.into_iter().flat_map(units_for).map(Read::Presence));
-        reads.extend(Read::presences(&RUNS_SERVICES));
-    }
     let lines: Vec<Line> = direct_lines(tree);
     let (scripts, behind) = followed(tree, &lines);
     let words = WORDS_AND_SCRIPTS;
@@ -325,6 +339,18 @@ pub(super) fn reads(tree: &Tree) -> Vec<Read> {
         if let Effect::Loads(rerun) = effect {
             reads.extend(rerun.named_files().into_iter().map(Read::File));
         }
+    }
+    reads
+}
+
+/// The reads that show which LSB services a boot starts, given those that have been read.
+pub(super) fn services(tree: &Tree) -> Vec<Read> {
+    let directories = SOURCES.iter().filter(|source| source.kind == Kind::Service).map(|source| source.path);
+    let services = linked_services(tree);
+    let mut reads: Vec<Read> = directories.map(|directory| Read::Names(directory.into())).collect();
+    if !services.is_empty() {
+        reads.extend(services.into_iter().flat_map(units_for).map(Read::Presence));
+        reads.extend(Read::presences(&RUNS_SERVICES));
     }
     reads
 }

@@ -2,7 +2,7 @@
 //! that writes later, has its own.
 
 use super::systems::SYSTEMS;
-use super::{arrival, initrd, kernels, parameters, udev, uncertain, writers};
+use super::{arrival, initrd, kernels, parameters, scripts, udev, uncertain, writers};
 use crate::snapshot::Module;
 use crate::tree::{Read, Tree};
 
@@ -21,6 +21,7 @@ pub const SOURCES: &[Source] = &[
     |tree, module| of_module(tree, module, |tree| kernels::indexes(tree, &arrival::names(&SYSTEMS, tree))),
     |tree, _| initrd::reads(tree),
     |tree, _| writers::reads(tree).collect(),
+    |tree, _| scripts::services(tree),
     // The first read of a path counts, and these have only some lines of their files.
     |tree, _| uncertain::reads(tree),
 ];

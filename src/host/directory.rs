@@ -1,16 +1,15 @@
 //! A directory on the way of a walk, and all that one observation remembers of it: each is opened once, and listed once.
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use rustix::fs::{FileType, Mode, OFlags, RawDir, Stat, openat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, Stat, openat, readlinkat, statat};
 use rustix::io::Errno;
 
 /// The most directories that are kept open. With those of walks that go deeper, they stay below the 1,024 handles that a
@@ -19,6 +18,9 @@ const MOST_KEPT: usize = 96;
 
 /// The questions about names in a directory after which it is listed: to list a directory costs about as much.
 const PATIENCE: u32 = 6;
+
+/// The most answers that are kept of a directory.
+const MOST_ANSWERS: usize = 128;
 
 /// The bytes of a directory with so many names that a question costs less than a list, as most file systems count them.
 const LARGE: i64 = 8192;
@@ -39,9 +41,17 @@ struct Memory {
     names: OnceCell<Names>,
     /// The questions about names so far.
     asked: Cell<u32>,
-    /// The directories in it that are kept open.
-    directories: RefCell<HashMap<OsString, Rc<Directory>>>,
+    /// The answers to them. Of a directory, few names are asked for, and some of them again and again.
+    answers: RefCell<Vec<(OsString, Answer)>>,
     all: Rc<All>,
+}
+
+/// The answer to a question about a name.
+#[derive(Clone, Debug)]
+enum Answer {
+    Seen(Seen),
+    /// The directory of this name, which is kept open.
+    Open(Rc<Directory>),
 }
 
 /// What the directories of one observation share.
@@ -55,18 +65,50 @@ struct All {
 
 impl Memory {
     fn new(all: Rc<All>) -> Memory {
-        Memory { names: OnceCell::new(), asked: Cell::new(0), directories: RefCell::default(), all }
+        Memory { names: OnceCell::new(), asked: Cell::new(0), answers: RefCell::default(), all }
+    }
+
+    fn answer(&self, name: &OsStr) -> Option<Answer> {
+        self.answers.borrow().iter().find(|(known, _)| known == name).map(|(_, answer)| answer.clone())
+    }
+
+    fn keep(&self, name: &OsStr, answer: Answer) {
+        let mut answers = self.answers.borrow_mut();
+        match answers.iter().position(|(known, _)| known == name) {
+            Some(at) => answers[at].1 = answer,
+            None if answers.len() < MOST_ANSWERS => answers.push((name.to_owned(), answer)),
+            None => {}
+        }
     }
 }
 
-/// What is known of a name in a directory.
-pub(super) enum Sight {
+/// What a listing tells of a name.
+enum Sight {
     /// There is no file of this name.
     Missing,
     /// There is one.
     Found(FileType),
     /// The file system has to be asked.
     Unknown,
+}
+
+/// What stands in a directory under a name.
+#[derive(Clone, Debug)]
+pub(super) enum Seen {
+    /// Nothing.
+    Missing,
+    /// A link, and where it leads.
+    Link(PathBuf),
+    /// Another file.
+    File(Found),
+}
+
+/// A file that is not a link.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found {
+    pub(super) kind: FileType,
+    /// None: the kind alone is known, by a listing.
+    pub(super) stat: Option<Stat>,
 }
 
 impl AsFd for Directory {
@@ -127,28 +169,68 @@ impl Directory {
             let handle = openat(self, name, flags, Mode::empty())?;
             return Ok(Rc::new(Directory { handle, path, stat: OnceCell::new(), memory: None }));
         };
-        if let Some(kept) = memory.directories.borrow().get(name) {
-            return Ok(kept.clone());
-        }
-        match self.sight(name) {
+        let sight = match memory.answer(name) {
+            Some(Answer::Open(directory)) => return Ok(directory),
+            Some(Answer::Seen(Seen::Missing)) => Sight::Missing,
+            Some(Answer::Seen(Seen::Link(_))) => Sight::Found(FileType::Symlink),
+            Some(Answer::Seen(Seen::File(found))) => Sight::Found(found.kind),
+            None => self.sight(name),
+        };
+        match sight {
             Sight::Missing => return Err(Errno::NOENT),
             Sight::Found(kind) if kind != FileType::Directory => return Err(Errno::NOTDIR),
             Sight::Found(_) | Sight::Unknown => {}
         }
-        let handle = opened(self, name)?;
+        let handle = opened(self, name).inspect_err(|errno| {
+            if *errno == Errno::NOENT {
+                memory.keep(name, Answer::Seen(Seen::Missing));
+            }
+        })?;
         let memory_of_it = Memory::new(memory.all.clone());
         let directory = Rc::new(Directory { handle, path, stat: OnceCell::new(), memory: Some(memory_of_it) });
         if memory.all.kept.get() < MOST_KEPT {
             memory.all.kept.set(memory.all.kept.get() + 1);
-            memory.directories.borrow_mut().insert(name.to_owned(), directory.clone());
+            memory.keep(name, Answer::Open(directory.clone()));
         }
         Ok(directory)
     }
 
-    /// What is known of `name` without asking for it.
+    /// What stands in it under `name`. While a machine is observed, the file system is asked once.
+    pub(super) fn look(&self, name: &OsStr) -> io::Result<Seen> {
+        match self.memory.as_ref().and_then(|memory| memory.answer(name)) {
+            Some(Answer::Seen(seen)) => return Ok(seen),
+            Some(Answer::Open(directory)) => {
+                return Ok(Seen::File(Found { kind: FileType::Directory, stat: Some(*directory.stat()?) }));
+            }
+            None => {}
+        }
+        let found = match self.sight(name) {
+            Sight::Missing => return Ok(Seen::Missing),
+            Sight::Found(kind) => Some(Found { kind, stat: None }),
+            Sight::Unknown => match statat(self, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) => Some(Found { kind: FileType::from_raw_mode(stat.st_mode), stat: Some(stat) }),
+                Err(Errno::NOENT) => None,
+                Err(errno) => return Err(errno.into()),
+            },
+        };
+        let seen = match found {
+            None => Seen::Missing,
+            Some(Found { kind: FileType::Symlink, .. }) => {
+                let target = readlinkat(self, name, Vec::with_capacity(128))?.into_bytes();
+                Seen::Link(PathBuf::from(OsString::from_vec(target)))
+            }
+            Some(found) => Seen::File(found),
+        };
+        if let Some(memory) = &self.memory {
+            memory.keep(name, Answer::Seen(seen.clone()));
+        }
+        Ok(seen)
+    }
+
+    /// What a listing tells of `name`, if there is one or it is worth one.
     ///
     /// Only the file system of the root is taken at its word: an automounter makes what is asked for, and lists it then.
-    pub(super) fn sight(&self, name: &OsStr) -> Sight {
+    fn sight(&self, name: &OsStr) -> Sight {
         let Some(memory) = &self.memory else { return Sight::Unknown };
         memory.asked.set(memory.asked.get() + 1);
         let is_worth_it = memory.names.get().is_some() || memory.asked.get() > PATIENCE;

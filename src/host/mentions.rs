@@ -63,6 +63,20 @@ impl Root {
         found
     }
 
+    /// The names in the directory at `path`, with the entry of something of which only the existence matters.
+    pub(super) fn present(&self, path: &Path) -> Vec<(PathBuf, Entry)> {
+        let mut found = Vec::new();
+        if let Ok(directory) = self.resolved_directory(path) {
+            // What has been listed before an error counts.
+            let _ = directory.each_name(|name, _| {
+                if found.len() < MOST_FILES {
+                    found.push((path.join(name), Entry::Program));
+                }
+            });
+        }
+        found
+    }
+
     /// Whether the file at `path` is a link to one of a package.
     fn is_of_package(&self, path: &Path) -> bool {
         let target = self.link(path).unwrap_or_default();

@@ -220,9 +220,16 @@ fn tree(files: &Files, module: Module, further: &[Read]) -> Result<Tree, Failure
     let mut reading = Reading { files, tree: Tree::default(), done: HashSet::new() };
     for source in boot::SOURCES {
         // A file may name others, and these may name others again.
-        while reading.perform(source(&reading.tree, module))? {}
+        let mut before = Vec::new();
+        loop {
+            let reads = source(&reading.tree, module);
+            if !reading.perform(&reads, &before)? {
+                break;
+            }
+            before = reads;
+        }
     }
-    reading.perform(further.to_vec())?;
+    reading.perform(further, &[])?;
     if let Some(path) = files.root.first_beyond() {
         let most = LARGEST_TOGETHER >> 20;
         let message = format!(
@@ -247,13 +254,14 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     /// Performs those of `reads` that have not been done, and tells whether the tree has changed.
-    fn perform(&mut self, reads: Vec<Read>) -> Result<bool, Failure> {
+    ///
+    /// A part lists again what it has listed `before`, with more reads between.
+    fn perform(&mut self, reads: &[Read], before: &[Read]) -> Result<bool, Failure> {
         let mut has_changed = false;
+        let mut before = before.iter().peekable();
         for read in reads {
-            // In most rounds a part lists mostly what it has listed before.
-            if !self.done.contains(&read) {
-                has_changed |= self.add(&read)?;
-                self.done.insert(read);
+            if before.next_if_eq(&read).is_none() && self.done.insert(read.clone()) {
+                has_changed |= self.add(read)?;
             }
         }
         Ok(has_changed)
@@ -270,6 +278,10 @@ impl Reading<'_> {
             }
             return Ok(has_some);
         }
+        // The first read of a path counts.
+        if read.file().is_some_and(|path| self.tree.get(path).is_some()) {
+            return Ok(false);
+        }
         let mut has_changed = false;
         for (path, entry) in self.files.found(read)? {
             let entry = match (self.tree.get(&path), entry) {
@@ -281,6 +293,8 @@ impl Reading<'_> {
                     }
                     Entry::File([lines.as_slice(), &more].concat())
                 }
+                // Of a name in a listing nothing else was known.
+                (Some(Entry::Program), entry) if matches!(read, Read::Mentions { .. }) => entry,
                 // The first read of a path counts, because a file may name any path, that of a program too.
                 _ => continue,
             };
@@ -294,9 +308,12 @@ impl Reading<'_> {
 /// The entries at the paths that `read` names.
 fn found(root: &Root, read: &Read) -> Result<Vec<(PathBuf, Entry)>, Failure> {
     let (path, entry) = match read {
-        Read::Directory { path, .. } | Read::Mentions { path, .. } if is_second_name(root, path) => {
+        Read::Directory { path, .. } | Read::Names(path) | Read::Mentions { path, .. }
+            if is_second_name(root, path) =>
+        {
             return Ok(Vec::new());
         }
+        Read::Names(path) => return Ok(root.present(path)),
         Read::Directory { path, suffix } => {
             let picks = |name: &OsStr| name.as_bytes().ends_with(suffix.as_bytes());
             let (real, mut entries) = root.listing(path, picks).map_err(|error| unreadable(path, &error))?;

@@ -5,21 +5,21 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use memchr::{memchr3_iter, memrchr};
 use rustix::buffer::spare_capacity;
-use rustix::fs::{AtFlags, FileType, IFlags, Mode, OFlags, Stat, openat, readlinkat, statat};
+use rustix::fs::{AtFlags, FileType, IFlags, Mode, OFlags, Stat, openat, statat};
 use rustix::io::Errno;
 
 use super::container;
-use super::directory::Directory;
+use super::directory::{Directory, Seen};
 use super::walk::{Memory, Resolved, Walk, names};
 use crate::order::sorted_by;
 use crate::snapshot::Container;
@@ -331,7 +331,10 @@ impl Root {
     /// The target of the link at `path`, if it is one.
     pub(super) fn link(&self, path: &Path) -> Option<Vec<u8>> {
         let (walk, name) = self.walk_to(path).ok()?;
-        readlinkat(walk.here(), name, Vec::new()).ok().map(CString::into_bytes)
+        match walk.here().look(&name).ok()? {
+            Seen::Link(target) => Some(target.into_os_string().into_vec()),
+            Seen::Missing | Seen::File(_) => None,
+        }
     }
 }
 

@@ -1,18 +1,18 @@
 //! Walks down a path one name at a time on handles, so that no change during the walk leads out of the root.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
 use memchr::{memchr, memrchr};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, openat, readlinkat, statat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, openat, statat};
 use rustix::io::Errno;
 
-use super::directory::{Directory, Sight};
+use super::directory::{Directory, Found, Seen};
 
 /// The links that the kernel follows in one path at most (path_resolution(7)).
 const MOST_LINKS: usize = 40;
@@ -54,14 +54,6 @@ impl Resolved {
         let file = self.file.as_ref()?;
         file.stat.or_else(|| statat(&self.directory, &self.name, AtFlags::SYMLINK_NOFOLLOW).ok())
     }
-}
-
-/// A file that is not a link.
-#[derive(Clone, Copy, Debug)]
-struct Found {
-    kind: FileType,
-    /// None: the kind alone is known, by a listing.
-    stat: Option<Stat>,
 }
 
 /// The result of one step of a walk.
@@ -169,24 +161,16 @@ impl Walk {
             }
             return Ok(Step::Followed);
         }
-        let found = match self.here().sight(name) {
-            Sight::Missing => return Ok(Step::Missing),
-            Sight::Found(kind) => Found { kind, stat: None },
-            Sight::Unknown => match statat(self.here(), name, AtFlags::SYMLINK_NOFOLLOW) {
-                Ok(stat) => Found { kind: FileType::from_raw_mode(stat.st_mode), stat: Some(stat) },
-                Err(Errno::NOENT) => return Ok(Step::Missing),
-                Err(error) => return Err(error.into()),
-            },
+        let target = match self.here().look(name)? {
+            Seen::Missing => return Ok(Step::Missing),
+            Seen::File(found) => return Ok(Step::Found(found)),
+            Seen::Link(target) => target,
         };
-        if found.kind != FileType::Symlink {
-            return Ok(Step::Found(found));
-        }
         self.links += 1;
         if self.links > MOST_LINKS {
             return Err(Errno::LOOP.into());
         }
         self.here().trust_links()?;
-        let target = PathBuf::from(OsString::from_vec(readlinkat(self.here(), name, Vec::new())?.into_bytes()));
         if target.is_absolute() {
             self.directories.truncate(1);
         }
@@ -224,7 +208,7 @@ pub(super) fn names(path: &Path) -> VecDeque<OsString> {
 pub(super) struct Memory {
     root: Walk,
     /// The walk to each directory, by its path as it was asked for. None: the directory does not exist.
-    walks: HashMap<OsString, Option<Walk>>,
+    walks: BTreeMap<OsString, Option<Walk>>,
     /// How many of them exist.
     remembered: usize,
 }
@@ -232,7 +216,7 @@ pub(super) struct Memory {
 impl Memory {
     /// A memory that knows the way to the root only.
     pub(super) fn new(root: Walk) -> Memory {
-        Memory { root, walks: HashMap::new(), remembered: 0 }
+        Memory { root, walks: BTreeMap::new(), remembered: 0 }
     }
 
     /// The walk from the root to the directory at `path`. The error `NotFound` says that a directory on the way does not

@@ -8,7 +8,7 @@ mod module;
 mod overruled;
 
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::live::{not_on_this_kernel, out_of_bounds, out_of_reach};
@@ -19,7 +19,6 @@ use crate::kernel::catalog::{BUCKETS, FRAG6_HIGH, FRAG6_LOW, Key, Name};
 use crate::kernel::number::kernel_reading;
 use crate::kernel::pages::Pages;
 use crate::kernel::sizes::FRAG6_LOW_DEFAULT;
-use crate::order::InOrder;
 use crate::request::{Aim, Conflicts, Desired, FILE_HINT, Want};
 use crate::snapshot::{LiveKernel, Module, Snapshot};
 use crate::sysctl_d::{self, Assignment, Dialect, Document};
@@ -159,9 +158,9 @@ impl Editor<'_, '_> {
         })
     }
 
-    /// The keys of the kernels that can boot.
-    fn keys(&self) -> BTreeSet<&Key> {
-        self.arrivals().iter().flat_map(Arrivals::keys).into_set()
+    /// Whether one of the kernels that can boot has `key`.
+    fn has_key(&self, key: &Key) -> bool {
+        self.arrivals().iter().any(|arrivals| arrivals.have(key))
     }
 
     /// Changes the file at `path`, and forgets the boots that were played through before.
@@ -266,10 +265,9 @@ impl Editor<'_, '_> {
         outlook: &Outlook,
     ) -> Result<bool, Failure> {
         let file = self.desired.file.clone();
-        let keys = self.keys();
         let pages = self.pages();
         let own = self.ours(dialect, |name| *name == want.name);
-        let is_live = |assignment: &Assignment| assignment.dotted_key().is_some_and(|key| keys.contains(&key));
+        let is_live = |assignment: &Assignment| assignment.dotted_key().is_some_and(|key| self.has_key(&key));
         let reads_as = |assignment: &Assignment| {
             kernel_reading(assignment.value.as_deref().unwrap_or_default(), &want.name, pages)
         };
@@ -280,7 +278,7 @@ impl Editor<'_, '_> {
         let is_own_glob =
             outlook.winner.as_ref().is_some_and(|winner| self.is_in_our_file(winner)) && !own.iter().any(wins);
         let is_named = |key: &Key| own.iter().any(|assignment| assignment.dotted_key().as_ref() == Some(key));
-        let unnamed = want.name.keys().find(|key| keys.contains(key) && !is_named(key));
+        let unnamed = want.name.keys().find(|key| self.has_key(key) && !is_named(key));
         let mut document = self.document(&file);
         let exclusions = self.own_exclusions(want, dialect, outlook);
         if !exclusions.is_empty() {
@@ -333,8 +331,7 @@ impl Editor<'_, '_> {
 
     /// The newest name of the setting that the kernel of the next boot has.
     fn boot_key(&self, want: &Want) -> Result<Key, Failure> {
-        let keys = self.keys();
-        let key = want.name.keys().find(|key| keys.contains(key));
+        let key = want.name.keys().find(|key| self.has_key(key));
         key.ok_or_else(|| not_on_this_kernel(want))
     }
 

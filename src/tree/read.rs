@@ -28,6 +28,9 @@ pub enum Read {
     File(PathBuf),
     /// The file at one of several paths at which a program looks. If the file cannot be reached, there is no entry.
     Candidate(PathBuf),
+    /// The names in a directory; the entry of each is [`Entry::Program`](super::Entry::Program), until a
+    /// [`Read::Mentions`] of the file finds more.
+    Names(PathBuf),
     /// Whether anything exists at this path; the entry is [`Entry::Program`](super::Entry::Program).
     Presence(PathBuf),
     /// The end of the links at this path; the entry is an [`Entry::Link`](super::Entry::Link) without bytes.
@@ -92,6 +95,7 @@ impl Read {
             | Read::Target(path)
             | Read::IsEtc(path)
             | Read::Moments(path)
+            | Read::Names(path)
             | Read::OfKernel(path) => (path, "", Picked::All, &[]),
             Read::Directory { path, suffix } | Read::IfListed { path, suffix } => (path, suffix, Picked::All, &[]),
             Read::FirstLines { path, starts } => (path, "", Picked::All, starts),
@@ -99,6 +103,26 @@ impl Read {
             Read::Mentions { path, suffix, files, words } => (path, suffix, *files, words),
         };
         (path.as_os_str(), further, files, words)
+    }
+
+    /// The path of the one file that it is about, if it is about the whole of one file.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Read::File(path)
+            | Read::Candidate(path)
+            | Read::Presence(path)
+            | Read::Target(path)
+            | Read::IsEtc(path)
+            | Read::FirstLine { path, .. }
+            | Read::OfKernel(path) => Some(path),
+            Read::Directory { .. }
+            | Read::IfListed { .. }
+            | Read::Moments(_)
+            | Read::Names(_)
+            | Read::Mentions { .. }
+            | Read::Lines { .. } => None,
+        }
     }
 
     /// The same read at another path.
@@ -110,6 +134,7 @@ impl Read {
         | Read::Target(path)
         | Read::IsEtc(path)
         | Read::Moments(path)
+        | Read::Names(path)
         | Read::OfKernel(path)
         | Read::Directory { path, .. }
         | Read::IfListed { path, .. }

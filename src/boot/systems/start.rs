@@ -163,10 +163,9 @@ fn paths(name: &str) -> impl Iterator<Item = PathBuf> {
 /// The links of which one has sysinit.target start the unit.
 fn links<'a>(directories: &'a [&str], unit: &Unit) -> impl Iterator<Item = PathBuf> + use<'a> {
     let name = unit.name;
-    let beside = ["wants", "requires"].into_iter().flat_map(move |kind| {
-        directories.iter().map(move |directory| Path::new(directory).join(format!("{}.{kind}", EARLY.name)))
-    });
-    beside.map(move |directory| directory.join(name))
+    let of_kind =
+        move |kind| directories.iter().map(move |directory| [*directory, "/", EARLY.name, kind, name].concat().into());
+    [".wants/", ".requires/"].into_iter().flat_map(of_kind)
 }
 
 #[cfg(test)]

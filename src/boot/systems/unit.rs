@@ -98,7 +98,7 @@ impl Unit {
     /// The directories of its drop-ins, the strongest first.
     fn directories(&self) -> Vec<String> {
         let beside = || OF_ADMINISTRATOR.iter().chain(&OF_PACKAGES);
-        self.drop_ins.iter().flat_map(|name| beside().map(move |directory| format!("{directory}/{name}"))).collect()
+        self.drop_ins.iter().flat_map(|name| beside().map(move |directory| [directory, "/", name].concat())).collect()
     }
 
     /// Whether it is masked: by a link to /dev/null or an empty file in place of the unit, or on the kernel command line.
@@ -108,11 +108,16 @@ impl Unit {
             Some(Entry::File(bytes) | Entry::Link { bytes, .. }) => bytes.is_empty(),
             _ => false,
         };
+        by_a_file || self.is_masked_for_this_boot(&tree.text(CMDLINE))
+    }
+
+    fn is_masked_for_this_boot(&self, command_line: &str) -> bool {
+        const MASK: &str = "systemd.mask";
         // A name without a suffix is that of a service.
         let is_named = |name: &str| name == self.name || self.name.strip_suffix(".service") == Some(name);
-        let words = tree.text(CMDLINE);
-        let mut masked = kernel_arguments::parse(&words).filter(|word| word.name == "systemd.mask");
-        by_a_file || masked.any(|word| word.value.is_some_and(is_named))
+        // Hardly any command line masks something, and this is asked again and again.
+        let mut words = kernel_arguments::parse(if command_line.contains(MASK) { command_line } else { "" });
+        words.any(|word| word.name == MASK && word.value.is_some_and(is_named))
     }
 
     /// The first line or file that may change whether it runs, and what it does.

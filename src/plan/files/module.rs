@@ -17,11 +17,10 @@ impl Editor<'_, '_> {
     /// Whether a loader writes `want` before the module is loaded, so that the write is lost: under the key of a fresh
     /// line, or under the key of a line in our file.
     pub(super) fn comes_too_late(&self, want: &Want) -> bool {
-        let keys = self.keys();
-        let fresh = want.name.keys().find(|key| keys.contains(key));
+        let fresh = want.name.keys().find(|key| self.has_key(key));
         let is_lost = |boot: &Boot| {
             let own = self.ours(boot.dialect, |name| *name == want.name);
-            let own = own.iter().filter_map(Assignment::dotted_key).filter(|key| keys.contains(key));
+            let own = own.iter().filter_map(Assignment::dotted_key).filter(|key| self.has_key(key));
             own.chain(fresh.clone()).any(|key| !boot.reaches(&key))
         };
         Self::unsatisfied(want, self.boots()).is_some() && self.boots().iter().any(is_lost)
