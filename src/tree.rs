@@ -227,6 +227,7 @@ impl Tree {
     }
 
     /// The paths whose entries are not those of `other`, in order. A tree and its edited copy share all other entries.
+    #[must_use]
     pub fn differences<'a>(&'a self, other: &'a Tree) -> Vec<&'a Path> {
         let (mut own, mut others) = (self.entries.iter().peekable(), other.entries.iter().peekable());
         let mut paths = Vec::new();
@@ -295,17 +296,20 @@ impl Tree {
         first: &[u8],
     ) -> impl Iterator<Item = (&'a OsStr, &'a Path, &'a Entry)> + use<'a> {
         // All paths that begin with the directory and a slash are adjacent.
-        let mut start = spelled(directory).into_owned();
-        if start != "/" {
-            start.push("/");
+        let directory = spelled(directory);
+        let mut from = Vec::with_capacity(directory.len() + 1 + first.len());
+        from.extend_from_slice(directory.as_bytes());
+        if *directory != *"/" {
+            from.push(b'/');
         }
-        let mut from = start.clone();
-        from.push(OsStr::from_bytes(first));
+        let length = from.len();
+        from.extend_from_slice(first);
+        let bound = OsStr::from_bytes(&from);
         // The directory itself is not in it.
-        let from = if first.is_empty() { Bound::Excluded(from) } else { Bound::Included(from) };
-        let below = self.entries.range::<OsStr, _>((from.as_ref().map(OsString::as_os_str), Bound::Unbounded));
+        let bound = if first.is_empty() { Bound::Excluded(bound) } else { Bound::Included(bound) };
+        let below = self.entries.range::<OsStr, _>((bound, Bound::Unbounded));
         let within =
-            below.map_while(move |(path, entry)| Some((path, path.as_bytes().strip_prefix(start.as_bytes())?, entry)));
+            below.map_while(move |(path, entry)| Some((path, path.as_bytes().strip_prefix(&from[..length])?, entry)));
         let direct = within.filter(|(_, rest, _)| memchr(b'/', rest).is_none());
         direct.map(|(path, name, entry)| (OsStr::from_bytes(name), Path::new(path), &**entry))
     }

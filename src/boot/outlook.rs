@@ -131,6 +131,12 @@ impl Boot {
         Outlook { doubts: doubts.cloned().collect(), ..outlook }
     }
 
+    /// Whether nothing that the boot reads is about the setting.
+    #[must_use]
+    pub fn is_silent_on(&self, name: &Name) -> bool {
+        !self.outlooks.contains_key(name)
+    }
+
     /// Whether a write of the loader to `key`, by a line of sysctl.d, reaches the module that makes the key.
     #[must_use]
     pub fn reaches(&self, key: &Key) -> bool {

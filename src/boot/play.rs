@@ -44,7 +44,7 @@ pub(super) fn play(
     let keys = &terms.keys;
     let tree = &snapshot.tree;
     let dialect = system.dialect(tree);
-    let files = system.runs(tree);
+    let files = system.runs_in(dialect, tree);
     let runs: Vec<Vec<Placed>> = files.iter().map(|files| sysctl_d::assignments(tree, dialect, files)).collect();
     let mut play = Play {
         snapshot,

@@ -4,7 +4,7 @@
 //! No single sign is enough. The root of a virtual machine may come from an image with an engine's file in it; a chroot has
 //! another root than the first program; a container may show the processes of the machine.
 
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -120,10 +120,10 @@ fn identity(path: &str) -> io::Result<(u64, u64)> {
 
 /// The first line of a small file. NONBLOCK: opening a FIFO would block.
 fn first_line(path: &str) -> io::Result<String> {
-    const MOST: u64 = 256;
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = std::fs::File::from(rustix::fs::open(path, flags, Mode::empty())?);
-    let mut bytes = Vec::new();
-    file.take(MOST).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).lines().next().unwrap_or_default().trim().to_owned())
+    let file = rustix::fs::open(path, flags, Mode::empty())?;
+    // The kernel gives such a file at once, and so does a file system.
+    let mut bytes = [0; 256];
+    let length = rustix::io::read(&file, &mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes[..length]).lines().next().unwrap_or_default().trim().to_owned())
 }

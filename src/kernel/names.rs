@@ -58,7 +58,9 @@ impl Name {
         if !WORDS.iter().any(|word| key.contains(word)) {
             return None;
         }
-        let catalogued = CATALOG.iter().find(|setting| setting.keys().any(|own| own == key));
+        let by_name = CATALOG.binary_search_by(|setting| setting.name.cmp(key)).ok().map(|index| &CATALOG[index]);
+        let by_other_key = || CATALOG.iter().find(|setting| setting.other_keys.contains(&key));
+        let catalogued = by_name.or_else(by_other_key);
         catalogued.map(Name::from).or_else(|| is_possible(key).then(|| Name(Cow::Owned(key.to_owned()))))
     }
 

@@ -8,7 +8,7 @@ mod module;
 mod overruled;
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::live::{not_on_this_kernel, out_of_bounds, out_of_reach};
@@ -19,6 +19,7 @@ use crate::kernel::catalog::{BUCKETS, FRAG6_HIGH, FRAG6_LOW, Key, Name};
 use crate::kernel::number::kernel_reading;
 use crate::kernel::pages::Pages;
 use crate::kernel::sizes::FRAG6_LOW_DEFAULT;
+use crate::order::InOrder;
 use crate::request::{Aim, Conflicts, Desired, FILE_HINT, Want};
 use crate::snapshot::{LiveKernel, Module, Snapshot};
 use crate::sysctl_d::{self, Assignment, Dialect, Document};
@@ -123,10 +124,51 @@ impl Editor<'_, '_> {
         if wants.iter().any(|want| self.comes_too_late(want)) {
             self.bring_module_early(&wants)?;
         }
+        // A line for a setting that nothing assigns changes no other one, so that the boot is played through once for
+        // all such lines that follow each other.
+        let unassigned = self.unassigned(&wants);
+        let mut added = Vec::new();
         for want in thresholds_in_order(wants) {
+            if let (true, Some(dialect)) = (unassigned.contains(&want.name), self.systems.first()) {
+                let dialect = dialect.dialect(&self.after.tree);
+                self.add(want, dialect)?;
+                added.push(want);
+                continue;
+            }
+            for want in std::mem::take(&mut added) {
+                self.set(want)?;
+            }
             self.set(want)?;
         }
-        Ok(())
+        added.into_iter().try_for_each(|want| self.set(want))
+    }
+
+    /// The settings that no boot finds an assignment of, and that need no more than a line of their own.
+    fn unassigned(&self, wants: &[&Want]) -> BTreeSet<Name> {
+        let boots = self.boots_in_time();
+        let is_simple = |want: &&&Want| {
+            ![BUCKETS, FRAG6_HIGH, FRAG6_LOW].contains(&want.name)
+                && !self.after.is_outside_container(&want.name)
+                && self.boot_key(want).is_ok()
+                && boots.iter().all(|boot| boot.is_silent_on(&want.name))
+        };
+        wants.iter().filter(is_simple).map(|want| want.name.clone()).into_set()
+    }
+
+    /// Adds the line for a setting that nothing assigns. [`Editor::set`] must follow.
+    fn add(&mut self, want: &Want, dialect: &Dialect) -> Result<(), Failure> {
+        let (Some(number), key) = (self.number(want), self.boot_key(want)?) else { return Ok(()) };
+        self.correct_own_lines(want, &key, number, dialect, &Outlook::default()).map(|_| ())
+    }
+
+    /// The number that the boot should give the setting. None: none in particular.
+    fn number(&self, want: &Want) -> Option<i64> {
+        match want.aim {
+            Aim::Exactly(number) => Some(number),
+            // A floor below the live value would lower the value at the next boot.
+            Aim::AtLeast(floor) => Some(self.after.live_value(&want.name).map_or(floor, |live| live.max(floor))),
+            Aim::Absent => None,
+        }
     }
 
     /// The boots of the machine after the edits so far. After an edit, the doubts about them are not asked for.
@@ -229,18 +271,13 @@ impl Editor<'_, '_> {
 
     /// Edits until the boot gives the setting its desired value, or nothing is left to edit.
     fn set(&mut self, want: &Want) -> Result<(), Failure> {
-        let (Aim::Exactly(number) | Aim::AtLeast(number)) = want.aim else { return Ok(()) };
+        let Some(number) = self.number(want) else { return Ok(()) };
         if self.after.is_outside_container(&want.name) {
             return Err(out_of_reach(want, &self.after));
         }
         if Self::unsatisfied(want, self.boots_in_time()).is_none() {
             return Ok(());
         }
-        // A floor below the live value would lower the value at the next boot.
-        let number = match want.aim {
-            Aim::AtLeast(floor) => self.after.live_value(&want.name).map_or(floor, |live| live.max(floor)),
-            _ => number,
-        };
         if want.name == BUCKETS && self.after.live.as_ref().is_some_and(LiveKernel::buckets_need_hashsize) {
             return self.set_hashsize(want, number);
         }
