@@ -1,7 +1,8 @@
 //! Measures the cost of a check beside the tools that a user would pick instead, as ratios within one run.
 //!
-//! Each measure is the median wall time of whole processes, the contenders taking turns, so that whatever else the
-//! machine does meets them alike. `cargo bench --bench check`
+//! Each time is the median wall time of whole processes, the contenders taking turns, so that whatever else the
+//! machine does meets them alike. The system calls are counted by strace(1). `cargo bench --bench check` needs sysctl(8)
+//! of procps, strace, and a kernel with connection tracking.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -39,10 +40,11 @@ fn main() {
     }
     let [check, check_live, ten, one] = [check, check_live, ten, one].map(median);
     println!("ten settings, median of {ROUNDS} rounds");
-    row("check (live and boot)", check, ten);
-    row("check (live only)", check_live, ten);
-    row("ten `sysctl -n KEY`", ten, ten);
-    row("one `sysctl -n KEY...`", one, ten);
+    row("check (live and boot)", check, one, ten);
+    row("check (live only)", check_live, one, ten);
+    row("ten `sysctl -n KEY`", ten, one, ten);
+    row("one `sysctl -n KEY...`", one, one, ten);
+    system_calls(&both, &keys);
     all_settings();
     growth();
 }
@@ -65,12 +67,34 @@ fn all_settings() {
     }
     let [check, each, one] = [check, each, one].map(median);
     println!("\nall {} settings, median of {} rounds", keys.len(), ROUNDS / 2);
-    for (name, time) in
-        [("check (live and boot)", check), ("a `sysctl -n KEY` each", each), ("one `sysctl -n KEY...`", one)]
-    {
-        let ratio = time.as_secs_f64() / each.as_secs_f64();
-        println!("{name:<24} {:>8.2} ms   {ratio:.2} times a `sysctl -n` each", time.as_secs_f64() * 1e3);
-    }
+    row("check (live and boot)", check, one, each);
+    row("a `sysctl -n KEY` each", each, one, each);
+    row("one `sysctl -n KEY...`", one, one, each);
+    system_calls(&request, &keys);
+}
+
+/// The system calls of a check of `request`, beside those of one `sysctl -n` of all keys.
+fn system_calls(request: &str, keys: &[String]) {
+    let mut file = tempfile::NamedTempFile::new().expect("a file can be made");
+    file.write_all(request.as_bytes()).expect("a file can be written");
+    let path = file.path().to_str().expect("a temporary path is text");
+    let of_check = traced(&[env!("CARGO_BIN_EXE_conntrack-sysctl"), "check", "--output", "json", path]);
+    let of_one = traced(&["sysctl", "-n"].into_iter().chain(keys.iter().map(String::as_str)).collect::<Vec<_>>());
+    let ratio = f64::from(of_check) / f64::from(of_one);
+    println!("system calls: check {of_check}, one `sysctl -n KEY...` {of_one}, ratio {ratio:.2}");
+}
+
+/// The number of the system calls that a command makes.
+fn traced(command: &[&str]) -> u32 {
+    let counts = tempfile::NamedTempFile::new().expect("a file can be made");
+    let options = ["-c", "-f", "-U", "calls,name", "-o"];
+    let status = Command::new("strace").args(options).arg(counts.path()).args(command).stdout(Stdio::null()).status();
+    let status = status.expect("strace is installed");
+    assert!(matches!(status.code(), Some(0 | 2)), "{status}");
+    let text = std::fs::read_to_string(counts.path()).expect("strace has written its counts");
+    let total = text.lines().rfind(|line| line.trim_end().ends_with("total"));
+    let total = total.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    total.unwrap_or_else(|| panic!("strace has counted something else: {text}"))
 }
 
 /// How a check grows with the number of drop-ins, and with the lines of one: three settings, in an image.
@@ -110,9 +134,14 @@ fn request(keys: &[String]) -> String {
     format!("{{\"settings\": {{{}}}}}", values.collect::<Vec<_>>().join(", "))
 }
 
-fn row(name: &str, time: Duration, of: Duration) {
-    let ratio = time.as_secs_f64() / of.as_secs_f64();
-    println!("{name:<24} {:>8.2} ms   {ratio:.2} times ten `sysctl -n`", time.as_secs_f64() * 1e3);
+/// A row with the ratios to one `sysctl -n` of all keys, and to a `sysctl -n` of each.
+fn row(name: &str, time: Duration, one: Duration, each: Duration) {
+    let ratio = |of: Duration| time.as_secs_f64() / of.as_secs_f64();
+    let (to_one, to_each) = (ratio(one), ratio(each));
+    println!(
+        "{name:<24} {:>8.2} ms   {to_one:.2} times one `sysctl -n` of all, {to_each:.2} times one of each",
+        time.as_secs_f64() * 1e3
+    );
 }
 
 fn timed(run: impl FnOnce()) -> Duration {
