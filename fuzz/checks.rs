@@ -122,7 +122,11 @@ pub(crate) fn table(bytes: &[u8]) {
     let _ = log::text(bytes, "x");
     let _ = (sysctls::read(bytes), statistics::read(bytes));
     if let Ok(text) = std::str::from_utf8(bytes) {
-        let _ = (counters::statistics(text), counters::netstat(text), counters::interfaces(text));
+        let _ = (
+            counters::statistics(text),
+            counters::netstat(text, &["TcpExt.ListenDrops", ""]),
+            counters::interfaces(text),
+        );
         let _ = counters::softnet(text);
     }
 }

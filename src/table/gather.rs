@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::host::{ethtool, pages, restraint};
 use crate::table::analysis::diagnosis::{self, Diagnosis, Observations};
 use crate::table::analysis::gap::{self, Gap};
-use crate::table::analysis::losses::{LossInterval, with_losses};
+use crate::table::analysis::losses::{self, LossInterval, with_losses};
 use crate::table::analysis::namespaces::were_never_full;
 use crate::table::analysis::profile::{Profile, Tally};
 use crate::table::analysis::status::{self, Evictable, Status, Thresholds};
@@ -126,7 +126,7 @@ fn live(options: &DiagnoseOptions) -> Observations {
     let mut namespaces = namespaces::namespaces(&mut unread);
     restraint::confine_to_reading();
     let sizes = Sizes { memory: proc::memory(), ..sizes() };
-    let before_losses = loss_counters(&mut unread);
+    let before_losses = LossCounters { interfaces: proc::interface_losses(&mut unread), ..loss_counters(&mut unread) };
     let before = proc::read();
     namespaces::take_own(&mut namespaces, &before);
     let most = if options.all { u64::MAX } else { SAMPLE };
@@ -136,7 +136,8 @@ fn live(options: &DiagnoseOptions) -> Observations {
     let after = proc::read();
     namespaces::read_again(&mut namespaces);
     // The files that cannot be read are listed already.
-    let after_losses = loss_counters(&mut Vec::new());
+    let mut again = Vec::new();
+    let after_losses = LossCounters { interfaces: proc::interface_losses(&mut again), ..loss_counters(&mut again) };
     let mut status = with_losses(status::status(now(), &after, Some(&before), &sizes), &after_losses);
     status.unread.extend(unread);
     status.log = log(options.log.as_deref(), &mut status.unread);
@@ -156,7 +157,7 @@ fn live(options: &DiagnoseOptions) -> Observations {
 
 /// Reads the counters of packets that were lost outside of connection tracking, those of drivers too.
 fn loss_counters(unread: &mut Vec<Unread>) -> LossCounters {
-    let mut losses = proc::loss_counters(unread);
+    let mut losses = proc::loss_counters(&losses::NETWORK.map(|(name, _)| name), unread);
     for interface in drivers::interfaces(Path::new("/")) {
         match ethtool::statistics(&interface) {
             Ok(text) => losses.drivers.extend(drivers::statistics(&interface, &text)),

@@ -17,7 +17,7 @@ pub struct LossInterval {
 }
 
 /// The counters of lost packets in /proc/net/netstat and /proc/net/snmp.
-const NETWORK: [(&str, NextStep); 12] = [
+pub const NETWORK: [(&str, NextStep); 12] = [
     ("TcpExt.ListenOverflows", NextStep::AcceptQueue),
     ("TcpExt.ListenDrops", NextStep::Listener),
     ("TcpExt.TCPReqQFullDrop", NextStep::HalfOpenQueue),

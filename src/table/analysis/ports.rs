@@ -1,8 +1,6 @@
 //! Counts the entries of each port exactly, in memory that does not grow with the table: half a mebibyte for each protocol that
 //! has ports.
 
-use std::collections::BTreeMap;
-
 use crate::order::sorted_by;
 use crate::table::model::entry::{TCP, TableEntry, UDP};
 
@@ -20,14 +18,18 @@ pub struct PortCount {
 
 /// The entries of each port, by protocol.
 #[derive(Clone, Debug, Default)]
-pub struct PortCounts(BTreeMap<u8, Vec<PortCount>>);
+pub struct PortCounts(Vec<(u8, Vec<PortCount>)>);
 
 impl PortCounts {
     /// Counts an entry, if its protocol has ports.
     pub fn add(&mut self, entry: &TableEntry) {
         let Some(port) = entry.port else { return };
-        let counts = self.0.entry(entry.protocol).or_insert_with(|| vec![PortCount::default(); PORTS]);
-        let count = &mut counts[usize::from(port)];
+        // There are five at most, and nearly always two.
+        let place = self.0.iter().position(|(protocol, _)| *protocol == entry.protocol).unwrap_or_else(|| {
+            self.0.push((entry.protocol, vec![PortCount::default(); PORTS]));
+            self.0.len() - 1
+        });
+        let count = &mut self.0[place].1[usize::from(port)];
         count.entries = count.entries.saturating_add(1);
         let is_passing = match entry.protocol {
             UDP => !entry.marks.replied,
@@ -40,7 +42,8 @@ impl PortCounts {
     /// The ports that have entries, the most frequent first; equal ones in the order of their protocols and numbers.
     #[must_use]
     pub fn ranked(&self) -> Vec<((u8, u16), PortCount)> {
-        let ports = self.0.iter().flat_map(|(protocol, counts)| {
+        let by_protocol = sorted_by(self.0.iter().collect(), |(one, _), (other, _)| one.cmp(other));
+        let ports = by_protocol.into_iter().flat_map(|(protocol, counts)| {
             let ports = (0..=u16::MAX).zip(counts).filter(|(_, count)| count.entries > 0);
             ports.map(move |(port, count)| ((*protocol, port), *count))
         });

@@ -17,7 +17,10 @@ use crate::table::analysis::untracked::{self, Untracked};
 use crate::table::model::entry::{TCP, TableEntry, Timeout, protocol_name, timeout};
 use crate::text::{duration_text, percent, to_f64};
 
-/// The counters of each ranking of addresses and zones: an address with more than 1 entry in 4,097 cannot be missed.
+/// The numbers that a zone can have.
+const ZONES: usize = 1 << 16;
+
+/// The counters of each ranking of addresses: an address with more than 1 entry in 4,097 cannot be missed.
 const COUNTERS: usize = 4096;
 
 /// The items of each ranking.
@@ -37,7 +40,8 @@ pub struct Tally {
     kinds: Kinds,
     /// The idle times under each timeout, in the order in which the timeouts came.
     idle: Vec<(Timeout, Idleness)>,
-    zones: HeavyHitters<u16>,
+    /// The entries of each zone.
+    zones: Vec<u64>,
     sources: HeavyHitters<IpAddr>,
     destinations: HeavyHitters<IpAddr>,
     ports: PortCounts,
@@ -236,7 +240,7 @@ impl Tally {
             entries: 0,
             kinds: Kinds::default(),
             idle: Vec::new(),
-            zones: HeavyHitters::new(COUNTERS),
+            zones: vec![0; ZONES],
             sources: HeavyHitters::new(COUNTERS),
             destinations: HeavyHitters::new(COUNTERS),
             ports: PortCounts::default(),
@@ -253,7 +257,7 @@ impl Tally {
     /// Counts an entry.
     pub fn add(&mut self, entry: &TableEntry) {
         self.entries += 1;
-        self.zones.add(entry.zone);
+        self.zones[usize::from(entry.zone)] += 1;
         if let Some(source) = entry.source {
             self.sources.add(source);
         }
@@ -264,9 +268,8 @@ impl Tally {
         let Tally { kinds, idle, timeouts, udp_timeout, .. } = self;
         let place = || Some(place(idle, timeouts, in_force(timeouts, timeout(entry, *udp_timeout)?)));
         if let Some(place) = kinds.count(entry, *udp_timeout, place) {
-            let (timeout, idleness) = &mut self.idle[place];
-            self.unanswered.add(entry, *timeout);
-            idleness.add(entry, self.short);
+            self.unanswered.add(entry, place);
+            self.idle[place].1.add(entry, self.short);
         }
     }
 
@@ -343,9 +346,9 @@ impl Tally {
             unanswered: self.unanswered.opened(
                 self.entries,
                 |source| self.sources.count(&source),
-                |timeout| self.value(timeout).seconds,
+                |place| self.value(self.idle[place].0).seconds,
             ),
-            zones: self.ranking(&self.zones, ToString::to_string),
+            zones: self.zones(),
             sources: self.ranking(&self.sources, ToString::to_string),
             destinations: self.ranking(&self.destinations, ToString::to_string),
             ports: Ranking {
@@ -381,6 +384,21 @@ impl Tally {
             unsure: idle.unsure,
             other_timeout: idle.other_timeout,
             not_known: idle.not_known,
+        }
+    }
+
+    fn zones(&self) -> Ranking {
+        let zones = (0..=u16::MAX).zip(&self.zones).filter(|(_, entries)| **entries > 0);
+        let zones = sorted_by(zones.collect(), |(_, one), (_, other)| other.cmp(one));
+        let item = |(zone, entries): &(u16, &u64)| Item {
+            name: zone.to_string(),
+            entries: **entries,
+            percent: percent(**entries, self.entries),
+        };
+        Ranking {
+            different: u64::try_from(zones.len()).ok(),
+            too_low_by_at_most: 0,
+            items: zones.iter().take(TOP).map(item).collect(),
         }
     }
 

@@ -1,11 +1,12 @@
 //! Finds the addresses that open connections which nobody answers, and how fast.
 
+use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::table::analysis::heavy::HeavyHitters;
-use crate::table::model::entry::{ProtocolState, TableEntry, Timeout, protocol_name};
+use crate::table::model::entry::{ProtocolState, TableEntry, protocol_name};
 use crate::text::{percent, to_f64};
 
 /// The counters. Only a few addresses matter here: those that fill the table alone.
@@ -21,12 +22,20 @@ const MOST_PERCENT: f64 = 50.0;
 #[derive(Debug)]
 pub(super) struct Unanswered(HeavyHitters<Opener>);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Opener {
     source: IpAddr,
     protocol: u8,
     state: Option<ProtocolState>,
-    timeout: Timeout,
+    /// The place of its timeout in the tally. (A timeout has names, which are slow to compare.)
+    timeout: usize,
+}
+
+/// An address has entries in a few states only, so that it alone is worth a hash.
+impl Hash for Opener {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.source.hash(hasher);
+    }
 }
 
 /// An address that opened many connections, in one state, which nobody answered.
@@ -60,7 +69,8 @@ impl Unanswered {
         Unanswered(HeavyHitters::new(COUNTERS))
     }
 
-    pub(super) fn add(&mut self, entry: &TableEntry, timeout: Timeout) {
+    /// Counts an entry, whose timeout has the place `timeout`, if nobody answered it.
+    pub(super) fn add(&mut self, entry: &TableEntry, timeout: usize) {
         if let (Some(source), false) = (entry.source, entry.marks.replied) {
             let opener = Opener { source, protocol: entry.protocol, state: entry.state, timeout };
             self.0.add_with(opener, entry.remaining.unwrap_or(u32::MAX));
@@ -68,12 +78,12 @@ impl Unanswered {
     }
 
     /// The addresses of most such entries. `all` are the entries of the table, `of` those of an address, answered or not, and
-    /// `seconds` the value of a timeout.
+    /// `seconds` the value of the timeout at a place.
     pub(super) fn opened(
         &self,
         all: u64,
         of: impl Fn(IpAddr) -> u64,
-        seconds: impl Fn(Timeout) -> Option<u32>,
+        seconds: impl Fn(usize) -> Option<u32>,
     ) -> Vec<Opened> {
         let top = self.0.top(NAMED).into_iter();
         let top = top.filter(|(_, entries)| percent(*entries, all) >= LEAST_PERCENT);

@@ -1,5 +1,6 @@
 //! Defines the readings of a table and its machine, and the readings that failed.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -165,7 +166,7 @@ pub enum Unread {
     /// The counters of connection tracking: their proc file is missing, and ctnetlink does not answer.
     Counters(ReadError),
     /// The counters of packets lost elsewhere that the file at this path has.
-    LossCounters(&'static str, ReadError),
+    LossCounters(Cow<'static, str>, ReadError),
     /// The counters of a cloud's own limits that the driver of this interface has.
     Driver(String, ReadError),
     /// The network namespaces of some processes.

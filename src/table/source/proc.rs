@@ -157,24 +157,28 @@ pub fn memory() -> Option<u64> {
     line.strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
 }
 
-/// Reads the counters of packets that were lost outside of connection tracking.
-pub fn loss_counters(unread: &mut Vec<Unread>) -> LossCounters {
-    let mut text = |path: &'static str| {
-        std::fs::read_to_string(path).unwrap_or_else(|error| {
-            unread.push(Unread::LossCounters(path, Arc::new(error)));
-            String::new()
-        })
-    };
-    let mut network = counters::netstat(&text("/proc/net/netstat"));
-    network.extend(counters::netstat(&text("/proc/net/snmp")));
-    LossCounters {
-        network,
-        softnet: counters::softnet(&text("/proc/net/softnet_stat")),
-        interfaces: counters::interfaces(&text("/proc/net/dev")),
-        queues: netlink::qdisc::drops().unwrap_or_else(|error| {
-            unread.push(Unread::LossCounters("rtnetlink, of qdiscs", Arc::new(error)));
-            Counts::new()
-        }),
-        drivers: Counts::new(),
-    }
+/// Reads the counters of packets that were lost outside of connection tracking, but for those of interfaces and their
+/// drivers; `names` are those of TCP, UDP and IP.
+pub fn loss_counters(names: &[&str], unread: &mut Vec<Unread>) -> LossCounters {
+    let mut network = counters::netstat(&losses_in("/proc/net/netstat", unread), names);
+    network.extend(counters::netstat(&losses_in("/proc/net/snmp", unread), names));
+    let softnet = counters::softnet(&losses_in("/proc/net/softnet_stat", unread));
+    let queues = netlink::qdisc::drops().unwrap_or_else(|error| {
+        unread.push(Unread::LossCounters("rtnetlink, of qdiscs".into(), Arc::new(error)));
+        Counts::new()
+    });
+    LossCounters { network, softnet, queues, ..LossCounters::default() }
+}
+
+/// Reads the drops and errors of the interfaces.
+pub fn interface_losses(unread: &mut Vec<Unread>) -> Counts {
+    counters::interfaces(&losses_in("/proc/net/dev", unread))
+}
+
+/// The text of a file with counters of lost packets; none: it cannot be read.
+fn losses_in(path: &'static str, unread: &mut Vec<Unread>) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| {
+        unread.push(Unread::LossCounters(path.into(), Arc::new(error)));
+        String::new()
+    })
 }

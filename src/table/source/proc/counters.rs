@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::order::InOrder;
 use crate::table::model::counters::{Counters, Counts};
+use crate::table::model::reading::NamespaceCounts;
 
 /// The names in column heads and old kernels, and today's name of the same counter.
 ///
@@ -27,9 +28,41 @@ const STATISTICS: usize = 4 << 10;
 /// The counters in the file `path` of connection tracking; None: it cannot be read, or has another form.
 #[must_use]
 pub fn read(path: &Path) -> Option<Counters> {
+    statistics(&text(path)?)
+}
+
+fn text(path: &Path) -> Option<String> {
     let mut text = String::with_capacity(STATISTICS);
     File::open(path).ok()?.read_to_string(&mut text).ok()?;
-    statistics(&text)
+    Some(text)
+}
+
+/// The few numbers of such a file that tell of another namespace. A machine may have hundreds of them, and nobody looks at the
+/// rest.
+#[must_use]
+pub fn read_namespace(path: &Path) -> Option<NamespaceCounts> {
+    namespace(&text(path)?)
+}
+
+/// The few numbers in the text of such a file.
+#[must_use]
+pub fn namespace(text: &str) -> Option<NamespaceCounts> {
+    let mut lines = text.lines();
+    let heads = lines.next().filter(|line| is_head(line))?;
+    let (mut entries, mut drop, mut early_drop, mut expect_create) = (None, 0_u64, 0_u64, 0_u64);
+    for line in lines {
+        for (head, word) in heads.split_ascii_whitespace().zip(line.split_ascii_whitespace()) {
+            let number = || u64::from_str_radix(word, 16).ok();
+            match head {
+                "entries" if entries.is_none() => entries = Some(number()?),
+                "drop" => drop = drop.saturating_add(number()?),
+                "early_drop" => early_drop = early_drop.saturating_add(number()?),
+                "expect_create" => expect_create = expect_create.saturating_add(number()?),
+                _ => {}
+            }
+        }
+    }
+    Some(NamespaceCounts { entries: entries?, drop, early_drop, expect_create })
 }
 
 /// The counters in the text of `/proc/net/stat/nf_conntrack` (or `ip_conntrack`); None: the text has another form.
@@ -72,21 +105,26 @@ pub fn current_name(name: &str) -> &str {
     RENAMED.iter().find(|(old, _)| *old == name).map_or(name, |(_, new)| new)
 }
 
-/// The counters of `/proc/net/netstat` or `/proc/net/snmp`: `Section.Name` to the number.
+/// The counters of `/proc/net/netstat` or `/proc/net/snmp` that have one of these names, `Section.Name`. The files have some
+/// 400, and this program runs once a minute.
 #[must_use]
-pub fn netstat(text: &str) -> Counts {
+pub fn netstat(text: &str, names: &[&str]) -> Counts {
     let mut counts = Counts::new();
-    let lines: Vec<&str> = text.lines().collect();
-    for pair in lines.chunks_exact(2) {
-        let (Some((section, heads)), Some((again, values))) = (pair[0].split_once(':'), pair[1].split_once(':')) else {
+    let mut lines = text.lines();
+    while let (Some(heads), Some(values)) = (lines.next(), lines.next()) {
+        let (Some((section, heads)), Some((again, values))) = (heads.split_once(':'), values.split_once(':')) else {
             continue;
         };
-        if section == again {
-            for (head, value) in heads.split_whitespace().zip(values.split_whitespace()) {
-                // The signed numbers are no counters: MaxConn is a limit, -1.
-                if let Ok(value) = value.parse() {
-                    counts.insert(format!("{section}.{head}"), value);
-                }
+        let in_section = |name: &&str| name.split_once('.').is_some_and(|(own, _)| own == section);
+        let wanted: Vec<&str> = names.iter().copied().filter(in_section).collect();
+        if section != again || wanted.is_empty() {
+            continue;
+        }
+        for (head, value) in heads.split_ascii_whitespace().zip(values.split_ascii_whitespace()) {
+            let name = wanted.iter().find(|name| &name[section.len() + 1..] == head);
+            // The signed numbers are no counters: MaxConn is a limit, -1.
+            if let (Some(name), Ok(value)) = (name, value.parse()) {
+                counts.insert((*name).to_owned(), value);
             }
         }
     }

@@ -93,8 +93,7 @@ fn net_of(pid: u32) -> PathBuf {
 }
 
 fn counts(net: &Path) -> Option<NamespaceCounts> {
-    let counters = counters::read(&net.join("stat/nf_conntrack"))?;
-    Some(NamespaceCounts::new(counters.entries?, &counters))
+    counters::read_namespace(&net.join("stat/nf_conntrack"))
 }
 
 fn directory(path: &str) -> impl Iterator<Item = std::fs::DirEntry> {

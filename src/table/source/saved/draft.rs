@@ -53,8 +53,8 @@ impl Draft {
         let (source, destination) = (self.source?, self.destination?);
         let protocol = self.protocol?;
         let offloaded = self.marks.offloaded;
-        let is_syn = self.state.is_some_and(|state| state.name() == "SYN_SENT");
-        let replied = if self.knows_answers { self.marks.replied } else { !is_syn };
+        let is_syn = || self.state.is_some_and(|state| state.name() == "SYN_SENT");
+        let replied = if self.knows_answers { self.marks.replied } else { !is_syn() };
         Some(TableEntry {
             protocol,
             state: self.state,
