@@ -777,6 +777,25 @@ fn a_collection_is_private_and_says_what_is_missing() {
 }
 
 #[test]
+fn what_was_lost_elsewhere_is_read_from_a_bundle() {
+    let bundle = tempfile::tempdir().expect("a directory");
+    let write = |name: &str, text: &str| std::fs::write(bundle.path().join(name), text).expect("it can be written");
+    let one = std::fs::read_to_string(directory().join("../cases/tables/text-one-line/in")).expect("the case is there");
+    write("table.txt", &one);
+    write("netstat.txt", "TcpExt: SyncookiesSent ListenOverflows ListenDrops\nTcpExt: 9 40 41\n");
+    write("softnet_stat.txt", "00000001 00000003 00000000\n");
+    write(
+        "ethtool_-S_ens5",
+        "NIC statistics:\n     conntrack_allowance_exceeded: 7\n     conntrack_allowance_available: 5000\n",
+    );
+    let run = Run::new(&["diagnose", "--bundle", bundle.path().to_str().expect("text"), "--output", "text"]).finish();
+    let lost = "lost earlier:  TcpExt.ListenOverflows 40, TcpExt.ListenDrops 41, softnet.dropped 3, \
+                ens5.conntrack_allowance_exceeded 7 (since the boot)\n\
+                cloud:         room for 5,000 more connections in the cloud's own connection tracking (ens5)\n";
+    assert!(run.stdout.contains(lost), "{}{}", run.stdout, run.stderr);
+}
+
+#[test]
 fn saved_sysctls_and_counters_in_all_their_forms() {
     use conntrack_sysctl::table::source::evidence::{statistics, sysctls};
     let max = "net.netfilter.nf_conntrack_max";
@@ -866,6 +885,12 @@ fn the_files_of_a_report_of_sos_are_found() {
     }
     write(TABLE);
     let at = |path: &str| report.path().join(path);
+    let losses = ["proc/4711/net/netstat", "proc/4711/net/snmp", "sos_commands/networking/ethtool_-S_ens5"];
+    losses.iter().for_each(|path| write(path));
+    write("sos_commands/networking/ip_netns_exec_blue_ethtool_-S_ens5");
+    let found = bundle::find(report.path()).expect("there is a table");
+    assert_eq!((found.losses.netstat, found.losses.snmp), (Some(at(losses[0])), Some(at(losses[1]))));
+    assert_eq!(found.losses.drivers, [("ens5".to_owned(), at(losses[2]))]);
     let found = bundle::find(report.path()).expect("there is a table");
     assert_eq!(found.table, at(TABLE));
     assert_eq!((found.statistics, found.sysctls, found.log), (Some(at(own[0])), Some(at(own[1])), Some(at(own[2]))));

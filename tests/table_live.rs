@@ -88,6 +88,8 @@ privileged!(the_numbers_are_those_of_conntrack, || {
 // A queue for sending that drops, as tc(8) counts it; and a driver of a cloud, of which only the strings are played: no
 // machine of a test has its hardware.
 privileged!(losses_elsewhere_are_named, || {
+    // Another test's full table would be the verdict.
+    let _limit = Limit::borrow();
     let world = World::new(Network::Private);
     world.sh("ip link set lo up
         tc qdisc add dev lo root tbf rate 8kbit burst 1600 limit 1600
@@ -214,6 +216,48 @@ privileged!(the_incident, || {
     drop(limit);
     let after = diagnosis(&world.try_sh("exec $BIN diagnose --interval 0.2", ""));
     assert_eq!(after.verdict, Health::WasFull, "{after:#?}");
+});
+
+// The incident of `tests/demo`: a table of 1,000 entries gets 3,000 connections. Whoever looks at it there, and whoever gets
+// what `collect` saved of it, read the same words.
+privileged!(the_incident_is_told_in_the_same_words_live_and_from_what_was_saved, || {
+    let limit = Limit::borrow();
+    let world = tracked_world();
+    limit.set(1000);
+    world.sh(&flood("127.0.0.1", 20_000, 3000));
+    let text = |arguments: &str| {
+        let ended = world.try_sh(&format!("exec $BIN diagnose {arguments} --output text"), "");
+        assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+        ended.stdout
+    };
+    let live = text("--interval 0.2");
+    world.sh("$BIN collect /mnt/saved >/mnt/told && test -s /mnt/saved/table.txt");
+    let saved = text("--bundle /mnt/saved");
+    // Only a look at the machine itself knows how fast packets are lost, and the way into the first namespace.
+    let told = |text: &str| {
+        let heads = [
+            "protocols:",
+            "answers:",
+            "evictable:",
+            "sources:",
+            "destinations:",
+            "ports:",
+            "unanswered:",
+            "timeout:",
+            "lost earlier:",
+            "kernel log:",
+            "proposal:",
+            "  127.0.0.1:",
+            "  memory when full:",
+        ];
+        let lines = text.lines().filter(|line| heads.iter().any(|head| line.starts_with(head)));
+        // The entries have grown older when they are saved.
+        lines.map(|line| line.split(", the oldest ").next().unwrap_or(line).to_owned()).collect::<Vec<String>>()
+    };
+    assert_eq!(told(&live), told(&saved), "{live}\n\n{saved}");
+    assert!(told(&live).len() >= 13, "{live}");
+    let lead = "FULL: 127.0.0.1 opened 1,000 (100%) of the entries (udp), and none was answered: the ";
+    assert!([&live, &saved].iter().all(|text| text.starts_with(lead)), "{live}\n\n{saved}");
 });
 
 privileged!(a_table_at_its_limit_that_evicts_is_not_said_to_drop, || {

@@ -264,6 +264,7 @@ impl DiagnoseArguments {
             sysctls: self.sysctl.clone(),
             statistics: self.stat.clone(),
             log: self.log.clone(),
+            ..Evidence::default()
         };
         match (&self.from, &self.bundle) {
             (Some(table), _) => Ok(Some(named(table.clone()))),

@@ -3,13 +3,16 @@
 //! `diagnose --bundle` reads the directory, on another machine too. The files are text, so that people can look through
 //! them before they hand them on.
 
+use std::borrow::Cow;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::host::ethtool;
+use crate::table::source::evidence::bundle;
 use crate::table::source::log::kmsg;
-use crate::table::source::proc;
+use crate::table::source::proc::{self, drivers};
 use crate::text::printable;
 
 /// What was saved, and what could not be read.
@@ -25,9 +28,9 @@ pub struct Collection {
 #[derive(Clone, Debug)]
 pub struct Saved {
     /// Its name.
-    pub name: &'static str,
-    /// The path that it is a copy of.
-    pub of: &'static str,
+    pub name: Cow<'static, str>,
+    /// The path that it is a copy of, or the command.
+    pub of: Cow<'static, str>,
     /// Its bytes, or the reason why it is missing.
     pub bytes: Result<u64, String>,
 }
@@ -61,7 +64,13 @@ pub fn collect(directory: &Path) -> io::Result<Collection> {
             // A file that was begun would look as if there were nothing.
             let _ = fs::remove_file(directory.join(name));
         }
-        files.push(Saved { name, of, bytes });
+        files.push(Saved { name: name.into(), of: of.into(), bytes });
+    }
+    for interface in drivers::interfaces(Path::new("/")) {
+        let (name, of) = (format!("{}{interface}", bundle::DRIVER), format!("ethtool -S {interface}"));
+        let text = ethtool::statistics(&interface);
+        let bytes = text.and_then(|text| save(directory, &name, |file| file.write_all(text.as_bytes())));
+        files.push(Saved { name: name.into(), of: of.into(), bytes: bytes.map_err(|error| error.to_string()) });
     }
     let collection = Collection { directory: directory.to_owned(), files };
     save(directory, MANIFEST, |file| file.write_all(collection.manifest().as_bytes()))?;
@@ -145,7 +154,7 @@ fn sysctls(_: &'static str, to: &mut dyn Write) -> io::Result<()> {
 /// The kernel's messages of full tables. The rest of its log is nobody's business.
 fn log(_: &'static str, to: &mut dyn Write) -> io::Result<()> {
     let messages = kmsg::messages()?;
-    writeln!(to, "{} about full tables: {}", kmsg::HEAD, messages.len())?;
+    writeln!(to, "{}", kmsg::head(messages.len()))?;
     for record in messages {
         writeln!(to, "{record}")?;
     }

@@ -1,19 +1,23 @@
 //! Diagnoses a table from saved files: the table itself, and beside it the sysctls, counters and log of its machine.
 
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::host::restraint;
 use crate::table::analysis::diagnosis::Observations;
+use crate::table::analysis::losses::{self, with_losses};
 use crate::table::analysis::profile::Tally;
 use crate::table::analysis::status;
-use crate::table::model::counters::Counters;
+use crate::table::model::counters::{Counters, Counts};
 use crate::table::model::log::Log;
-use crate::table::model::reading::{Reading, Sizes, TableSource, Unread};
+use crate::table::model::reading::{LossCounters, Reading, Sizes, TableSource, Unread};
+use crate::table::source::evidence::bundle::SavedLosses;
 use crate::table::source::evidence::sysctls::Sysctls;
 use crate::table::source::evidence::{self, bundle, statistics, sysctls};
 use crate::table::source::log;
+use crate::table::source::proc::{counters, drivers};
 use crate::table::source::saved::{self, Saved};
 
 /// The saved files of one machine.
@@ -29,6 +33,8 @@ pub struct Evidence {
     pub statistics: Option<PathBuf>,
     /// The log.
     pub log: Option<PathBuf>,
+    /// The counters of packets that were lost elsewhere.
+    pub losses: SavedLosses,
 }
 
 impl Evidence {
@@ -41,6 +47,7 @@ impl Evidence {
             sysctls: named.sysctls.or(found.sysctls),
             statistics: named.statistics.or(found.statistics),
             log: named.log.or(found.log),
+            losses: found.losses,
         })
     }
 
@@ -115,6 +122,8 @@ impl Known<'_> {
             Reading { at: Instant::now(), is_loaded: true, count: Some(count), limit, counters: self.counters, unread };
         let sizes = Sizes { limit_is_ours: true, buckets: self.sysctls.and_then(Sysctls::buckets), ..Sizes::default() };
         let mut status = status::status(time, &reading, None, &sizes);
+        let losses = loss_counters(&self.evidence.losses, &mut status.unread);
+        status = with_losses(status, &losses);
         status.log = self.log;
         let source =
             if table == Path::new("-") { TableSource::StandardInput } else { TableSource::Saved(table.clone()) };
@@ -131,6 +140,32 @@ impl Known<'_> {
         }
     }
 }
+
+/// The counters of lost packets in saved files. Those that a bundle does not have are left out without a word: it is of a
+/// machine, and the table is what it was saved for.
+fn loss_counters(saved: &SavedLosses, unread: &mut Vec<Unread>) -> LossCounters {
+    let mut text = |path: &Path| {
+        let mut text = Vec::new();
+        let read = evidence::open(path).and_then(|file| file.take(MOST).read_to_end(&mut text));
+        if let Err(error) = read {
+            unread.push(Unread::LossCounters(path.display().to_string().into(), Arc::new(error)));
+        }
+        String::from_utf8_lossy(&text).into_owned()
+    };
+    let mut of = |path: &Option<PathBuf>| path.as_deref().map(&mut text).unwrap_or_default();
+    let names = losses::NETWORK.map(|(name, _)| name);
+    let mut network = counters::netstat(&of(&saved.netstat), &names);
+    network.extend(counters::netstat(&of(&saved.snmp), &names));
+    let softnet = counters::softnet(&of(&saved.softnet));
+    let mut drivers = Counts::new();
+    for (interface, path) in &saved.drivers {
+        drivers.extend(drivers::statistics(interface, &text(path)));
+    }
+    LossCounters { network, softnet, drivers, ..LossCounters::default() }
+}
+
+/// The most bytes of such a file that are read: they have some 10 KiB.
+const MOST: u64 = 1 << 20;
 
 /// The forms that are read, for a file that has none of them.
 const EXPECTED: &str = "expected what `conntrack -L` prints (also with -o extended, xml or save), `conntrack -E`, \

@@ -77,8 +77,7 @@ fn earlier_losses(diagnosis: &Diagnosis) -> Option<String> {
     let earlier = diagnosis.status.elsewhere.iter().filter(|loss| !goes_on(loss));
     let earlier: Vec<String> =
         earlier.map(|loss| format!("{} {}", printable(&loss.counter), grouped(loss.count))).collect();
-    (!earlier.is_empty())
-        .then(|| format!("lost earlier:  {} (since the boot, and none in this run)", earlier.join(", ")))
+    (!earlier.is_empty()).then(|| format!("lost earlier:  {} (since the boot)", earlier.join(", ")))
 }
 
 fn log_lines(log: &Log) -> Vec<String> {

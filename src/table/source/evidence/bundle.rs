@@ -17,6 +17,21 @@ pub struct Bundle {
     pub statistics: Option<PathBuf>,
     /// The log.
     pub log: Option<PathBuf>,
+    /// The counters of packets that were lost elsewhere.
+    pub losses: SavedLosses,
+}
+
+/// The saved files of counters of lost packets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SavedLosses {
+    /// A copy of /proc/net/netstat.
+    pub netstat: Option<PathBuf>,
+    /// A copy of /proc/net/snmp.
+    pub snmp: Option<PathBuf>,
+    /// A copy of /proc/net/softnet_stat.
+    pub softnet: Option<PathBuf>,
+    /// What `ethtool -S` printed, for each interface.
+    pub drivers: Vec<(String, PathBuf)>,
 }
 
 /// The files that have each kind of evidence, by the end of their path, the best first. `*` at the end stands for any rest of
@@ -49,6 +64,13 @@ const LOGS: [&str; 9] = [
     "logs/journalctl_--no-pager*",
     "journalctl*",
 ];
+const NETSTAT: [&str; 2] = ["netstat.txt", "net/netstat"];
+const SNMP: [&str; 2] = ["snmp.txt", "net/snmp"];
+const SOFTNET: [&str; 2] = ["softnet_stat.txt", "net/softnet_stat"];
+/// The beginning of the names of what `ethtool -S INTERFACE` printed.
+pub const DRIVER: &str = "ethtool_-S_";
+/// The interfaces of a machine that are looked at.
+const INTERFACES: usize = 256;
 
 /// The files that are looked at. A report of sos has some 10,000.
 const MOST: usize = 100_000;
@@ -70,7 +92,10 @@ pub fn find(directory: &Path) -> io::Result<Bundle> {
                         sos, or files with names such as conntrack_-L, sysctl_-a and dmesg";
         return Err(io::Error::new(io::ErrorKind::InvalidData, expected));
     };
-    Ok(Bundle { table, sysctls: find(&SYSCTLS), statistics: find(&STATISTICS), log: find(&LOGS) })
+    let interface = |file: &PathBuf| Some(file.file_name()?.to_str()?.strip_prefix(DRIVER)?.to_owned());
+    let drivers = files.iter().filter_map(|file| Some((interface(file)?, file.clone()))).take(INTERFACES).collect();
+    let losses = SavedLosses { netstat: find(&NETSTAT), snmp: find(&SNMP), softnet: find(&SOFTNET), drivers };
+    Ok(Bundle { table, sysctls: find(&SYSCTLS), statistics: find(&STATISTICS), log: find(&LOGS), losses })
 }
 
 fn walk(directory: &Path, depth: usize, files: &mut Vec<PathBuf>) -> io::Result<()> {

@@ -58,8 +58,16 @@ fn records(mut each: impl FnMut(&str)) -> io::Result<()> {
 
 /// The time of the boot, in seconds since 1970, on the clock of the kernel's log, which stops while the machine sleeps.
 fn boot_time() -> i64 {
-    clock_gettime(ClockId::Realtime).tv_sec - clock_gettime(ClockId::Monotonic).tv_sec
+    let nanoseconds = |clock| {
+        let time = clock_gettime(clock);
+        time.tv_sec.saturating_mul(SECOND).saturating_add(time.tv_nsec)
+    };
+    // Rounded, and not the difference of two whole seconds: each look then tells the same time of a message.
+    (nanoseconds(ClockId::Realtime) - nanoseconds(ClockId::Monotonic) + SECOND / 2).div_euclid(SECOND)
 }
+
+/// The nanoseconds of a second.
+const SECOND: i64 = 1_000_000_000;
 
 /// The present time on that clock, in microseconds since the boot.
 #[must_use]
@@ -67,8 +75,16 @@ pub fn since_boot() -> u64 {
     u64::try_from(clock_gettime(ClockId::Monotonic).tv_sec).unwrap_or(0).saturating_mul(1_000_000)
 }
 
-/// The first line of a log that `conntrack-sysctl collect` has saved.
-pub const HEAD: &str = "# records of /dev/kmsg";
+/// The beginning of the first line of a log that `conntrack-sysctl collect` has saved, and the words before the boot's time
+/// in it, which gives each record its time.
+const HEAD: &str = "# records of /dev/kmsg";
+const BOOT: &str = " of the boot at second ";
+
+/// The first line of a log of this boot with so many messages.
+#[must_use]
+pub fn head(messages: usize) -> String {
+    format!("{HEAD}{BOOT}{} since 1970, about full tables: {messages}", boot_time())
+}
 
 fn recognises(beginning: &[u8]) -> bool {
     if beginning.starts_with(HEAD.as_bytes()) {
@@ -79,14 +95,22 @@ fn recognises(beginning: &[u8]) -> bool {
     (0..3).all(|_| fields.next().is_some_and(|field| !field.is_empty() && field.iter().all(u8::is_ascii_digit)))
 }
 
-/// Reads saved records, whose boot is not known.
+/// Reads saved records, whose boot is known if the first line has it.
 fn read(text: &mut Text<'_>, log: &mut Log) -> io::Result<()> {
+    let mut boot = None;
     while let Some(line) = text.next_line()? {
-        if message::may_have_words(line) {
-            take(&String::from_utf8_lossy(line), None, log);
+        if let Some(head) = line.strip_prefix(HEAD.as_bytes()) {
+            boot = saved_boot(head);
+        } else if message::may_have_words(line) {
+            take(&String::from_utf8_lossy(line), boot, log);
         }
     }
     Ok(())
+}
+
+fn saved_boot(head: &[u8]) -> Option<i64> {
+    let (seconds, _) = std::str::from_utf8(head).ok()?.strip_prefix(BOOT)?.split_once(' ')?;
+    seconds.parse().ok()
 }
 
 fn take(record: &str, boot: Option<i64>, log: &mut Log) {
