@@ -886,7 +886,9 @@ fn the_files_of_a_report_of_sos_are_found() {
     write(TABLE);
     let at = |path: &str| report.path().join(path);
     let losses = ["proc/4711/net/netstat", "proc/4711/net/snmp", "sos_commands/networking/ethtool_-S_ens5"];
-    losses.iter().for_each(|path| write(path));
+    for path in losses {
+        write(path);
+    }
     write("sos_commands/networking/ip_netns_exec_blue_ethtool_-S_ens5");
     let found = bundle::find(report.path()).expect("there is a table");
     assert_eq!((found.losses.netstat, found.losses.snmp), (Some(at(losses[0])), Some(at(losses[1]))));
