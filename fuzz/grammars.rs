@@ -206,8 +206,21 @@ pub(crate) fn reports(bytes: &[u8]) {
     let count = reports.len();
     let summary = Summary::new(reports.into_iter().enumerate().map(|(index, report)| (format!("h{index}"), report)));
     assert_eq!(summary.in_sync + summary.drift + summary.unknown, count);
-    for text in [text::summary(&summary), markdown::summary(&summary), html::summary(&summary)] {
+    for text in [unpainted(&text::summary(&summary)), markdown::summary(&summary), html::summary(&summary)] {
         assert!(!text.chars().any(|c| c.is_control() && c != '\n' && c != '\t'), "{text:?}");
     }
     assert!(!html::summary(&summary).contains("<script"));
+}
+
+/// `text` without its paint, which is all that may begin with an escape.
+fn unpainted(text: &str) -> String {
+    let mut parts = text.split('\u{1b}');
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (code, rest) = part.split_once('m').expect("paint has an end");
+        let is_code = |code: &str| code.bytes().all(|byte| byte.is_ascii_digit() || byte == b';');
+        assert!(code.strip_prefix('[').is_some_and(is_code), "{code}");
+        plain += rest;
+    }
+    plain
 }
