@@ -20,6 +20,7 @@ mod initrd;
 mod judges;
 mod kernels;
 mod live;
+mod many;
 mod mounts;
 mod namespaces;
 mod oracle;

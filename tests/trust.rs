@@ -1,6 +1,5 @@
-//! Runs the binary in hostile surroundings: with other writers, many runs at once, signals, and planted links.
+//! Runs the binary in hostile surroundings: with other writers, signals, and planted links.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::thread;
 
@@ -17,33 +16,6 @@ fn request(seconds: i64) -> String {
 fn file_of(world: &World) -> String {
     fs::read_to_string(world.path(FILE)).expect("the file is there")
 }
-
-privileged!(a_hundred_applies_at_once, || {
-    let world = World::new(Network::Private);
-    let mut reports = Vec::new();
-    thread::scope(|scope| {
-        let world = &world;
-        let runs: Vec<_> =
-            (0..100).map(|n| scope.spawn(move || (n, world.apply(&request(1000 + n)).report()))).collect();
-        reports.extend(runs.into_iter().map(|run| run.join().expect("a run ends")));
-    });
-    let mut succeeded = BTreeSet::new();
-    for (n, report) in &reports {
-        match &report.failure {
-            None => {
-                assert!(report.in_sync && report.changed, "{report:?}");
-                assert_eq!(report.settings[0].live.after, Some(1000 + n));
-                assert_eq!(report.settings[0].boot.after, Some(1000 + n));
-                succeeded.insert(1000 + n);
-            }
-            Some(failure) => assert_eq!(failure.kind, Kind::Busy, "{failure:?}"),
-        }
-    }
-    let live: i64 = world.sysctl(CLOSE_WAIT).parse().expect("it is a number");
-    assert!(succeeded.contains(&live));
-    assert_eq!(file_of(&world), format!("{CLOSE_WAIT} = {live}\n"));
-    println!("100 applies at once: {} succeeded, {} busy", succeeded.len(), 100 - succeeded.len());
-});
 
 privileged!(a_check_during_an_apply_sees_old_or_new, || {
     let world = World::new(Network::Private);
