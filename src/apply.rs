@@ -383,6 +383,7 @@ fn cannot_replace(path: &Path, error: &io::Error) -> Failure {
         io::ErrorKind::PermissionDenied => "run as root; see `lsattr` if root is refused",
         io::ErrorKind::ReadOnlyFilesystem => "the file system is mounted read-only",
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room on that file system",
+        io::ErrorKind::NotFound => "a directory on the way is a link that leads nowhere: make the directory at its end",
         _ if is_of_another(error) => "run again",
         io::ErrorKind::ResourceBusy => "something is mounted over that file alone: change it where it comes from",
         io::ErrorKind::Unsupported => "take these flags off with `chattr`, or edit the file yourself",

@@ -289,6 +289,17 @@ privileged!(files_that_are_mounted_read_only, || {
     assert!(world.apply(&request(240)).report().in_sync);
 });
 
+privileged!(a_directory_that_is_a_link_to_nowhere, || {
+    let world = World::new(Network::Private);
+    world.sh("rmdir /etc/sysctl.d; ln -s own/sysctl.d /etc/sysctl.d");
+    let failure = world.apply(&request(240)).report().failure.expect("it is refused");
+    assert_eq!((failure.kind, failure.rolled_back), (Kind::WriteFailed, Some(true)), "{failure:?}");
+    assert!(failure.hint.as_ref().is_some_and(|hint| hint.contains("a link that leads nowhere")), "{failure:?}");
+    assert_eq!(world.sysctl(CLOSE_WAIT), "60");
+    world.sh("mkdir /etc/own");
+    assert!(world.apply(&request(240)).report().in_sync);
+});
+
 fn world_with_file() -> World {
     let world = World::new(Network::Private);
     world.sh(&format!("echo '# old' > {FILE}"));
