@@ -188,9 +188,9 @@ fn scripts_are_looked_through_one_behind_the_other() {
     let behind = |scripts: usize| {
         let mut machine = machine().file("/etc/rc.local", "#!/bin/sh\n. /opt/1.sh\n");
         for n in 1..scripts {
-            machine = machine.file(&format!("/opt/{n}.sh"), &format!("[ -e /x ] || . /opt/{}.sh\n", n + 1));
+            machine = machine.file(format!("/opt/{n}.sh"), &format!("[ -e /x ] || . /opt/{}.sh\n", n + 1));
         }
-        in_doubt(&machine.file(&format!("/opt/{scripts}.sh"), LINE))
+        in_doubt(&machine.file(format!("/opt/{scripts}.sh"), LINE))
     };
     assert_eq!(behind(1), ["/opt/1.sh:1 max"]);
     assert_eq!(behind(3), ["/opt/3.sh:1 max"]);

@@ -114,7 +114,7 @@ impl Read {
             | Read::Presence(path)
             | Read::Target(path)
             | Read::IsEtc(path)
-            | Read::FirstLine { path, .. }
+            | Read::FirstLines { path, .. }
             | Read::OfKernel(path) => Some(path),
             Read::Directory { .. }
             | Read::IfListed { .. }

@@ -69,7 +69,7 @@ pub(super) fn reads(tree: &Tree) -> Vec<Read> {
 /// The first programs that the lines of boot loaders name, each with its line. That of a release of NixOS is a script of it.
 fn first_programs(tree: &Tree) -> BTreeMap<Place, String> {
     let of_line = |(place, arguments): (Place, String)| {
-        let named = kernel_arguments::parse(&arguments).into_iter().filter(|argument| argument.name == "init");
+        let named = kernel_arguments::parse(&arguments).filter(|argument| argument.name == "init");
         Some((place, named.filter_map(|argument| argument.value).last()?.to_owned()))
     };
     command_lines(tree).filter_map(of_line).filter(|(_, program)| !program.starts_with("/nix/")).into_map()
@@ -95,7 +95,7 @@ fn of_all(tree: &Tree, is_of_system: impl Fn(&str) -> bool) -> Vec<Doubt> {
     let is_other = |program: &str| end(program).is_some_and(|other| end(INIT).is_some_and(|own| own != other));
     let programs = first_programs(tree);
     let is_volatile = |arguments: &str| {
-        let parsed = kernel_arguments::parse(arguments).into_iter();
+        let parsed = kernel_arguments::parse(arguments);
         let last = parsed.filter(|argument| argument.name == "systemd.volatile").last();
         last.is_some_and(|it| matches!(it.value, Some("yes" | "overlay" | "true" | "1" | "on") | None))
     };
