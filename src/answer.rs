@@ -153,5 +153,5 @@ impl<T> Output<T> {
 /// Never for the types of this crate: their maps have strings as keys.
 #[must_use]
 pub fn json<T: Serialize>(value: &T) -> String {
-    printable_json(&serde_json::to_string_pretty(value).expect("every map has string keys"))
+    printable_json(serde_json::to_string_pretty(value).expect("every map has string keys"))
 }

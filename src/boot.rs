@@ -14,6 +14,7 @@ mod next_root;
 mod outlook;
 mod parameters;
 mod play;
+mod recorded;
 mod scripts;
 pub mod systems;
 mod terms;

@@ -76,8 +76,10 @@ pub fn printable_lines(text: &str) -> String {
 
 /// The same for JSON, in which a program finds the same text as before. Outside of its strings JSON is ASCII.
 #[must_use]
-pub fn printable_json(json: &str) -> String {
-    with_escapes(json, |c| c != '\n' && is_unseen(c))
+pub fn printable_json(json: String) -> String {
+    // Most JSON is plain, and a fleet has much of it.
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\n');
+    if json.bytes().all(is_plain) { json } else { with_escapes(&json, |c| c != '\n' && is_unseen(c)) }
 }
 
 /// The same JSON with ASCII characters only.

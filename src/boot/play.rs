@@ -1,12 +1,13 @@
 //! Plays a boot through: the parameters of the module, the writes of the loader, those of udev's rules, and those of the
 //! programs that write later.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::arrival::{Arrival, Coming};
 use super::doubt::{About, Doubt, Reason};
 use super::outlook::{Boot, Lost, Outlook, is_of_reassembly};
 use super::parameters;
+use super::recorded::Recorded;
 use super::systems::{Early, System};
 use super::terms::{Perhaps, Terms};
 use super::udev::Rerun;
@@ -51,7 +52,7 @@ pub(super) fn play(
         early: system.early(tree),
         bounds: terms.bounds,
         outlooks: BTreeMap::new(),
-        recorded: HashSet::new(),
+        recorded: Recorded::default(),
         perhaps: Vec::new(),
         doubts: Vec::new(),
     };
@@ -144,7 +145,7 @@ struct Play<'a> {
     bounds: Bounds,
     outlooks: BTreeMap<Name, Outlook>,
     /// Which assignments are recorded, by setting: a thousand files may assign the same one.
-    recorded: HashSet<(Name, Place)>,
+    recorded: Recorded,
     /// The writes of which nobody can tell what the kernel makes.
     perhaps: Vec<Perhaps>,
     /// What nobody can tell of the later writers.
@@ -159,18 +160,25 @@ impl Play<'_> {
     /// Records every assignment that names a setting, as lost until a write shows that it is not.
     fn record_assignments(&mut self, read: &[Placed], dialect: &Dialect, keys: &BTreeSet<Key>) {
         let excluded = sysctl_d::excluded(read, dialect);
+        let mut names: HashMap<&[u8], Option<Name>> = HashMap::new();
         for placed in read.iter().filter(|placed| placed.assignment.value.is_some()) {
-            if let Some(name) = placed.assignment.name() {
-                self.recorded.insert((name.clone(), placed.place.clone()));
-                let outlook = self.outlook(name);
-                outlook.assignments.push(placed.place.clone());
-                let place = placed.place.clone();
-                let is_key = || placed.assignment.dotted_key().is_some_and(|key| keys.contains(&key));
-                match excluded.get(&placed.place).filter(|_| is_key()) {
-                    Some(by) => outlook.lost = Some(Lost::Excluded { place, by: (*by).clone() }),
+            let Placed { place, assignment } = placed;
+            let name = names.entry(&assignment.key).or_insert_with(|| assignment.name());
+            if let Some(name) = name {
+                self.recorded.add(place);
+                let outlook = self.outlook(name.clone());
+                outlook.assignments.push(place.clone());
+                let is_key = || assignment.dotted_key().is_some_and(|key| keys.contains(&key));
+                match (excluded.get(place).filter(|_| is_key()), &mut outlook.lost) {
+                    (Some(by), lost) => *lost = Some(Lost::Excluded { place: place.clone(), by: (*by).clone() }),
                     // A line with a key of older kernels changes nothing about the line with today's key.
-                    None if matches!(outlook.lost, Some(Lost::Excluded { .. })) => {}
-                    None => outlook.lost = Some(Lost::NoSuchKey(place)),
+                    (None, Some(Lost::Excluded { .. })) => {}
+                    // Most lines are those of a file that has thousands: the path keeps its place in memory.
+                    (None, Some(Lost::NoSuchKey(last))) => {
+                        last.file.clone_from(&place.file);
+                        last.line = place.line;
+                    }
+                    (None, lost) => *lost = Some(Lost::NoSuchKey(place.clone())),
                 }
             }
         }
@@ -255,7 +263,7 @@ impl Play<'_> {
     /// The outlook of the setting that is written, with the write among its assignments.
     fn listed(&mut self, write: &Write) -> Option<&mut Outlook> {
         let name = write.key.name()?;
-        let is_new = self.recorded.insert((name.clone(), write.place.clone()));
+        let is_new = self.recorded.insert(&name, &write.place);
         let outlook = self.outlook(name);
         if is_new {
             outlook.assignments.push(write.place.clone());

@@ -39,7 +39,7 @@ pub fn run(operation: Operation, input: impl FnOnce() -> Result<Vec<u8>, Failure
         Operation::Schema => Ok(schema()),
         _ => input().and_then(|request| answer(operation, &request, root)),
     };
-    let shown = answer.map(|answer| Answer { stdout: printable_json(&answer.stdout), ..answer });
+    let shown = answer.map(|answer| Answer { stdout: printable_json(answer.stdout), ..answer });
     shown.unwrap_or_else(|failure| Answer { stdout: String::new(), stderr: dsc::refusal(&failure), exit: Exit::Failed })
 }
 

@@ -119,7 +119,10 @@ impl Editor<'_, '_> {
         if self.desired.exclusive {
             self.remove(|wants, name| !wants.contains_key(name))?;
         }
-        self.remove(|wants, name| wants.get(name).is_some_and(|want| want.aim == Aim::Absent))?;
+        if self.desired.wants.values().any(|want| want.aim == Aim::Absent) {
+            self.remove(|wants, name| wants.get(name).is_some_and(|want| want.aim == Aim::Absent))?;
+        }
+        self.drop_if_emptied();
         let wants: Vec<&Want> = self.desired.wants.values().filter(|want| want.aim != Aim::Absent).collect();
         if wants.iter().any(|want| self.comes_too_late(want)) {
             self.bring_module_early(&wants)?;
@@ -265,7 +268,6 @@ impl Editor<'_, '_> {
                 self.put(&desired.file, &document)?;
             }
         }
-        self.drop_if_emptied();
         Ok(())
     }
 

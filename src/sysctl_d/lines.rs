@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use memchr::{memchr, memchr_iter};
+
 use super::Assignment;
 
 /// The longest part of a path that systemd simplifies. From a longer part on, the path stays as it is (`NAME_MAX`).
@@ -31,8 +33,8 @@ pub(super) struct Line {
 
 /// The line of a program of C: only a line feed ends it, and the program does not see the bytes between a NUL and that end.
 pub(super) fn line_of_c(bytes: &[u8], start: usize) -> Line {
-    let end = bytes[start..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |length| start + length + 1);
-    let text_end = bytes[start..end].iter().position(|byte| *byte == 0).map_or(end, |length| start + length);
+    let end = memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |length| start + length + 1);
+    let text_end = memchr(0, &bytes[start..end]).map_or(end, |length| start + length);
     Line { text: start..text_end, end }
 }
 
@@ -52,7 +54,7 @@ pub(super) fn assignments(bytes: &[u8], syntax: &Syntax) -> Vec<Assignment> {
             break;
         }
         found.extend(assignment(bytes, text, start..end, number, syntax));
-        number += bytes[start..end].split(|byte| *byte == b'\n').count() - 1;
+        number += memchr_iter(b'\n', &bytes[start..end]).count();
         start = end;
     }
     found
@@ -71,7 +73,7 @@ fn assignment(
     if syntax.comments.contains(&first) {
         return None;
     }
-    let (key_span, value_span, value) = match bytes[text.clone()].iter().position(|byte| *byte == b'=') {
+    let (key_span, value_span, value) = match memchr(b'=', &bytes[text.clone()]) {
         Some(length) => {
             let equals = text.start + length;
             let value_span = value_span(bytes, equals + 1..text.end, &line_span, syntax.is_blank);
@@ -113,6 +115,10 @@ pub(super) fn separated(key: &[u8]) -> Vec<u8> {
 
 /// `path` without empty parts and `.` parts, and without the slash at its start.
 pub(super) fn simplified(path: &[u8]) -> Vec<u8> {
+    let is_simple = |part: &[u8]| !part.is_empty() && part != b"." && part.len() <= LONG_NAME;
+    if path.split(|byte| *byte == b'/').all(is_simple) {
+        return path.to_vec();
+    }
     let mut parts: Vec<&[u8]> = Vec::new();
     let mut rest = path;
     while !rest.is_empty() {

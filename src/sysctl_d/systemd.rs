@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use memchr::memchr3;
+
 use super::dialect::{Dialect, OnRefusal, Shields};
 use super::kernel_keys::{Expansion, KernelKeys};
 use super::lines::{self, Line, Syntax, separated, simplified, trim};
@@ -123,7 +125,7 @@ fn credential(tree: &Tree) -> Option<&'static str> {
 /// a NUL comes last.
 fn line(bytes: &[u8], start: usize) -> Line {
     let ends_line = |byte: &u8| matches!(byte, b'\n' | b'\r' | 0);
-    let text_end = bytes[start..].iter().position(ends_line).map_or(bytes.len(), |length| start + length);
+    let text_end = memchr3(b'\n', b'\r', 0, &bytes[start..]).map_or(bytes.len(), |length| start + length);
     let mut end = text_end;
     while let Some(byte) = bytes.get(end).filter(|byte| ends_line(byte)) {
         let before = &bytes[text_end..end];

@@ -19,7 +19,7 @@ pub fn line(look: &Look) -> String {
 /// Never: a look has no map.
 #[must_use]
 pub fn json_line(look: &Look) -> String {
-    printable_json(&serde_json::to_string(look).expect("a look has no map"))
+    printable_json(serde_json::to_string(look).expect("a look has no map"))
 }
 
 fn occupancy(look: &Look) -> String {
