@@ -635,6 +635,17 @@ fn only_change(plan: &Plan, path: &str) -> Option<String> {
 }
 
 /// One edit changes them all: to edit and to play the boot for each would take minutes here, and hours for more.
+/// A run could not read such a file back.
+#[test]
+fn no_edit_makes_a_file_larger_than_what_is_read() {
+    let vendors = "/etc/sysctl.d/95-vendor.conf";
+    let lines = "net.netfilter.nf_conntrack_acct = 0\n".repeat(20_000);
+    let machine = Machine::image().module(Module::BuiltIn).files(&[(vendors, lines.as_str())]);
+    let request = r#"{"settings": {"nf_conntrack_acct": 1}, "conflicts": "comment_out"}"#;
+    let failure = refusal(request, &machine);
+    assert!(failure.message.starts_with("`/etc/sysctl.d/95-vendor.conf` would have "), "{}", failure.message);
+}
+
 #[test]
 fn thousands_of_equal_lines_are_edited_at_once() {
     const LINES: usize = 4000;

@@ -23,7 +23,7 @@ use crate::order::InOrder;
 use crate::request::{Aim, Conflicts, Desired, FILE_HINT, Want};
 use crate::snapshot::{LiveKernel, Module, Snapshot};
 use crate::sysctl_d::{self, Assignment, Dialect, Document};
-use crate::tree::{Entry, Place, Tree};
+use crate::tree::{Entry, LARGEST, Place, Tree};
 use crate::verify::{Forecast, satisfies};
 use crate::warning::{Code, Warning};
 
@@ -406,6 +406,13 @@ impl Editor<'_, '_> {
     fn put(&mut self, path: &Path, document: &Document) -> Result<(), Failure> {
         self.may_edit(path)?;
         let bytes = document.as_bytes();
+        // Neither the run itself nor the next one could read such a file, and an undo would not know it again.
+        if bytes.len() as u64 > LARGEST {
+            let message =
+                format!("`{}` would have {} bytes, and at most {LARGEST} are read", path.display(), bytes.len());
+            let hint = format!("remove lines of `{}` that assign nothing, or divide it", path.display());
+            return Err(Failure::new(Kind::Conflict, message).hint(hint));
+        }
         match self.hidden_by_new(path) {
             None => self.write(path, Some(bytes)),
             Some(hidden) if hidden.loses_nothing() || (self.carries() && hidden.is_known()) => {
