@@ -241,8 +241,8 @@ fn brackets(before: &Path) {
 fn loader() {
     println!("\na check of 10,000 lines about connection tracking in an image");
     let names = ["acct", "checksum", "udp_timeout", "icmp_timeout", "tcp_loose", "generic_timeout"];
-    let text: String =
-        (0..10_000).map(|line| format!("net.netfilter.nf_conntrack_{} = 1\n", names[line % names.len()])).collect();
+    let line = |name: &&str| format!("net.netfilter.nf_conntrack_{name} = 1\n");
+    let text = names.iter().cycle().take(10_000).map(line).collect::<Vec<_>>().concat();
     let prepared = || {
         let image = Image::new();
         image.file("etc/sysctl.d/90-conntrack.conf", &text);
