@@ -29,8 +29,13 @@ fn numbered(bytes: &[u8], numbers: impl IntoIterator<Item = usize>) {
 
 /// The texts that a reader keeps are no longer than those that it was given; a byte that is no text may become three.
 fn bounded<'a>(bytes: &[u8], texts: impl IntoIterator<Item = &'a str>) {
+    bounded_by(4, bytes, texts);
+}
+
+/// The texts that a reader keeps are at most `times` as long as those that it was given.
+fn bounded_by<'a>(times: usize, bytes: &[u8], texts: impl IntoIterator<Item = &'a str>) {
     let kept: usize = texts.into_iter().map(str::len).sum();
-    assert!(kept <= 4 * bytes.len() + 64, "{kept} bytes of {}", bytes.len());
+    assert!(kept <= times * bytes.len() + 64, "{kept} bytes of {}", bytes.len());
 }
 
 /// modprobe.d(5), and what depmod(8) and the kernel command line say.
@@ -83,7 +88,8 @@ pub(crate) fn units(bytes: &[u8]) {
 pub(crate) fn tmpfiles_d(bytes: &[u8]) {
     let lines = tmpfiles::parse(bytes);
     numbered(bytes, lines.iter().map(|line| line.number));
-    bounded(bytes, lines.iter().map(|line| line.path.as_str()));
+    // There are up to two readings of a line, and a specifier of two characters stands for up to ten.
+    bounded_by(2 * 5, bytes, lines.iter().map(|line| line.path.as_str()));
     if let Ok(text) = std::str::from_utf8(bytes) {
         bounded(bytes, [escapes::unescaped(text), escapes::unescaped_path(text)].iter().flatten().map(String::as_str));
     }
