@@ -145,6 +145,7 @@ fn every_place_of_an_administrator_s_commands_is_known() {
         "/usr/share/netfilter-persistent/plugins.d/90-tune",
         "/etc/shorewall/started",
         "/etc/csf/csfpost.sh",
+        "/var/spool/cron/atjobs/a00001",
         "/etc/ufw/after.init",
         "/var/lib/cloud/scripts/per-boot/tune",
         "/etc/systemd/system-generators/tune",
@@ -357,6 +358,23 @@ fn a_unit_counts_where_it_is_enabled() {
     assert_eq!(in_doubt(&with_unit(continued, enabled)), [format!("{UNIT}:2 max")]);
     let script = with_unit("ExecStart=/bin/bash /opt/fw.sh start\n", enabled).file("/opt/fw.sh", LINE);
     assert_eq!(in_doubt(&script), ["/opt/fw.sh:1 max"]);
+}
+
+#[test]
+fn a_unit_counts_where_another_unit_or_a_script_starts_it() {
+    let unit = format!("[Service]\nExecStart=/sbin/{LINE}");
+    let expected = [format!("{UNIT}:2 max")];
+    let other = |line: &str| {
+        let text = format!("[Unit]\n{line}\n[Service]\nExecStart=/bin/true\n");
+        with_unit(&unit, None).file("/etc/systemd/system/other.service", &text)
+    };
+    assert_eq!(in_doubt(&other("OnSuccess=tune.service")), expected);
+    assert_eq!(in_doubt(&other("OnFailure=mail.service tune.service")), expected);
+    assert_eq!(in_doubt(&other("After=tune.service")), [""; 0]);
+    let script = |line: &str| in_doubt(&with_unit(&unit, None).file("/etc/rc.local", line));
+    assert_eq!(script("systemctl restart tune\n"), expected);
+    assert_eq!(script("/bin/systemctl --no-block start tune.service || true\n"), expected);
+    assert_eq!(script("systemctl stop tune\n"), [""; 0]);
 }
 
 #[test]

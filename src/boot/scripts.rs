@@ -6,17 +6,18 @@
 
 mod cloud;
 mod command;
+mod units;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::systems::{SYSTEMD, System};
 use super::udev;
-use crate::formats::unit;
 use crate::order::InOrder;
-use crate::tree::{Entry, Picked, Place, Read, Tree, line_where};
+use crate::tree::{Picked, Place, Read, Tree, line_where};
 
 pub(super) use command::{Effect, effects};
+pub(super) use units::named as named_units;
 
 /// The words of which a line that may write has one.
 const WORDS: &[&str] = &[
@@ -40,6 +41,7 @@ const WORDS_AND_SCRIPTS: &[&str] = &[
     "/proc/sys/$",
     "/proc/sys/net/$",
     "modprobe",
+    STARTER,
     "/usr/local/",
     "/etc/",
     "/opt/",
@@ -56,9 +58,6 @@ const MOST_SCRIPTS: usize = 32;
 
 /// How many scripts are looked through one behind the other.
 const DEPTH: usize = 3;
-
-/// The most units of which it is asked whether they are enabled.
-const MOST_UNITS: usize = 64;
 
 /// How a file is run.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -101,7 +100,7 @@ pub(super) fn generator_of_loader(tree: &Tree) -> Option<(Place, &'static str)> 
     let files = GENERATORS.iter().flat_map(|directory| tree.in_directory(Path::new(directory)));
     let of_file = |file: &Path| {
         let named = |unit: &'static str| Some((line_where(tree, file, |line| line.contains(unit))?, unit));
-        KNOWN_UNITS.into_iter().find_map(named)
+        units::KNOWN.into_iter().find_map(named)
     };
     files.into_iter().find_map(|(file, _)| of_file(file))
 }
@@ -163,25 +162,9 @@ const SOURCES: &[Source] = &[
     of(Kind::Periodic, "/etc/cron.daily"),
     of(Kind::Jobs, "/var/spool/cron/crontabs/root"),
     of(Kind::Jobs, "/var/spool/cron/root"),
+    of(Kind::Periodic, "/var/spool/cron/atjobs"),
+    of(Kind::Periodic, "/var/spool/at"),
 ];
-
-/// Where systemd has the administrator's units.
-const UNITS: [&str; 2] = ["/etc/systemd/system", "/usr/local/lib/systemd/system"];
-
-/// The file by which the boot starts the units of root's own manager.
-const LINGERS: &str = "/var/lib/systemd/linger/root";
-
-/// Where that manager has the administrator's units. Those of other users cannot write sysctls.
-const UNITS_OF_ROOT: [&str; 3] = ["/etc/systemd/user", "/usr/local/lib/systemd/user", "/root/.config/systemd/user"];
-
-/// Where the boot finds units of the administrator.
-fn unit_directories(tree: &Tree) -> impl Iterator<Item = &'static str> + use<> {
-    let of_root = tree.get(LINGERS).is_some().then_some(UNITS_OF_ROOT);
-    UNITS.into_iter().chain(of_root.into_iter().flatten())
-}
-
-/// The units that another row knows.
-const KNOWN_UNITS: [&str; 2] = ["systemd-sysctl.service", "systemd-modules-load.service"];
 
 /// The LSB services that another row knows, or that are the loader itself.
 const KNOWN_SERVICES: [&str; 4] = ["kmod", "procps", "tuned", "ufw"];
@@ -282,7 +265,7 @@ fn services_without_units(tree: &Tree) -> BTreeSet<&str> {
 
 /// The units that take the place of an LSB service.
 fn units_for(service: &str) -> impl Iterator<Item = PathBuf> {
-    let directories = UNITS.iter().chain(&UNITS_OF_PACKAGES);
+    let directories = units::OF_ADMINISTRATOR.iter().chain(&UNITS_OF_PACKAGES);
     directories.map(move |directory| [*directory, "/", service, ".service"].concat().into())
 }
 
@@ -318,18 +301,7 @@ pub(super) fn reads(tree: &Tree) -> Vec<Read> {
     let services = services_without_units(tree);
     let of_sources = SOURCES.iter().flat_map(|source| source.reads(tree, &services));
     let mut reads: Vec<Read> = of_sources.chain(cloud::reads(tree)).collect();
-    let mentions = |path: PathBuf, suffix| Read::Mentions { path, suffix, files: Picked::All, words: UNIT_WORDS };
-    reads.push(Read::Presence(LINGERS.into()));
-    reads.extend(unit_directories(tree).map(|path| mentions(path.into(), ".service")));
-    // Most machines have no unit of their own that these could start.
-    if !units(tree).is_empty() {
-        reads.extend(unit_directories(tree).map(|path| mentions(path.into(), ".timer")));
-        reads.extend(unit_directories(tree).map(|path| mentions(path.into(), ".target")));
-    }
-    reads.extend(drop_in_directories(tree).map(|path| mentions(path.to_owned(), ".conf")));
-    for unit in units(tree).into_iter().filter(|unit| !unit_lines(tree, unit).is_empty()).take(MOST_UNITS) {
-        reads.extend(links(tree, &unit).map(Read::Presence));
-    }
+    reads.extend(units::reads(tree));
     let lines: Vec<Line> = direct_lines(tree);
     let (scripts, behind) = followed(tree, &lines);
     let words = WORDS_AND_SCRIPTS;
@@ -355,31 +327,13 @@ pub(super) fn services(tree: &Tree) -> Vec<Read> {
     reads
 }
 
-/// The words of the lines of a unit that may run something.
-const UNIT_WORDS: &[&str] = &[
-    "Exec",
-    "conntrack",
-    "nf_flowtable",
-    "net/netfilter",
-    "net.netfilter",
-    "sysctl",
-    "Wants",
-    "Requires",
-    "BindsTo",
-    "Upholds",
-    "Unit=",
-];
-
-/// The names in a unit that start the units behind them. Whether the unit itself is started is not asked.
-const STARTS: [&str; 5] = ["Wants", "Requires", "BindsTo", "Upholds", "Unit"];
-
 /// The lines that a boot of `system` runs.
 pub(super) fn lines(tree: &Tree, system: &System) -> Vec<Line> {
     let is_systemd = *system == SYSTEMD;
     let sources = SOURCES.iter().filter(|source| is_of(tree, system, source));
     let mut lines: Vec<Line> = sources.flat_map(|source| source.lines(tree)).chain(cloud::lines(tree)).collect();
     if is_systemd {
-        lines.extend(lines_of_units(tree));
+        lines.extend(units::lines(tree, &units_of_scripts(tree)));
         let of_rules = udev::commands_elsewhere(tree).into_iter();
         lines.extend(of_rules.map(|(place, command)| Line { place, command }));
     }
@@ -392,7 +346,7 @@ pub(super) fn lines(tree: &Tree, system: &System) -> Vec<Line> {
 fn direct_lines(tree: &Tree) -> Vec<Line> {
     let of_sources = SOURCES.iter().flat_map(|source| source.lines(tree));
     let of_rules = udev::commands_of_administrator(tree).into_iter().map(|(place, command)| Line { place, command });
-    of_sources.chain(lines_of_units(tree)).chain(of_rules).chain(cloud::lines(tree)).collect()
+    of_sources.chain(units::lines(tree, &units_of_scripts(tree))).chain(of_rules).chain(cloud::lines(tree)).collect()
 }
 
 /// The scripts that `lines` run by their paths, those that these scripts run, and so on; and the lines of them all.
@@ -426,74 +380,16 @@ fn named_scripts(lines: &[Line]) -> BTreeSet<PathBuf> {
         .into_set()
 }
 
-/// The administrator's units.
-fn units(tree: &Tree) -> Vec<PathBuf> {
-    let files = unit_directories(tree).flat_map(|directory| tree.in_directory(Path::new(directory)));
-    let is_unit = |path: &&Path| {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        name.ends_with(".service") && !KNOWN_UNITS.contains(&name)
-    };
-    files.map(|(path, _)| path).filter(is_unit).map(Path::to_owned).collect()
+/// The units that scripts have systemd start.
+fn units_of_scripts(tree: &Tree) -> BTreeSet<String> {
+    let lines = SOURCES.iter().flat_map(|source| source.lines(tree));
+    let names = lines.filter(|line| line.command.contains(STARTER)).flat_map(|line| {
+        let words = line.command.split([' ', '\t', ';', '&', '|', '"', '\'']);
+        let names = words.skip_while(|word| !word.ends_with("start")).skip(1).filter(|word| !word.is_empty());
+        names.map(|name| format!("{}.service", name.trim_end_matches(".service"))).collect::<Vec<_>>()
+    });
+    names.into_set()
 }
 
-/// The directories with drop-ins of units.
-fn drop_in_directories(tree: &Tree) -> impl Iterator<Item = &Path> {
-    directories(tree, ".service.d").filter(|path| {
-        let name = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".d")).unwrap_or_default();
-        !KNOWN_UNITS.contains(&name)
-    })
-}
-
-/// The directories beside the units whose names end in `suffix`.
-fn directories<'a>(tree: &'a Tree, suffix: &'static str) -> impl Iterator<Item = &'a Path> {
-    let entries = unit_directories(tree).flat_map(|directory| tree.in_directory(Path::new(directory)));
-    let directories = entries.filter(|(_, entry)| **entry == Entry::Directory).map(|(path, _)| path);
-    directories.filter(move |path| path.to_string_lossy().ends_with(suffix))
-}
-
-/// The links of which one has the boot start a unit, or a timer or the like that starts the unit.
-fn links<'a>(tree: &'a Tree, unit: &Path) -> impl Iterator<Item = PathBuf> + use<'a> {
-    let name = unit.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let directories = [".wants", ".requires", ".upholds"].into_iter().flat_map(|suffix| directories(tree, suffix));
-    directories.flat_map(move |directory| {
-        ["service", "timer", "path", "socket"].map(|suffix| directory.join(format!("{name}.{suffix}")))
-    })
-}
-
-/// The commands of the units that a boot starts, and of all drop-ins.
-fn lines_of_units(tree: &Tree) -> Vec<Line> {
-    let named = named_units(tree);
-    // Of a template there may be any instance.
-    let is_started = |unit: &&PathBuf| {
-        unit.to_string_lossy().ends_with("@.service")
-            || links(tree, unit).any(|link| tree.get(link).is_some())
-            || unit.file_name().is_some_and(|name| named.contains(name.to_string_lossy().as_ref()))
-    };
-    let units = units(tree);
-    let of_units = units.iter().filter(is_started).flat_map(|unit| unit_lines(tree, unit));
-    let drop_ins = drop_in_directories(tree).flat_map(|directory| tree.in_directory(directory));
-    let of_drop_ins = drop_ins.flat_map(|(path, _)| unit_lines(tree, path));
-    of_units.chain(of_drop_ins).collect()
-}
-
-/// The units that another unit of the administrator, or a rule of udev, names, so that they are started with it.
-pub(super) fn named_units(tree: &Tree) -> BTreeSet<String> {
-    let files = unit_directories(tree).flat_map(|directory| tree.in_directory(Path::new(directory)));
-    let drop_ins = drop_in_directories(tree).flat_map(|directory| tree.in_directory(directory));
-    let read = files.chain(drop_ins).flat_map(|(path, _)| unit::parse(tree.bytes(path).unwrap_or_default()));
-    let names = read.filter(|assignment| STARTS.contains(&assignment.name.as_str()));
-    let names = names.flat_map(|it| it.value.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
-    names.chain(udev::started_units(tree)).into_set()
-}
-
-/// The lines of a unit that run something, or go on with a line that does.
-fn unit_lines(tree: &Tree, unit: &Path) -> Vec<Line> {
-    let command = |line: &str| {
-        let assigned = line.split_once('=').filter(|(name, _)| name.trim().chars().all(|c| c.is_ascii_alphanumeric()));
-        match assigned {
-            Some((name, value)) => name.starts_with("Exec").then(|| value.trim().to_owned()),
-            None => Some(line.to_owned()),
-        }
-    };
-    lines_of(tree, unit, command).into_iter().filter(|line| !line.command.starts_with([';', '['])).collect()
-}
+/// The program with which a script starts a unit.
+const STARTER: &str = "systemctl";

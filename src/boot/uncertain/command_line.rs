@@ -52,6 +52,9 @@ const FILES: [(&str, &str); 9] = [
     ("/boot/cmdline.txt", ""),
 ];
 
+/// The settings of kexec-tools, which may start a kernel in place of the boot loader.
+const OF_KEXEC: &str = "/etc/default/kexec";
+
 /// Whether arguments that decide are in the text.
 pub(super) fn matters(text: &str) -> bool {
     WORDS.iter().any(|word| text.contains(word))
@@ -63,7 +66,7 @@ pub(super) fn reads(tree: &Tree) -> Vec<Read> {
     let read =
         |(path, suffix): (&str, &'static str)| Read::Mentions { path: path.into(), suffix, files: Picked::All, words };
     let programs = first_programs(tree).into_values().map(|program| Read::Target(program.into()));
-    FILES.into_iter().map(read).chain(programs).collect()
+    FILES.into_iter().map(read).chain(programs).chain(Read::files(&[OF_KEXEC])).collect()
 }
 
 /// The first programs that the lines of boot loaders name, each with its line. That of a release of NixOS is a script of it.
@@ -77,12 +80,15 @@ fn first_programs(tree: &Tree) -> BTreeMap<Place, String> {
 
 /// The command lines in the files of boot loaders.
 fn command_lines(tree: &Tree) -> impl Iterator<Item = (Place, String)> {
-    files(tree).flat_map(|(file, entry)| {
+    let of_kexec = tree.bytes(OF_KEXEC).and_then(boot_loader::of_kexec);
+    let of_kexec = of_kexec.map(|(line, arguments)| (Place { file: OF_KEXEC.into(), line }, arguments));
+    let of_loaders = files(tree).flat_map(|(file, entry)| {
         let text = String::from_utf8_lossy(entry.bytes().unwrap_or_default()).into_owned();
         let lines = boot_loader::command_lines(&text).into_iter();
         let placed = |(line, arguments): (usize, &str)| (Place { file: file.to_owned(), line }, arguments.to_owned());
         lines.map(placed).collect::<Vec<_>>()
-    })
+    });
+    of_kexec.into_iter().chain(of_loaders)
 }
 
 /// The doubts about all settings: a line has another program than init start first, or has the root in memory.
@@ -121,7 +127,7 @@ fn files(tree: &Tree) -> impl Iterator<Item = (&Path, &Entry)> {
 /// The tree as it is where the boot loader of the machine does not count.
 pub(super) fn without(mut tree: Tree) -> Tree {
     let files: Vec<PathBuf> = files(&tree).map(|(path, _)| path.to_owned()).collect();
-    for file in files {
+    for file in files.into_iter().chain([OF_KEXEC.into()]) {
         tree.remove(file);
     }
     tree
