@@ -41,6 +41,7 @@ fn colours_are_only_where_they_can_be_seen_and_are_wanted() {
     for plain in [
         format!("NO_COLOR=1 {CHECK}"),
         format!("TERM=dumb {CHECK}"),
+        format!("CI=true TERM=dumb {CHECK}"),
         format!("{CHECK} | cat"),
         format!("{CHECK} --color never"),
         format!("{CHECK} --color=never"),

@@ -49,7 +49,7 @@ const ROOMS: &[Room] = &[
             "table::analysis",
             "table::view",
         ],
-        &["rustix", "std::fs", "streams"],
+        &["rustix", "std::env", "std::fs", "streams"],
     ),
     room(
         "cli::arguments",

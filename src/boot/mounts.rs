@@ -69,12 +69,17 @@ pub fn is_mount_point(tree: &Tree, path: &Path) -> bool {
     !mounts::mountinfo(tree.bytes(MOUNTINFO).unwrap_or_default(), |point| point == path).is_empty()
 }
 
-/// The mount that `path` is on, if nothing on it can be changed.
+/// The mount that `path` is on, if nothing on it can be changed, and the remedy.
 #[must_use]
-pub fn read_only_mount(tree: &Tree, path: &Path) -> Option<PathBuf> {
+pub fn read_only_mount(tree: &Tree, path: &Path) -> Option<(PathBuf, String)> {
     let mounts = mounts::mountinfo(tree.bytes(MOUNTINFO).unwrap_or_default(), |point| path.starts_with(point));
-    let mount = mount_of(&mounts, path)?;
-    mount.options.iter().any(|option| option == "ro").then(|| mount.point.clone())
+    let mount = mount_of(&mounts, path).filter(|mount| mount.options.iter().any(|option| option == "ro"))?;
+    let point = mount.point.display();
+    let remedy = match mount.source.as_str() {
+        "confext" => "run `systemd-confext unmerge`, and merge again after the run".to_owned(),
+        _ => format!("mount `{point}` so that it can be written to"),
+    };
+    Some((mount.point.clone(), remedy))
 }
 
 /// The reads that show what units mount, given those that have been read.

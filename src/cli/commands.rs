@@ -1,5 +1,6 @@
 //! Carries out the command that the arguments name.
 
+use std::env;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::path::Path;
@@ -26,7 +27,12 @@ use crate::{request, run as runs, show};
 
 /// The answer of the command that `arguments` name, or the refusal of the arguments.
 pub(super) fn answer(arguments: &[OsString]) -> Answer {
-    arguments::color_choice(arguments).write_global();
+    // Where the variable CI is set, anstream takes every terminal for one with colours.
+    let is_dumb = env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
+    match arguments::color_choice(arguments) {
+        ColorChoice::Auto if is_dumb => ColorChoice::Never.write_global(),
+        choice => choice.write_global(),
+    }
     arguments::parse(arguments).map_or_else(|refusal| unpainted(&refusal), carried_out)
 }
 

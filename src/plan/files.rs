@@ -439,10 +439,9 @@ impl Editor<'_, '_> {
             let other = if path == self.file() { ", or name another `file`" } else { "" };
             return failure.map_err(|failure| failure.hint(format!("edit the file where it is mounted from{other}")));
         }
-        if let Some(mount) = boot::read_only_mount(tree, tree.real(path)) {
+        if let Some((mount, remedy)) = boot::read_only_mount(tree, tree.real(path)) {
             let failure = refuse(Kind::ReadOnly, &format!("what is mounted on `{}` is read-only", mount.display()));
-            let hint = format!("mount `{}` so that it can be written to, or set `persist` to false", mount.display());
-            return failure.map_err(|failure| failure.hint(hint));
+            return failure.map_err(|failure| failure.hint(format!("{remedy}, or set `persist` to false")));
         }
         match tree.get(path) {
             None | Some(Entry::File(_)) => Ok(()),
