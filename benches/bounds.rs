@@ -265,6 +265,9 @@ fn loader() {
     println!("{:<44} {:>10.2} ms   {:.2} times `sysctl --dry-run -p`", "check", ours * 1e3, ours / theirs);
 }
 
+/// A way to fill an image.
+type Build<'a> = Box<dyn Fn(&Image) + 'a>;
+
 /// The most memory of a check, whatever lies in the directories.
 fn memory(before: &Path) {
     println!("\nthe memory of a check");
@@ -276,7 +279,6 @@ fn memory(before: &Path) {
             file.set_len(size).expect("a file can be made larger");
         }
     };
-    type Build<'a> = Box<dyn Fn(&Image) + 'a>;
     let cases: [(&str, Build); 4] = [
         ("an ordinary image", Box::new(|image| image.file("etc/sysctl.d/90-conntrack.conf", LINE))),
         ("400 sparse files of 1 MiB", Box::new(|image| sparse(image, 400, 1 << 20))),
