@@ -78,7 +78,8 @@ fn line(bytes: &[u8], start: usize) -> Line {
 }
 
 /// Where a dot comes before the first slash of a key with both, the two change places. Otherwise a dot is a slash if what
-/// stands before it is a directory, and the last such dot comes first. A dash belongs to the key.
+/// stands before it is a directory, and the last such dot comes first, until the path is that of a key. A dash belongs to the
+/// key.
 fn path(key: &[u8]) -> Vec<u8> {
     if key.contains(&b'/') && key.iter().find(|byte| matches!(byte, b'/' | b'.')) == Some(&b'.') {
         return separated(key);
@@ -86,7 +87,8 @@ fn path(key: &[u8]) -> Vec<u8> {
     let mut path = key.to_vec();
     let mut start = 0;
     let is_dot = |path: &[u8], at: usize| path[at] == b'.' && is_directory(&path[..at]);
-    while let Some(at) = (start..path.len()).rev().find(|at| is_dot(&path, *at)) {
+    while !is_key(&path) {
+        let Some(at) = (start..path.len()).rev().find(|at| is_dot(&path, *at)) else { break };
         path[at] = b'/';
         start = at + 1;
     }
@@ -103,6 +105,13 @@ fn below_start(path: &[u8]) -> Option<Vec<&[u8]>> {
         return None;
     }
     Some(parts.collect())
+}
+
+/// Whether `path`, from `/proc/sys` on, is that of a key of ours, with `.` and `..` as directories.
+fn is_key(path: &[u8]) -> bool {
+    let Some(at) = path.iter().rposition(|byte| *byte == b'/') else { return false };
+    let name = &path[at + 1..];
+    !name.is_empty() && !name.contains(&b'.') && is_directory(&path[..at])
 }
 
 /// Whether `path`, from `/proc/sys` on, is a directory that leads to keys of ours.
