@@ -72,7 +72,7 @@ impl Loader {
         let mut loader = Loader { keys, dialect, program, initial, longest: 0 };
         match keys {
             Keys::Files => {
-                mount_tmpfs("/proc/sys/net");
+                mount_tmpfs(KEYS);
                 for directory in [NETFILTER, "/proc/sys/net/ipv4/netfilter"] {
                     fs::create_dir_all(directory).expect("a directory can be made");
                 }
@@ -132,6 +132,7 @@ impl Loader {
     pub(crate) fn run_on(&self, root: &Root, meanwhile: impl FnOnce()) -> Contents {
         self.reset();
         place(root);
+        self.seal();
         self.run();
         meanwhile();
         let read = |key: &String| {
@@ -182,8 +183,20 @@ impl Loader {
         }
     }
 
-    /// Where the keys are files, busybox makes one for a key that is not there, and finds it the next time.
+    /// Where the keys are files, busybox would make one for a key that is not there, and find it in a later line. /proc/sys
+    /// takes no new files either.
+    fn seal(&self) {
+        if self.keys == Keys::Files && *self.dialect == BUSYBOX {
+            let used = rustix::fs::statvfs(KEYS).map(|fs| fs.f_files - fs.f_ffree).expect("it is a file system");
+            most_files(used);
+        }
+    }
+
+    /// Removes the files in the place of keys that other runs have left.
     fn remove_strangers(&self) {
+        if *self.dialect == BUSYBOX {
+            most_files(1 << 20);
+        }
         for directory in ["/proc/sys/net", NETFILTER, "/proc/sys/net/ipv4", "/proc/sys/net/ipv4/netfilter"] {
             for item in fs::read_dir(directory).expect("a directory can be read") {
                 let path = item.expect("a directory can be read").path();
@@ -260,6 +273,16 @@ fn file(key: &str) -> String {
 fn is_writable(key: &str) -> bool {
     use std::os::unix::fs::PermissionsExt;
     fs::metadata(file(key)).is_ok_and(|metadata| metadata.permissions().mode() & 0o200 != 0)
+}
+
+/// Where the keys are, of the kernel or as files.
+const KEYS: &str = "/proc/sys/net";
+
+/// Lets the file system of the keys have no more files than this.
+fn most_files(count: u64) {
+    let option = format!("remount,nr_inodes={count}");
+    let status = Command::new("mount").args(["-o", &option, KEYS]).status().expect("mount is installed");
+    assert!(status.success(), "{KEYS}: {option}: {status}");
 }
 
 fn mount_tmpfs(directory: &str) {
