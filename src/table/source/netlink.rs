@@ -128,6 +128,21 @@ impl AsFd for NewEntryEvents {
     }
 }
 
+/// The length of the next part of the kernel's answer, which is in `buffer` then.
+fn received(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
+    let (length, whole) = loop {
+        match rustix::net::recv(socket, &mut *buffer, RecvFlags::empty()) {
+            Ok(received) => break received,
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    };
+    if length == 0 || whole > length {
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the kernel's answer was cut off"));
+    }
+    Ok(length)
+}
+
 /// Sends `query`, and gives each message of the answer to `each`. Returns whether the answer was interrupted.
 fn ask(
     ctnetlink: Ctnetlink,
@@ -147,14 +162,7 @@ fn ask(
     let mut buffer = vec![0; BUFFER];
     let mut interrupted = false;
     loop {
-        let (length, whole) = match rustix::net::recv(&socket, &mut buffer[..], RecvFlags::empty()) {
-            Ok(received) => received,
-            Err(rustix::io::Errno::INTR) => continue,
-            Err(error) => return Err(error.into()),
-        };
-        if length == 0 || whole > length {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the kernel's answer was cut off"));
-        }
+        let length = received(socket.as_fd(), &mut buffer)?;
         let mut replies = message::replies(&buffer[..length], SEQUENCE);
         while let Some(reply) = replies.next() {
             match reply {

@@ -2,10 +2,11 @@
 //! (`include/uapi/linux/pkt_sched.h`, `gen_stats.h`). The question loads no module, and needs no rights.
 
 use std::io;
+use std::os::fd::AsFd;
 
 use rustix::net::netdevice::index_to_name;
 use rustix::net::netlink::SocketAddrNetlink;
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType};
 
 use crate::table::model::counters::Counts;
 use crate::table::source::netlink::message::{Attributes, HEADER, messages, u32_at};
@@ -76,14 +77,7 @@ pub fn drops() -> io::Result<Counts> {
     let mut counts = Counts::new();
     let mut buffer = vec![0; BUFFER];
     loop {
-        let (length, whole) = match rustix::net::recv(&socket, &mut buffer[..], RecvFlags::empty()) {
-            Ok(received) => received,
-            Err(rustix::io::Errno::INTR) => continue,
-            Err(error) => return Err(error.into()),
-        };
-        if length == 0 || whole > length {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the kernel's answer was cut off"));
-        }
+        let length = super::received(socket.as_fd(), &mut buffer)?;
         let roots = roots(&buffer[..length]);
         for (interface, drops) in roots.drops {
             // An interface may have gone since.
