@@ -331,9 +331,11 @@ pub(super) fn services(tree: &Tree) -> Vec<Read> {
 pub(super) fn lines(tree: &Tree, system: &System) -> Vec<Line> {
     let is_systemd = *system == SYSTEMD;
     let sources = SOURCES.iter().filter(|source| is_of(tree, system, source));
-    let mut lines: Vec<Line> = sources.flat_map(|source| source.lines(tree)).chain(cloud::lines(tree)).collect();
+    let mut lines: Vec<Line> = sources.flat_map(|source| source.lines(tree)).collect();
+    let started = units_of_scripts(&lines);
+    lines.extend(cloud::lines(tree));
     if is_systemd {
-        lines.extend(units::lines(tree, &units_of_scripts(tree)));
+        lines.extend(units::lines(tree, &started));
         let of_rules = udev::commands_elsewhere(tree).into_iter();
         lines.extend(of_rules.map(|(place, command)| Line { place, command }));
     }
@@ -344,9 +346,10 @@ pub(super) fn lines(tree: &Tree, system: &System) -> Vec<Line> {
 
 /// All lines that any system runs, without those of scripts that they run.
 fn direct_lines(tree: &Tree) -> Vec<Line> {
-    let of_sources = SOURCES.iter().flat_map(|source| source.lines(tree));
+    let of_sources: Vec<Line> = SOURCES.iter().flat_map(|source| source.lines(tree)).collect();
+    let of_units = units::lines(tree, &units_of_scripts(&of_sources));
     let of_rules = udev::commands_of_administrator(tree).into_iter().map(|(place, command)| Line { place, command });
-    of_sources.chain(units::lines(tree, &units_of_scripts(tree))).chain(of_rules).chain(cloud::lines(tree)).collect()
+    of_sources.into_iter().chain(of_units).chain(of_rules).chain(cloud::lines(tree)).collect()
 }
 
 /// The scripts that `lines` run by their paths, those that these scripts run, and so on; and the lines of them all.
@@ -380,10 +383,9 @@ fn named_scripts(lines: &[Line]) -> BTreeSet<PathBuf> {
         .into_set()
 }
 
-/// The units that scripts have systemd start.
-fn units_of_scripts(tree: &Tree) -> BTreeSet<String> {
-    let lines = SOURCES.iter().flat_map(|source| source.lines(tree));
-    let names = lines.filter(|line| line.command.contains(STARTER)).flat_map(|line| {
+/// The units that these lines of scripts have systemd start.
+fn units_of_scripts(lines: &[Line]) -> BTreeSet<String> {
+    let names = lines.iter().filter(|line| line.command.contains(STARTER)).flat_map(|line| {
         let words = line.command.split([' ', '\t', ';', '&', '|', '"', '\'']);
         let names = words.skip_while(|word| !word.ends_with("start")).skip(1).filter(|word| !word.is_empty());
         names.map(|name| format!("{}.service", name.trim_end_matches(".service"))).collect::<Vec<_>>()
