@@ -77,13 +77,23 @@ pub(super) fn draw(history: &VecDeque<(f64, f64)>, is_percent: bool, page: &mut 
     page.put(Line::raw(times).right_aligned(), at(rows));
 }
 
+/// The largest power of ten that is not above `number`, which is at least a tenth. The functions of C for this are in a
+/// library of their own, which every run would load.
+fn power_of_ten(number: f64) -> f64 {
+    let mut power = if number < 1.0 { 0.1 } else { 1.0 };
+    while power * 10.0 <= number {
+        power *= 10.0;
+    }
+    power
+}
+
 /// The ends of the scale for `values`.
 fn scale(values: impl Iterator<Item = f64> + Clone, rows: u16, is_percent: bool) -> (f64, f64) {
     let least = values.clone().fold(f64::INFINITY, f64::min);
     let most = values.fold(0.0, f64::max);
     let (least, smallest) = (if least.is_finite() { least } else { 0.0 }, if is_percent { 0.1 } else { 1.0 });
     let wanted = ((most - least) / f64::from(rows.clamp(1, 8))).max(smallest);
-    let power = 10_f64.powf(wanted.log10().floor());
+    let power = power_of_ten(wanted);
     let step = STEPS.into_iter().map(|step| step * power).find(|step| *step >= wanted).unwrap_or(10.0 * power);
     let low = (least / step).floor() * step;
     let high = (most / step).ceil() * step;
