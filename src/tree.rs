@@ -15,7 +15,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use memchr::{memchr, memchr_iter};
+use memchr::memchr;
 use serde::{Serialize, Serializer};
 
 pub use read::{Picked, Read};
@@ -317,9 +317,14 @@ impl Tree {
 
 /// The one spelling of a path: without empty parts, without `.`, and without a slash at its end.
 fn spelled(path: &Path) -> Cow<'_, OsStr> {
-    let bytes = path.as_os_str().as_bytes();
-    let is_odd = |slash: usize| matches!(bytes.get(slash + 1), None | Some(b'/' | b'.'));
-    if memchr_iter(b'/', bytes).any(is_odd) {
+    // Thousands of paths are looked up, each too short for a search by words of the machine.
+    let mut is_odd = false;
+    let mut before = 0;
+    for byte in path.as_os_str().as_bytes() {
+        is_odd |= before == b'/' && matches!(byte, b'/' | b'.');
+        before = *byte;
+    }
+    if is_odd || before == b'/' {
         Cow::Owned(path.components().collect::<PathBuf>().into_os_string())
     } else {
         Cow::Borrowed(path.as_os_str())

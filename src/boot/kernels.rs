@@ -185,7 +185,7 @@ pub(super) fn reads(tree: &Tree) -> Vec<Read> {
         reads.extend(images(&directory, &release).map(Read::Presence));
     }
     let directories = directories(tree);
-    reads.extend(directories.iter().flat_map(|(directory, _)| of_modules(directory.join(BUILT_IN), OWN.into_iter())));
+    reads.extend(directories.iter().map(|(directory, _)| of_modules(directory.join(BUILT_IN), OWN.into_iter())));
     let names: BTreeSet<String> = directories.into_iter().map(|(_, name)| name).chain(running(tree)).into_set();
     reads.extend(configuration::reads());
     for name in names.iter().filter(|name| hz_of(tree, name).is_none()) {
@@ -200,9 +200,10 @@ const MOST_MEANT: usize = 256;
 /// The modules that are looked up in any case.
 const OWN: [&str; 2] = [modules::CONNTRACK, modules::REASSEMBLY];
 
-/// The reads of what an index of depmod has about these modules.
-fn of_modules<'a>(path: PathBuf, names: impl Iterator<Item = &'a str>) -> impl Iterator<Item = Read> {
-    names.map(move |name| Read::Lines { path: path.clone(), word: format!("/{name}.ko") })
+/// The read of what an index of depmod has about these modules.
+fn of_modules<'a>(path: PathBuf, names: impl Iterator<Item = &'a str>) -> Read {
+    let words = names.into_set().into_iter().map(|name| format!("/{name}.ko")).collect();
+    Read::Lines { path, words }
 }
 
 /// The reads of what depmod wrote about the modules of these `names`.
@@ -211,17 +212,19 @@ pub(super) fn indexes(tree: &Tree, names: &BTreeSet<String>) -> Vec<Read> {
     for (directory, _) in directories(tree) {
         reads.push(Read::Candidate(directory.join(SOFT_DEPENDENCIES)));
         let (modules, aliases) = (directory.join(DEPENDENCIES), directory.join(ALIASES));
-        let dependencies = tree.text(&modules);
-        let text = tree.text(&aliases);
+        let (dependencies, text) = (tree.text(&modules), tree.text(&aliases));
         let meant = depmod::aliases(&text).map(|(_, module)| module).take(MOST_MEANT);
-        reads.extend(of_modules(modules.clone(), names.iter().map(String::as_str).chain(OWN).chain(meant)));
+        reads.push(of_modules(modules.clone(), names.iter().map(String::as_str).chain(OWN).chain(meant)));
         let files = depmod::files(&dependencies, modules::CONNTRACK).into_iter().map(|file| directory.join(file));
         let with_directory = files.flat_map(|file| [file.parent().map(Path::to_owned), Some(file)]);
         reads.extend(with_directory.flatten().map(Read::Presence));
         if tree.get(modules).is_some() {
             // The index of aliases is the largest: it is searched only for names that no module has.
             let others = names.iter().filter(|name| depmod::needs(&dependencies, name).is_none());
-            reads.extend(others.map(|name| Read::Lines { path: aliases.clone(), word: format!("alias {name} ") }));
+            let words: Vec<String> = others.map(|name| format!("alias {name} ")).collect();
+            if !words.is_empty() {
+                reads.push(Read::Lines { path: aliases, words });
+            }
         }
     }
     reads

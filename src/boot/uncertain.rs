@@ -20,9 +20,9 @@ use std::path::PathBuf;
 use super::Outlook;
 use super::arrival::Arrival;
 use super::doubt::Doubt;
+use super::mounts;
 use super::systems::System;
 use super::writers::LaterWrite;
-use super::{mounts, next_root, tmpfiles};
 use crate::kernel::bounds::Bounds;
 use crate::kernel::catalog::{Key, Name};
 use crate::kernel::number::kernel_reading;
@@ -104,15 +104,8 @@ pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
     of_container.into_iter().chain(of_system).chain(KINDS.iter().flat_map(|doubts| doubts(played))).collect()
 }
 
-/// The reads on which the doubts depend that no other part of a boot has, given those that have been read.
+/// The reads on which the doubts of the files below this one depend that no other part of a boot has, given those that have
+/// been read.
 pub(super) fn reads(tree: &Tree) -> Vec<Read> {
-    let of_roots = mounts::reads().into_iter().chain(mounts::reads_of_units(tree)).chain(next_root::reads(tree));
-    let of_lines = tmpfiles::reads(tree).into_iter().chain(super::scripts::reads(tree));
-    of_roots
-        .chain(super::updates::reads(tree))
-        .chain(command_line::reads(tree))
-        .chain(kexec::reads(tree))
-        .chain(first_program::reads(tree))
-        .chain(of_lines)
-        .collect()
+    [command_line::reads, kexec::reads, first_program::reads].into_iter().flat_map(|reads| reads(tree)).collect()
 }

@@ -2,7 +2,9 @@
 //! that writes later, has its own.
 
 use super::systems::SYSTEMS;
-use super::{arrival, initrd, kernels, parameters, scripts, udev, uncertain, writers};
+use super::{
+    arrival, initrd, kernels, mounts, next_root, parameters, scripts, tmpfiles, udev, uncertain, updates, writers,
+};
 use crate::snapshot::Module;
 use crate::tree::{Read, Tree};
 
@@ -22,8 +24,14 @@ pub const SOURCES: &[Source] = &[
     |tree, _| initrd::reads(tree),
     |tree, _| writers::reads(tree).collect(),
     |tree, _| scripts::services(tree),
-    // The first read of a path counts, and these have only some lines of their files.
+    |_, _| mounts::reads(),
+    |tree, _| mounts::reads_of_units(tree),
+    |tree, _| next_root::reads(tree),
+    |tree, _| updates::reads(tree),
     |tree, _| uncertain::reads(tree),
+    |tree, _| tmpfiles::reads(tree),
+    // The first read of a path counts, and these have only some lines of their files.
+    |tree, _| scripts::reads(tree),
 ];
 
 /// The reads of a part that matters only if connection tracking is a module. If it is part of the kernel, no file decides

@@ -14,7 +14,6 @@ use rustix::fs::{Mode, OFlags, StatVfsMountFlags, openat};
 
 use super::container;
 use super::directory::each_name;
-use super::index::{self, lines_with};
 use super::root::{LARGEST_TOGETHER, Root, WEIGHT_OF_LINE, of_kernel};
 use super::staged::is_staged;
 use super::walk::Resolved;
@@ -137,7 +136,7 @@ fn image_module(root: &Root) -> Module {
         (!kernels.is_empty()).then_some(kernels)
     });
     let is_built_in = |path: &Path| {
-        let list = root.index(&path.join("modules.builtin"), |index| lines_with(index, "/nf_conntrack.ko"));
+        let list = root.lines_of_index(&path.join("modules.builtin"), &["/nf_conntrack.ko".to_owned()]);
         list.is_some_and(|lines| !lines.is_empty())
     };
     match kernels.take() {
@@ -222,8 +221,8 @@ fn other_root(root: &Root, waiting: Waiting, module: Module) -> OtherRoot {
     }
 }
 
-/// The reads of most machines.
-const READS: usize = 1 << 10;
+/// The different reads of most machines, and the most for which a set needs no more room than for 512.
+const READS: usize = 448;
 
 /// The persistent files that a boot reads.
 fn tree(files: &Files, module: Module, further: &[Read]) -> Result<Tree, Failure> {
@@ -296,13 +295,8 @@ impl Reading<'_> {
         for (path, entry) in self.files.found(read)? {
             let entry = match (self.tree.get(&path), entry) {
                 (None, entry) => entry,
-                // Each read of an index adds its lines.
-                (Some(Entry::File(lines)), Entry::File(more)) if matches!(read, Read::Lines { .. }) => {
-                    if more.is_empty() || lines.len() + more.len() > index::MOST {
-                        continue;
-                    }
-                    Entry::File([lines.as_slice(), &more].concat())
-                }
+                // The next read of an index has more words.
+                (Some(before), entry) if matches!(read, Read::Lines { .. }) && *before != entry => entry,
                 // Of a name in a listing nothing else was known.
                 (Some(Entry::Program), entry) if matches!(read, Read::Mentions { .. }) => entry,
                 // The first read of a path counts, because a file may name any path, that of a program too.
@@ -355,7 +349,7 @@ fn found(root: &Root, read: &Read) -> Result<Vec<(PathBuf, Entry)>, Failure> {
         }
         Read::Mentions { path, suffix, files, words } => return Ok(root.mentions(path, suffix, *files, words)),
         Read::FirstLines { path, starts } => (path, root.first_lines(path, starts).map(Entry::File)),
-        Read::Lines { path, word } => (path, root.index(path, |index| Entry::File(lines_with(index, word)))),
+        Read::Lines { path, words } => (path, root.lines_of_index(path, words).map(Entry::File)),
     };
     Ok(entry.into_iter().map(|entry| (path.clone(), entry)).collect())
 }

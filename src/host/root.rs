@@ -7,7 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Take};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -20,6 +20,7 @@ use rustix::io::Errno;
 
 use super::container;
 use super::directory::{Directory, Seen};
+use super::index;
 use super::walk::{Memory, Resolved, Walk, names};
 use crate::order::sorted_by;
 use crate::snapshot::Container;
@@ -48,8 +49,6 @@ pub struct Root {
     container: Option<Container>,
     /// The directories that the reads before this one have met, while a machine is observed.
     memory: Option<RefCell<Memory>>,
-    /// The index that was read last, by its path.
-    last_index: RefCell<(PathBuf, Option<Vec<u8>>)>,
     /// The weight of the files that an observation has read, and the first file that was too much.
     read: Cell<u64>,
     /// The heavy ones among them: two listings of a directory may have the same file.
@@ -87,7 +86,6 @@ impl Root {
             path: path.to_owned(),
             container: None,
             memory: memory.map(RefCell::new),
-            last_index: RefCell::default(),
             read: Cell::default(),
             heavy: RefCell::default(),
             first_beyond: RefCell::default(),
@@ -270,31 +268,25 @@ impl Root {
         Some(seconds * 1_000_000_000 + Moment::from(stat.st_mtime_nsec))
     }
 
-    /// What `look` finds in the index at `path`, which may be larger than other files. None: it cannot be read.
-    ///
-    /// An observation looks for several words in one index, one after the other: the last index is remembered.
-    pub(super) fn index<T>(&self, path: &Path, look: impl FnOnce(&[u8]) -> T) -> Option<T> {
-        let mut last = self.last_index.borrow_mut();
-        if self.memory.is_none() || last.0 != path {
-            last.1 = self.index_bytes(path);
-            path.clone_into(&mut last.0);
-        }
-        last.1.as_deref().map(look)
+    /// The lines of the index at `path`, which may be larger than other files, that have one of `words` in them. None: it
+    /// cannot be read.
+    pub(super) fn lines_of_index(&self, path: &Path, words: &[String]) -> Option<Vec<u8>> {
+        index::lines_with(self.large(path)?, words).ok()
     }
 
-    fn index_bytes(&self, path: &Path) -> Option<Vec<u8>> {
+    /// The file at `path`, which may be as large as an index. None: it cannot be read, or is larger.
+    fn large(&self, path: &Path) -> Option<Take<File>> {
         let spot = self.find(path).ok()?;
         let is_file = spot.kind() == Some(FileType::RegularFile);
-        is_file.then(|| bytes_of(spot.directory.as_fd(), &spot.name, LARGEST_INDEX).ok())?
+        let (file, stat) = is_file.then(|| opened(spot.directory.as_fd(), &spot.name).ok())??;
+        let is_too_large = u64::try_from(stat.st_size).is_ok_and(|size| size > LARGEST_INDEX);
+        (!is_too_large).then(|| File::from(file).take(LARGEST_INDEX))
     }
 
     /// For each of `starts` the first line of the file at `path` that begins with it; the file is read until all are found, and
     /// may be as large as an index. None: there is no such line, or the file cannot be read.
     pub(super) fn first_lines(&self, path: &Path, starts: &[&str]) -> Option<Vec<u8>> {
-        let spot = self.find(path).ok()?;
-        let is_file = spot.kind() == Some(FileType::RegularFile);
-        let (file, _) = is_file.then(|| opened(spot.directory.as_fd(), &spot.name).ok())??;
-        let mut rest = BufReader::new(File::from(file).take(LARGEST_INDEX));
+        let mut rest = BufReader::new(self.large(path)?);
         let (mut line, mut found) = (Vec::new(), Vec::new());
         let mut wanted = starts.to_vec();
         while !wanted.is_empty() && rest.read_until(b'\n', &mut line).ok()? > 0 {

@@ -43,14 +43,14 @@ pub enum Read {
     IsEtc(PathBuf),
     /// A file that the running kernel provides. An image has no such file.
     OfKernel(PathBuf),
-    /// The lines of a large index that have `word` in them, before the colon behind a module; both with `_` for `-`. The
-    /// entry is an [`Entry::File`](super::Entry::File) of these lines and of those that other reads of the index have
-    /// found. If there is no such file, or it cannot be reached, there is no entry.
+    /// The lines of a large index that have one of `words` in them, before the colon behind a module; both with `_` for
+    /// `-`. The entry is an [`Entry::File`](super::Entry::File) of these lines; the last read of an index counts. If there
+    /// is no such file, or it cannot be reached, there is no entry.
     Lines {
         /// The index.
         path: PathBuf,
-        /// The word.
-        word: String,
+        /// The words.
+        words: Vec<String>,
     },
     /// For each of `starts` the first line of a large file that begins with it; the entry is an
     /// [`Entry::File`](super::Entry::File) of these lines. If there is none of them, or no such file, there is no entry.
@@ -86,9 +86,9 @@ pub enum Picked {
 }
 
 impl Read {
-    /// All that it says: its path, the end, or the word that it asks for, and which files, words and beginnings.
-    fn parts(&self) -> (&OsStr, &str, Picked, &[&str]) {
-        let (path, further, files, words): (&Path, &str, Picked, &[&str]) = match self {
+    /// All that it says: its path, the end of the names, which files, the words or beginnings, and the words of an index.
+    fn parts(&self) -> (&OsStr, &str, Picked, &[&str], &[String]) {
+        let (path, suffix, files, words): (&Path, &str, Picked, &[&str]) = match self {
             Read::File(path)
             | Read::Candidate(path)
             | Read::Presence(path)
@@ -99,10 +99,10 @@ impl Read {
             | Read::OfKernel(path) => (path, "", Picked::All, &[]),
             Read::Directory { path, suffix } | Read::IfListed { path, suffix } => (path, suffix, Picked::All, &[]),
             Read::FirstLines { path, starts } => (path, "", Picked::All, starts),
-            Read::Lines { path, word } => (path, word, Picked::All, &[]),
+            Read::Lines { path, words } => return (path.as_os_str(), "", Picked::All, &[], words),
             Read::Mentions { path, suffix, files, words } => (path, suffix, *files, words),
         };
-        (path.as_os_str(), further, files, words)
+        (path.as_os_str(), suffix, files, words, &[])
     }
 
     /// The path of the one file that it is about, if it is about the whole of one file.
@@ -173,12 +173,11 @@ impl Eq for Read {}
 
 impl Hash for Read {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let (path, further, files, words) = self.parts();
+        let (path, suffix, files, ..) = self.parts();
         mem::discriminant(self).hash(state);
-        state.write(path.as_encoded_bytes());
-        further.hash(state);
-        files.hash(state);
         // Few reads of one path have other words.
-        words.len().hash(state);
+        state.write(path.as_encoded_bytes());
+        suffix.hash(state);
+        files.hash(state);
     }
 }
