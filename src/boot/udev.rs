@@ -1,8 +1,8 @@
 //! Plays udev's rules through as the module arrives: which sysctls they write then, and which programs they run.
 //!
 //! The event is ACTION=add, SUBSYSTEM=module, KERNEL=nf_conntrack, DEVPATH=/module/nf_conntrack. A rule that also asks for
-//! what files do not tell (`PROGRAM`, `TEST`, `ATTR`) is played through both ways. `udevadm test` is the judge
-//! (`tests/formats/udev.rs`).
+//! what files do not tell (`PROGRAM`, `ATTR`, `TEST` of a file of the kernel) is played through both ways. `udevadm test` is
+//! the judge (`tests/formats/udev.rs`).
 
 mod rerun;
 
@@ -46,7 +46,10 @@ pub(super) struct Arriving {
 /// The reads on which the rules depend, given those that have been read.
 pub(super) fn reads(tree: &Tree) -> Vec<Read> {
     let files = arriving(tree).reruns.into_iter().flat_map(|rerun| rerun.named_files());
-    Read::directories(&RULES, ".rules").chain(files.map(Read::File)).collect()
+    let tested = acting(tree).flat_map(|(_, rules)| rules).flat_map(|rule| rule.pairs);
+    let tested: Vec<PathBuf> = tested.filter_map(|pair| tested_path(&pair)).collect();
+    let reads = Read::directories(&RULES, ".rules").chain(files.map(Read::File));
+    reads.chain(tested.into_iter().map(Read::Presence)).collect()
 }
 
 /// What the rules in the files of `tree` do as the module arrives.
@@ -54,8 +57,7 @@ pub(super) fn arriving(tree: &Tree) -> Arriving {
     let files = drop_ins(tree, &RULES, ".rules");
     // Hardly any machine has a rule that does something to the module. To play all the others through would take longer
     // than the rest of the boot.
-    let words = ["RUN", "SYSCTL", "hashsize"].map(Finder::new);
-    if !files.iter().any(|file| may_act(tree, file, &words)) {
+    if !acting(tree).any(|(file, rules)| may_act(tree, &file, &rules)) {
         return Arriving::default();
     }
     let parsed = |file: PathBuf| {
@@ -64,7 +66,7 @@ pub(super) fn arriving(tree: &Tree) -> Arriving {
     };
     let files: Vec<(PathBuf, Vec<Rule>)> = files.into_iter().map(parsed).collect();
     let run = |choices: &[bool]| {
-        let mut event = Event::new(choices);
+        let mut event = Event::new(Some(tree), choices);
         for (file, rules) in &files {
             event.file(rules, |line| Place { file: file.clone(), line });
         }
@@ -100,22 +102,41 @@ fn next_way(event: &Event) -> Option<Vec<bool>> {
     Some(choices)
 }
 
-/// Whether a rule in `file` may write something or run a program as the module arrives, whatever the rules before it do.
-///
-/// Each rule that does so has one of `words` in it.
-fn may_act(tree: &Tree, file: &Path, words: &[Finder]) -> bool {
-    let rules = udev_rules::with_words(tree.bytes(file).unwrap_or_default(), words);
-    if rules.is_empty() {
-        return false;
-    }
-    let event = Event::after_any_rules();
-    rules.iter().any(|rule| {
-        let mut event = event.clone();
-        if event.rule(rule) != Holds::No {
-            event.carry_out(rule, &Place { file: file.to_owned(), line: rule.line });
+/// The rules that may write something or run a program as the module arrives, as far as the rules themselves tell.
+fn acting(tree: &Tree) -> impl Iterator<Item = (PathBuf, Vec<Rule>)> {
+    let words = ["RUN", "SYSCTL", "hashsize"].map(Finder::new);
+    drop_ins(tree, &RULES, ".rules").into_iter().filter_map(move |file| {
+        let mut rules = udev_rules::with_words(tree.bytes(&file).unwrap_or_default(), &words);
+        if !rules.is_empty() {
+            let event = Event::after_any_rules();
+            rules.retain(|rule| event.rule(rule) != Holds::No);
         }
+        (!rules.is_empty()).then_some((file, rules))
+    })
+}
+
+/// Whether one of these rules of `file` does something, whatever the rules before it do.
+fn may_act(tree: &Tree, file: &Path, rules: &[Rule]) -> bool {
+    rules.iter().any(|rule| {
+        let mut event = Event::after_any_rules();
+        event.carry_out(rule, &Place { file: file.to_owned(), line: rule.line });
         understood(tree, &event) != Arriving::default()
     })
+}
+
+/// The file whose existence a pair asks for, if it is one that stays as it is.
+fn tested_path(pair: &Pair) -> Option<PathBuf> {
+    if pair.key != "TEST" || pair.attribute.is_some() || pair.value.contains("/*/") {
+        return None;
+    }
+    let path = pair.value.replace("$kernel", CONNTRACK).replace("%k", CONNTRACK);
+    let stays = ["/etc/", "/lib/", "/opt/", "/usr/"].iter().any(|directory| path.starts_with(directory));
+    (stays && !path.contains(['$', '%'])).then(|| path.into())
+}
+
+/// Whether a rule does something itself, so that the files that it asks for have been looked for.
+fn acts(rule: &Rule) -> bool {
+    rule.pairs.iter().any(|pair| ["RUN", "SYSCTL"].contains(&pair.key.as_str()))
 }
 
 /// The commands, and the writes as commands, of rules for other events, such as that of a network device, each with its rule:
@@ -234,7 +255,9 @@ impl From<bool> for Holds {
 
 /// The event while the rules are played through.
 #[derive(Clone)]
-struct Event {
+struct Event<'a> {
+    /// The files, if those that rules ask for have been looked for among them.
+    tree: Option<&'a Tree>,
     /// For each rule of which files do not tell whether it applies, in the order in which they are met, whether it does.
     /// Those that are met later do not.
     choices: Vec<bool>,
@@ -251,9 +274,10 @@ struct Event {
 /// The name under which all properties together are in [`Event::changed`]: `IMPORT` may set any.
 const ANY: &str = "*";
 
-impl Event {
-    fn new(choices: &[bool]) -> Event {
+impl<'a> Event<'a> {
+    fn new(tree: Option<&'a Tree>, choices: &[bool]) -> Event<'a> {
         Event {
+            tree,
             choices: choices.to_vec(),
             writes: Vec::new(),
             commands: Vec::new(),
@@ -264,9 +288,9 @@ impl Event {
     }
 
     /// The event after rules of which nothing is known: they may have set every property and tag.
-    fn after_any_rules() -> Event {
+    fn after_any_rules() -> Event<'a> {
         let changed = [ANY, "TAG", "TAGS", "SYMLINK"].map(str::to_owned).into();
-        Event { changed, ..Event::new(&[]) }
+        Event { changed, ..Event::new(None, &[]) }
     }
 
     fn file(&mut self, rules: &[Rule], place: impl Fn(usize) -> Place) {
@@ -303,7 +327,13 @@ impl Event {
     fn rule(&self, rule: &Rule) -> Holds {
         let mut holds = Holds::Yes;
         for pair in &rule.pairs {
-            match self.pair(pair) {
+            let path = if acts(rule) { tested_path(pair) } else { None };
+            let found = self.tree.zip(path).map(|(tree, path)| tree.get(path).is_some());
+            let of_pair = match found {
+                Some(found) => Holds::from(found == (pair.operator == Operator::Matches)),
+                None => self.pair(pair),
+            };
+            match of_pair {
                 Holds::No => return Holds::No,
                 Holds::Unknown => holds = Holds::Unknown,
                 Holds::Yes => {}

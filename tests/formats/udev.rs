@@ -15,7 +15,7 @@ use crate::support::world::{inside, privileged};
 use conntrack_sysctl::boot::boot;
 use conntrack_sysctl::boot::systems::SYSTEMD;
 use conntrack_sysctl::snapshot::Module;
-use conntrack_sysctl::tree::Place;
+use conntrack_sysctl::tree::{Entry, Place};
 
 privileged!(udevadm_runs_the_same, || inside("formats::udev::udevadm_runs_the_same", judge));
 
@@ -24,7 +24,7 @@ const FILES: [&str; 3] =
     ["/usr/lib/udev/rules.d/50-a.rules", "/etc/udev/rules.d/60-b.rules", "/etc/udev/rules.d/70-c.rules"];
 const HIDDEN: &str = "/usr/lib/udev/rules.d/70-c.rules";
 
-const MATCHES: [&str; 30] = [
+const MATCHES: [&str; 34] = [
     r#"ACTION=="add""#,
     r#"ACTION=="remove|add""#,
     r#"ACTION!="remove""#,
@@ -55,6 +55,10 @@ const MATCHES: [&str; 30] = [
     r#"SYMLINK=="?*""#,
     r#"NAME=="""#,
     r#"KERNEL==e"nf_conntrack""#,
+    r#"TEST=="/etc/udev/$kernel""#,
+    r#"TEST!="/etc/udev/%k""#,
+    r#"TEST=="/usr/bin/env""#,
+    r#"TEST!="/usr/bin/env""#,
 ];
 
 const ASSIGNMENTS: [&str; 9] = [
@@ -98,7 +102,7 @@ fn rules(random: &mut Random, file: &str, places: &mut BTreeMap<String, Place>) 
 
 /// The rules that run the loader, in order, as the program says. None: it cannot tell.
 fn ours(files: &[(&str, String)]) -> Option<Vec<Place>> {
-    let mut machine = Machine::image().module(Module::Absent);
+    let mut machine = Machine::image().module(Module::Absent).entry("/usr/bin/env", Entry::Program);
     for (path, text) in files {
         machine = machine.file(path, text);
     }
