@@ -13,7 +13,7 @@ use proptest::test_runner::{Config, TestRunner};
 use crate::support::Run;
 use crate::support::machine::Machine;
 use crate::support::world::{inside, privileged};
-use conntrack_sysctl::boot::systems::{SYSTEMD, SYSVINIT, System};
+use conntrack_sysctl::boot::systems::{ALPINE, CHIMERA, FINIT, OPENRC, OPENWRT, SYSTEMD, SYSVINIT, System, VOID};
 use conntrack_sysctl::boot::{About, Doubt, Reason, boot};
 use conntrack_sysctl::kernel::catalog::PREFIX;
 use conntrack_sysctl::tree::Entry;
@@ -182,6 +182,68 @@ fn a_script_that_a_line_runs_is_looked_through() {
     assert_eq!(in_doubt(&with("/etc/crontab", "@reboot root /usr/local/sbin/tune\n")), expected);
     assert_eq!(in_doubt(&with("/etc/network/interfaces", "  up \"/usr/local/sbin/tune\" || true\n")), expected);
     assert_eq!(in_doubt(&with("/etc/crontab", "0 4 * * * root /usr/local/sbin/tune\n")), [""; 0]);
+}
+
+#[test]
+fn all_files_of_a_directory_are_looked_through_that_a_line_runs() {
+    let with = |line: &str| in_doubt(&machine().file("/etc/boot.d/tune", LINE).file("/etc/rc.local", line));
+    let expected = ["/etc/boot.d/tune:1 max"];
+    assert_eq!(with("run-parts --regex=. /etc/boot.d\n"), expected);
+    assert_eq!(with("for it in /etc/boot.d/*; do . $it; done\n"), expected);
+    assert_eq!(with("for it in /etc/boot.d/*.sh; do sh \"$it\"; done\n"), expected);
+    assert_eq!(with("ls /etc/boot.d\n"), [""; 0]);
+    assert_eq!(in_doubt(&machine().file("/etc/rc.local", "cat /etc/sysctl.d/*\n")), [""; 0]);
+}
+
+#[test]
+fn a_script_of_a_package_is_looked_through_that_a_line_runs() {
+    for path in ["/usr/sbin/tune", "/sbin/tune", "/usr/share/tune/start", "/usr/libexec/tune"] {
+        let machine = machine().file(path, LINE).file("/etc/rc.local", &format!("[ -x {path} ] && {path} start\n"));
+        assert_eq!(in_doubt(&machine), [format!("{path}:1 max")]);
+    }
+}
+
+#[test]
+fn a_program_runs_the_commands_that_its_configuration_names() {
+    let script = |path: &str, text: &str| in_doubt(&machine().file(path, text).file("/opt/tune", LINE));
+    for (path, text) in [
+        ("/etc/keepalived/keepalived.conf", "vrrp_instance a {\n  notify_master \"/opt/tune\"\n}\n"),
+        ("/etc/openvpn/server.conf", "script-security 2\nup /opt/tune\n"),
+        ("/etc/openvpn/client/office.conf", "up /opt/tune\n"),
+        ("/etc/supervisor/conf.d/tune.conf", "[program:tune]\ncommand=/opt/tune --once\n"),
+        ("/etc/monit/conf.d/tune", "if failed then exec \"/opt/tune\"\n"),
+    ] {
+        assert_eq!(script(path, text), ["/opt/tune:1 max"], "{path}");
+    }
+    let hook = "@hook post \"sysctl -w net.netfilter.nf_conntrack_max=5\";\n";
+    assert_eq!(in_doubt(&machine().file("/etc/ferm/ferm.conf", hook)), ["/etc/ferm/ferm.conf:1 max"]);
+}
+
+#[test]
+fn each_init_system_has_places_of_its_own() {
+    let places: [(&[&'static System], &str, &str); 9] = [
+        (&[&SYSVINIT, &OPENRC, &ALPINE], "/etc/inittab", "tu:2345:once:/sbin/"),
+        (&[&SYSVINIT, &OPENRC, &ALPINE], "/etc/runlevels/default/tune", ""),
+        (&[&SYSVINIT, &VOID], "/etc/runit/runsvdir/default/tune/run", ""),
+        (&[&VOID], "/etc/runit/core-services/99-tune.sh", ""),
+        (&[&OPENWRT], "/etc/rc.d/S99tune", ""),
+        (&[&OPENWRT], "/etc/firewall.user", ""),
+        (&[&FINIT], "/etc/finit.d/tune.conf", "task [S] /sbin/"),
+        (&[&FINIT], "/etc/finit.conf", "run [S] "),
+        (&[&CHIMERA], "/etc/dinit.d/tune", "command = /usr/bin/"),
+    ];
+    for (systems, path, before) in places {
+        let mut machine = machine().file(path, &format!("{before}{LINE}"));
+        for directory in Path::new(path).ancestors().skip(1).filter(|path| path.parent().is_some()) {
+            machine = machine.entry(directory, Entry::Directory);
+        }
+        for system in [&SYSTEMD, &SYSVINIT, &OPENRC, &ALPINE, &OPENWRT, &FINIT, &VOID, &CHIMERA] {
+            let expected = if systems.contains(&system) { vec![format!("{path}:1 max")] } else { Vec::new() };
+            assert_eq!(in_doubt_under(&machine, system), expected, "{path} under {}", system.name);
+        }
+    }
+    let loader = machine().file("/etc/runlevels/boot/sysctl", "sysctl -p $conf\n");
+    assert_eq!(in_doubt_under(&loader, &OPENRC), [""; 0]);
 }
 
 #[test]
@@ -378,6 +440,32 @@ fn a_unit_counts_where_another_unit_or_a_script_starts_it() {
 }
 
 #[test]
+fn a_unit_of_a_package_counts_where_it_is_enabled() {
+    let unit = "/usr/lib/systemd/system/tune.service";
+    let text = format!("[Service]\nExecStart=/sbin/{LINE}");
+    let package = |link: &str| {
+        let directory = Path::new(link).parent().expect("it is in a directory");
+        machine().file(unit, &text).entry(directory, Entry::Directory).entry(link, Entry::Program)
+    };
+    for link in [
+        "/etc/systemd/system/multi-user.target.wants/tune.service",
+        "/etc/systemd/system/timers.target.wants/tune.timer",
+        "/usr/lib/systemd/system/multi-user.target.wants/tune.service",
+    ] {
+        let enabled = package(link);
+        assert_eq!(in_doubt(&enabled), [format!("{unit}:2 max")], "{link}");
+        let masked = enabled.clone().entry("/etc/systemd/system/tune.service", Entry::Null);
+        assert_eq!(in_doubt(&masked), [""; 0], "{link}");
+        let replaced = enabled.file("/etc/systemd/system/tune.service", "[Service]\nExecStart=/bin/true\n");
+        assert_eq!(in_doubt(&replaced), [""; 0], "{link}");
+    }
+    assert_eq!(in_doubt(&machine().file(unit, &text)), [""; 0]);
+    let instance = package("/etc/systemd/system/multi-user.target.wants/tune@eth0.service");
+    let template = "/usr/lib/systemd/system/tune@.service";
+    assert_eq!(in_doubt(&instance.file(template, &text)), [format!("{template}:2 max")]);
+}
+
+#[test]
 fn a_drop_in_of_any_unit_counts() {
     let directory = "/etc/systemd/system/nftables.service.d";
     let machine = machine().entry(directory, Entry::Directory);
@@ -415,18 +503,23 @@ fn checked(root: &Path) -> (Verdict, BTreeSet<String>) {
 }
 
 #[test]
-fn only_what_can_be_executed_and_is_no_link_into_a_package_counts() {
+fn only_what_can_be_executed_or_is_enabled_counts() {
     let root = root();
     let root = root.path();
     write(root, "etc/rc.local", LINE, 0o644);
     write(root, "etc/network/if-up.d/tune", LINE, 0o644);
-    write(root, "usr/lib/systemd/system/vendor.service", &format!("ExecStart=/sbin/{LINE}"), 0o644);
+    let vendor = "/usr/lib/systemd/system/vendor.service";
+    write(root, &vendor[1..], &format!("ExecStart=/sbin/{LINE}"), 0o644);
     write(root, "etc/systemd/system/own.service", &format!("[Service]\nExecStart=/sbin/{LINE}"), 0o644);
     let wants = root.join("etc/systemd/system/multi-user.target.wants");
     fs::create_dir_all(&wants).expect("a directory can be made");
     let link = |target: &str, name: &str| symlink(target, wants.join(name)).expect("a link can be made");
-    link("/usr/lib/systemd/system/vendor.service", "vendor.service");
-    symlink("/usr/lib/systemd/system/vendor.service", root.join("etc/systemd/system/alias.service")).expect("a link");
+    symlink(vendor, root.join("etc/systemd/system/alias.service")).expect("a link");
+    assert_eq!(checked(root), (Verdict::InSync, BTreeSet::new()));
+    link(vendor, "vendor.service");
+    assert_eq!(checked(root), (Verdict::Unknown, BTreeSet::from([format!("{vendor}:1")])));
+    let mask = root.join("etc/systemd/system/vendor.service");
+    symlink("/dev/null", &mask).expect("a link can be made");
     assert_eq!(checked(root), (Verdict::InSync, BTreeSet::new()));
     link("/etc/systemd/system/own.service", "own.service");
     let own = "/etc/systemd/system/own.service:2".to_owned();

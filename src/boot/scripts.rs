@@ -1,11 +1,11 @@
 //! Finds the lines of scripts and units that a boot runs and that may write sysctls, wherever administrators put them.
 //!
-//! Only the lines with certain words in them are read, and of the units only those of the administrator: a package that
-//! writes such settings has a row in `writers`. A script that such a line runs or reads by its path is looked through as well,
-//! and those behind it, as far as `DEPTH` goes.
+//! Only the lines with certain words in them are read. A script that such a line runs or reads by its path is looked through
+//! as well, and those behind it, as far as `DEPTH` goes. A package whose program writes such settings has a row in `writers`.
 
 mod cloud;
 mod command;
+mod places;
 mod units;
 
 use std::collections::BTreeSet;
@@ -15,6 +15,8 @@ use super::systems::{SYSTEMD, System};
 use super::udev;
 use crate::order::InOrder;
 use crate::tree::{Picked, Place, Read, Tree, line_where};
+
+use places::{Kind, SOURCES};
 
 pub(super) use command::{Effect, effects};
 pub(super) use units::named as named_units;
@@ -42,54 +44,30 @@ const WORDS_AND_SCRIPTS: &[&str] = &[
     "/proc/sys/net/$",
     "modprobe",
     STARTER,
-    "/usr/local/",
+    "run-parts",
+    "/bin/",
     "/etc/",
+    "/home/",
+    "/lib/",
     "/opt/",
     "/root/",
-    "/home/",
+    "/sbin/",
     "/srv/",
+    "/usr/",
 ];
 
-/// Where scripts of the administrator stand.
-const LOCAL: &[&str] = &["/usr/local/", "/etc/", "/opt/", "/root/", "/home/", "/srv/"];
+/// Where scripts stand, of the administrator and of packages.
+const SCRIPTS: &[&str] = &["/bin/", "/etc/", "/home/", "/lib/", "/opt/", "/root/", "/sbin/", "/srv/", "/usr/"];
 
-/// The most scripts that are looked through because a line runs them.
-const MOST_SCRIPTS: usize = 32;
+/// Directories whose files are no scripts, whatever a script does with them.
+const NO_SCRIPTS: &[&str] =
+    &["/etc/modprobe.d", "/etc/modules-load.d", "/etc/sysctl.d", "/etc/systemd/system", "/etc/udev/rules.d"];
+
+/// The most scripts that are looked through because lines run them.
+const MOST_SCRIPTS: usize = 64;
 
 /// How many scripts are looked through one behind the other.
 const DEPTH: usize = 3;
-
-/// How a file is run.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// A shell or another interpreter runs the whole file.
-    Script,
-    /// The same, some time after the boot: the scripts that its lines run are not looked through.
-    Periodic,
-    /// A shell script reads the whole file into itself, so that it need not be executable.
-    Sourced,
-    /// The script of an LSB service, by a link to it.
-    Service,
-    /// OpenRC runs the whole file.
-    ScriptOfOpenrc,
-    /// Scripts run by their lines `up`, `post-up` and the like (interfaces(5)).
-    Interfaces,
-    /// A shell runs the commands of its lines `PreUp` and `PostUp` (wg-quick(8)).
-    Tunnel,
-    /// Each line is a job (crontab(5)).
-    Jobs,
-}
-
-/// One place at which a boot finds commands.
-struct Source {
-    path: &'static str,
-    suffix: &'static str,
-    kind: Kind,
-}
-
-const fn of(kind: Kind, path: &'static str) -> Source {
-    Source { path, suffix: "", kind }
-}
 
 /// Where the administrator has generators of units.
 const GENERATORS: [&str; 2] = ["/etc/systemd/system-generators", "/usr/local/lib/systemd/system-generators"];
@@ -105,69 +83,8 @@ pub(super) fn generator_of_loader(tree: &Tree) -> Option<(Place, &'static str)> 
     files.into_iter().find_map(|(file, _)| of_file(file))
 }
 
-/// The links to LSB services. systemd starts those of all four, and sysvinit those of one, which /etc/inittab names.
-const RUNLEVELS: [&str; 4] = ["/etc/rc2.d", "/etc/rc3.d", "/etc/rc4.d", "/etc/rc5.d"];
-
-/// The links to the LSB services that start first. systemd passes over them.
-const FIRST_SERVICES: &str = "/etc/rcS.d";
-
-/// Every place but the units.
-const SOURCES: &[Source] = &[
-    of(Kind::Script, "/etc/rc.local"),
-    of(Kind::Script, "/etc/rc.d/rc.local"),
-    of(Kind::Script, "/etc/network/if-pre-up.d"),
-    of(Kind::Script, "/etc/network/if-up.d"),
-    of(Kind::Script, "/etc/networkd-dispatcher/carrier.d"),
-    of(Kind::Script, "/etc/networkd-dispatcher/configured.d"),
-    of(Kind::Script, "/etc/networkd-dispatcher/configuring.d"),
-    of(Kind::Script, "/etc/networkd-dispatcher/degraded.d"),
-    of(Kind::Script, "/etc/networkd-dispatcher/no-carrier.d"),
-    of(Kind::Script, "/etc/networkd-dispatcher/off.d"),
-    of(Kind::Script, "/etc/networkd-dispatcher/routable.d"),
-    of(Kind::Script, "/etc/NetworkManager/dispatcher.d"),
-    of(Kind::Script, "/etc/NetworkManager/dispatcher.d/no-wait.d"),
-    of(Kind::Script, "/etc/NetworkManager/dispatcher.d/pre-up.d"),
-    of(Kind::Script, "/etc/ppp/ip-up.d"),
-    of(Kind::Sourced, "/etc/dhcp/dhclient-enter-hooks.d"),
-    of(Kind::Sourced, "/etc/dhcp/dhclient-exit-hooks.d"),
-    of(Kind::Sourced, "/etc/dhcpcd.enter-hook"),
-    of(Kind::Sourced, "/etc/dhcpcd.exit-hook"),
-    of(Kind::Script, "/etc/libvirt/hooks"),
-    of(Kind::Script, "/etc/libvirt/hooks/network.d"),
-    of(Kind::Script, "/etc/libvirt/hooks/qemu.d"),
-    of(Kind::Script, "/etc/init.d/boot.local"),
-    of(Kind::Script, "/etc/init.d/after.local"),
-    of(Kind::Script, "/usr/share/netfilter-persistent/plugins.d"),
-    of(Kind::Sourced, "/etc/shorewall"),
-    of(Kind::Sourced, "/etc/shorewall6"),
-    of(Kind::Script, "/etc/csf/csfpre.sh"),
-    of(Kind::Script, "/etc/csf/csfpost.sh"),
-    of(Kind::Script, GENERATORS[0]),
-    of(Kind::Script, GENERATORS[1]),
-    of(Kind::Service, RUNLEVELS[0]),
-    of(Kind::Service, RUNLEVELS[1]),
-    of(Kind::Service, RUNLEVELS[2]),
-    of(Kind::Service, RUNLEVELS[3]),
-    of(Kind::Service, FIRST_SERVICES),
-    Source { path: "/etc/wireguard", suffix: ".conf", kind: Kind::Tunnel },
-    of(Kind::Script, "/etc/ufw/before.init"),
-    of(Kind::Script, "/etc/ufw/after.init"),
-    of(Kind::Script, "/var/lib/cloud/scripts/per-boot"),
-    Source { path: "/etc/local.d", suffix: ".start", kind: Kind::ScriptOfOpenrc },
-    of(Kind::Interfaces, "/etc/network/interfaces"),
-    of(Kind::Interfaces, "/etc/network/interfaces.d"),
-    of(Kind::Jobs, "/etc/crontab"),
-    of(Kind::Jobs, "/etc/cron.d"),
-    of(Kind::Periodic, "/etc/cron.hourly"),
-    of(Kind::Periodic, "/etc/cron.daily"),
-    of(Kind::Jobs, "/var/spool/cron/crontabs/root"),
-    of(Kind::Jobs, "/var/spool/cron/root"),
-    of(Kind::Periodic, "/var/spool/cron/atjobs"),
-    of(Kind::Periodic, "/var/spool/at"),
-];
-
-/// The LSB services that another row knows, or that are the loader itself.
-const KNOWN_SERVICES: [&str; 4] = ["kmod", "procps", "tuned", "ufw"];
+/// The services that another row knows, or that run the loader or load the modules.
+const KNOWN_SERVICES: [&str; 7] = ["kmod", "modules", "modules-load", "procps", "sysctl", "tuned", "ufw"];
 
 /// Where systemd has the units of packages.
 const UNITS_OF_PACKAGES: [&str; 2] = ["/usr/lib/systemd/system", "/lib/systemd/system"];
@@ -186,63 +103,6 @@ pub(super) struct Line {
     pub(super) command: String,
 }
 
-impl Source {
-    /// The reads of its lines. Of the links to LSB services, those to `services` are followed.
-    fn reads(&self, tree: &Tree, services: &BTreeSet<&str>) -> Vec<Read> {
-        if self.kind == Kind::Service {
-            let links = self.files(tree).filter(|link| service(link).is_some_and(|name| services.contains(name)));
-            return links.map(|link| self.read(link)).collect();
-        }
-        vec![self.read(Path::new(self.path))]
-    }
-
-    fn read(&self, path: &Path) -> Read {
-        let (files, words) = match self.kind {
-            Kind::Script | Kind::ScriptOfOpenrc => (Picked::Executable, WORDS_AND_SCRIPTS),
-            Kind::Periodic | Kind::Service => (Picked::Executable, WORDS),
-            Kind::Interfaces | Kind::Jobs | Kind::Sourced | Kind::Tunnel => (Picked::All, WORDS_AND_SCRIPTS),
-        };
-        Read::Mentions { path: path.to_owned(), suffix: self.suffix, files, words }
-    }
-
-    /// Its files.
-    fn files<'a>(&'a self, tree: &'a Tree) -> impl Iterator<Item = &'a Path> {
-        let directory = Path::new(self.path);
-        let own = tree.get(directory).map(|_| directory);
-        let inside = tree.in_directory(directory).map(|(path, _)| path);
-        own.into_iter().chain(inside.filter(|path| path.to_string_lossy().ends_with(self.suffix)))
-    }
-
-    /// The commands in its files.
-    fn lines(&self, tree: &Tree) -> Vec<Line> {
-        // Of the services, only the scripts of those that a boot starts have been read.
-        let files = self.files(tree).filter(|path| tree.bytes(path).is_some());
-        let command = |line: &str| match self.kind {
-            Kind::Script | Kind::ScriptOfOpenrc | Kind::Periodic | Kind::Service | Kind::Sourced => {
-                Some(line.to_owned())
-            }
-            Kind::Tunnel => {
-                let (option, command) = line.split_once('=')?;
-                let is_up = ["preup", "postup"].contains(&option.trim().to_ascii_lowercase().as_str());
-                is_up.then(|| command.trim().to_owned())
-            }
-            Kind::Interfaces => {
-                let (option, command) = line.split_once([' ', '\t'])?;
-                ["up", "pre-up", "post-up"].contains(&option).then(|| command.to_owned())
-            }
-            // The times of a job stand before its command.
-            Kind::Jobs => {
-                let is_at_boot = line.starts_with('@');
-                let times = if is_at_boot { 1 } else { 5 };
-                // The scripts of the other jobs are not looked through.
-                let counts = is_at_boot || WORDS.iter().any(|word| line.contains(word));
-                counts.then(|| line.split_whitespace().skip(times).collect::<Vec<_>>().join(" "))
-            }
-        };
-        files.flat_map(|file| lines_of(tree, file, command)).collect()
-    }
-}
-
 /// The LSB service that a link in a directory such as /etc/rc2.d starts.
 fn service(link: &Path) -> Option<&str> {
     let name = link.file_name()?.to_str()?.strip_prefix('S')?.trim_start_matches(|c: char| c.is_ascii_digit());
@@ -251,9 +111,8 @@ fn service(link: &Path) -> Option<&str> {
 
 /// The LSB services that some boot starts by their links.
 fn linked_services(tree: &Tree) -> BTreeSet<&str> {
-    let directories = SOURCES.iter().filter(|source| source.kind == Kind::Service).map(|source| source.path);
-    let links = directories.flat_map(|directory| tree.in_directory(Path::new(directory)));
-    links.filter_map(|(link, _)| service(link)).into_set()
+    let sources = SOURCES.iter().filter(|source| source.kind == Kind::Service);
+    sources.flat_map(|source| source.files(tree)).filter_map(service).into_set()
 }
 
 /// Those of which a boot runs the scripts: systemd prefers a unit of the same name.
@@ -269,19 +128,9 @@ fn units_for(service: &str) -> impl Iterator<Item = PathBuf> {
     directories.map(move |directory| [*directory, "/", service, ".service"].concat().into())
 }
 
-/// Whether a boot of `system` looks at `source`.
-fn is_of(tree: &Tree, system: &System, source: &Source) -> bool {
-    match source.kind {
-        Kind::ScriptOfOpenrc => *system != SYSTEMD,
-        Kind::Service if *system == SYSTEMD && source.path == FIRST_SERVICES => false,
-        Kind::Service => *system != SYSTEMD || RUNS_SERVICES.iter().any(|program| tree.get(program).is_some()),
-        _ => true,
-    }
-}
-
 /// The files that a boot of `system` runs, or takes commands from, by their places.
 pub(super) fn files(tree: &Tree, system: &System) -> Vec<PathBuf> {
-    let sources = SOURCES.iter().filter(|source| is_of(tree, system, source));
+    let sources = SOURCES.iter().filter(|source| source.is_of(tree, system));
     sources.flat_map(|source| source.files(tree)).map(Path::to_owned).chain(cloud::files(tree)).collect()
 }
 
@@ -317,9 +166,8 @@ pub(super) fn reads(tree: &Tree) -> Vec<Read> {
 
 /// The reads that show which LSB services a boot starts, given those that have been read.
 pub(super) fn services(tree: &Tree) -> Vec<Read> {
-    let directories = SOURCES.iter().filter(|source| source.kind == Kind::Service).map(|source| source.path);
     let services = linked_services(tree);
-    let mut reads: Vec<Read> = directories.map(|directory| Read::Names(directory.into())).collect();
+    let mut reads: Vec<Read> = SOURCES.iter().filter_map(|source| source.links(tree)).collect();
     if !services.is_empty() {
         reads.extend(services.into_iter().flat_map(units_for).map(Read::Presence));
         reads.extend(Read::presences(&RUNS_SERVICES));
@@ -330,7 +178,7 @@ pub(super) fn services(tree: &Tree) -> Vec<Read> {
 /// The lines that a boot of `system` runs.
 pub(super) fn lines(tree: &Tree, system: &System) -> Vec<Line> {
     let is_systemd = *system == SYSTEMD;
-    let sources = SOURCES.iter().filter(|source| is_of(tree, system, source));
+    let sources = SOURCES.iter().filter(|source| source.is_of(tree, system));
     let mut lines: Vec<Line> = sources.flat_map(|source| source.lines(tree)).collect();
     let started = units_of_scripts(&lines);
     lines.extend(cloud::lines(tree));
@@ -352,35 +200,51 @@ fn direct_lines(tree: &Tree) -> Vec<Line> {
     of_sources.into_iter().chain(of_units).chain(of_rules).chain(cloud::lines(tree)).collect()
 }
 
-/// The scripts that `lines` run by their paths, those that these scripts run, and so on; and the lines of them all.
+/// The name and the value of a line that assigns something.
+fn assigned(line: &str) -> Option<(&str, &str)> {
+    let (name, value) = line.split_once('=')?;
+    let is_name = name.trim().chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    is_name.then(|| (name.trim(), value.trim()))
+}
+
+/// The scripts that `lines` run by their paths, those that these scripts run, and so on; and the lines of them all. The
+/// directories of which a line runs all files are among the scripts.
 fn followed(tree: &Tree, lines: &[Line]) -> (BTreeSet<PathBuf>, Vec<Line>) {
     let mut scripts = BTreeSet::new();
     let mut behind: Vec<Line> = Vec::new();
-    let mut named = named_scripts(lines);
+    let mut named = named_scripts(tree, lines);
     for _ in 0..DEPTH {
         let new: BTreeSet<PathBuf> = named.difference(&scripts).take(MOST_SCRIPTS).cloned().into_set();
         let found: Vec<Line> =
             new.iter().flat_map(|script| lines_of(tree, script, |line| Some(line.to_owned()))).collect();
-        named = named_scripts(&found);
+        named = named_scripts(tree, &found);
         scripts.extend(new);
         behind.extend(found);
     }
     (scripts, behind)
 }
 
-/// The scripts of the administrator that `lines` name by their paths.
-fn named_scripts(lines: &[Line]) -> BTreeSet<PathBuf> {
-    let words = lines.iter().flat_map(|line| line.command.split([' ', '\t', ';', '&', '|', '"', '\'', '(', ')', '`']));
-    let is_script = |word: &&str| {
-        let is_local = LOCAL.iter().any(|directory| word.starts_with(directory));
-        is_local && !word.ends_with(".conf") && !word.contains(['$', '*', '?', '[', '=', '%'])
-    };
-    words
-        .map(|word| word.trim_start_matches(['-', '@', ':', '+', '!']))
-        .filter(is_script)
-        .map(PathBuf::from)
-        .take(MOST_SCRIPTS)
-        .into_set()
+/// The scripts that `lines` name by their paths, with the directories of which they run all files, and these files.
+fn named_scripts(tree: &Tree, lines: &[Line]) -> BTreeSet<PathBuf> {
+    let mut scripts = BTreeSet::new();
+    for line in lines {
+        let runs_all = line.command.contains("run-parts");
+        let words = line.command.split([' ', '\t', ';', '&', '|', '"', '\'', '(', ')', '`']);
+        for word in words.map(|word| word.trim_start_matches(['-', '@', ':', '+', '!'])) {
+            let (directory, name) = word.rsplit_once('/').unwrap_or_default();
+            let (path, is_directory) = if name.contains('*') { (directory, true) } else { (word, runs_all) };
+            let is_plain =
+                SCRIPTS.iter().any(|begin| path.starts_with(begin)) && !path.contains(['$', '*', '?', '[', '=', '%']);
+            if !is_plain || path.ends_with(".conf") || NO_SCRIPTS.contains(&path) {
+                continue;
+            }
+            scripts.insert(PathBuf::from(path));
+            if is_directory {
+                scripts.extend(tree.in_directory(Path::new(path)).map(|(file, _)| file.to_owned()));
+            }
+        }
+    }
+    scripts
 }
 
 /// The units that these lines of scripts have systemd start.

@@ -35,6 +35,7 @@ pub use choice::LoaderChoice;
 pub use finit::FINIT;
 pub use openrc::OPENRC;
 pub use openwrt::OPENWRT;
+pub(super) use signs::may_be_another;
 pub(super) use systemd::RUNS;
 pub use systemd::SYSTEMD;
 pub use sysvinit::SYSVINIT;

@@ -18,6 +18,12 @@ const MOST_FILES: usize = 512;
 /// The most bytes that are kept of a file.
 const MOST: usize = 1 << 16;
 
+/// The first bytes of a program that is no script.
+const PROGRAM: &[u8; 4] = b"\x7fELF";
+
+/// The most bytes of a file that is read without asking first whether it is a program that is no script.
+const SMALL: i64 = 1 << 12;
+
 /// Where packages have their files.
 const OF_PACKAGES: [&[u8]; 2] = [b"/usr/lib/", b"/lib/"];
 
@@ -102,20 +108,18 @@ fn entry(directory: BorrowedFd<'_>, name: &OsStr, files: Picked, words: &[&str])
     if files == Picked::Executable && stat.st_mode & 0o111 == 0 {
         return None;
     }
+    // A program that is no script is larger than most scripts, and its bytes say nothing.
+    let mut start = [0; PROGRAM.len()];
+    if stat.st_size > SMALL && rustix::io::pread(&file, &mut start, 0).is_ok() && start == *PROGRAM {
+        return None;
+    }
     let too_large = || Entry::Unreadable(Obstacle::TooLarge);
-    // A program that is no script may be large, and its bytes say nothing.
-    let is_program = |start: &[u8]| start.starts_with(b"\x7fELF");
     match whole(&file, &stat, LARGEST) {
         Ok(bytes) => {
-            let lines = lines_with(&bytes, words).filter(|_| !is_program(&bytes))?;
+            let lines = lines_with(&bytes, words).filter(|_| !bytes.starts_with(PROGRAM))?;
             Some(if lines.len() > MOST { too_large() } else { Entry::File(lines) })
         }
-        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
-            let mut start = [0; 4];
-            let length = rustix::io::pread(&file, &mut start, 0).ok()?;
-            (!is_program(&start[..length])).then(too_large)
-        }
-        Err(_) => None,
+        Err(error) => (error.kind() == io::ErrorKind::FileTooLarge).then(too_large),
     }
 }
 

@@ -294,6 +294,10 @@ impl Reading<'_> {
         let mut has_changed = false;
         for (path, entry) in self.files.found(read)? {
             let entry = match (self.tree.get(&path), entry) {
+                // A name may be that of a link which leads nowhere, as the read of its end has found.
+                (None, _) if matches!(read, Read::Names(_)) && self.done.contains(&Read::Presence(path.clone())) => {
+                    continue;
+                }
                 (None, entry) => entry,
                 // The next read of an index has more words.
                 (Some(before), entry) if matches!(read, Read::Lines { .. }) && *before != entry => entry,

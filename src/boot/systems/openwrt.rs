@@ -49,7 +49,7 @@ fn files(_: &Dialect, tree: &Tree) -> Vec<Vec<PathBuf>> {
 fn is_enabled(tree: &Tree) -> bool {
     let is_start = |(path, entry): (&Path, &Entry)| {
         let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-        name.starts_with(b"S") && *entry != Entry::Dangling
+        name.starts_with(b"S") && name.ends_with(SCRIPT.as_bytes()) && *entry != Entry::Dangling
     };
     tree.get(LINKS).is_none() || tree.in_directory(Path::new(LINKS)).any(is_start)
 }

@@ -47,7 +47,7 @@ pub(super) fn is_of_systemd(tree: &Tree) -> bool {
 }
 
 /// Whether the reads so far leave it open that the machine boots with something else than systemd. Most machines do not.
-pub(super) fn may_be_another(tree: &Tree) -> bool {
+pub(in crate::boot) fn may_be_another(tree: &Tree) -> bool {
     let is_systemd =
         || matches!(tree.get(INIT), Some(Entry::Link { target, .. }) if target.ends_with("systemd/systemd"));
     tree.get(ETC).is_some() && !is_systemd()

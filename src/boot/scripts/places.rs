@@ -1,0 +1,245 @@
+//! Lists the places at which a boot finds commands, but for units: a row for each.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::Path;
+
+use super::{GENERATORS, KNOWN_SERVICES, Line, RUNS_SERVICES, WORDS, WORDS_AND_SCRIPTS, assigned, lines_of, service};
+use crate::boot::systems::{ALPINE, CHIMERA, FINIT, OPENRC, OPENWRT, SYSTEMD, SYSVINIT, System, VOID, may_be_another};
+use crate::tree::{Picked, Read, Tree};
+
+/// How a file is run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A shell or another interpreter runs the whole file.
+    Script,
+    /// The same, some time after the boot: the scripts that its lines run are not looked through.
+    Periodic,
+    /// A shell script reads the whole file into itself, so that it need not be executable.
+    Sourced,
+    /// The script of an LSB service, by a link to it.
+    Service,
+    /// The script of a service of OpenRC, by a link to it.
+    Runlevel,
+    /// The script `run` in each directory, by a link to the directory (runsv(8)).
+    Supervised,
+    /// Scripts run by their lines `up`, `post-up` and the like (interfaces(5)).
+    Interfaces,
+    /// A shell runs the commands of its lines `PreUp` and `PostUp` (wg-quick(8)).
+    Tunnel,
+    /// Each line is a job (crontab(5)).
+    Jobs,
+    /// A command stands behind the third colon of a line (inittab(5)).
+    Inittab,
+    /// A program runs the commands that its configuration names.
+    Configuration,
+}
+
+/// The init systems that look at a place.
+enum On {
+    All,
+    /// All but systemd.
+    Others,
+    These(fn(&System) -> bool),
+}
+
+/// One place at which a boot finds commands.
+pub(super) struct Source {
+    path: &'static str,
+    suffix: &'static str,
+    pub(super) kind: Kind,
+    on: On,
+}
+
+const fn of(kind: Kind, path: &'static str) -> Source {
+    Source { path, suffix: "", kind, on: On::All }
+}
+
+const fn on(systems: fn(&System) -> bool, kind: Kind, path: &'static str) -> Source {
+    Source { on: On::These(systems), ..of(kind, path) }
+}
+
+const WITH_INITTAB: fn(&System) -> bool = |system| [&SYSVINIT, &OPENRC, &ALPINE].contains(&system);
+const WITH_RUNIT: fn(&System) -> bool = |system| [&SYSVINIT, &VOID].contains(&system);
+
+/// The script of Void's boot that runs the loader.
+const OF_VOID: &str = "08-sysctl.sh";
+
+/// The script of a service in its directory.
+const RUN: &str = "run";
+
+/// Every place but the units.
+pub(super) const SOURCES: &[Source] = &[
+    of(Kind::Script, "/etc/rc.local"),
+    of(Kind::Script, "/etc/rc.d/rc.local"),
+    of(Kind::Script, "/etc/network/if-pre-up.d"),
+    of(Kind::Script, "/etc/network/if-up.d"),
+    of(Kind::Script, "/etc/networkd-dispatcher/carrier.d"),
+    of(Kind::Script, "/etc/networkd-dispatcher/configured.d"),
+    of(Kind::Script, "/etc/networkd-dispatcher/configuring.d"),
+    of(Kind::Script, "/etc/networkd-dispatcher/degraded.d"),
+    of(Kind::Script, "/etc/networkd-dispatcher/no-carrier.d"),
+    of(Kind::Script, "/etc/networkd-dispatcher/off.d"),
+    of(Kind::Script, "/etc/networkd-dispatcher/routable.d"),
+    of(Kind::Script, "/etc/NetworkManager/dispatcher.d"),
+    of(Kind::Script, "/etc/NetworkManager/dispatcher.d/no-wait.d"),
+    of(Kind::Script, "/etc/NetworkManager/dispatcher.d/pre-up.d"),
+    of(Kind::Script, "/etc/ppp/ip-up.d"),
+    of(Kind::Sourced, "/etc/dhcp/dhclient-enter-hooks.d"),
+    of(Kind::Sourced, "/etc/dhcp/dhclient-exit-hooks.d"),
+    of(Kind::Sourced, "/etc/dhcpcd.enter-hook"),
+    of(Kind::Sourced, "/etc/dhcpcd.exit-hook"),
+    of(Kind::Script, "/etc/libvirt/hooks"),
+    of(Kind::Script, "/etc/libvirt/hooks/network.d"),
+    of(Kind::Script, "/etc/libvirt/hooks/qemu.d"),
+    of(Kind::Script, "/etc/init.d/boot.local"),
+    of(Kind::Script, "/etc/init.d/after.local"),
+    of(Kind::Script, "/usr/share/netfilter-persistent/plugins.d"),
+    of(Kind::Sourced, "/etc/shorewall"),
+    of(Kind::Sourced, "/etc/shorewall6"),
+    of(Kind::Configuration, "/etc/ferm"),
+    of(Kind::Configuration, "/etc/keepalived"),
+    of(Kind::Configuration, "/etc/monit/conf-enabled"),
+    of(Kind::Configuration, "/etc/monit/conf.d"),
+    of(Kind::Configuration, "/etc/openvpn"),
+    of(Kind::Configuration, "/etc/openvpn/client"),
+    of(Kind::Configuration, "/etc/openvpn/server"),
+    of(Kind::Configuration, "/etc/supervisor/conf.d"),
+    of(Kind::Configuration, "/etc/supervisord.d"),
+    of(Kind::Script, "/etc/csf/csfpre.sh"),
+    of(Kind::Script, "/etc/csf/csfpost.sh"),
+    of(Kind::Script, GENERATORS[0]),
+    of(Kind::Script, GENERATORS[1]),
+    // systemd starts the services of all four, and sysvinit those of one, which /etc/inittab names.
+    of(Kind::Service, "/etc/rc2.d"),
+    of(Kind::Service, "/etc/rc3.d"),
+    of(Kind::Service, "/etc/rc4.d"),
+    of(Kind::Service, "/etc/rc5.d"),
+    // systemd passes over the services that start first.
+    Source { on: On::Others, ..of(Kind::Service, "/etc/rcS.d") },
+    Source { suffix: ".conf", ..of(Kind::Tunnel, "/etc/wireguard") },
+    of(Kind::Script, "/etc/ufw/before.init"),
+    of(Kind::Script, "/etc/ufw/after.init"),
+    of(Kind::Script, "/var/lib/cloud/scripts/per-boot"),
+    Source { suffix: ".start", on: On::Others, ..of(Kind::Script, "/etc/local.d") },
+    on(WITH_INITTAB, Kind::Inittab, "/etc/inittab"),
+    on(WITH_INITTAB, Kind::Runlevel, "/etc/runlevels/boot"),
+    on(WITH_INITTAB, Kind::Runlevel, "/etc/runlevels/default"),
+    on(WITH_INITTAB, Kind::Runlevel, "/etc/runlevels/sysinit"),
+    on(WITH_RUNIT, Kind::Supervised, "/etc/runit/runsvdir/default"),
+    on(|system| *system == VOID, Kind::Sourced, "/etc/runit/core-services"),
+    on(|system| *system == OPENWRT, Kind::Service, "/etc/rc.d"),
+    on(|system| *system == OPENWRT, Kind::Sourced, "/etc/firewall.user"),
+    on(|system| *system == OPENWRT, Kind::Sourced, "/etc/hotplug.d/iface"),
+    on(|system| *system == OPENWRT, Kind::Sourced, "/etc/hotplug.d/net"),
+    on(|system| *system == FINIT, Kind::Configuration, "/etc/finit.conf"),
+    on(|system| *system == FINIT, Kind::Configuration, "/etc/finit.d"),
+    on(|system| *system == FINIT, Kind::Configuration, "/etc/finit.d/enabled"),
+    on(|system| *system == CHIMERA, Kind::Configuration, "/etc/dinit.d"),
+    of(Kind::Interfaces, "/etc/network/interfaces"),
+    of(Kind::Interfaces, "/etc/network/interfaces.d"),
+    of(Kind::Jobs, "/etc/crontab"),
+    of(Kind::Jobs, "/etc/cron.d"),
+    of(Kind::Periodic, "/etc/cron.hourly"),
+    of(Kind::Periodic, "/etc/cron.daily"),
+    of(Kind::Jobs, "/var/spool/cron/crontabs/root"),
+    of(Kind::Jobs, "/var/spool/cron/root"),
+    of(Kind::Periodic, "/var/spool/cron/atjobs"),
+    of(Kind::Periodic, "/var/spool/at"),
+];
+
+impl Source {
+    /// Whether a boot of `system` looks at it.
+    pub(super) fn is_of(&self, tree: &Tree, system: &System) -> bool {
+        let is_systemd = *system == SYSTEMD;
+        let has_program = || RUNS_SERVICES.iter().any(|program| tree.get(program).is_some());
+        let is_run = self.kind != Kind::Service || !is_systemd || has_program();
+        is_run
+            && match self.on {
+                On::All => true,
+                On::Others => !is_systemd,
+                On::These(systems) => systems(system),
+            }
+    }
+
+    /// The read of the names in it, if it has links to LSB services.
+    pub(super) fn links(&self, tree: &Tree) -> Option<Read> {
+        (self.kind == Kind::Service && self.may_count(tree)).then(|| Read::Names(self.path.into()))
+    }
+
+    /// Whether the reads so far leave it open that the machine boots with a system that looks at it.
+    fn may_count(&self, tree: &Tree) -> bool {
+        !matches!(self.on, On::These(_)) || may_be_another(tree)
+    }
+
+    /// The reads of its lines. Of the links to LSB services, those to `services` are followed.
+    pub(super) fn reads(&self, tree: &Tree, services: &BTreeSet<&str>) -> Vec<Read> {
+        let directory = Path::new(self.path);
+        match self.kind {
+            _ if !self.may_count(tree) => Vec::new(),
+            Kind::Service => {
+                let links = self.files(tree).filter(|link| service(link).is_some_and(|name| services.contains(name)));
+                links.map(|link| self.read(link)).collect()
+            }
+            Kind::Supervised => {
+                let scripts = tree.in_directory(directory).map(|(service, _)| self.read(&service.join(RUN)));
+                [Read::Names(directory.to_owned())].into_iter().chain(scripts).collect()
+            }
+            _ => vec![self.read(directory)],
+        }
+    }
+
+    fn read(&self, path: &Path) -> Read {
+        let (files, words) = match self.kind {
+            Kind::Script | Kind::Supervised => (Picked::Executable, WORDS_AND_SCRIPTS),
+            Kind::Periodic | Kind::Service | Kind::Runlevel => (Picked::Executable, WORDS),
+            _ => (Picked::All, WORDS_AND_SCRIPTS),
+        };
+        Read::Mentions { path: path.to_owned(), suffix: self.suffix, files, words }
+    }
+
+    /// Its files, without those that are known to start the loader.
+    pub(super) fn files<'a>(&'a self, tree: &'a Tree) -> impl Iterator<Item = &'a Path> {
+        let directory = Path::new(self.path);
+        let own = tree.get(directory).map(|_| directory);
+        let inside = tree.in_directory(directory).map(|(path, _)| path);
+        let scripts = tree.in_directory(directory).filter(|_| self.kind == Kind::Supervised);
+        let scripts = scripts.flat_map(|(service, _)| tree.in_directory(service)).map(|(path, _)| path);
+        own.into_iter().chain(inside.chain(scripts).filter(|path| {
+            let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+            let is_known = self.kind == Kind::Runlevel && KNOWN_SERVICES.contains(&name);
+            !is_known && name != OF_VOID && name.ends_with(self.suffix)
+        }))
+    }
+
+    /// The commands in its files.
+    pub(super) fn lines(&self, tree: &Tree) -> Vec<Line> {
+        // Of the services, only the scripts of those that a boot starts have been read.
+        let files = self.files(tree).filter(|path| tree.bytes(path).is_some());
+        let command = |line: &str| match self.kind {
+            Kind::Script | Kind::Periodic | Kind::Sourced | Kind::Service | Kind::Runlevel | Kind::Supervised => {
+                Some(line.to_owned())
+            }
+            Kind::Inittab => line.splitn(4, ':').nth(3).map(str::to_owned),
+            Kind::Configuration => Some(assigned(line).map_or(line, |(_, command)| command).to_owned()),
+            Kind::Tunnel => {
+                let (option, command) = line.split_once('=')?;
+                let is_up = ["preup", "postup"].contains(&option.trim().to_ascii_lowercase().as_str());
+                is_up.then(|| command.trim().to_owned())
+            }
+            Kind::Interfaces => {
+                let (option, command) = line.split_once([' ', '\t'])?;
+                ["up", "pre-up", "post-up"].contains(&option).then(|| command.to_owned())
+            }
+            // The times of a job stand before its command.
+            Kind::Jobs => {
+                let is_at_boot = line.starts_with('@');
+                let times = if is_at_boot { 1 } else { 5 };
+                // The scripts of the other jobs are not looked through.
+                let counts = is_at_boot || WORDS.iter().any(|word| line.contains(word));
+                counts.then(|| line.split_whitespace().skip(times).collect::<Vec<_>>().join(" "))
+            }
+        };
+        files.flat_map(|file| lines_of(tree, file, command)).collect()
+    }
+}
