@@ -270,12 +270,12 @@ impl Tree {
     }
 
     /// The entries directly in `directory`, in the order of the names.
-    pub fn in_directory<'a>(&'a self, directory: &'a Path) -> impl Iterator<Item = (&'a Path, &'a Entry)> {
+    pub fn in_directory<'a>(&'a self, directory: &Path) -> impl Iterator<Item = (&'a Path, &'a Entry)> + use<'a> {
         self.named_in(directory).map(|(_, path, entry)| (path, entry))
     }
 
     /// The same, each with its name before it.
-    fn named_in<'a>(&'a self, directory: &'a Path) -> impl Iterator<Item = (&'a OsStr, &'a Path, &'a Entry)> {
+    fn named_in<'a>(&'a self, directory: &Path) -> impl Iterator<Item = (&'a OsStr, &'a Path, &'a Entry)> + use<'a> {
         self.named_from(directory, b"")
     }
 
@@ -292,7 +292,7 @@ impl Tree {
     /// The names in a directory from `first` on.
     fn named_from<'a>(
         &'a self,
-        directory: &'a Path,
+        directory: &Path,
         first: &[u8],
     ) -> impl Iterator<Item = (&'a OsStr, &'a Path, &'a Entry)> + use<'a> {
         // All paths that begin with the directory and a slash are adjacent.

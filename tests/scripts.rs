@@ -93,6 +93,8 @@ fn a_line_that_may_write_another_value_leaves_a_doubt() {
         ("sh -c 'sysctl -w net.netfilter.nf_conntrack_max=5'", "max"),
         ("net.netfilter.nf_conntrack_max = 5", "max"),
         ("set_value nf_conntrack_max 5", "max"),
+        ("P=/proc/sys/net; echo 5 > $P/netfilter/nf_conntrack_max", "max"),
+        ("echo 5 > \"${P}netfilter/nf_conntrack_max\"", "max"),
         // The same values, and what writes none.
         ("sysctl -w net.netfilter.nf_conntrack_max=65536", ""),
         ("sysctl -w net.netfilter.nf_conntrack_max=0x10000 >/dev/null # our limit", ""),
@@ -200,6 +202,26 @@ fn a_script_of_a_package_is_looked_through_that_a_line_runs() {
     for path in ["/usr/sbin/tune", "/sbin/tune", "/usr/share/tune/start", "/usr/libexec/tune"] {
         let machine = machine().file(path, LINE).file("/etc/rc.local", &format!("[ -x {path} ] && {path} start\n"));
         assert_eq!(in_doubt(&machine), [format!("{path}:1 max")]);
+    }
+}
+
+#[test]
+fn a_program_of_the_administrator_is_found_by_its_name() {
+    for directory in ["/usr/local/sbin", "/usr/local/bin"] {
+        let tool = format!("{directory}/tune-net");
+        let with = |path: &str, line: &str| in_doubt(&machine().file(&tool, LINE).file(path, line));
+        assert_eq!(with("/etc/rc.local", "#!/bin/sh\ntune-net --all\n"), [format!("{tool}:1 max")]);
+        assert_eq!(with("/etc/crontab", "@reboot root sleep 5; tune-net\n"), [format!("{tool}:1 max")]);
+        assert_eq!(with("/etc/rc.local", "#!/bin/sh\ntune-network\n"), [""; 0]);
+    }
+}
+
+#[test]
+fn interfaces_takes_other_files() {
+    let hook = format!("iface eth0 inet dhcp\n  up {LINE}");
+    for line in ["source /etc/network/more/*.cfg", "source-directory /etc/network/more", "source more/*"] {
+        let machine = machine().file("/etc/network/interfaces", line).file("/etc/network/more/a.cfg", &hook);
+        assert_eq!(in_doubt(&machine), ["/etc/network/more/a.cfg:2 max"], "{line}");
     }
 }
 
@@ -463,6 +485,34 @@ fn a_unit_of_a_package_counts_where_it_is_enabled() {
     let instance = package("/etc/systemd/system/multi-user.target.wants/tune@eth0.service");
     let template = "/usr/lib/systemd/system/tune@.service";
     assert_eq!(in_doubt(&instance.file(template, &text)), [format!("{template}:2 max")]);
+}
+
+#[test]
+fn a_unit_of_a_package_counts_where_another_unit_starts_it() {
+    let packages = "/usr/lib/systemd/system";
+    let unit = format!("{packages}/tune.service");
+    let text = format!("[Service]\nExecStart=/sbin/{LINE}");
+    let wants = "/etc/systemd/system/multi-user.target.wants";
+    let enabled = |name: &str| {
+        let machine = machine().file(&unit, &text).entry(wants, Entry::Directory);
+        machine.entry(format!("{wants}/{name}"), Entry::Program)
+    };
+    let front = enabled("front.service").file(format!("{packages}/front.service"), "[Unit]\nWants=tune.service\n");
+    let target = enabled("site.target").file(format!("{packages}/site.target"), "[Unit]\nRequires=tune.service\n");
+    let linked = enabled("site.target").entry(format!("{packages}/site.target.wants/tune.service"), Entry::Program);
+    let timed = enabled("site.timer").file(format!("{packages}/site.timer"), "[Timer]\nUnit=tune.service\n");
+    let by_own = machine().file(&unit, &text).file("/etc/rc.local", "systemctl start tune\n");
+    for machine in [front, target, linked, timed, by_own] {
+        assert_eq!(in_doubt(&machine), [format!("{unit}:2 max")]);
+    }
+    assert_eq!(in_doubt(&enabled("site.service")), [""; 0]);
+    let drop_in = format!("{packages}/cron.service.d");
+    let with_drop_in = |name: &str| {
+        let machine = enabled(name).entry(&drop_in, Entry::Directory);
+        machine.file(format!("{drop_in}/tune.conf"), &format!("[Service]\nExecStartPre=/sbin/{LINE}"))
+    };
+    assert_eq!(in_doubt(&with_drop_in("cron.service")), [format!("{drop_in}/tune.conf:2 max")]);
+    assert_eq!(in_doubt(&with_drop_in("site.service")), [""; 0]);
 }
 
 #[test]

@@ -50,7 +50,7 @@ fn in_doubt(machine: &Snapshot, system: &'static System) -> BTreeSet<(String, St
 
 /// The settings that a machine with these lines in a file of tmpfiles.d leaves in doubt.
 fn names(lines: &str) -> Vec<String> {
-    let machine = machine().file("/usr/lib/tmpfiles.d/site.conf", lines);
+    let machine = machine().file("/usr/lib/tmpfiles.d/site.conf", lines).entry("/usr/share/defaults", Entry::Directory);
     in_doubt(&machine, &SYSTEMD).into_iter().map(|(name, _)| name).collect()
 }
 
@@ -111,6 +111,10 @@ fn a_line_that_changes_a_file_of_the_boot_leaves_a_doubt_about_what_it_changes()
         ("L+ /etc/sysctl.d/91-buckets.conf - - - - /dev/null\n", &["buckets"]),
         ("f+ /etc/modules-load.d/a.conf\n", &["buckets", "gre_timeout", "udp_timeout"]),
         ("L /etc/sysctl.d/97-a.conf - - - - /srv/not-there.conf\n", &["buckets", "gre_timeout", "udp_timeout"]),
+        ("C+ /etc/sysctl.d - - - - /usr/share/defaults\n", &["buckets", "gre_timeout", "udp_timeout"]),
+        // The directory has files, or its source is not there.
+        ("C /etc/sysctl.d - - - - /usr/share/defaults\n", &[]),
+        ("C+ /etc/sysctl.d\n", &[]),
         // It is there.
         ("f /etc/sysctl.d/91-buckets.conf - - - - net.netfilter.nf_conntrack_buckets=512\n", &[]),
         ("L /etc/sysctl.d/91-buckets.conf - - - - /dev/null\n", &[]),

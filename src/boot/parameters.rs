@@ -11,7 +11,7 @@ use crate::kernel::pages::Pages;
 use crate::kernel::sizes::{default_expectations, limit_for_hashsize};
 use crate::order::InOrder;
 use crate::sysctl_d::Write;
-use crate::tree::{Entry, Picked, Place, Read, Tree};
+use crate::tree::{Entry, Place, Read, Tree};
 
 /// The kernel command line.
 pub const CMDLINE: &str = "/proc/cmdline";
@@ -36,12 +36,7 @@ pub(in crate::boot) fn reads() -> [Read; 1] {
 
 /// The reads that the parameters of a module depend on.
 pub(in crate::boot) fn files() -> impl Iterator<Item = Read> {
-    let aliases = MODPROBE.iter().map(|path| Read::Mentions {
-        path: path.into(),
-        suffix: OF_ALIASES,
-        files: Picked::All,
-        words: OF_MODULES,
-    });
+    let aliases = MODPROBE.iter().map(|path| Read::mentions(*path, OF_ALIASES, OF_MODULES));
     Read::directories(&MODPROBE, ".conf").chain(aliases)
 }
 

@@ -5,6 +5,7 @@
 
 mod cloud;
 mod command;
+mod packages;
 mod places;
 mod units;
 
@@ -45,6 +46,7 @@ const WORDS_AND_SCRIPTS: &[&str] = &[
     "modprobe",
     STARTER,
     "run-parts",
+    "source",
     "/bin/",
     "/etc/",
     "/home/",
@@ -86,8 +88,8 @@ pub(super) fn generator_of_loader(tree: &Tree) -> Option<(Place, &'static str)> 
 /// The services that another row knows, or that run the loader or load the modules.
 const KNOWN_SERVICES: [&str; 7] = ["kmod", "modules", "modules-load", "procps", "sysctl", "tuned", "ufw"];
 
-/// Where systemd has the units of packages.
-const UNITS_OF_PACKAGES: [&str; 2] = ["/usr/lib/systemd/system", "/lib/systemd/system"];
+/// Where the administrator has programs that a shell finds by their names.
+const TOOLS: [&str; 2] = ["/usr/local/sbin", "/usr/local/bin"];
 
 /// The program by which systemd runs LSB services. Versions from 258 on have none.
 const RUNS_SERVICES: [&str; 2] = [
@@ -124,7 +126,7 @@ fn services_without_units(tree: &Tree) -> BTreeSet<&str> {
 
 /// The units that take the place of an LSB service.
 fn units_for(service: &str) -> impl Iterator<Item = PathBuf> {
-    let directories = units::OF_ADMINISTRATOR.iter().chain(&UNITS_OF_PACKAGES);
+    let directories = units::OF_ADMINISTRATOR.iter().chain(&packages::DIRECTORIES);
     directories.map(move |directory| [*directory, "/", service, ".service"].concat().into())
 }
 
@@ -145,18 +147,42 @@ fn lines_of(tree: &Tree, file: &Path, command: impl Fn(&str) -> Option<String>) 
     text.split('\n').enumerate().filter_map(of_line).collect()
 }
 
+/// The reads that find the administrator's programs with lines that may write.
+pub(super) fn tools() -> Vec<Read> {
+    let of = |path: &str| Read::Mentions {
+        path: path.into(),
+        suffix: "",
+        files: Picked::Executable,
+        words: WORDS,
+        names: Vec::new(),
+    };
+    TOOLS.map(of).into()
+}
+
+/// The names by which a shell finds such a program.
+fn tool_names(tree: &Tree) -> Vec<String> {
+    let files = TOOLS.iter().flat_map(|directory| tree.in_directory(Path::new(directory)));
+    let files = files.filter(|(_, entry)| entry.bytes().is_some());
+    files.filter_map(|(path, _)| Some(path.file_name()?.to_str()?.to_owned())).collect()
+}
+
 /// The reads on which the lines depend, given those that have been read.
 pub(super) fn reads(tree: &Tree) -> Vec<Read> {
     let services = services_without_units(tree);
-    let of_sources = SOURCES.iter().flat_map(|source| source.reads(tree, &services));
+    let names = tool_names(tree);
+    let of_sources = SOURCES.iter().flat_map(|source| source.reads(tree, &services, &names));
     let mut reads: Vec<Read> = of_sources.chain(cloud::reads(tree)).collect();
-    reads.extend(units::reads(tree));
-    let lines: Vec<Line> = direct_lines(tree);
+    let mut lines: Vec<Line> = SOURCES.iter().flat_map(|source| source.lines(tree)).collect();
+    let of_scripts = units_of_scripts(&lines);
+    reads.extend(units::reads(tree).into_iter().chain(packages::reads(tree, &of_scripts)));
+    lines.extend(lines_of_units(tree, &of_scripts));
+    let of_rules = udev::commands_of_administrator(tree).into_iter();
+    lines.extend(of_rules.map(|(place, command)| Line { place, command }).chain(cloud::lines(tree)));
     let (scripts, behind) = followed(tree, &lines);
     let words = WORDS_AND_SCRIPTS;
-    reads.extend(scripts.into_iter().map(|path| Read::Mentions { path, suffix: "", files: Picked::All, words }));
-    let effects = lines.iter().chain(&behind).flat_map(|line| effects(tree, line)).collect::<Vec<_>>();
-    for effect in effects {
+    let read = |path| Read::Mentions { path, suffix: "", files: Picked::All, words, names: names.clone() };
+    reads.extend(scripts.into_iter().map(read));
+    for effect in lines.iter().chain(&behind).flat_map(|line| effects(tree, line)) {
         if let Effect::Loads(rerun) = effect {
             reads.extend(rerun.named_files().into_iter().map(Read::File));
         }
@@ -175,29 +201,27 @@ pub(super) fn services(tree: &Tree) -> Vec<Read> {
     reads
 }
 
+/// The lines of the units that a boot of systemd starts. Scripts start those of `of_scripts`.
+fn lines_of_units(tree: &Tree, of_scripts: &BTreeSet<String>) -> Vec<Line> {
+    let started = packages::started(tree, of_scripts);
+    units::lines(tree, &started).into_iter().chain(packages::lines(tree, &started)).collect()
+}
+
 /// The lines that a boot of `system` runs.
 pub(super) fn lines(tree: &Tree, system: &System) -> Vec<Line> {
     let is_systemd = *system == SYSTEMD;
     let sources = SOURCES.iter().filter(|source| source.is_of(tree, system));
     let mut lines: Vec<Line> = sources.flat_map(|source| source.lines(tree)).collect();
-    let started = units_of_scripts(&lines);
+    let of_scripts = units_of_scripts(&lines);
     lines.extend(cloud::lines(tree));
     if is_systemd {
-        lines.extend(units::lines(tree, &started));
+        lines.extend(lines_of_units(tree, &of_scripts));
         let of_rules = udev::commands_elsewhere(tree).into_iter();
         lines.extend(of_rules.map(|(place, command)| Line { place, command }));
     }
     let (_, behind) = followed(tree, &lines);
     lines.extend(behind);
     lines
-}
-
-/// All lines that any system runs, without those of scripts that they run.
-fn direct_lines(tree: &Tree) -> Vec<Line> {
-    let of_sources: Vec<Line> = SOURCES.iter().flat_map(|source| source.lines(tree)).collect();
-    let of_units = units::lines(tree, &units_of_scripts(&of_sources));
-    let of_rules = udev::commands_of_administrator(tree).into_iter().map(|(place, command)| Line { place, command });
-    of_sources.into_iter().chain(of_units).chain(of_rules).chain(cloud::lines(tree)).collect()
 }
 
 /// The name and the value of a line that assigns something.
@@ -227,10 +251,14 @@ fn followed(tree: &Tree, lines: &[Line]) -> (BTreeSet<PathBuf>, Vec<Line>) {
 /// The scripts that `lines` name by their paths, with the directories of which they run all files, and these files.
 fn named_scripts(tree: &Tree, lines: &[Line]) -> BTreeSet<PathBuf> {
     let mut scripts = BTreeSet::new();
+    let tools = tool_names(tree);
     for line in lines {
         let runs_all = line.command.contains("run-parts");
         let words = line.command.split([' ', '\t', ';', '&', '|', '"', '\'', '(', ')', '`']);
         for word in words.map(|word| word.trim_start_matches(['-', '@', ':', '+', '!'])) {
+            if tools.iter().any(|name| name == word) {
+                scripts.extend(TOOLS.map(|directory| Path::new(directory).join(word)));
+            }
             let (directory, name) = word.rsplit_once('/').unwrap_or_default();
             let (path, is_directory) = if name.contains('*') { (directory, true) } else { (word, runs_all) };
             let is_plain =

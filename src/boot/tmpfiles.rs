@@ -13,7 +13,7 @@ use crate::kernel::modules::HASHSIZE;
 use crate::order::{InOrder, sorted_by};
 use crate::sysctl_d::fnmatch;
 use crate::sysctl_d::paths::SYSCTL_CONF;
-use crate::tree::{Entry, Picked, Place, Read, Tree, drop_ins};
+use crate::tree::{Entry, Place, Read, Tree, drop_ins};
 
 /// The directories of tmpfiles.d, the strongest first.
 pub(super) const DIRECTORIES: [&str; 4] =
@@ -60,8 +60,7 @@ pub(super) struct Change {
 
 /// The reads on which the lines depend, given those that have been read.
 pub(super) fn reads(tree: &Tree) -> Vec<Read> {
-    let mentions =
-        DIRECTORIES.map(|path| Read::Mentions { path: path.into(), suffix: ".conf", files: Picked::All, words: WORDS });
+    let mentions = DIRECTORIES.map(|path| Read::mentions(path, ".conf", WORDS));
     // A file of the same name in a stronger directory hides another one, whatever it has in it.
     let found = DIRECTORIES.iter().flat_map(|directory| tree.in_directory(Path::new(directory)));
     let names: BTreeSet<_> = found.filter_map(|(path, _)| path.file_name()).into_set();
@@ -73,11 +72,17 @@ pub(super) fn reads(tree: &Tree) -> Vec<Read> {
 /// The file of which the line makes a copy, or to which it makes a link.
 fn source(line: &Line) -> Option<PathBuf> {
     match &line.argument {
-        _ if !"CL".contains(line.action) || !is_read_at_boot(Path::new(&line.path)) => None,
+        _ if !"CL".contains(line.action) || !may_change(line) => None,
         Argument::Text(source) if source.starts_with('/') => Some(source.into()),
         Argument::Missing => Some(Path::new("/usr/share/factory").join(line.path.trim_start_matches('/'))),
         _ => None,
     }
+}
+
+/// Whether a line may put a file at a path that a boot reads: by a copy of a directory too.
+fn may_change(line: &Line) -> bool {
+    let path = Path::new(&line.path);
+    is_read_at_boot(path) || (line.action == 'C' && is_directory_of_boot(path))
 }
 
 /// The files that count, in the order of their names.
@@ -178,6 +183,12 @@ fn changed_paths(tree: &Tree, line: &Line) -> Vec<PathBuf> {
     let path = PathBuf::from(&line.path);
     let is_there = tree.get(&path).is_some() && !line.is_open;
     match line.action {
+        // Files are added to a directory that is there, or none if it has some.
+        'C' if is_directory_of_boot(&path) => {
+            let has_files = tree.in_directory(&path).next().is_some();
+            let is_copied = source(line).is_some_and(|source| tree.get(source).is_some());
+            if is_copied && (line.has_plus || !has_files) { vec![path] } else { Vec::new() }
+        }
         'f' | 'L' | 'C' if is_there && !line.has_plus => Vec::new(),
         'f' | 'F' | 'L' | 'C' => {
             if is_read_at_boot(&path) {
@@ -227,8 +238,12 @@ fn content(tree: &Tree, line: &Line, path: &Path) -> Option<Content> {
 }
 
 fn is_read_at_boot(path: &Path) -> bool {
-    let directory = path.parent().and_then(Path::file_name).unwrap_or_default();
-    BOOT_READS.iter().any(|name| directory == *name) || path == Path::new(SYSCTL_CONF)
+    path.parent().is_some_and(is_directory_of_boot) || path == Path::new(SYSCTL_CONF)
+}
+
+fn is_directory_of_boot(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    BOOT_READS.iter().any(|own| name == *own)
 }
 
 /// Whether the path matches the pattern, part by part, as glob(3) has it.

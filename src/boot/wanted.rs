@@ -31,6 +31,7 @@ pub const SOURCES: &[Source] = &[
     |tree, _| uncertain::reads(tree),
     |tree, _| tmpfiles::reads(tree),
     // The first read of a path counts, and these have only some lines of their files.
+    |_, _| scripts::tools(),
     |tree, _| scripts::reads(tree),
 ];
 

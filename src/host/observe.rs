@@ -351,7 +351,10 @@ fn found(root: &Root, read: &Read) -> Result<Vec<(PathBuf, Entry)>, Failure> {
             let bytes = if root.is_machine() { of_kernel(path).ok() } else { None };
             (path, bytes.map(Entry::File))
         }
-        Read::Mentions { path, suffix, files, words } => return Ok(root.mentions(path, suffix, *files, words)),
+        Read::Mentions { path, suffix, files, words, names } => {
+            let words: Vec<&str> = words.iter().copied().chain(names.iter().map(String::as_str)).collect();
+            return Ok(root.mentions(path, suffix, *files, &words));
+        }
         Read::FirstLines { path, starts } => (path, root.first_lines(path, starts).map(Entry::File)),
         Read::Lines { path, words } => (path, root.lines_of_index(path, words).map(Entry::File)),
     };

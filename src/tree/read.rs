@@ -73,6 +73,8 @@ pub enum Read {
         files: Picked,
         /// The words.
         words: &'static [&'static str],
+        /// Further words, which other files decide.
+        names: Vec<String>,
     },
 }
 
@@ -86,7 +88,7 @@ pub enum Picked {
 }
 
 impl Read {
-    /// All that it says: its path, the end of the names, which files, the words or beginnings, and the words of an index.
+    /// All that it says: its path, the end of the names, which files, the words or beginnings, and the words that files decide.
     fn parts(&self) -> (&OsStr, &str, Picked, &[&str], &[String]) {
         let (path, suffix, files, words): (&Path, &str, Picked, &[&str]) = match self {
             Read::File(path)
@@ -100,7 +102,9 @@ impl Read {
             Read::Directory { path, suffix } | Read::IfListed { path, suffix } => (path, suffix, Picked::All, &[]),
             Read::FirstLines { path, starts } => (path, "", Picked::All, starts),
             Read::Lines { path, words } => return (path.as_os_str(), "", Picked::All, &[], words),
-            Read::Mentions { path, suffix, files, words } => (path, suffix, *files, words),
+            Read::Mentions { path, suffix, files, words, names } => {
+                return (path.as_os_str(), suffix, *files, words, names);
+            }
         };
         (path.as_os_str(), suffix, files, words, &[])
     }
@@ -148,6 +152,12 @@ impl Read {
     /// The files with this suffix in each of `directories`.
     pub fn directories(directories: &[&str], suffix: &'static str) -> impl Iterator<Item = Read> {
         directories.iter().map(move |path| Read::Directory { path: path.into(), suffix })
+    }
+
+    /// The lines with one of `words` in the file at `path`, or in the files directly in it whose names end in `suffix`.
+    #[must_use]
+    pub fn mentions(path: impl Into<PathBuf>, suffix: &'static str, words: &'static [&'static str]) -> Read {
+        Read::Mentions { path: path.into(), suffix, files: Picked::All, words, names: Vec::new() }
     }
 
     /// Each of `paths`, as [`Read::File`].

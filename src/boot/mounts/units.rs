@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::formats::escapes::unescaped_path;
 use crate::formats::mounts::Planned;
 use crate::formats::unit;
-use crate::tree::{Entry, Picked, Read, Tree};
+use crate::tree::{Entry, Read, Tree};
 
 /// Where the administrator has units.
 const OF_ADMINISTRATOR: [&str; 2] = ["/etc/systemd/system", "/usr/local/lib/systemd/system"];
@@ -36,7 +36,7 @@ const READERS: [&str; 2] = ["systemd-modules-load.service", "systemd-sysctl.serv
 
 /// The reads that show the units, given those that have been read.
 pub(super) fn reads(tree: &Tree) -> Vec<Read> {
-    let mentions = |path: PathBuf, suffix| Read::Mentions { path, suffix, files: Picked::All, words: WORDS };
+    let mentions = |path: PathBuf, suffix| Read::mentions(path, suffix, WORDS);
     let mut reads: Vec<Read> = OF_ADMINISTRATOR.iter().map(|path| mentions(path.into(), ".mount")).collect();
     let beside = |name: &'static str| OF_PACKAGES.map(|path| Path::new(path).join(format!("{name}.mount")));
     reads.extend(NAMES.into_iter().flat_map(beside).map(Read::Candidate));

@@ -257,11 +257,10 @@ fn of_word(word: &str, behind: Option<char>) -> Option<Effect> {
     {
         return Some(Effect::Anything);
     }
-    // A bare name may be that of a module, so the catalog decides.
-    let is_bare_name = |name: &Name| {
-        let last = |key: &str| key.rsplit('.').next().map(str::to_owned);
-        name.keys().any(|key| last(key.as_str()).as_deref() == Some(dotted))
-    };
+    // A bare name may be that of a module, so the catalog decides. A variable may hold the path before it.
+    let last = |key: &str| key.rsplit('.').next().unwrap_or_default().to_owned();
+    let bare = last(dotted);
+    let is_bare_name = |name: &Name| name.keys().any(|key| last(key.as_str()) == bare);
     let of_catalog = || CATALOG.iter().filter_map(|setting| Name::of_key(setting.name)).find(is_bare_name);
     let name = Name::of_key(dotted).or_else(of_catalog).filter(|name| *name != COUNT)?;
     // A script may put the rest of a name behind its beginning.

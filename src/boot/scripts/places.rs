@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{GENERATORS, KNOWN_SERVICES, Line, RUNS_SERVICES, WORDS, WORDS_AND_SCRIPTS, assigned, lines_of, service};
 use crate::boot::systems::{ALPINE, CHIMERA, FINIT, OPENRC, OPENWRT, SYSTEMD, SYSVINIT, System, VOID, may_be_another};
@@ -173,29 +173,35 @@ impl Source {
     }
 
     /// The reads of its lines. Of the links to LSB services, those to `services` are followed.
-    pub(super) fn reads(&self, tree: &Tree, services: &BTreeSet<&str>) -> Vec<Read> {
+    ///
+    /// Lines with one of `names` count too: they are those of programs.
+    pub(super) fn reads(&self, tree: &Tree, services: &BTreeSet<&str>, names: &[String]) -> Vec<Read> {
         let directory = Path::new(self.path);
+        let read = |path: &Path| self.read(path, names);
         match self.kind {
             _ if !self.may_count(tree) => Vec::new(),
             Kind::Service => {
                 let links = self.files(tree).filter(|link| service(link).is_some_and(|name| services.contains(name)));
-                links.map(|link| self.read(link)).collect()
+                links.map(read).collect()
             }
             Kind::Supervised => {
-                let scripts = tree.in_directory(directory).map(|(service, _)| self.read(&service.join(RUN)));
+                let scripts = tree.in_directory(directory).map(|(service, _)| read(&service.join(RUN)));
                 [Read::Names(directory.to_owned())].into_iter().chain(scripts).collect()
             }
-            _ => vec![self.read(directory)],
+            Kind::Interfaces => {
+                sourced_directories(tree, directory).iter().map(PathBuf::as_path).chain([directory]).map(read).collect()
+            }
+            _ => vec![read(directory)],
         }
     }
 
-    fn read(&self, path: &Path) -> Read {
+    fn read(&self, path: &Path, names: &[String]) -> Read {
         let (files, words) = match self.kind {
             Kind::Script | Kind::Supervised => (Picked::Executable, WORDS_AND_SCRIPTS),
             Kind::Periodic | Kind::Service | Kind::Runlevel => (Picked::Executable, WORDS),
             _ => (Picked::All, WORDS_AND_SCRIPTS),
         };
-        Read::Mentions { path: path.to_owned(), suffix: self.suffix, files, words }
+        Read::Mentions { path: path.to_owned(), suffix: self.suffix, files, words, names: names.to_vec() }
     }
 
     /// Its files, without those that are known to start the loader.
@@ -205,7 +211,8 @@ impl Source {
         let inside = tree.in_directory(directory).map(|(path, _)| path);
         let scripts = tree.in_directory(directory).filter(|_| self.kind == Kind::Supervised);
         let scripts = scripts.flat_map(|(service, _)| tree.in_directory(service)).map(|(path, _)| path);
-        own.into_iter().chain(inside.chain(scripts).filter(|path| {
+        let sourced = if self.kind == Kind::Interfaces { sourced_files(tree, directory) } else { Vec::new() };
+        own.into_iter().chain(inside.chain(scripts).chain(sourced).filter(|path| {
             let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
             let is_known = self.kind == Kind::Runlevel && KNOWN_SERVICES.contains(&name);
             !is_known && name != OF_VOID && name.ends_with(self.suffix)
@@ -242,4 +249,24 @@ impl Source {
         };
         files.flat_map(|file| lines_of(tree, file, command)).collect()
     }
+}
+
+/// The directories from which a file of interfaces(5) takes other files.
+fn sourced_directories(tree: &Tree, file: &Path) -> Vec<PathBuf> {
+    let text = tree.text(file);
+    // A relative path is one beside the file.
+    let beside = |path: &str| file.parent().unwrap_or(file).join(path.trim());
+    let of_line = |line: &str| match line.trim().split_once([' ', '\t'])? {
+        ("source", pattern) => Some(beside(pattern).parent()?.to_owned()),
+        ("source-directory", directory) => Some(beside(directory)),
+        _ => None,
+    };
+    let is_plain = |path: &PathBuf| !path.to_string_lossy().contains(['*', '?', '[']);
+    text.lines().filter_map(of_line).filter(is_plain).collect()
+}
+
+/// The files in these directories.
+fn sourced_files<'a>(tree: &'a Tree, file: &Path) -> Vec<&'a Path> {
+    let directories = sourced_directories(tree, file).into_iter();
+    directories.flat_map(|directory| tree.in_directory(&directory)).map(|(path, _)| path).collect()
 }

@@ -13,7 +13,7 @@ use crate::boot::systems::INIT;
 use crate::formats::boot_loader;
 use crate::formats::kernel_arguments::{self, Argument};
 use crate::order::InOrder;
-use crate::tree::{Entry, Picked, Place, Read, Tree};
+use crate::tree::{Entry, Place, Read, Tree};
 
 /// The words of which an argument that decides about settings has one.
 const WORDS: &[&str] =
@@ -63,8 +63,7 @@ pub(super) fn matters(text: &str) -> bool {
 /// The lines that matter: those with a word that decides, and if this boot has such a word, those without one too.
 pub(super) fn reads(tree: &Tree) -> Vec<Read> {
     let words = if matters(&tree.text(CMDLINE)) { OF_LINES } else { WORDS_OF_ALL };
-    let read =
-        |(path, suffix): (&str, &'static str)| Read::Mentions { path: path.into(), suffix, files: Picked::All, words };
+    let read = |(path, suffix): (&str, &'static str)| Read::mentions(path, suffix, words);
     let programs = first_programs(tree).into_values().map(|program| Read::Target(program.into()));
     FILES.into_iter().map(read).chain(programs).chain(Read::files(&[OF_KEXEC])).collect()
 }

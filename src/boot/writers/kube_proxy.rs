@@ -12,7 +12,7 @@ use super::{Evidence, Scene, Writer, Written};
 use crate::formats::yaml::{self, Pair};
 use crate::kernel::catalog::{BUCKETS, Key, MAX, Name};
 use crate::sysctl_d::Write;
-use crate::tree::{Entry, Picked, Place, Read, Tree};
+use crate::tree::{Entry, Place, Read, Tree};
 
 /// The files of a node of a cluster, under the names of the usual distributions of Kubernetes.
 const MARKERS: [&str; 14] = [
@@ -97,7 +97,7 @@ fn reads(tree: &Tree) -> Vec<Read> {
         return reads;
     }
     // kubelet makes a link to the volume's present directory, in a directory that all may write to: it is not followed.
-    let directories = |path: PathBuf| Read::Mentions { path, suffix: "", files: Picked::All, words: &[] };
+    let directories = |path: PathBuf| Read::mentions(path, "", &[]);
     reads.push(directories(PODS.into()));
     for pod in within(tree, Path::new(PODS)) {
         reads.push(directories(pod.join(VOLUME)));

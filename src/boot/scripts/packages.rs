@@ -1,0 +1,135 @@
+//! Finds the units of packages that a boot starts: by a link, by a timer or the like, or because another unit names them.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use super::units::{self, OF_ADMINISTRATOR, STARTS, WORDS};
+use super::{KNOWN_SERVICES, Line};
+use crate::formats::unit;
+use crate::tree::{Entry, Read, Tree};
+
+/// Where systemd has the units of packages.
+pub(super) const DIRECTORIES: [&str; 2] = ["/usr/lib/systemd/system", "/lib/systemd/system"];
+
+/// The targets of a boot to which packages link units themselves.
+const TARGETS: [&str; 5] =
+    ["basic.target", "graphical.target", "multi-user.target", "network.target", "sysinit.target"];
+
+/// Targets that are systemd's own and start nothing else.
+const OF_SYSTEMD: [&str; 16] = [
+    "cryptsetup.target",
+    "getty.target",
+    "local-fs.target",
+    "network-online.target",
+    "network-pre.target",
+    "nss-lookup.target",
+    "nss-user-lookup.target",
+    "paths.target",
+    "remote-fs-pre.target",
+    "remote-fs.target",
+    "shutdown.target",
+    "slices.target",
+    "sockets.target",
+    "time-set.target",
+    "time-sync.target",
+    "timers.target",
+];
+
+/// The most units that are asked what they start.
+const MOST_UNITS: usize = 256;
+
+/// The reads that find the units that a boot starts, given those that have been read. Scripts start those of `of_scripts`.
+pub(super) fn reads(tree: &Tree, of_scripts: &BTreeSet<String>) -> Vec<Read> {
+    let mut reads: Vec<Read> = linking_directories(tree).map(Read::Names).collect();
+    for name in started(tree, of_scripts) {
+        // A unit of the administrator takes the place of one of the same name, and a mask too.
+        reads.extend(OF_ADMINISTRATOR.map(|directory| Read::File(Path::new(directory).join(&name))));
+        reads.extend(DIRECTORIES.map(|directory| Read::mentions(Path::new(directory).join(&name), "", WORDS)));
+        reads.extend(links_of_target(&name).map(Read::Names));
+    }
+    reads.extend(DIRECTORIES.map(|path| Read::IfListed { path: path.into(), suffix: ".service.d" }));
+    reads.extend(drop_in_directories(tree).map(|path| Read::mentions(path, ".conf", WORDS)));
+    reads
+}
+
+/// The commands of those units that the administrator has not replaced, and of the drop-ins of packages.
+pub(super) fn lines(tree: &Tree, started: &BTreeSet<String>) -> Vec<Line> {
+    let is_own = |name: &str| OF_ADMINISTRATOR.iter().any(|own| tree.get(Path::new(own).join(name)).is_some());
+    let names = started.iter().filter(|name| name.ends_with(".service") && !is_own(name));
+    let units = names.flat_map(|name| DIRECTORIES.map(|directory| Path::new(directory).join(name)));
+    let drop_ins = drop_in_directories(tree).flat_map(|directory| tree.in_directory(directory));
+    let drop_ins = drop_ins.filter(|(path, _)| {
+        let unit = path.parent().and_then(Path::file_stem).and_then(OsStr::to_str).unwrap_or_default();
+        started.contains(unit)
+    });
+    let files: Vec<PathBuf> = units.chain(drop_ins.map(|(path, _)| path.to_owned())).collect();
+    files.iter().flat_map(|file| units::unit_lines(tree, file)).collect()
+}
+
+/// The names of the units that a boot starts, without those of systemd itself and those that another row knows. All instances
+/// of a template share one.
+pub(super) fn started(tree: &Tree, of_scripts: &BTreeSet<String>) -> BTreeSet<String> {
+    let directories: Vec<PathBuf> = linking_directories(tree).collect();
+    let links = directories.iter().flat_map(|directory| tree.in_directory(directory));
+    let mut left: Vec<String> = links.filter_map(|(link, _)| name_of(link)).collect();
+    left.extend(units::named(tree));
+    left.extend(of_scripts.iter().cloned());
+    let mut started = BTreeSet::new();
+    while let Some(name) = left.pop().map(|name| template_of(&name)) {
+        if is_known(&name) || started.len() == MOST_UNITS || !started.insert(name.clone()) {
+            continue;
+        }
+        let places = OF_ADMINISTRATOR.iter().chain(&DIRECTORIES).map(|directory| Path::new(directory).join(&name));
+        let text = places.into_iter().find_map(|path| tree.bytes(path)).unwrap_or_default();
+        let named = unit::parse(text).into_iter().filter(|it| STARTS.contains(&it.name.as_str()));
+        left.extend(named.flat_map(|it| it.value.split_whitespace().map(str::to_owned).collect::<Vec<_>>()));
+        for directory in links_of_target(&name) {
+            left.extend(tree.in_directory(&directory).filter_map(|(link, _)| name_of(link)));
+        }
+        if let Some((unit, "timer" | "path" | "socket")) = name.rsplit_once('.') {
+            left.push(format!("{unit}.service"));
+        }
+    }
+    started
+}
+
+/// The directories whose links have the boot start units.
+fn linking_directories(tree: &Tree) -> impl Iterator<Item = PathBuf> {
+    let of_administrator =
+        [".wants", ".requires", ".upholds"].into_iter().flat_map(|suffix| units::directories(tree, suffix));
+    of_administrator.map(Path::to_owned).chain(TARGETS.iter().flat_map(|target| links_of_target(target)))
+}
+
+/// The directories whose links packages have a target start.
+fn links_of_target(name: &str) -> impl Iterator<Item = PathBuf> {
+    let directories = DIRECTORIES.iter().filter(|_| name.ends_with(".target"));
+    directories.map(move |directory| format!("{directory}/{name}.wants").into())
+}
+
+/// The directories with drop-ins of packages for services.
+fn drop_in_directories(tree: &Tree) -> impl Iterator<Item = &Path> {
+    let entries = DIRECTORIES.iter().flat_map(|directory| tree.in_directory(Path::new(directory)));
+    let directories = entries.filter(|(_, entry)| **entry == Entry::Directory).map(|(path, _)| path);
+    directories.filter(|path| path.extension().is_some_and(|it| it == "d"))
+}
+
+fn name_of(link: &Path) -> Option<String> {
+    Some(link.file_name()?.to_str()?.to_owned())
+}
+
+/// The name of the template, if `name` is that of an instance.
+fn template_of(name: &str) -> String {
+    match (name.split_once('@'), name.rsplit_once('.')) {
+        (Some((template, _)), Some((_, kind))) => format!("{template}@.{kind}"),
+        _ => name.to_owned(),
+    }
+}
+
+/// Whether nothing of the administrator's or of another package's is started with this name.
+fn is_known(name: &str) -> bool {
+    let is_of_row = || KNOWN_SERVICES.iter().any(|known| name.strip_suffix(".service") == Some(known));
+    let is_unit =
+        ["service", "target", "timer", "path", "socket"].iter().any(|kind| name.rsplit('.').next() == Some(kind));
+    !is_unit || name.starts_with("systemd-") || name.contains('/') || OF_SYSTEMD.contains(&name) || is_of_row()
+}
