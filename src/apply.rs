@@ -315,7 +315,9 @@ fn undo_live(target: &Target, before: i64, wrote: &BTreeSet<i64>, kernel: &mut d
     match number(kernel, target) {
         Ok(now) if now == before => return Ok(()),
         Ok(now) if !wrote.contains(&now) => {
-            let message = format!("`{name}` is {now}, was {before}: another program set it meanwhile, and it stays so");
+            let message = format!(
+                "`{name}` is {now}, was {before}: another program set it meanwhile, and the undo left it alone"
+            );
             return Err(Remains::Foreign(message));
         }
         _ => {}
@@ -337,7 +339,9 @@ fn undo_file(mut file: Replacement, root: &Root) -> Vec<Remains> {
     };
     let path = file.path.display();
     let foreign = || {
-        Remains::Foreign(format!("`{path}` is not as it was: another program changed it meanwhile, and it stays so"))
+        Remains::Foreign(format!(
+            "`{path}` is not as it was: another program changed it meanwhile, and the undo left it alone"
+        ))
     };
     let remains = if has(file.after.as_deref()) {
         match restore(root, &file.path, file.before.as_deref(), file.after.as_deref(), &mut file.traces) {
@@ -383,11 +387,13 @@ fn cannot_replace(path: &Path, error: &io::Error) -> Failure {
         io::ErrorKind::PermissionDenied => "run as root; see `lsattr` if root is refused",
         io::ErrorKind::ReadOnlyFilesystem => "the file system is mounted read-only",
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room on that file system",
-        io::ErrorKind::NotFound => "a directory on the way is a link that leads nowhere: make the directory at its end",
+        io::ErrorKind::NotFound => {
+            "a directory of the path is a link to nothing: create the directory that it leads to"
+        }
         _ if is_of_another(error) => "run again",
-        io::ErrorKind::ResourceBusy => "something is mounted over that file alone: change it where it comes from",
-        io::ErrorKind::Unsupported => "take these flags off with `chattr`, or edit the file yourself",
-        _ if leads_nowhere(error) => "put a directory in the place of the link or file that stands on the way",
+        io::ErrorKind::ResourceBusy => "the file is a mount point: change the file that is mounted there",
+        io::ErrorKind::Unsupported => "remove these flags with `chattr`, or edit the file yourself",
+        _ if leads_nowhere(error) => "replace the link or file in the path by a directory",
         _ => "see the file system's state",
     };
     Failure::new(failure_kind(error), format!("`{}` could not be written: {error}", path.display())).hint(hint)

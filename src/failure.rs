@@ -25,7 +25,7 @@ pub enum Kind {
     Permission,
     /// Another file decides the setting at boot.
     Conflict,
-    /// The next boot cannot be known, and the request says to fail then.
+    /// The next boot cannot be known, and the request does not allow that.
     BootUnknown,
     /// The kernel changed the written value to another one.
     Clamped,

@@ -204,7 +204,7 @@ fn cause(it: &Predicted, name: &Name, seen: Option<i64>, promise: &Promise, now:
     }
     match boot.arrival {
         Arrival::Late { .. } => "the module was loaded after the loader".to_owned(),
-        _ => "the files say what was predicted: a program wrote it after the loader, or the loader failed (see `journalctl -b`)"
+        _ => "the files are as predicted: a program wrote it after the loader, or the loader failed (see `journalctl -b`)"
             .to_owned(),
     }
 }

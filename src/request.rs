@@ -348,7 +348,7 @@ pub fn desired(request: &Request) -> Result<Desired, Failure> {
     }
     if !request.persist && (request.exclusive || request.state == State::Absent) {
         let what = if request.exclusive { "`exclusive`" } else { "`state` absent" };
-        let message = format!("{what} is about the lines of `file`, and `persist` is false");
+        let message = format!("{what} changes lines of `file`, but `persist` is false");
         return Err(Failure::new(Kind::BadRequest, message).at("/persist").hint("leave `persist` out"));
     }
     Ok(Desired {

@@ -127,7 +127,7 @@ fn changed(desired: &Desired, path: &Path, origin: &Origin) -> Result<Report, Fa
     };
     let keeper = is_promised(desired, &before).then(Keeper::new);
     restraint::defer_termination_signals().map_err(|error| {
-        Failure::new(Kind::WriteFailed, format!("signals cannot be held back: {error}"))
+        Failure::new(Kind::WriteFailed, format!("signals cannot be delayed: {error}"))
             .hint("see the limits of this process")
     })?;
     restraint::confine_to_plan(&plan, &root, keeper.is_some().then(Keeper::directory));
@@ -157,7 +157,7 @@ fn news(report: &Report, desired: &Desired, snapshot: &Snapshot, origin: &Origin
 
 /// The warning of an apply that cannot keep its promise. It has not failed.
 fn not_kept(why: &dyn fmt::Display) -> Warning {
-    let message = format!("the prediction of the next boot cannot be kept in {}: {why}", promise::FILE);
+    let message = format!("the prediction of the next boot cannot be stored in {}: {why}", promise::FILE);
     Warning::new(Code::PromiseNotKept, message)
 }
 

@@ -19,7 +19,7 @@ pub enum Code {
     LimitBelowCount,
     /// The limit is 0: the table may use all memory.
     NoLimit,
-    /// A timeout is 0: the kernel forgets an entry at once.
+    /// A timeout is 0: the kernel removes such an entry at once.
     ZeroTimeout,
     /// Another file decides the setting at boot, and the request allows this.
     Shadowed,
@@ -27,7 +27,7 @@ pub enum Code {
     BootNotGuaranteed,
     /// The next boot cannot be known.
     BootUnknown,
-    /// The next boot sets a setting otherwise that the request does not name.
+    /// The changes also give a setting that the request does not name another value at the next boot.
     AlsoChanges,
     /// A file has the name of a staged file of this program, and cannot be removed.
     Leftover,
@@ -35,7 +35,7 @@ pub enum Code {
     NotKept,
     /// A program writes the setting after the boot's loader.
     LaterWriter,
-    /// The promise for `verify` cannot be kept in its file.
+    /// The promise for `verify` cannot be stored.
     PromiseNotKept,
 }
 

@@ -138,7 +138,7 @@ fn a_file_that_cannot_be_edited_is_refused_with_the_reason() {
         (failure.kind, failure.message)
     };
     let because = |why: &str| format!("`/etc/sysctl.d/90-conntrack.conf` cannot be edited: {why}");
-    assert_eq!(refusal(Entry::Dangling), (Kind::BadRequest, because("it is a link that leads nowhere")));
+    assert_eq!(refusal(Entry::Dangling), (Kind::BadRequest, because("it is a link to nothing")));
     assert_eq!(
         refusal(Entry::Unreadable(Obstacle::Refused("no access".into()))),
         (Kind::Permission, because("no access"))

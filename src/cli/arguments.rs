@@ -51,10 +51,10 @@ pub(super) enum Command {
     /// List all conntrack settings: the live value, the value after the next boot, and the line that decides.
     #[command(defer(|command| with_exits(command, &listed(&[Exit::Done, Exit::CouldNotTell]))))]
     Show {
-        /// Only these settings, by any of their names, such as nf_conntrack_max.
+        /// Show only these settings, by any of their names, such as nf_conntrack_max.
         #[arg(value_name = "NAME")]
         names: Vec<String>,
-        /// Only the settings with different values now and after the next boot, and those whose boot cannot be known.
+        /// Show only settings with different values now and after the next boot, and settings whose next boot cannot be known.
         #[arg(long)]
         drift: bool,
         #[command(flatten)]
@@ -76,20 +76,20 @@ pub(super) enum Command {
         #[command(flatten)]
         root: Root,
     },
-    /// After a boot, compare the machine with what the last apply predicted.
+    /// After a boot, compare the machine with the prediction of the last apply.
     #[command(defer(|command| with_exits(command, &listed(&[Exit::Held, Exit::Broken, Exit::CouldNotTell]))))]
     Verify {
         #[command(flatten)]
         output: Chosen<Verification>,
-        /// If a setting is not as predicted, write a report of all that may tell why to this file.
+        /// If a setting is not as predicted, write everything that may explain it to this file.
         #[arg(long, value_name = "FILE")]
         bundle: Option<PathBuf>,
     },
     /// Summarize the reports of many hosts.
     #[command(defer(|command| with_exits(command, &listed(&[Exit::InSync, Exit::Drift, Exit::CouldNotTell]))))]
     Summarize {
-        /// Reports of check or apply: a JSON file for each host, named after it; a directory of such files; or - for standard
-        /// input with a report in each line.
+        /// Reports of check or apply: a JSON file for each host, with its name; a directory of such files; or - for standard
+        /// input with one report per line.
         #[arg(required = true)]
         reports: Vec<PathBuf>,
         #[command(flatten)]
@@ -144,8 +144,8 @@ pub(super) enum Command {
     /// Show what fills the table and why packets are dropped, and propose settings.
     #[command(defer(|command| with_exits(command, &listed(&[Exit::Done, Exit::CouldNotTell]))))]
     Diagnose(DiagnoseArguments),
-    /// Save what a diagnosis needs of this machine: the table, its sysctls, counters and log, and a list of what could not
-    /// be read.
+    /// Save everything that a diagnosis of this machine needs: the table, its sysctls, counters and log, and a list of files
+    /// that could not be read.
     #[command(defer(|command| with_exits(command, &listed(&[Exit::Done, Exit::CouldNotTell]))))]
     Collect {
         /// The directory, which must be new or empty; only its owner can read it.
@@ -159,9 +159,9 @@ pub(super) enum Command {
 /// The arguments of apply and check.
 #[derive(Args)]
 pub(super) struct RunArguments {
-    /// The request, a JSON file; `-` or nothing for standard input.
+    /// The request, a JSON file; without it, or with `-`, standard input.
     pub(super) request: Option<PathBuf>,
-    /// Show the changed lines of each file too; short for --output diff.
+    /// Also show the changed lines of each file; short for --output diff.
     #[arg(long, conflicts_with_all = ["output", "quiet"])]
     pub(super) diff: bool,
     #[command(flatten)]
@@ -185,7 +185,7 @@ pub(super) struct StatusArguments {
     /// The fill in percent that is critical.
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     crit: Option<f64>,
-    /// Read also which entries a full table may remove to make room; --warn and --crit then judge the others.
+    /// Also count the entries that a full table may remove to make room; --warn and --crit then judge only the others.
     #[arg(long)]
     evictable: bool,
     /// Search this saved log for messages of a full table, not the kernel's own log: dmesg, syslog, journalctl.
@@ -214,17 +214,17 @@ pub(super) struct DiagnoseArguments {
     /// How long to count; the time to read the table is included.
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "1")]
     interval: Duration,
-    /// Read the whole table; otherwise 16,384 random entries are read of a larger table.
+    /// Read the whole table; otherwise larger tables are sampled: 16,384 random entries.
     #[arg(long, conflicts_with = "from")]
     all: bool,
     /// Read a saved table, not the live one: what `conntrack -L` (also -o extended, xml, save), `conntrack -E`,
     /// /proc/net/nf_conntrack, or `ovs-appctl dpctl/dump-conntrack` printed; `-` for standard input.
     #[arg(long, value_name = "FILE", group = "saved")]
     from: Option<PathBuf>,
-    /// Look into the network namespace of this process: of a container, say.
+    /// Look into the network namespace of this process, such as that of a container.
     #[arg(long, value_name = "PID", conflicts_with = "saved", value_parser = clap::value_parser!(u32).range(1..))]
     pid: Option<u32>,
-    /// Find the saved files in this directory: of `conntrack-sysctl collect`, or a report of sos.
+    /// Find the saved files in this directory, which `conntrack-sysctl collect` or sos made.
     #[arg(long, value_name = "DIR", group = "saved", conflicts_with = "all")]
     bundle: Option<PathBuf>,
     /// With --from or --bundle: the limit that the table had.

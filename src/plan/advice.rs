@@ -49,7 +49,7 @@ fn zero_timeout(want: &Want) -> Option<Warning> {
         return None;
     }
     let message = format!(
-        "`{}` of 0 forgets an entry at once, so that the next packet of its connection starts a new one or is lost; choose \
+        "`{}` of 0 removes an entry at once: the next packet of its connection starts a new entry or is lost; choose \
          at least 1 second",
         want.name
     );

@@ -23,8 +23,9 @@ fn warning(name: &Name, before: &[Boot], after: &[Boot]) -> Option<Warning> {
         return None;
     }
     let (from, to) = (told(name, before)?, told(name, after)?);
-    let message =
-        format!("`{name}` is not in the request, and the next boot sets it otherwise too: {from} before, {to} after");
+    let message = format!(
+        "`{name}` is not in the request, and the changes also give it another value at the next boot: {from} before, {to} after"
+    );
     Some(Warning::new(Code::AlsoChanges, message).key(name))
 }
 

@@ -435,9 +435,9 @@ impl Editor<'_, '_> {
         };
         let tree = &self.after.tree;
         if boot::is_mount_point(tree, tree.real(path)) {
-            let failure = refuse(Kind::ReadOnly, "it is a mount of its own, which nobody can replace");
+            let failure = refuse(Kind::ReadOnly, "it is a mount point, which cannot be replaced");
             let other = if path == self.file() { ", or name another `file`" } else { "" };
-            return failure.map_err(|failure| failure.hint(format!("edit the file where it is mounted from{other}")));
+            return failure.map_err(|failure| failure.hint(format!("edit the file that is mounted there{other}")));
         }
         if let Some((mount, remedy)) = boot::read_only_mount(tree, tree.real(path)) {
             let failure = refuse(Kind::ReadOnly, &format!("what is mounted on `{}` is read-only", mount.display()));
@@ -451,7 +451,7 @@ impl Editor<'_, '_> {
                 refuse(Kind::BadRequest, &why)
             }
             Some(Entry::Null) => refuse(Kind::BadRequest, "it is masked by a link to /dev/null"),
-            Some(Entry::Dangling) => refuse(Kind::BadRequest, "it is a link that leads nowhere"),
+            Some(Entry::Dangling) => refuse(Kind::BadRequest, "it is a link to nothing"),
             Some(Entry::Endless) => refuse(Kind::BadRequest, "it is a link that cannot be followed"),
             Some(Entry::Directory) => refuse(Kind::BadRequest, "it is a directory"),
             Some(Entry::Program) => refuse(Kind::BadRequest, "it is a program"),

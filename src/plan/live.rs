@@ -125,7 +125,7 @@ pub(super) fn out_of_reach(want: &Want, snapshot: &Snapshot) -> Failure {
 
 /// The failure of a setting whose network belongs to a user namespace outside.
 fn foreign(want: &Want) -> Failure {
-    let why = "root is root of a user namespace here, and the network belongs to one outside";
+    let why = "root is only root of a user namespace here, and the network belongs to another one";
     Failure::new(Kind::Permission, format!("`{}` cannot be written: {why}", want.name))
         .key(&want.name)
         .at(&want.pointer)

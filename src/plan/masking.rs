@@ -163,7 +163,7 @@ impl Hidden {
         let (path_shown, hidden) = (path.display(), self.path.display());
         if self.is_unreadable {
             let message = format!(
-                "`{path_shown}` would hide `{hidden}` at boot, which cannot be read, so that its lines are not known"
+                "`{path_shown}` would hide `{hidden}` at boot, and its lines are not known, because it cannot be read"
             );
             let hint = match other {
                 Some(other) => format!("name another `file`, such as `{}`", other.display()),
@@ -179,7 +179,7 @@ impl Hidden {
             "`{path_shown}` would hide `{hidden}` at boot, and {these} would be lost: {}{more}",
             named.join(", ")
         );
-        let take_over = "set `masks` to carry, which takes these lines over";
+        let take_over = "set `masks` to carry, which copies these lines";
         let failure = Failure::new(Kind::Conflict, message);
         match other {
             Some(other) => {
@@ -187,7 +187,7 @@ impl Hidden {
                 failure.at("/file").hint(hint)
             }
             None if paths::is_of_loader(path) => {
-                failure.at("/file").hint(format!("name another `file`, which hides no other one, or {take_over}"))
+                failure.at("/file").hint(format!("name another `file`, which hides no other file, or {take_over}"))
             }
             None => {
                 let directory = path.parent().unwrap_or(path).display();

@@ -22,7 +22,7 @@ pub const RULES: &[Rule] = &[
     rule(
         "lost_at_boot",
         "A file assigns the setting, but the boot loses the value.",
-        "Apply the request: it has the module loaded before the files are read.",
+        "Apply the request: the boot then loads the module before it reads the files.",
     ),
     rule(
         "shadowed",
@@ -45,13 +45,13 @@ pub const RULES: &[Rule] = &[
         "The setting is one number for the whole machine, and this is a network namespace or a container within it.",
         "Run in the initial network namespace.",
     ),
-    rule("bad_request", "The request cannot be understood.", "Mend the place that the pointer names."),
-    rule("unknown_setting", "The name is not a connection tracking sysctl.", "Mend the name."),
+    rule("bad_request", "The request cannot be understood.", "Correct the place that the pointer names."),
+    rule("unknown_setting", "The name is not a connection tracking sysctl.", "Correct the name."),
     rule("out_of_range", "The value is outside the range of the setting or of this kernel.", "Choose another value."),
     rule(
         "module_absent",
         "Connection tracking is not loaded, and the request or the system forbids loading it.",
-        "Allow the module, or load it before.",
+        "Allow the module, or load it first.",
     ),
     rule("removed_in_kernel", "The kernel once had the setting and has dropped it.", "Leave the setting out."),
     rule(
@@ -67,9 +67,13 @@ pub const RULES: &[Rule] = &[
         "Follow the advice of the finding: it names the file that cannot be understood.",
     ),
     rule("clamped", "The kernel changed the written value to another one.", "Ask for a value that the kernel keeps."),
-    rule("write_failed", "A write failed, or the value that was read back differs.", "Mend the cause and run again."),
+    rule("write_failed", "A write failed, or the value that was read back differs.", "Remove the cause and run again."),
     rule("busy", "Another run holds the lock.", "Run again later."),
-    rule("rollback_failed", "A run failed, and its undo failed too.", "Look at each change that remains."),
+    rule(
+        "rollback_failed",
+        "A run failed, and its undo failed too.",
+        "Look at each change that remains, and undo it by hand.",
+    ),
     rule("uncatalogued", "The setting is not in the catalog.", "Check the name and the unit of the value by hand."),
     rule("long_chains", "The chains of the hash table would be long.", "Raise the number of buckets with the limit."),
     rule(
@@ -78,7 +82,7 @@ pub const RULES: &[Rule] = &[
         "Choose a larger limit, or shorten timeouts first.",
     ),
     rule("no_limit", "The limit is 0: the table may use all memory.", "Choose a limit."),
-    rule("zero_timeout", "A timeout is 0: the kernel forgets an entry at once.", "Choose at least 1 second."),
+    rule("zero_timeout", "A timeout is 0: the kernel removes such an entry at once.", "Choose at least 1 second."),
     rule(
         "also_changes",
         "A setting that the request does not name gets another value at the next boot.",
@@ -86,13 +90,13 @@ pub const RULES: &[Rule] = &[
     ),
     rule(
         "leftover",
-        "A file that a killed run may have left is not one of ours.",
+        "A file has the name of a staged file, and cannot be removed.",
         "Look at it, and remove it by hand.",
     ),
     rule(
         "promise_not_kept",
-        "The prediction of this run could not be kept, so that `verify` has nothing to compare after the next boot.",
-        "Mend the cause that the message names, and apply again.",
+        "The prediction of this run could not be stored, so `verify` has nothing to compare after the next boot.",
+        "Remove the cause that the message names, and apply again.",
     ),
     rule(
         "not_kept",
@@ -107,7 +111,7 @@ pub const RULES: &[Rule] = &[
     rule(
         "later_writer",
         "Another program writes the setting after the boot's loader.",
-        "Make the two agree, or take the setting out of that program.",
+        "Make both values equal, or remove the setting from that program.",
     ),
 ];
 

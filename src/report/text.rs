@@ -114,7 +114,7 @@ fn verdict_line(report: &Report) -> String {
         (Mode::Apply, true, false) if is_unknown => {
             (DOUBT, format!("could not tell: {changes} made, but the next boot cannot be known"))
         }
-        (Mode::Apply, true, false) => (BAD, format!("drift: {changes} made, but not all is in sync")),
+        (Mode::Apply, true, false) => (BAD, format!("drift: {changes} made, but not everything is in sync")),
         (Mode::Check, true, _) if is_unknown => {
             (DOUBT, format!("could not tell: the next boot cannot be known; apply would make {changes}"))
         }
@@ -189,7 +189,7 @@ fn change(change: &Change) -> String {
             };
             format!("{} {action}", printable(&path.to_string_lossy()))
         }
-        Change::Initrd { path, .. } => format!("{} made anew", printable(&path.to_string_lossy())),
+        Change::Initrd { path, .. } => format!("{} rebuilt", printable(&path.to_string_lossy())),
     }
 }
 

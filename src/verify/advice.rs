@@ -151,12 +151,12 @@ impl fmt::Display for Advice {
             Advice::Lost(Lost::Excluded { place, by }) => {
                 write!(
                     f,
-                    "`{by}` names the key without a value, so that the boot does not write `{place}`; remove that line"
+                    "`{by}` names the key without a value, so the boot does not write `{place}`; remove that line"
                 )
             }
             Advice::Lost(Lost::NoSuchKey(place)) => write!(f, "`{place}` uses a name that this kernel does not have"),
             Advice::Lost(Lost::OfMachine(place)) => {
-                write!(f, "`{place}` sets a number of the whole machine, which no file of a container sets")
+                write!(f, "`{place}` sets a number of the whole machine, which a file of a container cannot set")
             }
             Advice::Lost(Lost::Refused(place)) => write!(f, "`{place}` has a value that the kernel refuses"),
             Advice::Conflict(winner, rivals) => match rivals.others() {

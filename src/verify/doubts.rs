@@ -20,7 +20,7 @@ impl fmt::Display for Doubt {
             }
             Reason::ShellScript => {
                 let by = detail.unwrap_or("a program");
-                write!(f, "{by} has a shell run {place}, which is more than a plain assignment")
+                write!(f, "{by} runs {place} in a shell, and it is more than a plain assignment")
             }
             Reason::UnitChanged => {
                 let name = detail.unwrap_or("a name");
@@ -33,7 +33,7 @@ impl fmt::Display for Doubt {
             Reason::NoInit => f.write_str("there is no init system here, so nothing reads the files at boot"),
             Reason::UnknownVersion => {
                 let loader = detail.unwrap_or("the loader");
-                write!(f, "not every version of `{loader}` treats {place} alike, and the version here is not known")
+                write!(f, "versions of `{loader}` treat {place} differently, and the version here is not known")
             }
             Reason::MachineNetwork
             | Reason::ContainerWithoutInit
@@ -43,25 +43,25 @@ impl fmt::Display for Doubt {
             }
             Reason::FileMayEnd => write!(
                 f,
-                "the kernel may refuse the value on {place}, and then `sysctl` of busybox reads the file no further"
+                "the kernel may refuse the value on {place}, and busybox `sysctl` then stops reading the file"
             ),
             Reason::InstallCommand => {
-                write!(f, "the command on {place} runs in place of loading the module, and its effect is not known")
+                write!(f, "the command on {place} runs instead of loading the module, and its effect is not known")
             }
             Reason::UdevRule => {
-                write!(f, "the udev rule {place} counts when the module is loaded, and its effect is not known")
+                write!(f, "the udev rule {place} takes effect when the module is loaded, and this effect is not known")
             }
             Reason::InitrdLoadsModule if self.line.is_none() => {
-                write!(f, "{place} has the initrd load the module, so that the loader may find it")
+                write!(f, "{place} makes the initrd load the module, so the module may be there before the loader")
             }
             Reason::InitrdLoadsModule => {
-                write!(f, "{place} has only the initrd load the module, and only an initrd with systemd does that")
+                write!(f, "{place} makes only the initrd load the module, and only an initrd with systemd does that")
             }
             Reason::StaleInitrd => {
                 let changed = detail.unwrap_or("a file");
                 write!(
                     f,
-                    "{place} was made before `{changed}` changed: a line that only its copies have still takes effect"
+                    "{place} was made before `{changed}` changed: a line that is only in its old copies still takes effect"
                 )
             }
             Reason::UnorderedLine => {
@@ -72,7 +72,8 @@ impl fmt::Display for Doubt {
                 let loader = detail.unwrap_or("the loader");
                 write!(
                     f,
-                    "nothing orders {place}, which names the module, and `{loader}`: the module may come too late"
+                    "no order is defined between {place}, which names the module, and `{loader}`: the module may be loaded \
+                     too late"
                 )
             }
             Reason::WrittenLater => {
@@ -85,10 +86,13 @@ impl fmt::Display for Doubt {
             }
             Reason::MountedLater => {
                 let point = detail.unwrap_or("a file system");
-                write!(f, "the boot may read {place} before `{point}` is mounted, on which it lies")
+                write!(f, "the boot may read {place} before its file system `{point}` is mounted")
             }
             Reason::MountedOver => {
-                write!(f, "something is mounted over {place}, now or by the boot, which may read what lies below")
+                write!(
+                    f,
+                    "something is mounted over {place}, now or at boot, and the boot may read the files below the mount"
+                )
             }
             Reason::NoModule
             | Reason::UnknownKernel
@@ -112,14 +116,14 @@ fn of_kernel(doubt: &Doubt, place: &str) -> String {
         }
         Reason::UnknownKernel => {
             let module = detail.unwrap_or("a module");
-            format!("{place} names `{module}`, and no kernel here shows whether that brings nf_conntrack")
+            format!("{place} names `{module}`, and no kernel here shows whether that module loads nf_conntrack")
         }
         Reason::UnknownClock => format!(
             "{} may refuse the timeout on {place}: that depends on CONFIG_HZ, and no file here has its configuration",
             kernel("the kernel that boots next")
         ),
         Reason::UnknownPages => format!(
-            "{} rounds the buckets of {place} up to whole pages of memory, whose size no file here tells",
+            "{} rounds the buckets of {place} up to whole pages of memory, and no file here has their size",
             kernel("the kernel that boots next")
         ),
         _ => {
@@ -152,18 +156,20 @@ fn only_now(reason: Reason, place: &str) -> String {
             format!("changes to files below {place} are kept in memory, and the next boot does not have them")
         }
         Reason::CommandLine => {
-            format!(
-                "the boot loader has another kernel command line on {place}, with which the setting comes out otherwise"
-            )
+            format!("the boot loader has another kernel command line on {place}, which changes the setting")
         }
         Reason::KexecLoaded => {
-            format!("kexec has the next kernel ready, which may lack the words of {place} that decide now")
+            format!(
+                "kexec has the next kernel ready, and its command line may lack the words of {place} that decide now"
+            )
         }
         Reason::ExtensionMerged => {
-            format!("{place} shows an extension that is merged now, and the boot reads the files before that")
+            format!(
+                "{place} shows an extension that is merged now, and the boot reads the files before it merges the extension"
+            )
         }
         Reason::OtherRoot => {
-            format!("the next boot may use the files in {place}, and the setting comes out otherwise there")
+            format!("the next boot may use the files in {place}, and they change the setting")
         }
         _ => format!("the next boot may use another root, whose files cannot be read here: see {place}"),
     }
@@ -174,7 +180,7 @@ fn of_container(reason: Reason) -> &'static str {
     match reason {
         Reason::MachineNetwork => " in the network of the machine, which does not read the files in here",
         Reason::ContainerWithoutInit => ", and nothing in it reads the files at its next start",
-        Reason::SysctlsReadOnly => " with /proc/sys/net read-only, so that nothing in it can write the values",
+        Reason::SysctlsReadOnly => " with /proc/sys/net read-only, so nothing in it can write the values",
         _ => ", and its values are lost unless the machine loads nf_conntrack before it starts",
     }
 }
@@ -190,7 +196,7 @@ pub fn doubt_remedy(doubt: &Doubt) -> &str {
         Reason::FileTooLarge => "divide it into files of at most 1 MiB, or remove the lines that assign nothing",
         Reason::NotRegularFile => "put a regular file in its place, or remove it",
         Reason::ShellScript => "write plain assignments there: NAME=VALUE",
-        Reason::UnitChanged => "remove that line, and write what you need in files of sysctl.d and modules-load.d",
+        Reason::UnitChanged => "remove that line, and write the settings in files of sysctl.d and modules-load.d",
         Reason::EncryptedCredential => "write its lines in a file of sysctl.d, and remove it",
         Reason::NoInit => "name in `loader` how the machine will boot, or set `persist` to false",
         Reason::UnknownVersion => {
@@ -208,30 +214,30 @@ pub fn doubt_remedy(doubt: &Doubt) -> &str {
         Reason::UnknownKernel => "name nf_conntrack itself in that list",
         Reason::InitrdLoadsModule if doubt.remedy.is_some() => doubt.remedy.as_deref().unwrap_or_default(),
         Reason::InstallCommand => {
-            "remove that line, or let it run `/sbin/modprobe --ignore-install nf_conntrack` and nothing else"
+            "remove that line, or make it run only `/sbin/modprobe --ignore-install nf_conntrack`"
         }
-        Reason::UdevRule => "remove that rule, or let it run systemd-sysctl and nothing else",
+        Reason::UdevRule => "remove that rule, or make it run only systemd-sysctl",
         Reason::InitrdLoadsModule => "name nf_conntrack in /etc/modules-load.d/nf_conntrack.conf",
         Reason::NoModule => "install all modules of that kernel and run depmod, or remove that kernel",
-        Reason::UnorderedLine => "remove that line, or let it say the same as the files of sysctl.d",
+        Reason::UnorderedLine => "remove that line, or give it the same value as the files of sysctl.d",
         Reason::UnorderedModule => doubt.remedy.as_deref().unwrap_or("boot a kernel that has nf_conntrack built in"),
         Reason::AnotherKernel => "remove that kernel, or leave the setting out of the request",
         Reason::UnknownClock => "set at most 2147483 seconds, which every kernel takes",
-        Reason::UnknownPages => "set a multiple of 8192 buckets, which every kernel takes as it is",
-        Reason::BootScript => "remove that line, or let it be `sysctl -w KEY=VALUE` with the same value",
+        Reason::UnknownPages => "set a multiple of 8192 buckets, which every kernel takes unchanged",
+        Reason::BootScript => "remove that line, or replace it by `sysctl -w KEY=VALUE` with the same value",
         Reason::MountedLater => {
-            "put a copy of the file in the place of the link, or mount that file system in the initrd (`x-initrd.mount` in \
+            "replace the link by a copy of the file, or mount that file system in the initrd (`x-initrd.mount` in \
              /etc/fstab)"
         }
-        Reason::MountedOver => "do without that mount, and write what you need in the files below it",
+        Reason::MountedOver => "remove that mount, and write the settings in the files below it",
         Reason::InMemory => "write the files where the next boot takes them from: in the image or its lower layer",
         Reason::ExtensionMerged => {
-            "write what you need in files of the system itself, and check while no extension is merged"
+            "write the settings in files of the system itself, and check while no extension is merged"
         }
         Reason::OtherRoot => "reboot into it, and apply again",
         Reason::OtherRootUnknown => "reboot, and check again",
-        Reason::CommandLine => "write in files what a command line says, and make all of them say the same",
-        Reason::KexecLoaded => "write in files what the command line says, or run `kexec --unload`",
+        Reason::CommandLine => "write these words in files, and make all command lines equal",
+        Reason::KexecLoaded => "write these words in files, or run `kexec --unload`",
         Reason::UnknownInit => "if it runs a loader that this program knows, name that in `loader`",
     }
 }

@@ -29,12 +29,12 @@ complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -s V -l 
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "apply" -d 'Make the machine match the request'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "check" -d 'Report what differs, and what apply would change'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "show" -d 'List all conntrack settings: the live value, the value after the next boot, and the line that decides'
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "verify" -d 'After a boot, compare the machine with what the last apply predicted'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "verify" -d 'After a boot, compare the machine with the prediction of the last apply'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "summarize" -d 'Summarize the reports of many hosts'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "schema" -d 'Print the JSON Schema of the request or of the report'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "status" -d 'Show how full the table is, and how many packets were dropped'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "diagnose" -d 'Show what fills the table and why packets are dropped, and propose settings'
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "collect" -d 'Save what a diagnosis needs of this machine: the table, its sysctls, counters and log, and a list of what could not be read'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "collect" -d 'Save everything that a diagnosis of this machine needs: the table, its sysctls, counters and log, and a list of files that could not be read'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "watch" -d 'Watch the table: a live view on a terminal, otherwise one JSON line for each reading'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "explain" -d 'Show every line that assigns one setting, in boot order, and the line that wins'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -49,7 +49,7 @@ github\t'Annotations of GitHub Actions'
 prometheus\t'Metrics for the textfile collector of node_exporter'
 salt\t'The result of a Salt state, without its name'"
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand apply" -l root -d 'The directory of an image or a chroot; only its files are used, not the live kernel' -r -F
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand apply" -l diff -d 'Show the changed lines of each file too; short for --output diff'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand apply" -l diff -d 'Also show the changed lines of each file; short for --output diff'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand apply" -s q -l quiet -d 'For apply and check: print no report; the exit code has the result, and a failure is one line on standard error'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand apply" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand check" -s o -l output -d 'The format of the output; the default is text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
@@ -63,7 +63,7 @@ github\t'Annotations of GitHub Actions'
 prometheus\t'Metrics for the textfile collector of node_exporter'
 salt\t'The result of a Salt state, without its name'"
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand check" -l root -d 'The directory of an image or a chroot; only its files are used, not the live kernel' -r -F
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand check" -l diff -d 'Show the changed lines of each file too; short for --output diff'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand check" -l diff -d 'Also show the changed lines of each file; short for --output diff'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand check" -s q -l quiet -d 'For apply and check: print no report; the exit code has the result, and a failure is one line on standard error'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand show" -s o -l output -d 'The format of the output; the default is text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
@@ -79,13 +79,13 @@ finit\t''
 void\t''
 chimera\t''"
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand show" -l root -d 'The directory of an image or a chroot; only its files are used, not the live kernel' -r -F
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand show" -l drift -d 'Only the settings with different values now and after the next boot, and those whose boot cannot be known'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand show" -l drift -d 'Show only settings with different values now and after the next boot, and settings whose next boot cannot be known'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand show" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand verify" -s o -l output -d 'The format of the output; the default is text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
 json\t'JSON, one object'
 text\t'Text for people'
 prometheus\t'Metrics for the textfile collector of node_exporter'"
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand verify" -l bundle -d 'If a setting is not as predicted, write a report of all that may tell why to this file' -r -F
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand verify" -l bundle -d 'If a setting is not as predicted, write everything that may explain it to this file' -r -F
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand summarize" -s o -l output -d 'The format of the output; the default is text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
 json\t'JSON, one object'
@@ -105,12 +105,12 @@ complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand status
 json\t'JSON, one object'
 text\t'Text for people'
 prometheus\t'Prometheus\' text format'"
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand status" -l evictable -d 'Read also which entries a full table may remove to make room; --warn and --crit then judge the others'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand status" -l evictable -d 'Also count the entries that a full table may remove to make room; --warn and --crit then judge only the others'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagnose" -l interval -d 'How long to count; the time to read the table is included' -r
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagnose" -l from -d 'Read a saved table, not the live one: what `conntrack -L` (also -o extended, xml, save), `conntrack -E`, /proc/net/nf_conntrack, or `ovs-appctl dpctl/dump-conntrack` printed; `-` for standard input' -r -F
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagnose" -l pid -d 'Look into the network namespace of this process: of a container, say' -r
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagnose" -l bundle -d 'Find the saved files in this directory: of `conntrack-sysctl collect`, or a report of sos' -r -F
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagnose" -l pid -d 'Look into the network namespace of this process, such as that of a container' -r
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagnose" -l bundle -d 'Find the saved files in this directory, which `conntrack-sysctl collect` or sos made' -r -F
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagnose" -l limit -d 'With --from or --bundle: the limit that the table had' -r
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagnose" -l sysctl -d 'With --from or --bundle: the sysctls of that machine, as `sysctl -a` printed them' -r -F
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagnose" -l stat -d 'With --from or --bundle: the counters of that machine, as `conntrack -S` printed them, or /proc/net/stat/nf_conntrack' -r -F
@@ -119,7 +119,7 @@ complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagno
 json\t'JSON, one object'
 text\t'Text for people'
 request\t'A request that `apply` takes'"
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagnose" -l all -d 'Read the whole table; otherwise 16,384 random entries are read of a larger table'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagnose" -l all -d 'Read the whole table; otherwise larger tables are sampled: 16,384 random entries'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand diagnose" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand collect" -s h -l help -d 'Print help'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand watch" -l interval -d 'The time between two readings' -r
@@ -146,12 +146,12 @@ complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand explai
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show verify summarize schema status diagnose collect watch explain help" -f -a "apply" -d 'Make the machine match the request'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show verify summarize schema status diagnose collect watch explain help" -f -a "check" -d 'Report what differs, and what apply would change'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show verify summarize schema status diagnose collect watch explain help" -f -a "show" -d 'List all conntrack settings: the live value, the value after the next boot, and the line that decides'
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show verify summarize schema status diagnose collect watch explain help" -f -a "verify" -d 'After a boot, compare the machine with what the last apply predicted'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show verify summarize schema status diagnose collect watch explain help" -f -a "verify" -d 'After a boot, compare the machine with the prediction of the last apply'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show verify summarize schema status diagnose collect watch explain help" -f -a "summarize" -d 'Summarize the reports of many hosts'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show verify summarize schema status diagnose collect watch explain help" -f -a "schema" -d 'Print the JSON Schema of the request or of the report'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show verify summarize schema status diagnose collect watch explain help" -f -a "status" -d 'Show how full the table is, and how many packets were dropped'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show verify summarize schema status diagnose collect watch explain help" -f -a "diagnose" -d 'Show what fills the table and why packets are dropped, and propose settings'
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show verify summarize schema status diagnose collect watch explain help" -f -a "collect" -d 'Save what a diagnosis needs of this machine: the table, its sysctls, counters and log, and a list of what could not be read'
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show verify summarize schema status diagnose collect watch explain help" -f -a "collect" -d 'Save everything that a diagnosis of this machine needs: the table, its sysctls, counters and log, and a list of files that could not be read'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show verify summarize schema status diagnose collect watch explain help" -f -a "watch" -d 'Watch the table: a live view on a terminal, otherwise one JSON line for each reading'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show verify summarize schema status diagnose collect watch explain help" -f -a "explain" -d 'Show every line that assigns one setting, in boot order, and the line that wins'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show verify summarize schema status diagnose collect watch explain help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

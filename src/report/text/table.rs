@@ -111,7 +111,7 @@ fn other_row(change: &Change) -> Option<Vec<Cell>> {
             };
             (path.to_string_lossy().into_owned(), from, to, "file")
         }
-        Change::Initrd { path, .. } => (path.to_string_lossy().into_owned(), "stale", "made anew", "file"),
+        Change::Initrd { path, .. } => (path.to_string_lossy().into_owned(), "stale", "rebuilt", "file"),
     };
     let cell = |text: &str| Cell::from(text.to_owned());
     Some(vec![what.into(), cell(from), Cell::new(GOOD, to), cell(place), cell("")])
