@@ -178,11 +178,11 @@ pub(super) struct StatusArguments {
     /// Read twice, SECONDS apart, and report the change.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     interval: Option<Duration>,
-    /// Warn from this fill in percent; the exit code is then that of a monitoring plugin (0 ok, 1 warning, 2 critical,
-    /// 3 unknown).
+    /// Warn if the table is at least PERCENT full; the exit code is then that of a monitoring plugin (0 ok, 1 warning,
+    /// 2 critical, 3 unknown).
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     warn: Option<f64>,
-    /// The fill in percent that is critical.
+    /// Critical if the table is at least PERCENT full.
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     crit: Option<f64>,
     /// Also count the entries that a full table may remove to make room; --warn and --crit then judge only the others.
@@ -300,7 +300,7 @@ impl WatchArguments {
 // Root, Loader and Quiet have no documentation comment: clap would show it as that of the command.
 #[derive(Args)]
 pub(super) struct Root {
-    /// The directory of an image or a chroot; only its files are used, not the live kernel.
+    /// The directory of an image or a chroot; its files are used, and not the live kernel unless a request says `live`: true.
     #[arg(id = "root", long = "root", value_name = "DIR", default_value = "/")]
     pub(super) path: PathBuf,
 }
@@ -386,7 +386,7 @@ fn color() -> Arg {
         .value_name("WHEN")
         .default_value(AUTO)
         .value_parser(PossibleValuesParser::new(values.map(|(name, help)| PossibleValue::new(name).help(help))))
-        .help("When the text is coloured; auto is on a terminal, unless NO_COLOR is set or TERM is dumb")
+        .help("When to colour the text; auto means on a terminal, unless NO_COLOR is set or TERM is dumb")
 }
 
 /// The wish of the command line for colours. A refusal of the arguments and the help are coloured too, so that the option is

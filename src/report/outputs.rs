@@ -9,7 +9,11 @@ impl Printed for Report {
     const OUTPUTS: &'static [Output<Report>] = &[
         Output::JSON,
         Output::text(text::report),
-        Output { name: DIFF, help: "The same with the changed lines of each file", render: text::report_with_diff },
+        Output {
+            name: DIFF,
+            help: "Text for people, with the changed lines of each file",
+            render: text::report_with_diff,
+        },
         Output { name: "junit", help: "JUnit XML: each setting is a test", render: junit::report },
         Output { name: "tap", help: "TAP 13, the Test Anything Protocol: each setting is a test", render: tap::report },
         Output { name: "sarif", help: "SARIF 2.1.0, for code scanners", render: sarif::report },

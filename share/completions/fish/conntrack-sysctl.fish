@@ -41,28 +41,28 @@ complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_needs_command" -f -a "h
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand apply" -s o -l output -d 'The format of the output; the default is text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
 json\t'JSON, one object'
 text\t'Text for people'
-diff\t'The same with the changed lines of each file'
+diff\t'Text for people, with the changed lines of each file'
 junit\t'JUnit XML: each setting is a test'
 tap\t'TAP 13, the Test Anything Protocol: each setting is a test'
 sarif\t'SARIF 2.1.0, for code scanners'
 github\t'Annotations of GitHub Actions'
 prometheus\t'Metrics for the textfile collector of node_exporter'
 salt\t'The result of a Salt state, without its name'"
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand apply" -l root -d 'The directory of an image or a chroot; only its files are used, not the live kernel' -r -F
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand apply" -l root -d 'The directory of an image or a chroot; its files are used, and not the live kernel unless a request says `live`: true' -r -F
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand apply" -l diff -d 'Also show the changed lines of each file; short for --output diff'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand apply" -s q -l quiet -d 'For apply and check: print no report; the exit code has the result, and a failure is one line on standard error'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand apply" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand check" -s o -l output -d 'The format of the output; the default is text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
 json\t'JSON, one object'
 text\t'Text for people'
-diff\t'The same with the changed lines of each file'
+diff\t'Text for people, with the changed lines of each file'
 junit\t'JUnit XML: each setting is a test'
 tap\t'TAP 13, the Test Anything Protocol: each setting is a test'
 sarif\t'SARIF 2.1.0, for code scanners'
 github\t'Annotations of GitHub Actions'
 prometheus\t'Metrics for the textfile collector of node_exporter'
 salt\t'The result of a Salt state, without its name'"
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand check" -l root -d 'The directory of an image or a chroot; only its files are used, not the live kernel' -r -F
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand check" -l root -d 'The directory of an image or a chroot; its files are used, and not the live kernel unless a request says `live`: true' -r -F
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand check" -l diff -d 'Also show the changed lines of each file; short for --output diff'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand check" -s q -l quiet -d 'For apply and check: print no report; the exit code has the result, and a failure is one line on standard error'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -78,7 +78,7 @@ openwrt\t''
 finit\t''
 void\t''
 chimera\t''"
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand show" -l root -d 'The directory of an image or a chroot; only its files are used, not the live kernel' -r -F
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand show" -l root -d 'The directory of an image or a chroot; its files are used, and not the live kernel unless a request says `live`: true' -r -F
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand show" -l drift -d 'Show only settings with different values now and after the next boot, and settings whose next boot cannot be known'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand show" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand verify" -s o -l output -d 'The format of the output; the default is text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
@@ -98,8 +98,8 @@ json\t'JSON, one object'
 text\t'Text for people'"
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand status" -l interval -d 'Read twice, SECONDS apart, and report the change' -r
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand status" -l warn -d 'Warn from this fill in percent; the exit code is then that of a monitoring plugin (0 ok, 1 warning, 2 critical, 3 unknown)' -r
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand status" -l crit -d 'The fill in percent that is critical' -r
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand status" -l warn -d 'Warn if the table is at least PERCENT full; the exit code is then that of a monitoring plugin (0 ok, 1 warning, 2 critical, 3 unknown)' -r
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand status" -l crit -d 'Critical if the table is at least PERCENT full' -r
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand status" -l log -d 'Search this saved log for messages of a full table, not the kernel\'s own log: dmesg, syslog, journalctl' -r -F
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand status" -s o -l output -d 'The format of the output; the default is text on a terminal and JSON otherwise' -r -f -a "auto\t'Text on a terminal, JSON otherwise'
 json\t'JSON, one object'
@@ -141,7 +141,7 @@ openwrt\t''
 finit\t''
 void\t''
 chimera\t''"
-complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand explain" -l root -d 'The directory of an image or a chroot; only its files are used, not the live kernel' -r -F
+complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand explain" -l root -d 'The directory of an image or a chroot; its files are used, and not the live kernel unless a request says `live`: true' -r -F
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show verify summarize schema status diagnose collect watch explain help" -f -a "apply" -d 'Make the machine match the request'
 complete -c conntrack-sysctl -n "__fish_conntrack_sysctl_using_subcommand help; and not __fish_seen_subcommand_from apply check show verify summarize schema status diagnose collect watch explain help" -f -a "check" -d 'Report what differs, and what apply would change'
