@@ -260,7 +260,7 @@ privileged!(a_file_that_is_a_mount_of_its_own, || {
     assert_eq!((failure.rolled_back, names(&world).len()), (None, 1), "{failure:?}");
     // It is mounted after the plan was made.
     let failure = disturbed(&world_with_file(), "renameat2:error=EBUSY:when=1", &request(240));
-    assert!(failure.hint.is_some_and(|hint| hint.contains("mounted over that file")), "{:?}", failure.message);
+    assert!(failure.hint.is_some_and(|hint| hint.contains("the file is a mount point")), "{:?}", failure.message);
 });
 
 privileged!(files_that_are_mounted_read_only, || {
