@@ -12,6 +12,7 @@ mod kernel_keys;
 mod lines;
 pub mod paths;
 pub mod procps;
+mod procps_3;
 pub mod systemd;
 mod writes;
 

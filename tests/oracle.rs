@@ -12,7 +12,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::support::loader::{Keys, LEGACY, Loader, Node, Root};
 use crate::support::world::{inside, privileged};
-use conntrack_sysctl::sysctl_d::{BUSYBOX, Dialect, PROCPS, PROCPS_4_0_5, SYSTEMD, SYSTEMD_262};
+use conntrack_sysctl::sysctl_d::{BUSYBOX, Dialect, PROCPS, PROCPS_3, PROCPS_4_0_5, SYSTEMD, SYSTEMD_262};
 use random::Random;
 
 privileged!(systemd_writes_in_this_order, || {
@@ -43,14 +43,14 @@ const SYSTEMD_SYSCTL: &[&str] = &["lib/systemd/systemd-sysctl"];
 const SYSCTL_SYSTEM: &[&str] = &["sbin/sysctl", "--system"];
 const BUSYBOX_SYSCTL: &[&str] = &["bin/busybox", "sysctl", "-p", "/etc/sysctl.conf"];
 
-/// One loader for each dialect that this machine may not have. The one of procps 3 is missing: it strips only blanks and tabs
-/// before a key, and the row strips what the C library calls a space.
-const OTHERS: [Other; 5] = [
+/// One loader for each dialect that this machine may not have.
+const OTHERS: [Other; 6] = [
     Other { suite: "sid", program: SYSTEMD_SYSCTL, dialect: &SYSTEMD_262 },
     Other { suite: "sid", program: SYSCTL_SYSTEM, dialect: &PROCPS_4_0_5 },
     Other { suite: "sid", program: BUSYBOX_SYSCTL, dialect: &BUSYBOX },
     Other { suite: "trixie", program: SYSTEMD_SYSCTL, dialect: &SYSTEMD },
     Other { suite: "bookworm", program: SYSCTL_SYSTEM, dialect: &PROCPS },
+    Other { suite: "bullseye", program: SYSCTL_SYSTEM, dialect: &PROCPS_3 },
 ];
 
 privileged!(loaders_of_other_releases_write_in_this_order, || {

@@ -31,6 +31,16 @@ pub(super) struct Line {
     pub(super) end: usize,
 }
 
+/// A line with its place.
+pub(super) struct Numbered {
+    /// Counted from 1 by the line feeds before it.
+    pub(super) number: usize,
+    /// The bytes of its text.
+    pub(super) text: Range<usize>,
+    /// All its bytes, its end included.
+    pub(super) span: Range<usize>,
+}
+
 /// The line of a program of C: only a line feed ends it, and the program does not see the bytes between a NUL and that end.
 pub(super) fn line_of_c(bytes: &[u8], start: usize) -> Line {
     let end = memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |length| start + length + 1);
@@ -45,29 +55,25 @@ pub(super) fn is_space(byte: u8) -> bool {
 
 /// The assignments among `bytes`, in order.
 pub(super) fn assignments(bytes: &[u8], syntax: &Syntax) -> Vec<Assignment> {
-    let mut found = Vec::new();
-    let mut start = 0;
-    let mut number = 1;
-    while start < bytes.len() {
-        let Line { text, end } = (syntax.line)(bytes, start);
-        if syntax.too_long.is_some_and(|too_long| text.len() >= too_long) {
-            break;
-        }
-        found.extend(assignment(bytes, text, start..end, number, syntax));
-        number += memchr_iter(b'\n', &bytes[start..end]).count();
-        start = end;
-    }
-    found
+    let is_short = |line: &Numbered| syntax.too_long.is_none_or(|too_long| line.text.len() < too_long);
+    each(bytes, syntax.line).take_while(is_short).filter_map(|line| assignment(bytes, line, syntax)).collect()
 }
 
-/// The assignment that `text` makes, if it makes one.
-fn assignment(
-    bytes: &[u8],
-    text: Range<usize>,
-    line_span: Range<usize>,
-    line: usize,
-    syntax: &Syntax,
-) -> Option<Assignment> {
+/// The lines of `bytes`, in order, each as `line` finds it.
+pub(super) fn each(bytes: &[u8], line: fn(&[u8], usize) -> Line) -> impl Iterator<Item = Numbered> {
+    let (mut start, mut number) = (0, 1);
+    std::iter::from_fn(move || {
+        let Line { text, end } = (start < bytes.len()).then(|| line(bytes, start))?;
+        let found = Numbered { number, text, span: start..end };
+        number += memchr_iter(b'\n', &bytes[start..end]).count();
+        start = end;
+        Some(found)
+    })
+}
+
+/// The assignment that `line` makes, if it makes one.
+fn assignment(bytes: &[u8], line: Numbered, syntax: &Syntax) -> Option<Assignment> {
+    let Numbered { number: line, text, span: line_span } = line;
     let text = trim(bytes, text, syntax.is_blank);
     let first = *bytes[text.clone()].first()?;
     if syntax.comments.contains(&first) {
@@ -138,11 +144,17 @@ pub(super) fn simplified(path: &[u8]) -> Vec<u8> {
 
 /// `span` without the blanks around it.
 pub(super) fn trim(bytes: &[u8], span: Range<usize>, is_blank: fn(u8) -> bool) -> Range<usize> {
-    let blanks = bytes[span.clone()].iter().take_while(|byte| is_blank(**byte)).count();
-    trim_end(bytes, span.start + blanks..span.end, is_blank)
+    trim_end(bytes, trim_start(bytes, span, is_blank), is_blank)
 }
 
-fn trim_end(bytes: &[u8], span: Range<usize>, is_blank: fn(u8) -> bool) -> Range<usize> {
+/// `span` without the blanks before it.
+pub(super) fn trim_start(bytes: &[u8], span: Range<usize>, is_blank: fn(u8) -> bool) -> Range<usize> {
+    let blanks = bytes[span.clone()].iter().take_while(|byte| is_blank(**byte)).count();
+    span.start + blanks..span.end
+}
+
+/// `span` without the blanks behind it.
+pub(super) fn trim_end(bytes: &[u8], span: Range<usize>, is_blank: fn(u8) -> bool) -> Range<usize> {
     let blanks = bytes[span.clone()].iter().rev().take_while(|byte| is_blank(**byte)).count();
     span.start..span.end - blanks
 }

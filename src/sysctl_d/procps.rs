@@ -8,7 +8,7 @@ use super::dialect::{Dialect, OnRefusal, Shields};
 use super::kernel_keys::{Expansion, KernelKeys};
 use super::lines::{self, Syntax, separated};
 use super::paths::{SYSCTL_CONF, SYSCTL_D};
-use super::{Assignment, glob};
+use super::{Assignment, glob, procps_3};
 use crate::tree::{Entry, Obstacle, Read, Tree, first_of_each_name};
 
 /// procps 4, up to 4.0.4.
@@ -28,13 +28,8 @@ pub static PROCPS: Dialect = Dialect {
 /// procps 4.0.5 and later, of which a line `-PATTERN` excludes by fnmatch(3): a star crosses slashes (`settinglist_findpath`).
 pub static PROCPS_4_0_5: Dialect = Dialect { name: "procps-4.0.5", excludes: glob::matches_across, ..PROCPS };
 
-/// procps 3, which has no globs (seen in real boots of Debian 11), and strips one `-` of a key alone.
-pub static PROCPS_3: Dialect = Dialect {
-    name: "procps-3",
-    read: |bytes| lines::assignments(bytes, &Syntax { path: |key| separated(without_dash(key)), ..SYNTAX }),
-    globs: |_, _| Vec::new(),
-    ..PROCPS
-};
+/// procps 3, which has a syntax of its own, and no globs: `-KEY` alone says nothing.
+pub static PROCPS_3: Dialect = Dialect { name: "procps-3", read: procps_3::read, globs: |_, _| Vec::new(), ..PROCPS };
 
 /// The library of each dialect.
 const LIBRARIES: [(&str, &Dialect); 4] = [

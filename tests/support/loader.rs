@@ -10,7 +10,9 @@ use std::process::{Command, Stdio};
 use super::tree::tree;
 use conntrack_sysctl::kernel::catalog::{Key, ValueKind};
 use conntrack_sysctl::kernel::number::kernel_reading;
-use conntrack_sysctl::sysctl_d::{BUSYBOX, Dialect, OnRefusal, SYSTEMD, SYSTEMD_262, Write, assignments, writes};
+use conntrack_sysctl::sysctl_d::{
+    BUSYBOX, Dialect, OnRefusal, PROCPS_3, SYSTEMD, SYSTEMD_262, Write, assignments, writes,
+};
 
 /// The content at a path.
 #[derive(Clone, Debug)]
@@ -111,9 +113,7 @@ impl Loader {
         let found = self.run_on(root, || writes = self.predicted());
         let mut difference = String::new();
         for (key, expected) in self.after(&writes) {
-            // An empty text leaves a sysctl alone, and a file without a text.
-            let is_emptied = *self.dialect == BUSYBOX && self.keys == Keys::Files && found[&key].is_empty();
-            if found[&key] != expected && !is_emptied {
+            if found[&key] != expected && !self.is_refused(&found[&key]) {
                 let (found, expected) = (found[&key].escape_ascii().to_string(), expected.escape_ascii().to_string());
                 difference += &format!("{key}\n  found    {found:.200}\n  expected {expected:.200}\n");
             }
@@ -126,6 +126,14 @@ impl Loader {
             difference += &format!("  predicted: {} = {text:.200} ({})\n", write.key, write.place);
         }
         Some(difference)
+    }
+
+    /// Whether a sysctl refuses a text that a file keeps, and that is no value of a line: busybox opens the file before it sees
+    /// that the value is empty, and procps 3 writes `=` and what stood behind it in its memory for a line without `=`.
+    fn is_refused(&self, content: &[u8]) -> bool {
+        self.keys == Keys::Files
+            && (*self.dialect == BUSYBOX && content.is_empty()
+                || *self.dialect == PROCPS_3 && content.starts_with(b"="))
     }
 
     /// The values of the keys after the loader has run on the files of `root`, which are there for `meanwhile` too.

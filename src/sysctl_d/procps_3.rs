@@ -1,0 +1,62 @@
+//! Reads files as `sysctl` of procps 3 does.
+//!
+//! Source: `sysctl.c` of procps 3.3.17 (`Preload`, `StripLeadingAndTrailingSpaces`, `WriteSetting`).
+
+use std::ops::Range;
+
+use memchr::memchr;
+
+use super::Assignment;
+use super::lines::{self, Numbered, separated, simplified, trim_end, trim_start};
+
+/// The assignments of the lines of a file.
+pub(super) fn read(bytes: &[u8]) -> Vec<Assignment> {
+    lines::each(bytes, lines::line_of_c).filter_map(|line| assignment(bytes, line)).collect()
+}
+
+/// The blanks before a key and before a value: other programs pass over every space of the C library.
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
+/// The blanks behind a key and at the end of a line.
+fn is_blank_behind(byte: u8) -> bool {
+    is_blank(byte) || matches!(byte, b'\r' | b'\n')
+}
+
+fn is_return(byte: u8) -> bool {
+    byte == b'\r'
+}
+
+/// The assignment of `line`, if it makes one. Splitting is by strtok(3), which passes over separators that stand first: `=`
+/// before a key, and carriage returns before a value.
+fn assignment(bytes: &[u8], line: Numbered) -> Option<Assignment> {
+    let text = trim_start(bytes, trim_end(bytes, line.text, is_blank_behind), is_blank);
+    if matches!(bytes[text.clone()].first()?, b'#' | b';') {
+        return None;
+    }
+    let text = trim_start(bytes, text, |byte| byte == b'=');
+    let equals = text.start + memchr(b'=', &bytes[text.clone()])?;
+    let key_span = trim_end(bytes, text.start..equals, is_blank_behind);
+    let value_span = value(bytes, equals + 1..text.end)?;
+    // One `-` is stripped, and the blanks behind it are not.
+    let key = &bytes[key_span.clone()];
+    let path = separated(key.strip_prefix(b"-").unwrap_or(key));
+    let value = Some(bytes[value_span.clone()].to_vec());
+    Some(Assignment {
+        line: line.number,
+        key: simplified(&path),
+        path,
+        value,
+        key_span,
+        value_span,
+        line_span: line.span,
+    })
+}
+
+/// The bytes of the value in `text`. The first carriage return ends it. A line without a value assigns nothing.
+fn value(bytes: &[u8], text: Range<usize>) -> Option<Range<usize>> {
+    let text = trim_start(bytes, text, is_return);
+    let end = memchr(b'\r', &bytes[text.clone()]).map_or(text.end, |length| text.start + length);
+    (end > text.start).then(|| trim_start(bytes, text.start..end, is_blank))
+}
