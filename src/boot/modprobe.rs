@@ -103,13 +103,11 @@ impl Configuration {
         let mut left = vec![module_name(name)];
         while let Some(name) = left.pop() {
             left.extend(self.aliases(&name).map(|(_, module)| module.to_owned()));
-            for (_, command) in &self.commands {
-                if let Command::Softdep { module, before, after } = command
-                    && fnmatch(module, &name)
-                {
-                    left.extend(before.iter().chain(after).cloned());
-                }
-            }
+            let soft_dependencies = self.commands.iter().filter_map(|(_, command)| match command {
+                Command::Softdep { module, before, after } if fnmatch(module, &name) => Some(before.iter().chain(after)),
+                _ => None,
+            });
+            left.extend(soft_dependencies.flatten().cloned());
             left.retain(|name| !names.contains(name));
             names.insert(name);
         }
