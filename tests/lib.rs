@@ -19,6 +19,7 @@ mod fuzz_corpus;
 mod initrd;
 mod judges;
 mod kernels;
+mod language;
 mod live;
 mod many;
 mod mounts;
