@@ -104,7 +104,9 @@ impl Configuration {
         while let Some(name) = left.pop() {
             left.extend(self.aliases(&name).map(|(_, module)| module.to_owned()));
             let soft_dependencies = self.commands.iter().filter_map(|(_, command)| match command {
-                Command::Softdep { module, before, after } if fnmatch(module, &name) => Some(before.iter().chain(after)),
+                Command::Softdep { module, before, after } if fnmatch(module, &name) => {
+                    Some(before.iter().chain(after))
+                }
                 _ => None,
             });
             left.extend(soft_dependencies.flatten().cloned());
