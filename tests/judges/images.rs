@@ -10,7 +10,7 @@ pub(crate) struct Image {
     /// The init system, as requests and reports name it: the cases of one have a directory in `tests/cases/boots`.
     pub(crate) system: &'static str,
     /// What else `expected` may say of it: the versions that make a difference. `sysvinit` are all that run its scripts.
-    pub(super) words: &'static [&'static str],
+    pub(crate) words: &'static [&'static str],
 }
 
 /// The images of all judges.
@@ -24,12 +24,14 @@ pub(crate) const IMAGES: [Image; 6] = [
 ];
 
 /// More images for the judge of reboots: the others would find nothing in their files that those above have not.
-pub(crate) const ALIKE: [Image; 6] = [
+pub(crate) const ALIKE: [Image; 7] = [
     Image { name: "13-backports", system: "systemd", words: &["debian-13", "linux-7.3"] },
     Image { name: "sid-dracut", system: "systemd", words: &["debian-sid", "systemd-262", "linux-7.2", "dracut"] },
     Image { name: "13-sysvinit", system: "procps", words: &["debian-13", "linux-6.12", "sysvinit", "procps-4"] },
     Image { name: "13-runit", system: "procps", words: &["debian-13", "linux-6.12", "sysvinit", "procps-4"] },
     Image { name: "13-openrc", system: "procps", words: &["debian-13", "linux-6.12", "sysvinit", "procps-4"] },
+    // Its pages are larger, and its processor is another.
+    Image { name: "13-arm64-16k", system: "systemd", words: &["debian-13", "linux-6.12", "aarch64", "pages-16k"] },
     Image { name: "13-finit", system: "finit", words: &["debian-13", "linux-6.12", "procps-4"] },
 ];
 

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use super::images::Image;
 use super::progress::patience;
 
 /// A guest that runs, until this is dropped.
@@ -26,6 +27,7 @@ pub(crate) enum End {
 
 /// The arguments that start a guest. The machine must be the same each time, or a saved state could not be resumed.
 pub(crate) struct Machine<'a> {
+    pub(crate) kind: &'static Kind,
     /// The directory of its kernel and initial RAM disk.
     pub(crate) kernel: &'a Path,
     pub(crate) disk: &'a Path,
@@ -39,21 +41,68 @@ pub(crate) struct Machine<'a> {
     pub(crate) words: &'a str,
 }
 
-/// The machine but for its files: an image is built anew where this has changed. KVM is not everywhere, and not reliable
-/// where it is nested: emulation gives the same answer on every host.
-pub(crate) const MACHINE: &str = "-accel tcg,tb-size=256 -cpu qemu64 -m 1024 -smp 1 -nodefaults -no-user-config \
-    -no-reboot \
-    -display none -device virtio-serial -device virtserialport,chardev=answer,name=answer -device virtio-rng-pci";
+/// A kind of machine, but for its files: an image is built anew where this has changed. KVM is not everywhere, and not
+/// reliable where it is nested: emulation gives the same answer on every host.
+pub(crate) struct Kind {
+    /// The word of the images that are of this kind.
+    word: &'static str,
+    /// The program of the emulator.
+    program: &'static str,
+    arguments: &'static str,
+    /// Its serial line, as its kernel names it.
+    console: &'static str,
+    /// The variable of the environment that names the binary to test.
+    pub(crate) tool: &'static str,
+}
+
+/// The kinds. The last one is that of the images without such a word.
+const KINDS: [Kind; 2] = [
+    // This processor has pages of 16 KiB, and no signed pointers, which are slow to emulate.
+    Kind {
+        word: "aarch64",
+        program: "qemu-system-aarch64",
+        arguments: "-machine virt -cpu cortex-a76",
+        console: "ttyAMA0",
+        tool: "CONNTRACK_SYSCTL_AARCH64",
+    },
+    Kind {
+        word: "x86-64",
+        program: "qemu-system-x86_64",
+        arguments: "-cpu qemu64",
+        console: "ttyS0",
+        tool: "CONNTRACK_SYSCTL",
+    },
+];
+
+/// The kind of the machine that boots `image`.
+pub(crate) fn kind(image: &Image) -> &'static Kind {
+    let [others @ .., usual] = &KINDS;
+    others.iter().find(|kind| image.words.contains(&kind.word)).unwrap_or(usual)
+}
+
+/// The arguments of every kind.
+const MACHINE: &str = "-accel tcg,tb-size=256 -m 1024 -smp 1 -nodefaults -no-user-config -no-reboot -display none \
+    -device virtio-serial -device virtserialport,chardev=answer,name=answer -device virtio-rng-pci";
 
 /// The kernel's command line.
-const COMMAND_LINE: &str =
-    "root=/dev/vda rw console=ttyS0 quiet mitigations=off systemd.show_status=1 systemd.log_color=0";
+const COMMAND_LINE: &str = "root=/dev/vda rw quiet mitigations=off systemd.show_status=1 systemd.log_color=0";
 
 /// The script that runs a program of the emulator.
-pub(crate) const EMULATOR: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reboot/emulator");
+const EMULATOR: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reboot/emulator");
 
 /// The largest job that fits on its disk. The guest has seen the size of the disk before, so that it is the same each time.
 const JOB_SIZE: u64 = 32 << 20;
+
+impl Kind {
+    /// The version of its emulator: a saved state can only be resumed by the one that saved it.
+    pub(crate) fn version(&self) -> Result<String, String> {
+        let mut version = Command::new(EMULATOR);
+        // On the standard error it says that it is being unpacked.
+        let output = version.args([self.program, "--version"]).stderr(Stdio::inherit()).output();
+        let output = output.ok().filter(|output| output.status.success()).ok_or("the emulator does not start")?;
+        Ok(String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().to_owned())
+    }
+}
 
 impl Machine<'_> {
     fn command(&self) -> Command {
@@ -61,17 +110,18 @@ impl Machine<'_> {
         let (disk, job, answer) = (shown(self.disk), shown(self.job), shown(self.answer));
         let mut command = Command::new(EMULATOR);
         command
-            .arg("qemu-system-x86_64")
+            .arg(self.kind.program)
             .args(["-serial", &format!("file:{}", shown(self.console))])
             .args(["-drive", &format!("file={disk},if=virtio,format=qcow2,cache=unsafe")])
             .args(["-drive", &format!("file={job},if=virtio,format=raw,readonly=on")])
             .args(["-chardev", &format!("file,id=answer,path={answer}")])
+            .args(self.kind.arguments.split_whitespace())
             .args(MACHINE.split_whitespace())
             .arg("-kernel")
             .arg(self.kernel.join("vmlinuz"))
             .arg("-initrd")
             .arg(self.kernel.join("initrd.img"))
-            .args(["-append", &format!("{COMMAND_LINE} {}", self.words)])
+            .args(["-append", &format!("{COMMAND_LINE} console={} {}", self.kind.console, self.words)])
             .stdout(Stdio::null());
         // For the person who asks why a guest did not start.
         if let Ok(file) = fs::File::create(self.console.with_extension("emulator")) {

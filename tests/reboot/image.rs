@@ -2,16 +2,17 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use super::guest::{EMULATOR, Machine, job_disk};
+use super::guest::{Kind, Machine, job_disk, kind};
 use super::images::Image;
 use super::progress::say;
 
 /// The parts of an image: the image is built again if one of them has changed.
-const INGREDIENTS: [&str; 5] = [
+const INGREDIENTS: [&str; 6] = [
     include_str!("image"),
     include_str!("common"),
+    include_str!("foreign"),
     include_str!("guest/agent"),
     include_str!("guest/reboot-test.service"),
     include_str!("guest.rs"),
@@ -20,7 +21,8 @@ const INGREDIENTS: [&str; 5] = [
 /// The directory of `image` in `cache`, which is built and booted if it is not there yet.
 pub(crate) fn built(image: &Image, cache: &Path) -> Result<PathBuf, String> {
     let directory = cache.join(image.name);
-    let recipe = format!("{}\n{}\n{}", image.name, emulator_version()?, INGREDIENTS.concat());
+    let kind = kind(image);
+    let recipe = format!("{}\n{}\n{}", image.name, kind.version()?, INGREDIENTS.concat());
     let file = directory.join("recipe");
     if fs::read_to_string(&file).is_ok_and(|old| old == recipe) {
         return Ok(directory);
@@ -34,19 +36,20 @@ pub(crate) fn built(image: &Image, cache: &Path) -> Result<PathBuf, String> {
         return Err(format!("the image {} cannot be built", image.name));
     }
     say(&format!("{}: first boot", image.name));
-    if let Err(why) = first_boot(&directory) {
+    if let Err(why) = first_boot(kind, &directory) {
         say(&format!("{}: {why}: the first boot is started again", image.name));
-        first_boot(&directory)?;
+        first_boot(kind, &directory)?;
     }
     fs::write(&file, recipe).map_err(|error| format!("{}: {error}", file.display()))?;
     Ok(directory)
 }
 
-fn first_boot(directory: &Path) -> Result<(), String> {
+fn first_boot(kind: &'static Kind, directory: &Path) -> Result<(), String> {
     let [disk, job, console] = ["disk.qcow2", "job", "console"].map(|name| directory.join(name));
     let _ = fs::remove_file(&console);
     job_disk(&job, None)?;
     let machine = Machine {
+        kind,
         kernel: directory,
         disk: &disk,
         job: &job,
@@ -57,13 +60,4 @@ fn first_boot(directory: &Path) -> Result<(), String> {
     machine.boot_and_save()?;
     let _ = fs::remove_file(&job);
     Ok(())
-}
-
-/// A saved state can only be resumed by the version that saved it.
-fn emulator_version() -> Result<String, String> {
-    let mut version = Command::new(EMULATOR);
-    // On the standard error it says that it is being unpacked.
-    let output = version.args(["qemu-system-x86_64", "--version"]).stderr(Stdio::inherit()).output();
-    let output = output.ok().filter(|output| output.status.success()).ok_or("the emulator does not start")?;
-    Ok(String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().to_owned())
 }

@@ -6,13 +6,14 @@ use std::process::Command;
 
 use super::answer::directory_of;
 use super::case::Case;
-use super::guest::{End, Machine, job_disk};
+use super::guest::{End, Kind, Machine, job_disk};
 use super::progress::say;
 
 /// A directory that becomes the job's disk.
 pub(crate) struct Job<'a> {
     /// The name of the guest in messages.
     pub(crate) name: String,
+    pub(crate) kind: &'static Kind,
     /// The image, whose disk stays as it is.
     pub(crate) image: &'a Path,
     /// The directory in which one job at a time is made.
@@ -90,7 +91,9 @@ impl Job<'_> {
         }
         copy(&self.image.join("disk.qcow2"), &disk).map_err(|error| error.to_string())?;
         job_disk(&job, Some(&in_work("job")))?;
-        let machine = |kernel, console| Machine { kernel, disk: &disk, job: &job, answer: &packed, console, words };
+        let kind = self.kind;
+        let machine =
+            |kernel, console| Machine { kind, kernel, disk: &disk, job: &job, answer: &packed, console, words };
         let (before, after) = (machine(self.image, &consoles[0]), machine(&kernel, &consoles[1]));
         let mut guest = if words.is_empty() { before.resume() } else { before.boot() };
         let mut ended = guest.wait_for_an_end();

@@ -23,6 +23,7 @@ use std::time::Instant;
 
 use answer::{Answer, values};
 use case::{Case, Judge, cases, groups};
+use guest::kind;
 use images::{ALIKE, IMAGES, Image, STOCK};
 use job::{Job, Reboot};
 use judge::{Booted, Row, Values, without_answer};
@@ -77,19 +78,11 @@ fn judged(images: &[&'static Image]) -> Result<bool, String> {
     let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
     let target = target.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target"));
     let cache = target.join("reboot");
-    let tool = std::env::var_os("CONNTRACK_SYSCTL").ok_or("CONNTRACK_SYSCTL is to name a statically linked binary")?;
     fs::create_dir_all(&cache).map_err(|error| format!("{}: {error}", cache.display()))?;
     let lock = fs::File::create(cache.join("lock")).map_err(|error| error.to_string())?;
     flock(&lock, FlockOperation::NonBlockingLockExclusive)
         .map_err(|_| format!("another run is using {}", cache.display()))?;
-    let mut run = Run {
-        work: cache.join("work"),
-        cache,
-        tool: tool.into(),
-        rows: Vec::new(),
-        notes: Vec::new(),
-        failed: Vec::new(),
-    };
+    let mut run = Run { work: cache.join("work"), cache, rows: Vec::new(), notes: Vec::new(), failed: Vec::new() };
     for image in images {
         if let Err(why) = run.boot(image) {
             run.failed.push(format!("{}: {why}", image.name));
@@ -103,7 +96,6 @@ fn judged(images: &[&'static Image]) -> Result<bool, String> {
 struct Run {
     cache: PathBuf,
     work: PathBuf,
-    tool: PathBuf,
     /// The judged rows, each with its image and its machine.
     rows: Vec<(&'static str, String, Row)>,
     notes: Vec<String>,
@@ -139,13 +131,16 @@ impl Run {
     /// Boots the machines of `image`.
     fn boot(&mut self, image: &'static Image) -> Result<(), String> {
         let directory = if keeps() { self.cache.join(image.name) } else { image::built(image, &self.cache)? };
-        let defaults = self.defaults(image, &directory)?;
+        let kind = kind(image);
+        let tool = std::env::var_os(kind.tool).map(PathBuf::from);
+        let tool = tool.ok_or_else(|| format!("{} is to name a statically linked binary", kind.tool))?;
+        let defaults = self.defaults(image, &directory, &tool)?;
         for (machine, cases) in machines(image) {
             let name = format!("{}/{machine}", image.name);
             let answer = self.cache.join("answers").join(&name);
             let began = Instant::now();
-            let job = Job { name, image: &directory, work: &self.work, answer };
-            let booted = if keeps() { Ok(()) } else { job.run(&cases, &self.tool, Reboot::Between, &mut self.notes) };
+            let job = Job { name, kind, image: &directory, work: &self.work, answer };
+            let booted = if keeps() { Ok(()) } else { job.run(&cases, &tool, Reboot::Between, &mut self.notes) };
             let answered = booted.and_then(|()| Answer::read(&job.answer, &cases));
             let rows = match &answered {
                 Ok(answer) => {
@@ -167,14 +162,15 @@ impl Run {
     }
 
     /// The defaults of the kernel of `image`. Read once for all images with this kernel.
-    fn defaults(&mut self, image: &Image, directory: &Path) -> Result<Values, String> {
+    fn defaults(&mut self, image: &Image, directory: &Path, tool: &Path) -> Result<Values, String> {
         let release = fs::read_to_string(directory.join("release")).map_err(|error| error.to_string())?;
         let kept = self.cache.join(format!("defaults-{}", release.trim_end()));
         if !kept.exists() {
             say(&format!("{}: reading the kernel's own values", image.name));
             let answer = self.work.with_file_name("answers").join(image.name).join("defaults");
-            let job = Job { name: image.name.to_owned(), image: directory, work: &self.work, answer };
-            job.run(&[], &self.tool, Reboot::Never, &mut self.notes)?;
+            let job =
+                Job { name: image.name.to_owned(), kind: kind(image), image: directory, work: &self.work, answer };
+            job.run(&[], tool, Reboot::Never, &mut self.notes)?;
             let seen = job.answer.join("seen");
             values(&seen)?;
             fs::copy(&seen, &kept).map_err(|error| format!("{}: {error}", kept.display()))?;
