@@ -35,14 +35,16 @@ fn assignment(bytes: &[u8], line: Numbered) -> Option<Assignment> {
     if matches!(bytes[text.clone()].first()?, b'#' | b';') {
         return None;
     }
-    let text = trim_start(bytes, text, |byte| byte == b'=');
-    let equals = text.start + memchr(b'=', &bytes[text.clone()])?;
-    let key_span = trim_end(bytes, text.start..equals, is_blank_behind);
+    let start = trim_start(bytes, text.clone(), |byte| byte == b'=').start;
+    let equals = start + memchr(b'=', &bytes[start..text.end])?;
+    let end = trim_end(bytes, start..equals, is_blank_behind).end;
     let value_span = value(bytes, equals + 1..text.end)?;
     // One `-` is stripped, and the blanks behind it are not.
-    let key = &bytes[key_span.clone()];
+    let key = &bytes[start..end];
     let path = separated(key.strip_prefix(b"-").unwrap_or(key));
     let value = Some(bytes[value_span.clone()].to_vec());
+    // The `=` before the key belong to it, so that a line is commented out as a whole.
+    let key_span = text.start..end;
     Some(Assignment {
         line: line.number,
         key: simplified(&path),
