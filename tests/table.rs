@@ -160,7 +160,7 @@ fn counters_begin_again_at_zero() {
 
 #[test]
 fn other_counters() {
-    let text = "TcpExt: A ListenOverflows\nTcpExt: 1 22\nIp: MaxConn X\nIp: -1 3\nIcmp: X\nIcmp: 4\n";
+    let text = "TcpExt: A ListenOverflowsX XListenOverflows ListenOverflows\nTcpExt: 1 20 21 22\nIp: MaxConn X\nIp: -1 3\nIcmp: X\nIcmp: 4\n";
     let netstat = counters::netstat(text, &["TcpExt.ListenOverflows", "Ip.MaxConn", "Ip.X", "Udp.A"]);
     assert_eq!(netstat, Counts::from([("TcpExt.ListenOverflows".into(), 22), ("Ip.X".into(), 3)]));
     let softnet = counters::softnet("0000000f 00000002 00000001 0\n00000001 00000010 00000000 0\n");

@@ -94,6 +94,8 @@ privileged!(losses_elsewhere_are_named, || {
     world.sh("ip link set lo up
         tc qdisc add dev lo root tbf rate 8kbit burst 1600 limit 1600
         mount -t tmpfs none /sys/class/net
+        mount -t tmpfs none /sys/bus
+        mkdir -p /sys/bus/pci/drivers/ena
         mkdir -p /sys/class/net/ens5/device /sys/class/net/eth9/device
         ln -s ../../../../bus/pci/drivers/ena /sys/class/net/ens5/device/driver
         ln -s ../../../../bus/virtio/drivers/virtio_net /sys/class/net/eth9/device/driver

@@ -18,6 +18,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use rustix::buffer::spare_capacity;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
 use crate::kernel::catalog::{self, BUCKETS, COUNT, MAX, Name};
 use crate::kernel::modules::HASHSIZE;
 use crate::order::InOrder;
@@ -35,6 +39,27 @@ const STATISTICS: [&str; 2] = ["/proc/net/stat/nf_conntrack", "/proc/net/stat/ip
 
 /// The files of the table: today's, and that of old kernels.
 pub const TABLES: [&str; 2] = ["/proc/net/nf_conntrack", "/proc/net/ip_conntrack"];
+
+/// The bytes of nearly every file in /proc that is read here.
+const FILE: usize = 8 << 10;
+
+/// The text of a file in /proc or /sys, in two system calls beside its opening and its end. The standard library asks for
+/// the size, which these files do not have, and reads their first kilobyte in six parts.
+fn text(path: impl AsRef<Path>) -> io::Result<String> {
+    let file = rustix::fs::open(path.as_ref(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    let mut bytes = Vec::with_capacity(FILE);
+    loop {
+        if bytes.len() == bytes.capacity() {
+            bytes.reserve(bytes.len());
+        }
+        match rustix::io::read(&file, spare_capacity(&mut bytes)) {
+            Ok(0) => break,
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
 
 /// Gives the entries in the file `path` of the table to `each`, until `each` stops. They come in the order of the hash table,
 /// as ctnetlink's do.
@@ -115,13 +140,13 @@ pub fn conntrack_sysctls() -> BTreeMap<String, String> {
     let conntrack = files.map(|file| file.path()).filter(|path| path.to_string_lossy().contains("conntrack"));
     let read = conntrack.filter_map(|path| {
         let key = path.strip_prefix("/proc/sys").ok()?.to_str()?.replace('/', ".");
-        Some((key, std::fs::read_to_string(&path).ok()?.trim().to_owned()))
+        Some((key, text(&path).ok()?.trim().to_owned()))
     });
     read.collect()
 }
 
 fn number(path: impl AsRef<Path>) -> Option<u64> {
-    std::fs::read_to_string(path).ok()?.trim().parse().ok()
+    text(path).ok()?.trim().parse().ok()
 }
 
 /// The live timeouts in seconds, by the canonical name of the setting.
@@ -152,8 +177,8 @@ pub fn sizes() -> Sizes {
 /// The memory of the machine. The kernel counts a lot for this file.
 #[must_use]
 pub fn memory() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?.trim();
+    let memory = text("/proc/meminfo").ok()?;
+    let line = memory.lines().find_map(|line| line.strip_prefix("MemTotal:"))?.trim();
     line.strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
 }
 
@@ -177,7 +202,7 @@ pub fn interface_losses(unread: &mut Vec<Unread>) -> Counts {
 
 /// The text of a file with counters of lost packets; none: it cannot be read.
 fn losses_in(path: &'static str, unread: &mut Vec<Unread>) -> String {
-    std::fs::read_to_string(path).unwrap_or_else(|error| {
+    text(path).unwrap_or_else(|error| {
         unread.push(Unread::LossCounters(path.into(), Arc::new(error)));
         String::new()
     })

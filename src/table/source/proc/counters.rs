@@ -1,12 +1,13 @@
 //! Reads the proc files of counters: columns by name, never by place.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
+
+use memchr::{memchr_iter, memmem};
 
 use crate::order::InOrder;
 use crate::table::model::counters::{Counters, Counts};
 use crate::table::model::reading::NamespaceCounts;
+use crate::table::source::proc::text;
 
 /// The names in column heads and old kernels, and today's name of the same counter.
 ///
@@ -22,26 +23,17 @@ const RENAMED: [(&str, &str); 5] = [
 /// Columns in which today's kernels print a constant 0, for programs that read columns by place.
 const DEAD: [&str; 5] = ["new", "ignore", "delete", "delete_list", "searched"];
 
-/// The bytes of a file of counters with some 20 CPUs. The kernel makes its text anew for each read, so that one is enough.
-const STATISTICS: usize = 4 << 10;
-
 /// The counters in the file `path` of connection tracking; None: it cannot be read, or has another form.
 #[must_use]
 pub fn read(path: &Path) -> Option<Counters> {
-    statistics(&text(path)?)
-}
-
-fn text(path: &Path) -> Option<String> {
-    let mut text = String::with_capacity(STATISTICS);
-    File::open(path).ok()?.read_to_string(&mut text).ok()?;
-    Some(text)
+    statistics(&text(path).ok()?)
 }
 
 /// The few numbers of such a file that tell of another namespace. A machine may have hundreds of them, and nobody looks at the
 /// rest.
 #[must_use]
 pub fn read_namespace(path: &Path) -> Option<NamespaceCounts> {
-    namespace(&text(path)?)
+    namespace(&text(path).ok()?)
 }
 
 /// The few numbers in the text of such a file.
@@ -69,11 +61,12 @@ pub fn namespace(text: &str) -> Option<NamespaceCounts> {
 #[must_use]
 pub fn statistics(text: &str) -> Option<Counters> {
     let mut lines = text.lines();
-    let heads: Vec<&str> = lines.next()?.split_whitespace().collect();
+    let heads: Vec<&str> = lines.next()?.split_ascii_whitespace().collect();
     is_head(text.lines().next()?).then_some(())?;
     let mut counters = Counters::default();
     for line in lines {
-        let row: Option<Vec<u64>> = line.split_whitespace().map(|word| u64::from_str_radix(word, 16).ok()).collect();
+        let row: Option<Vec<u64>> =
+            line.split_ascii_whitespace().map(|word| u64::from_str_radix(word, 16).ok()).collect();
         let row = row?;
         if row.is_empty() {
             continue;
@@ -95,7 +88,7 @@ pub fn statistics(text: &str) -> Option<Counters> {
 /// Whether a line has the heads of these columns.
 #[must_use]
 pub fn is_head(line: &str) -> bool {
-    let mut words = line.split_whitespace();
+    let mut words = line.split_ascii_whitespace();
     words.next() == Some("entries") && words.any(|word| word == "found")
 }
 
@@ -115,20 +108,41 @@ pub fn netstat(text: &str, names: &[&str]) -> Counts {
         let (Some((section, heads)), Some((again, values))) = (heads.split_once(':'), values.split_once(':')) else {
             continue;
         };
-        let in_section = |name: &&str| name.split_once('.').is_some_and(|(own, _)| own == section);
-        let wanted: Vec<&str> = names.iter().copied().filter(in_section).collect();
-        if section != again || wanted.is_empty() {
+        if section != again {
             continue;
         }
-        for (head, value) in heads.split_ascii_whitespace().zip(values.split_ascii_whitespace()) {
-            let name = wanted.iter().find(|name| &name[section.len() + 1..] == head);
+        for name in names {
+            let Some((_, head)) = name.split_once('.').filter(|(own, _)| *own == section) else { continue };
+            let value = column(heads, head).and_then(|column| words(values).nth(column)?.parse().ok());
             // The signed numbers are no counters: MaxConn is a limit, -1.
-            if let (Some(name), Ok(value)) = (name, value.parse()) {
+            if let Some(value) = value {
                 counts.insert((*name).to_owned(), value);
             }
         }
     }
     counts
+}
+
+/// The number of the column that is headed `head`, from 0. A few heads are wanted of a long line, so that each is searched for.
+fn column(heads: &str, head: &str) -> Option<usize> {
+    let is_word = |start: &usize| {
+        let (before, after) = (&heads[..*start], &heads[start + head.len()..]);
+        (before.is_empty() || before.ends_with(' ')) && (after.is_empty() || after.starts_with(' '))
+    };
+    let start = memmem::find_iter(heads.as_bytes(), head).find(is_word)?;
+    Some(words(&heads[..start]).count())
+}
+
+/// The words of a line that the kernel made, with blanks between them.
+fn words(line: &str) -> impl Iterator<Item = &str> {
+    let mut start = 0;
+    let ends = memchr_iter(b' ', line.as_bytes()).chain([line.len()]);
+    let words = ends.map(move |end| {
+        let word = &line[start..end];
+        start = end + 1;
+        word
+    });
+    words.filter(|word| !word.is_empty())
 }
 
 /// The counters of `/proc/net/softnet_stat`, summed over the CPUs: packets that the input queues dropped, and how often a
@@ -138,7 +152,7 @@ pub fn softnet(text: &str) -> Counts {
     let mut counts = Counts::from([("dropped".to_owned(), 0), ("time_squeeze".to_owned(), 0)]);
     for line in text.lines() {
         // The file has no heads, but its second and third column have had the same meaning since 2.6.
-        for (name, word) in ["dropped", "time_squeeze"].iter().zip(line.split_whitespace().skip(1)) {
+        for (name, word) in ["dropped", "time_squeeze"].iter().zip(line.split_ascii_whitespace().skip(1)) {
             if let (Some(sum), Ok(value)) = (counts.get_mut(*name), u64::from_str_radix(word, 16)) {
                 *sum = sum.saturating_add(value);
             }
@@ -157,11 +171,11 @@ pub fn interfaces(text: &str) -> Counts {
     let columns: Vec<String> = ["rx", "tx"]
         .iter()
         .zip(groups.iter().skip(1))
-        .flat_map(|(way, group)| group.split_whitespace().map(move |head| format!("{way}_{head}")))
+        .flat_map(|(way, group)| group.split_ascii_whitespace().map(move |head| format!("{way}_{head}")))
         .collect();
     for line in text.lines().skip(2) {
         let Some((interface, values)) = line.rsplit_once(':') else { continue };
-        for (column, value) in columns.iter().zip(values.split_whitespace()) {
+        for (column, value) in columns.iter().zip(values.split_ascii_whitespace()) {
             if !matches!(column.as_str(), "rx_drop" | "tx_drop" | "rx_errs" | "tx_errs" | "rx_fifo") {
                 continue;
             }

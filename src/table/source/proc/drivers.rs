@@ -5,8 +5,10 @@ use std::path::Path;
 
 use crate::table::model::counters::Counts;
 
-/// The drivers that have such counters. No other driver is asked: a question runs a program.
+/// The drivers that have such counters, all of them for devices of PCI. No other driver is asked: a question runs a program.
 const DRIVERS: [&str; 1] = ["ena"];
+/// The directory that has one for each driver of PCI that the kernel has.
+const KNOWN: &str = "sys/bus/pci/drivers";
 
 /// What the names of such counters end in: the packets beyond a limit, and what is left of it.
 const COUNTERS: [&str; 2] = ["_allowance_exceeded", "_allowance_available"];
@@ -14,6 +16,10 @@ const COUNTERS: [&str; 2] = ["_allowance_exceeded", "_allowance_available"];
 /// The interfaces below `root`, which stands for `/`, whose driver has such counters.
 #[must_use]
 pub fn interfaces(root: &Path) -> BTreeSet<String> {
+    // Nearly no machine has one. Then it does not matter how many interfaces there are.
+    if !DRIVERS.iter().any(|driver| root.join(KNOWN).join(driver).exists()) {
+        return BTreeSet::new();
+    }
     let Ok(items) = std::fs::read_dir(root.join("sys/class/net")) else { return BTreeSet::new() };
     let has_counters = |interface: &String| {
         let driver = root.join("sys/class/net").join(interface).join("device/driver");

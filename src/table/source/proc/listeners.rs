@@ -1,7 +1,6 @@
 //! Finds the programs that listen to connection tracking's events, in /proc/net/netlink.
 
-use std::path::Path;
-
+use crate::table::source::proc::text;
 use crate::text::printable;
 
 /// The number of netfilter's family, and the bit of the group that tells of ended connections
@@ -30,7 +29,7 @@ pub fn fullest(sockets: &str) -> Option<u32> {
 /// that of its process.
 #[must_use]
 pub fn program() -> Option<String> {
-    let port = fullest(&std::fs::read_to_string("/proc/net/netlink").ok()?)?;
-    let name = std::fs::read_to_string(Path::new("/proc").join(port.to_string()).join("comm")).ok()?;
+    let port = fullest(&text("/proc/net/netlink").ok()?)?;
+    let name = text(format!("/proc/{port}/comm")).ok()?;
     Some(format!("{} (pid {port})", printable(name.trim_end())))
 }

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use crate::order::InOrder;
 use crate::table::model::reading::{Namespace, NamespaceCounts, Reading, Unread};
 use crate::table::source::netns;
-use crate::table::source::proc::{container, counters, processes};
+use crate::table::source::proc::{container, counters, processes, text};
 use crate::text::printable;
 
 /// The directory in which network namespaces have names.
@@ -58,7 +58,7 @@ pub fn namespaces(unread: &mut Vec<Unread>) -> Vec<Namespace> {
 
 /// The namespace `id`, in which the process `pid` runs, without the numbers of its table.
 fn of_process(pid: u32, id: u64, name: Option<String>) -> Namespace {
-    let read = |name: &str| std::fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
+    let read = |name: &str| text(format!("/proc/{pid}/{name}")).unwrap_or_default();
     let container = container::of_groups(&read("cgroup")).map(|mut container| {
         container.name = container.name.take().or_else(|| container::name(Path::new("/"), &container));
         container
