@@ -10,7 +10,7 @@ use memchr::memmem;
 
 use crate::table::model::entry::ProtocolState;
 use crate::table::source::lines::Text;
-use crate::table::source::saved::draft::{Address, Draft, is_protocol_name, number};
+use crate::table::source::saved::draft::{Address, Draft, ipv4_at, is_protocol_name, number, port_at};
 use crate::table::source::saved::{Entries, Event, SavedForm};
 
 /// The row, which recognises any text.
@@ -200,9 +200,12 @@ impl Flow {
         let mut tuples = 0;
         let mut rest = &line[start..];
         while tuples < 2 && !rest.is_empty() {
-            let end = memchr::memchr2(b' ', b'\t', rest).unwrap_or(rest.len());
-            flow.draft.word(&rest[..end], &mut tuples);
-            rest = rest.get(end + 1..).unwrap_or_default();
+            let read = flow.draft.usual_word(rest, &mut tuples).unwrap_or_else(|| {
+                let end = memchr::memchr2(b' ', b'\t', rest).unwrap_or(rest.len());
+                flow.draft.word(&rest[..end], &mut tuples);
+                end
+            });
+            rest = rest.get(read + 1..).unwrap_or_default();
         }
         flow.draft.marks_behind(rest);
         if holds_several(line) {
@@ -217,7 +220,7 @@ impl Flow {
     fn head(&mut self, head: &[u8]) -> Option<()> {
         // The keys of GRE stand behind the remaining time in /proc: `timeout=600, stream_timeout=18000`.
         let mut words = head.rsplit(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty()).peekable();
-        while words.next_if(|word| memchr::memchr(b'=', word).is_some()).is_some() {}
+        while words.next_if(|word| word.contains(&b'=')).is_some() {}
         let is_state = |word: &[u8]| word.first().is_some_and(u8::is_ascii_uppercase);
         let state = words.next_if(|word| is_state(word));
         let last = words.next()?;
@@ -263,6 +266,36 @@ impl Draft {
             if start == 0 || matches!(text[start - 1], b' ' | b'\t') {
                 self.word(text[start..].split(u8::is_ascii_whitespace).next().unwrap_or_default(), &mut 2);
             }
+        }
+    }
+
+    /// Takes the word that `text` begins with, if it is one of nearly all lines: its end need not be searched for before it is
+    /// read. Gives the bytes that were read.
+    fn usual_word(&mut self, text: &[u8], tuples: &mut u32) -> Option<usize> {
+        let value = text.get(4..)?;
+        match (text.first_chunk::<4>()?, *tuples) {
+            (b"src=", 0) => {
+                let (address, length) = ipv4_at(value)?;
+                *tuples = 1;
+                self.source = Some(Address::Known(address.into()));
+                Some(4 + length)
+            }
+            (b"dst=", 1) => {
+                let (address, length) = ipv4_at(value)?;
+                self.destination = Some(Address::Known(address.into()));
+                Some(4 + length)
+            }
+            (b"spor", 1) => {
+                let (port, length) = port_at(value.strip_prefix(b"t=")?)?;
+                self.source_port = Some(port);
+                Some(6 + length)
+            }
+            (b"dpor", 1) => {
+                let (port, length) = port_at(value.strip_prefix(b"t=")?)?;
+                self.port = Some(port);
+                Some(6 + length)
+            }
+            _ => None,
         }
     }
 
