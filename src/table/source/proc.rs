@@ -66,8 +66,7 @@ fn text(path: impl AsRef<Path>) -> io::Result<String> {
 pub fn table(path: &str, mut each: impl FnMut(&TableEntry) -> ControlFlow<()>) -> io::Result<()> {
     let is_over = Cell::new(false);
     let source = Until { source: File::open(path)?, is_over: &is_over };
-    saved::read(source, |entry| is_over.set(is_over.get() || each(entry).is_break()))?;
-    Ok(())
+    saved::read_text(source, |entry| is_over.set(is_over.get() || each(entry).is_break()))
 }
 
 /// A file that ends where its reader has enough: a large table costs the kernel time for each line.

@@ -131,24 +131,40 @@ fn is_noise(line: &[u8]) -> bool {
 }
 
 /// Gives each entry in `source` to `each`.
-pub fn read(mut source: impl Read, mut each: impl FnMut(&TableEntry)) -> io::Result<Saved> {
+pub fn read(mut source: impl Read, each: impl FnMut(&TableEntry)) -> io::Result<Saved> {
     let mut text = Lines::new(&mut source as &mut dyn Read);
     let beginning = text.beginning()?;
     let form = form(beginning);
     let foreign = foreign::name(beginning);
+    let (saved, count) = entries(form.read, &mut text, each)?;
+    Ok(Saved { foreign: foreign.filter(|_| count == 0 && saved.events == 0), ..saved })
+}
+
+/// Gives each entry in `source`, the kernel's own text of its table, to `each`. A binary that reads no saved tables does without
+/// the other forms.
+pub fn read_text(mut source: impl Read, each: impl FnMut(&TableEntry)) -> io::Result<()> {
+    entries(text::FORM.read, &mut Lines::new(&mut source as &mut dyn Read), each)?;
+    Ok(())
+}
+
+/// Gives each entry in `text` to `each`, and returns their number and what else the text holds.
+fn entries(
+    read: fn(&mut Text<'_>, &mut Entries<'_>) -> io::Result<()>,
+    text: &mut Text<'_>,
+    mut each: impl FnMut(&TableEntry),
+) -> io::Result<(Saved, u64)> {
     let mut count = 0_u64;
     let mut each = |entry: &TableEntry| {
         count += 1;
         each(entry);
     };
     let mut entries = Entries { each: &mut each, saved: Saved::default(), open: HashMap::default() };
-    (form.read)(&mut text, &mut entries)?;
+    read(text, &mut entries)?;
     let Entries { mut saved, open, .. } = entries;
     let open = sorted_by(open.into_values().collect(), |(one, _), (other, _)| one.cmp(other));
     for (_, entry) in open {
         saved.hidden += u64::from(entry.source.is_none() || entry.destination.is_none());
         each(&entry);
     }
-    saved.foreign = foreign.filter(|_| count == 0 && saved.events == 0);
-    Ok(saved)
+    Ok((saved, count))
 }
