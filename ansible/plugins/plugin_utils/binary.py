@@ -13,7 +13,6 @@ __metaclass__ = type
 import hashlib
 import json
 import os
-import re
 import uuid
 
 from ansible.errors import AnsibleActionFail
@@ -24,7 +23,7 @@ from ansible.utils.vars import merge_hash
 # The directory in which a host keeps the binary. Only root may write to it and to every directory above it.
 CACHE = '/var/cache/conntrack-sysctl'
 
-# The list of the binaries that ansible/build made, each with its SHA-256.
+# The list of the files that ansible/build made, each with its SHA-256.
 MANIFEST = 'SHA256SUMS'
 
 # The first command prints WANTED if it needs the binary. The machine type follows, as `uname -sm` prints it, and the
@@ -86,7 +85,7 @@ echo "@wanted@$machine"
 # again. If the connection ends too early, standard input ends, and the command removes what it has made.
 TAKEN = """
 IFS= read -r arguments
-sum=@sum@ file=./.@sum@.$$ place= own= unkept= reasons=
+sum=@sum@ file=./.@sum@.$$ place= own= unkept= reasons= user=$(id -u)
 umask 077
 if command -v sha256sum >/dev/null 2>&1; then
     is_whole() { echo "$sum  $file" | sha256sum -c >/dev/null 2>&1; }
@@ -102,7 +101,7 @@ refuse() { cat > /dev/null; echo "@refused@$1"; exit 1; }
 makes() { reason=$(mkdir "$@" 2>&1) || { reason=${reason##*: }; return 1; }; }
 # Enters a directory, and finds out before anything is read whether a program may be written and run there.
 usable() {
-    cd "$1" 2>/dev/null && set -- $(ls -ldn .) && [ "$3" = "$(id -u)" ] &&
+    cd "$1" 2>/dev/null && set -- $(ls -ldn .) && [ "$3" = "$user" ] &&
         case $1 in (drwx------|drwx------.) true;; (*) false;; esac ||
         { reason='it is not a directory that only its user can enter'; return 1; }
     if reason=$( (: > "$file" && chmod 0700 "$file") 2>&1); then
@@ -113,7 +112,7 @@ usable() {
     rm -f "$file"
     return 1
 }
-if [ -z "@keep@" ] || [ "$(id -u)" != 0 ]; then unkept=
+if [ -z "@keep@" ] || [ "$user" != 0 ]; then unkept=
 elif [ -z "$unkept" ]; then
     if makes -p @cache@ && usable @cache@; then place=@cache@; else unkept="@cache@: $reason"; fi
 fi
@@ -194,13 +193,11 @@ class BinaryAction(ActionBase):
 
     def _bring(self, binary, unpackers, keep, arguments):
         """Has the host take the binary and run it. Gives its answer, and a warning if each run has to bring the binary."""
-        binary.check()
-        files = [(program, binary.path + end) for program, end in PACKERS if program in unpackers and binary.has(end)][:1]
-        files.append((None, binary.path))
+        files = [(program, end) for program, end in PACKERS if program in unpackers and binary.has(end)][:1]
+        files.append((None, ''))
         refusals = []
-        for program, path, keeps in [(program, path, keeps) for program, path in files for keeps in sorted({keep, False}, reverse=True)]:
-            with open(path, 'rb') as content:
-                answer = self._execute(_taken(self.name, binary, program, keeps, self._places()), arguments + content.read())
+        for program, end, keeps in [(program, end, keeps) for program, end in files for keeps in sorted({keep, False}, reverse=True)]:
+            answer = self._execute(_taken(self.name, binary, program, keeps, self._places()), arguments + binary.content(end))
             refused = _line_with(answer['stdout'], REFUSED)
             if refused is None:
                 break
@@ -283,28 +280,36 @@ class Binary(object):
     def __init__(self, path, listed):
         self.path = path
         # ansible/build lists the digests, so that no task needs to hash a binary. One that somebody added is not listed.
-        self.is_listed = listed is not None
-        self.digest = listed if self.is_listed else _digest(path)
+        self._listed = listed
+        self.digest = listed.get(os.path.basename(path)) or _digest(_content(path))
 
     def has(self, end):
-        """Whether there is a packed file with this end. One of a binary that was not built here could be of an older one."""
-        return self.is_listed and os.path.exists(self.path + end)
+        """Whether there is a packed file with this end. One that was not built with the binary could be of an older one."""
+        path = self.path + end
+        return os.path.basename(path) in self._listed and os.path.exists(path)
 
-    def check(self):
-        """Refuse a binary that is not the one which was built. It is hashed here only, before it goes to a host."""
-        if self.is_listed and _digest(self.path) != self.digest:
+    def content(self, end):
+        """The file with this end, as it goes to a host. It is hashed here only, and refused if it is not the one that was built."""
+        path = self.path + end
+        content = _content(path)
+        if _digest(content) != self._listed.get(os.path.basename(path), self.digest):
             raise AnsibleActionFail(
                 '`%s` is not the binary that %s lists. Build the collection again (ansible/build), or remove its line there'
-                % (self.path, MANIFEST))
+                % (path, MANIFEST))
+        return content
 
 
-def _digest(path):
+def _content(path):
     with open(path, 'rb') as binary:
-        return hashlib.sha256(binary.read()).hexdigest()
+        return binary.read()
+
+
+def _digest(content):
+    return hashlib.sha256(content).hexdigest()
 
 
 def _manifest(directory):
-    """Maps the name of each binary that was built to its SHA-256, as `sha256sum` prints them."""
+    """Maps the name of each file that was built to its SHA-256, as `sha256sum` prints them."""
     try:
         with open(os.path.join(directory, MANIFEST)) as lines:
             return dict(reversed(line.split()) for line in lines if line.strip())
@@ -321,7 +326,7 @@ def _binaries():
     names = os.listdir(directory) if os.path.isdir(directory) else []
     for name in names:
         if name.startswith(prefix) and name[len(prefix):].replace('_', '').isalnum():
-            binaries[name[len(prefix):]] = Binary(os.path.join(directory, name), listed.get(name))
+            binaries[name[len(prefix):]] = Binary(os.path.join(directory, name), listed)
     if not binaries:
         raise AnsibleActionFail('this collection has no binary at all in %s: it was not built by ansible/build' % directory)
     return binaries
@@ -354,8 +359,15 @@ def _taken(name, binary, program, keep, places):
 
 def _expanded(path):
     """A word of shell for the path of a directory, in which the shell fills in a home and its variables, as Ansible has it."""
-    home, slash, rest = path.partition('/') if re.match('~[a-z_][a-z0-9_.-]*/|~/', path) else ('', '', path)
-    return '%s%s"%s"' % (home, slash, re.sub('(["`\\\\])', r'\\\1', rest))
+    # Without the module `re`: each task would compile the expressions anew.
+    home, slash, rest = path.partition('/')
+    name = home[1:].replace('_', 'a').replace('.', '0').replace('-', '0')
+    is_home = home[:1] == '~' and (not name or name.isalnum() and name == name.lower() and name.isascii() and not name[0].isdigit())
+    if not (slash and is_home):
+        home, slash, rest = '', '', path
+    for character in '\\"`':
+        rest = rest.replace(character, '\\' + character)
+    return '%s%s"%s"' % (home, slash, rest)
 
 
 def _lines(text):
