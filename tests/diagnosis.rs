@@ -15,8 +15,9 @@ use conntrack_sysctl::table::analysis::diagnosis::{Diagnosis, Health, Observatio
 use conntrack_sysctl::table::analysis::gap;
 use conntrack_sysctl::table::analysis::losses::{LossInterval, losses, with_losses};
 use conntrack_sysctl::table::analysis::namespaces::were_never_full;
-use conntrack_sysctl::table::analysis::profile::{Profile, Tally, Timeouts};
+use conntrack_sysctl::table::analysis::profile::Profile;
 use conntrack_sysctl::table::analysis::status::{self, Thresholds};
+use conntrack_sysctl::table::analysis::tally::{Tally, Timeouts};
 use conntrack_sysctl::table::model::counters::{Counters, Counts};
 use conntrack_sysctl::table::model::entry::{Marks, ProtocolState, TableEntry, Timeout, timeout};
 use conntrack_sysctl::table::model::log::{Log, LogMessage};

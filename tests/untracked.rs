@@ -2,7 +2,8 @@
 //! what is said, by nft and the real kernel.
 
 use conntrack_sysctl::table::analysis::diagnosis::Health;
-use conntrack_sysctl::table::analysis::profile::{Profile, Tally, Timeouts};
+use conntrack_sysctl::table::analysis::profile::Profile;
+use conntrack_sysctl::table::analysis::tally::{Tally, Timeouts};
 use conntrack_sysctl::table::analysis::untracked::{Traffic, Untracked};
 use conntrack_sysctl::table::model::entry::{Marks, ProtocolState, TableEntry};
 use conntrack_sysctl::table::view::json::DiagnosisDocument;

@@ -13,5 +13,6 @@ pub mod ports;
 pub mod profile;
 pub mod proposal;
 pub mod status;
+pub mod tally;
 pub mod unanswered;
 pub mod untracked;

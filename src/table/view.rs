@@ -6,6 +6,7 @@ pub mod json;
 #[cfg(feature = "commands")]
 pub mod live;
 pub mod look;
+pub mod losses;
 pub mod notrack;
 mod offline;
 pub mod places;
@@ -13,6 +14,7 @@ pub mod prometheus;
 pub mod status;
 #[cfg(feature = "commands")]
 pub mod terminal;
+pub mod unread;
 pub mod words;
 
 use crate::answer::{Exit, JSON, Output, Printed};

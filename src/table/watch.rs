@@ -10,7 +10,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::host::restraint;
 use crate::table::analysis::look::{Look, look};
-use crate::table::analysis::profile::{Profile, Tally, Timeouts};
+use crate::table::analysis::profile::Profile;
+use crate::table::analysis::tally::{Tally, Timeouts};
 use crate::table::gather::now;
 use crate::table::model::counters::NewEntries;
 use crate::table::model::entry::TableEntry;

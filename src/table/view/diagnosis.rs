@@ -9,7 +9,7 @@ use crate::table::analysis::status::Interval;
 use crate::table::model::log::Log;
 use crate::table::view::offline;
 use crate::table::view::status::unread_lines;
-use crate::table::view::{notrack, words};
+use crate::table::view::{losses, notrack, words};
 use crate::text::style::{BAD, DOUBT, GOOD, HEAD, PLAIN, painted};
 use crate::text::{duration_text, grouped, printable, short};
 
@@ -36,7 +36,7 @@ pub fn text(diagnosis: &Diagnosis) -> String {
     }
     lines.extend(diagnosis.losses.iter().map(loss_line));
     lines.extend(earlier_losses(diagnosis));
-    let room = |(interface, room): (&String, &u64)| words::cloud_room(interface, *room);
+    let room = |(interface, room): (&String, &u64)| losses::cloud_room(interface, *room);
     lines.extend(
         diagnosis.status.cloud_room.iter().map(room).map(|room| format!("cloud:         {}", printable(&room))),
     );
@@ -66,7 +66,7 @@ fn rate_line(interval: &Interval) -> String {
 
 fn loss_line(loss: &Loss) -> String {
     let mark = if loss.significant { "" } else { " (harmless)" };
-    let (counter, next_step) = (printable(&loss.counter), words::next_step(loss));
+    let (counter, next_step) = (printable(&loss.counter), losses::next_step(loss));
     let lost = painted(if loss.significant { BAD } else { PLAIN }, "lost:");
     format!("{lost}          {counter} +{}{mark}: {}", grouped(loss.count), printable(&next_step))
 }

@@ -16,7 +16,7 @@ use crate::table::analysis::status::{Alert, AlertLevel, Counted, Evictable, Inte
 use crate::table::model::counters::Counts;
 use crate::table::model::log::Log;
 use crate::table::model::reading::{Container, Namespace, Unread};
-use crate::table::view::{notrack, places, words};
+use crate::table::view::{losses, notrack, places, unread, words};
 
 /// The status as JSON.
 #[must_use]
@@ -266,10 +266,7 @@ impl AlertDocument {
 
 impl From<&Unread> for UnreadDocument {
     fn from(unread: &Unread) -> UnreadDocument {
-        UnreadDocument {
-            what: words::unread_facts(unread).into_owned(),
-            why: words::unread_reason(unread).into_owned(),
-        }
+        UnreadDocument { what: unread::facts(unread).into_owned(), why: unread::reason(unread).into_owned() }
     }
 }
 
@@ -306,7 +303,7 @@ impl UntrackedDocument {
 impl From<&Loss> for LossDocument {
     fn from(loss: &Loss) -> LossDocument {
         LossDocument {
-            look: words::next_step(loss).into_owned(),
+            look: losses::next_step(loss).into_owned(),
             counter: loss.counter.clone(),
             count: loss.count,
             significant: loss.significant,

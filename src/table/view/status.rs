@@ -7,7 +7,7 @@ use crate::table::analysis::status::{Alert, Counted, Interval, Memory, Status, T
 use crate::table::model::counters::Counts;
 use crate::table::model::log::{Log, LogMessage};
 use crate::table::model::reading::Unread;
-use crate::table::view::{places, words};
+use crate::table::view::{losses, places, unread, words};
 use crate::text::style::{BAD, DOUBT, GOOD, PLAIN, painted};
 use crate::text::{grouped, printable, size};
 
@@ -137,10 +137,10 @@ fn elsewhere_lines(status: &Status) -> Vec<String> {
         lines.push("lost elsewhere, since boot:".to_owned());
     }
     lines.extend(status.elsewhere.iter().map(|loss| {
-        let (counter, next_step) = (printable(&loss.counter), words::next_step(loss));
+        let (counter, next_step) = (printable(&loss.counter), losses::next_step(loss));
         format!("  {counter} {}: {}", painted(DOUBT, grouped(loss.count)), printable(&next_step))
     }));
-    let room = |(interface, room): (&String, &u64)| words::cloud_room(interface, *room);
+    let room = |(interface, room): (&String, &u64)| losses::cloud_room(interface, *room);
     lines.extend(status.cloud_room.iter().map(room).map(|room| format!("cloud:      {}", printable(&room))));
     lines
 }
@@ -189,7 +189,7 @@ fn message_line(message: &LogMessage) -> String {
 #[must_use]
 pub fn unread_lines(unread: &[Unread]) -> Vec<String> {
     let line = |unread: &Unread| {
-        let (facts, reason) = (words::unread_facts(unread), words::unread_reason(unread));
+        let (facts, reason) = (unread::facts(unread), unread::reason(unread));
         format!("not known: {}: {}", printable(&facts), printable(&reason))
     };
     unread.iter().map(line).collect()

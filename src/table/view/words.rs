@@ -1,17 +1,13 @@
 //! Puts the values of the analysis into words.
 
-use std::borrow::Cow;
-use std::io;
-
 use crate::table::analysis::diagnosis::{Diagnosis, Health};
 use crate::table::analysis::gap::Gap;
-use crate::table::analysis::loss::{Loss, NextStep};
 use crate::table::analysis::namespaces::fullest_other;
 use crate::table::analysis::profile::Profile;
 use crate::table::analysis::proposal::Calculation;
 use crate::table::analysis::status::{Alert, AlertLevel, AlertReason, Evictable, Status};
 use crate::table::model::log::{Log, LogMessage};
-use crate::table::model::reading::{Quantity, TableSource, Unread};
+use crate::table::model::reading::TableSource;
 use crate::table::view::{notrack, offline, places};
 use crate::text::{duration_text, grouped, percent, printable, size};
 
@@ -68,81 +64,6 @@ pub fn source(source: &TableSource) -> String {
         TableSource::File(path) | TableSource::Saved(path) => path.display().to_string(),
         TableSource::StandardInput => "standard input".to_owned(),
         TableSource::Nothing => "nothing".to_owned(),
-    }
-}
-
-/// The facts that a failed reading would have given.
-#[must_use]
-pub fn unread_facts(unread: &Unread) -> Cow<'static, str> {
-    match unread {
-        Unread::Quantity(Quantity::Count, _) => "the number of entries".into(),
-        Unread::Quantity(Quantity::Limit, _) | Unread::SavedLimit => "the limit".into(),
-        Unread::Counters(_) => "the counters of connection tracking".into(),
-        Unread::LossCounters(..) => "some counters of lost packets".into(),
-        Unread::Driver(interface, _) => format!("what the cloud's own limits have dropped ({interface})").into(),
-        Unread::Namespaces { .. } => "some network namespaces".into(),
-        Unread::Log(..) => "the kernel's messages".into(),
-        Unread::Table(_) => "the entries of the table".into(),
-        Unread::ExactTable => "the exact table".into(),
-        Unread::Entries(count) => format!("{count} entries").into(),
-        Unread::Lines { count, .. } => format!("{count} lines of the file").into(),
-        Unread::Excerpt { entries, shown } => format!("{} entries", grouped(shown - entries)).into(),
-        Unread::BeforeEvents(_) => "the connections from before the first event".into(),
-        Unread::Answers(count) => format!("whether {} connections were answered", grouped(*count)).into(),
-        Unread::Addresses(count) => format!("the addresses of {} entries", grouped(*count)).into(),
-        Unread::Events(count) => format!("{} events", grouped(*count)).into(),
-        Unread::SavedCounters => "the counters and the rate".into(),
-    }
-}
-
-/// The reason why a reading failed.
-#[must_use]
-pub fn unread_reason(unread: &Unread) -> Cow<'static, str> {
-    match unread {
-        Unread::Quantity(_, error) => {
-            format!("the kernel has no such key here, and ctnetlink does not answer: {error}").into()
-        }
-        Unread::Counters(error) => {
-            format!("`/proc/net/stat/nf_conntrack` does not exist, and ctnetlink does not answer: {error}").into()
-        }
-        Unread::LossCounters(path, error) => format!("`{path}`: {error}").into(),
-        Unread::Driver(interface, error) => format!("`ethtool -S {interface}`: {error}").into(),
-        Unread::Namespaces { processes, .. } => {
-            format!("{processes} processes hide their namespace from this one; that takes CAP_SYS_PTRACE: run as root")
-                .into()
-        }
-        Unread::Log(name, error) => {
-            let need = match error.kind() {
-                io::ErrorKind::PermissionDenied if name == "/dev/kmsg" => "; that takes CAP_SYSLOG: run as root",
-                _ => "",
-            };
-            format!("`{name}`: {error}{need}").into()
-        }
-        Unread::Table(error) => {
-            let need = match error.kind() {
-                io::ErrorKind::PermissionDenied => "; that takes CAP_NET_ADMIN: run as root",
-                _ => "",
-            };
-            format!("ctnetlink does not answer: {error}, and /proc/net/nf_conntrack cannot be read{need}").into()
-        }
-        Unread::ExactTable => "it changed while it was read: entries may be missing or counted twice".into(),
-        Unread::Entries(_) => "they have an unknown form".into(),
-        Unread::Lines { first, .. } => format!("they are no entries; the first is number {first}").into(),
-        Unread::Excerpt { entries, shown } => format!(
-            "the file says that {} were shown, and has {}: the shares below are of these",
-            grouped(*shown),
-            grouped(*entries)
-        )
-        .into(),
-        Unread::BeforeEvents(events) => {
-            format!("the file has {} events and no table: the entries below are those that they left", grouped(*events))
-                .into()
-        }
-        Unread::Answers(_) => "their lines are cut off, or have a form that does not say it".into(),
-        Unread::Addresses(_) => "somebody has made them unreadable; the lists of addresses leave them out".into(),
-        Unread::Events(_) => "more connections were open at once than are kept".into(),
-        Unread::SavedCounters => "a saved table does not have them; --stat gives the counters".into(),
-        Unread::SavedLimit => "a saved table does not have it; --limit or --sysctl gives it".into(),
     }
 }
 
@@ -358,82 +279,6 @@ fn until_full(seconds: u64) -> String {
         0 => "; at this rate it is full within a second".to_owned(),
         _ => format!("; at this rate it is full in {}", duration_text(i64::try_from(seconds).unwrap_or(i64::MAX))),
     }
-}
-
-/// The cause that a loss points to, and the place to look at next.
-#[must_use]
-pub fn next_step(loss: &Loss) -> Cow<'static, str> {
-    Cow::Borrowed(match &loss.next_step {
-        NextStep::AcceptQueue => {
-            "a listening socket's accept queue is full: `ss -ltn` (Recv-Q at Send-Q); the program's backlog, \
-             net.core.somaxconn"
-        }
-        NextStep::Listener => {
-            "a listening socket refused connections: `ss -ltn`, then the program that should accept them"
-        }
-        NextStep::HalfOpenQueue => {
-            "the queue of half-open connections is full: net.ipv4.tcp_max_syn_backlog, a SYN flood"
-        }
-        NextStep::SocketBacklog => "a socket's backlog is full: the program or its CPU is too slow; net.core.rmem_max",
-        NextStep::ReceiveQueue => {
-            "a socket's receive queue is full: the program is too slow, or net.ipv4.tcp_mem is reached"
-        }
-        NextStep::TimeWaitSockets => "too many sockets in TIME-WAIT: net.ipv4.tcp_max_tw_buckets",
-        NextStep::ReversePathFilter => "the reverse path filter drops packets: routes, or net.ipv4.conf.*.rp_filter",
-        NextStep::UdpReceiveBuffer => {
-            "a UDP socket's receive buffer is full: the program is too slow; net.core.rmem_max"
-        }
-        NextStep::UdpMemory => "UDP's memory is used up: net.ipv4.udp_mem",
-        NextStep::IpInput => "IP discarded packets on input: memory, or the interface's queue",
-        NextStep::IpOutput => "IP discarded packets on output: the interface's queue (`tc -s qdisc`)",
-        NextStep::Routes => "there is no route: `ip route get ADDRESS`",
-        NextStep::InputQueue => "a CPU's input queue is full: net.core.netdev_max_backlog, spread of interrupts (RPS)",
-        NextStep::InputBudget => {
-            "a CPU used up its budget and continued later; nothing is lost: net.core.netdev_budget"
-        }
-        NextStep::Interface(name) => {
-            return format!("the interface or its driver drops packets: `ip -s -s link show {name}`, `ethtool -S`")
-                .into();
-        }
-        NextStep::SendingQueue(name) => {
-            return format!(
-                "the interface's queue for sending is full, or its rules drop packets: `tc -s qdisc show dev {name}`"
-            )
-            .into();
-        }
-        NextStep::CloudTracking => {
-            "the cloud's own connection tracking is full, outside of this machine; no sysctl here changes that: a larger \
-             instance, a security group that needs no tracking, fewer or shorter connections"
-        }
-        NextStep::CloudBandwidth => {
-            "more bandwidth than the cloud allows this instance: packets wait or are lost outside of this machine"
-        }
-        NextStep::CloudPackets => {
-            "more packets a second than the cloud allows this instance: they wait or are lost outside of this machine"
-        }
-        NextStep::CloudServices => {
-            "more packets a second than the cloud allows to its DNS, time and metadata services: a local cache of DNS"
-        }
-        NextStep::Trackers => {
-            "connection tracking refused packets although its table has room: a protocol's tracker, or a clash of two \
-             packets of one new connection"
-        }
-        NextStep::Insertion => {
-            "entries could not be inserted: two packets of one connection at once (DNS over UDP is the usual one), or \
-             NAT has no free port"
-        }
-        NextStep::Clash => "two packets of one new connection came at once and were resolved; nothing is lost",
-        NextStep::Buckets => "chains of the hash table are too long: raise nf_conntrack_buckets",
-        NextStep::InvalidPackets => {
-            "packets fit no connection; a rule `ct state invalid drop` drops them: nf_conntrack_log_invalid logs the reason"
-        }
-    })
-}
-
-/// The connections that the cloud still has room for.
-#[must_use]
-pub fn cloud_room(interface: &str, room: u64) -> String {
-    format!("room for {} more connections in the cloud's own connection tracking ({interface})", grouped(room))
 }
 
 /// A calculation of the proposal.
