@@ -55,7 +55,7 @@ def svg(title: str, drawn: Groups) -> str:
 
 def is_ours(name: str) -> bool:
     """Whether the bar is of this project, by the names that the benchmarks give."""
-    return name.startswith(('check', 'status', 'diagnose', 'settings', 'conntrack.sysctl'))
+    return any(part.startswith(('check', 'status', 'diagnose', 'settings', 'conntrack.sysctl')) for part in name.split(': '))
 
 
 if __name__ == '__main__':

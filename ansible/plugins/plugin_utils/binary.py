@@ -138,7 +138,9 @@ if [ -z "$own" ]; then
     # `mv` would put the file into a directory that lies in its place.
     if [ -d "./$sum" ]; then rm -rf "./$sum"; fi
     reason=$(mv -f "$file" "./$sum" 2>&1) || refuse "$place: ${reason##*: }"
-    find . -type f -mtime +30 -exec rm -f {} + 2>/dev/null
+    # Nearly every cache is new, and has this one file.
+    set -- *
+    [ $# = 1 ] || find . -type f -mtime +30 -exec rm -f {} + 2>/dev/null
     # What a command has left that was killed ends with the number of its process.
     for left in ./.*.[0-9]*; do kill -0 "${left##*.}" 2>/dev/null || rm -f "$left"; done
     trap - EXIT
