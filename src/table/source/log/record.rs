@@ -74,9 +74,9 @@ fn in_words(text: String) -> String {
 pub(super) fn object(line: &str) -> Option<Record> {
     let start = line.find('{').filter(|start| line[..*start].find('"').is_none());
     let line = match start {
-        Some(start) => line[start..=line.rfind('}')?].to_owned(),
+        Some(start) => line.get(start..=line.rfind('}')?)?.to_owned(),
         // The end of an object whose beginning another one within it has ended.
-        None => format!("{{{}", line[line.find('"')?..=line.rfind('}')?].trim_end()),
+        None => format!("{{{}", line.get(line.find('"')?..=line.rfind('}')?)?.trim_end()),
     };
     with_message(serde_json::from_str(&line).ok()?)
 }
