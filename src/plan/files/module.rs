@@ -20,7 +20,7 @@ impl Editor<'_, '_> {
         let fresh = want.name.keys().find(|key| self.has_key(key));
         let is_lost = |boot: &Boot| {
             let own = self.ours(boot.dialect, |name| *name == want.name);
-            let own = own.iter().filter_map(Assignment::dotted_key).filter(|key| self.has_key(key));
+            let own = own.iter().filter_map(Assignment::dotted_key).filter(|key| self.has_key(key)).cloned();
             own.chain(fresh.clone()).any(|key| !boot.reaches(&key))
         };
         Self::unsatisfied(want, self.boots()).is_some() && self.boots().iter().any(is_lost)
@@ -85,6 +85,10 @@ impl Editor<'_, '_> {
     /// Adds `module` to the modules that the boot loads early.
     fn name_module(&mut self, module: &str, file: &str) -> Result<(), Failure> {
         let file = Path::new(file);
+        // Where nobody knows what a command makes of the name, a second line with it tells no more.
+        if self.after.tree.text(file).lines().any(|line| line.trim() == module) {
+            return Ok(());
+        }
         let mut document = self.document(file);
         document.append(module);
         self.put(file, &document)
