@@ -4,9 +4,13 @@
 //! [`Printed::OUTPUTS`], one row each. The values of `--output`, its help, the manual pages and the completions are made
 //! of these rows.
 
+mod indented;
+
 use std::fmt::Display;
 
 use serde::Serialize;
+
+use indented::Indented;
 
 use crate::text::{printable, printable_json};
 
@@ -153,5 +157,8 @@ impl<T> Output<T> {
 /// Never for the types of this crate: their maps have strings as keys.
 #[must_use]
 pub fn json<T: Serialize>(value: &T) -> String {
-    printable_json(serde_json::to_string_pretty(value).expect("every map has string keys"))
+    let mut bytes = Vec::new();
+    let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, Indented::default());
+    value.serialize(&mut serializer).expect("every map has string keys");
+    printable_json(String::from_utf8(bytes).expect("JSON is text"))
 }

@@ -76,13 +76,13 @@ fn entered<'a>(desired: &Desired, root: &'a Path) -> Result<&'a Path, Failure> {
 
 fn changed(desired: &Desired, path: &Path, origin: &Origin) -> Result<Report, Failure> {
     let root = host::open_root(path)?;
-    let before = host::observe(&root)?;
+    let mut before = host::observe(&root)?;
     // Most runs find nothing to do: they take no lock and open nothing for writing.
-    let mut unpromised = None;
+    let (mut plan, mut unpromised) = (None, None);
     if removable(&before).is_empty() {
         let forecast = Forecast::of(desired, &before);
         match planned(desired, &forecast) {
-            Ok(planned) if !planned.plan.steps.is_empty() => {}
+            Ok(planned) if !planned.plan.steps.is_empty() => plan = Some(planned.plan),
             nothing => {
                 let report = predicted(Mode::Apply, desired, &forecast, nothing);
                 if news(&report, desired, &before, origin).is_none() {
@@ -100,8 +100,10 @@ fn changed(desired: &Desired, path: &Path, origin: &Origin) -> Result<Report, Fa
         }
         (lock, _) => lock?,
     };
-    // Another run may have changed the machine while this one waited.
-    let mut before = host::observe(&root)?;
+    // Another run may have changed the machine while this one waited. If none has, the plan holds.
+    let now = host::observe(&root)?;
+    plan = plan.filter(|_| now.differs_only_in_time(&before));
+    before = now;
     let leftovers = removable(&before);
     if !leftovers.is_empty() {
         let kept = host::sweep(&root, &leftovers);
@@ -112,17 +114,21 @@ fn changed(desired: &Desired, path: &Path, origin: &Origin) -> Result<Report, Fa
             it.for_each(|leftover| leftover.obstacle = Some(error.to_string()));
         }
     }
-    let forecast = Forecast::of(desired, &before);
-    let plan = match planned(desired, &forecast) {
-        Ok(planned) if !planned.plan.steps.is_empty() => planned.plan,
-        nothing => {
-            let mut report = predicted(Mode::Apply, desired, &forecast, nothing);
-            if let Some(promise) = news(&report, desired, &before, origin) {
-                let keeper = Keeper::new();
-                restraint::confine_to(Keeper::directory());
-                report.warnings.extend(keeper.keep(&root, &promise).err().map(|error| not_kept(&error)));
+    let plan = if let Some(plan) = plan {
+        plan
+    } else {
+        let forecast = Forecast::of(desired, &before);
+        match planned(desired, &forecast) {
+            Ok(planned) if !planned.plan.steps.is_empty() => planned.plan,
+            nothing => {
+                let mut report = predicted(Mode::Apply, desired, &forecast, nothing);
+                if let Some(promise) = news(&report, desired, &before, origin) {
+                    let keeper = Keeper::new();
+                    restraint::confine_to(Keeper::directory());
+                    report.warnings.extend(keeper.keep(&root, &promise).err().map(|error| not_kept(&error)));
+                }
+                return Ok(report);
             }
-            return Ok(report);
         }
     };
     let keeper = is_promised(desired, &before).then(Keeper::new);

@@ -1,17 +1,19 @@
 //! Describes the settings of a machine without any request: all at a glance, or the whole story of one.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
 
+use memchr::memchr_iter;
 use serde::{Serialize, Serializer};
 
-use crate::boot::{self, Arrival, Boot, System, Unread, UnreadCause};
+use crate::boot::{self, Arrival, Boot, Outlook, System, Unread, UnreadCause};
 use crate::failure::{Failure, Kind};
 use crate::kernel::catalog::{self, Key, Name};
 use crate::order::InOrder;
 use crate::request;
 use crate::snapshot::Snapshot;
-use crate::tree::{Place, Tree};
+use crate::tree::{Place, Tree, as_text};
 use crate::value;
 use crate::verify::{Advice, Verdict, arrival_text, comparison, unread_reason};
 use crate::warning::Warning;
@@ -176,7 +178,7 @@ fn listed(names: &BTreeSet<Name>, snapshot: &Snapshot, boot: &Boot) -> Inventory
     Inventory {
         loader: boot.system,
         module: boot.arrival.clone(),
-        settings: names.iter().map(|name| overview(name, snapshot, boot)).collect(),
+        settings: names.iter().map(|name| overview(name, snapshot, boot.told(name))).collect(),
     }
 }
 
@@ -208,7 +210,7 @@ pub fn story_with(system: &'static System, name: &str, snapshot: &Snapshot) -> R
     });
     let assignments = assignments.collect();
     Ok(Story {
-        overview: overview(&name, snapshot, &boot),
+        overview: overview(&name, snapshot, outlook),
         aliases: setting.other_keys,
         summary: setting.summary,
         range: if setting.is_catalogued() { value::range(setting) } else { "not known".to_owned() },
@@ -250,28 +252,36 @@ fn unread_line(unread: Unread, name: &Name, boot: &Boot, texts: &mut Texts) -> U
 /// The lines of files. A setting may be named in each of very many lines, so that a file is divided once.
 struct Texts<'a> {
     tree: &'a Tree,
-    lines: BTreeMap<PathBuf, Vec<&'a [u8]>>,
+    /// The file of the last line, and its lines.
+    last: Option<(Arc<Path>, Vec<&'a [u8]>)>,
 }
 
 impl<'a> Texts<'a> {
     fn of(tree: &'a Tree) -> Texts<'a> {
-        Texts { tree, lines: BTreeMap::new() }
+        Texts { tree, last: None }
     }
 
     /// The text of the line at `place`.
     fn at(&mut self, place: &Place) -> String {
-        if !self.lines.contains_key(&place.file) {
+        let known = self.last.take().filter(|(file, _)| *file == place.file);
+        let (_, lines) = self.last.insert(known.unwrap_or_else(|| {
             let bytes = self.tree.bytes(&place.file).unwrap_or_default();
-            self.lines.insert(place.file.clone(), bytes.split(|byte| *byte == b'\n').collect());
-        }
-        let line = self.lines[&place.file].get(place.line.saturating_sub(1)).copied().unwrap_or_default();
-        String::from_utf8_lossy(line).trim().to_owned()
+            (place.file.clone(), parted(bytes))
+        }));
+        let line = lines.get(place.line.saturating_sub(1)).copied().unwrap_or_default();
+        as_text(line).trim().to_owned()
     }
 }
 
-fn overview(name: &Name, snapshot: &Snapshot, boot: &Boot) -> Overview {
+/// The lines among `bytes`.
+fn parted(bytes: &[u8]) -> Vec<&[u8]> {
+    let mut start = 0;
+    let ends = memchr_iter(b'\n', bytes).chain([bytes.len()]);
+    ends.map(|end| &bytes[std::mem::replace(&mut start, end + 1)..end]).collect()
+}
+
+fn overview(name: &Name, snapshot: &Snapshot, outlook: Outlook) -> Overview {
     let live = snapshot.live_value(name);
-    let outlook = boot.told(name);
     let (verdict, advice) = if snapshot.is_outside_container(name) {
         (Verdict::NotHere, Some(Advice::RunInInitialNamespace))
     } else {
@@ -336,7 +346,7 @@ mod tests {
         }
         let late = story_for(right, Module::Loaded).overview;
         assert_eq!(late.verdict, Verdict::LostAtBoot);
-        let place = Place { file: "/etc/sysctl.d/a.conf".into(), line: 1 };
+        let place = Place::new("/etc/sysctl.d/a.conf", 1);
         let early = boot::Early::ByFile("/etc/modules-load.d/nf_conntrack.conf");
         let lost = boot::Lost::ModuleLate { place, barred: None, early };
         assert_eq!(late.advice, Some(Advice::Lost(lost)));

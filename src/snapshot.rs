@@ -150,6 +150,22 @@ impl From<Snapshot> for Cow<'_, Snapshot> {
 }
 
 impl Snapshot {
+    /// Whether nothing but the time of the observation is different.
+    #[must_use]
+    pub fn differs_only_in_time(&self, other: &Snapshot) -> bool {
+        let Snapshot { live, tree, fleeting, of_extensions, other_roots, module, leftovers, copies, time: _, pages } =
+            self;
+        *live == other.live
+            && *tree == other.tree
+            && *fleeting == other.fleeting
+            && *of_extensions == other.of_extensions
+            && *other_roots == other.other_roots
+            && *module == other.module
+            && *leftovers == other.leftovers
+            && *copies == other.copies
+            && *pages == other.pages
+    }
+
     /// An image, of which nothing is known but its files and whether its kernels have connection tracking built in.
     #[must_use]
     pub fn image(tree: Tree, module: Module) -> Self {

@@ -19,6 +19,7 @@ mod writes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use memchr::memmem;
 
@@ -42,19 +43,40 @@ pub static DIALECTS: [&Dialect; 7] = [&SYSTEMD, &SYSTEMD_262, &PROCPS, &PROCPS_3
 pub struct Assignment {
     /// The line, counted from 1 by the line feeds before it.
     pub line: usize,
-    /// The path below `/proc/sys` that the key names, a glob included: `net/netfilter/nf_conntrack_max`.
-    pub key: Vec<u8>,
-    /// The same path as the program compares it: procps does not simplify paths, so a line that names
-    /// `net//netfilter/x` does not exclude `x` from its globs.
-    pub path: Vec<u8>,
-    /// The text that is written; None for `-key`, which only excludes a key from globs.
-    pub value: Option<Vec<u8>>,
+    /// The subject: the lines of a file that spell it alike share it, because there may be very many.
+    pub subject: Rc<Subject>,
+    /// The text that is written, shared likewise; None for `-key`, which only excludes a key from globs.
+    pub value: Option<Rc<[u8]>>,
     /// The bytes of the key in the file, including a `-` before it.
     pub key_span: Range<usize>,
     /// The bytes of the value in the file; if there is no value, an empty range at the end of the key.
     pub value_span: Range<usize>,
     /// The bytes of the whole line in the file, as the program sees it, including its end.
     pub line_span: Range<usize>,
+}
+
+/// What a line assigns to, as a program reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// The path below `/proc/sys` that the key names, a glob included: `net/netfilter/nf_conntrack_max`.
+    pub key: Vec<u8>,
+    /// The same path as the program compares it: procps does not simplify paths, so a line that names
+    /// `net//netfilter/x` does not exclude `x` from its globs.
+    pub path: Vec<u8>,
+    dotted_key: Option<Key>,
+    name: Option<Name>,
+    /// Whether the assignment may concern connection tracking: by name, or as a glob.
+    may_concern_us: bool,
+}
+
+impl Subject {
+    /// The subject of a line with this path, which makes `key` once it is simplified.
+    fn new(path: Vec<u8>, key: Vec<u8>) -> Subject {
+        let dotted_key = std::str::from_utf8(&key).ok().map(Key::at);
+        let name = dotted_key.as_ref().and_then(Key::name);
+        let may_concern_us = may_concern_us(&path);
+        Subject { key, path, dotted_key, name, may_concern_us }
+    }
 }
 
 /// An assignment and its file.
@@ -69,14 +91,14 @@ pub struct Placed {
 impl Assignment {
     /// The setting that the assignment names, unless its key is a glob.
     #[must_use]
-    pub fn name(&self) -> Option<Name> {
-        self.dotted_key()?.name()
+    pub fn name(&self) -> Option<&Name> {
+        self.subject.name.as_ref()
     }
 
     /// The key with dots, as `sysctl` prints it. None: the key is not text.
     #[must_use]
-    pub fn dotted_key(&self) -> Option<Key> {
-        std::str::from_utf8(&self.key).ok().map(Key::at)
+    pub fn dotted_key(&self) -> Option<&Key> {
+        self.subject.dotted_key.as_ref()
     }
 }
 
@@ -101,14 +123,15 @@ pub fn parse(bytes: &[u8], dialect: &Dialect) -> Vec<Assignment> {
 /// glob.
 #[must_use]
 pub fn assignments(tree: &Tree, dialect: &Dialect, files: &[PathBuf]) -> Vec<Placed> {
-    let placed_in = |file: &PathBuf| {
+    let mut read = Vec::new();
+    for file in files {
         // Most files are about something else, and a boot is played through many times.
         let bytes = tree.bytes(file).filter(|bytes| may_concern_us(bytes)).unwrap_or_default();
-        let found = parse(bytes, dialect).into_iter().filter(|assignment| may_concern_us(&assignment.path));
-        let file = file.clone();
-        found.map(move |assignment| Placed { place: Place { file: file.clone(), line: assignment.line }, assignment })
-    };
-    files.iter().flat_map(placed_in).collect()
+        let place = Place::within(file);
+        let found = parse(bytes, dialect).into_iter().filter(|assignment| assignment.subject.may_concern_us);
+        read.extend(found.map(|assignment| Placed { place: place(assignment.line), assignment }));
+    }
+    read
 }
 
 fn may_concern_us(text: &[u8]) -> bool {
@@ -131,13 +154,15 @@ pub fn excluded<'a>(read: &'a [Placed], dialect: &Dialect) -> BTreeMap<&'a Place
     let kept = (dialect.kept)(read);
     let (assigned, excluded): (Vec<&Placed>, Vec<&Placed>) =
         kept.into_iter().partition(|placed| placed.assignment.value.is_some());
-    let written: BTreeSet<&[u8]> = assigned.iter().map(|placed| placed.assignment.path.as_slice()).into_set();
+    let written: BTreeSet<&[u8]> = assigned.iter().map(|placed| placed.assignment.subject.path.as_slice()).into_set();
     let exclusions: BTreeMap<&[u8], &Place> =
-        excluded.iter().map(|placed| (placed.assignment.path.as_slice(), &placed.place)).into_map();
-    let dropped = read
-        .iter()
-        .filter(|placed| placed.assignment.value.is_some() && !written.contains(placed.assignment.path.as_slice()));
-    dropped.filter_map(|placed| Some((&placed.place, *exclusions.get(placed.assignment.path.as_slice())?))).into_map()
+        excluded.iter().map(|placed| (placed.assignment.subject.path.as_slice(), &placed.place)).into_map();
+    let dropped = read.iter().filter(|placed| {
+        placed.assignment.value.is_some() && !written.contains(placed.assignment.subject.path.as_slice())
+    });
+    dropped
+        .filter_map(|placed| Some((&placed.place, *exclusions.get(placed.assignment.subject.path.as_slice())?)))
+        .into_map()
 }
 
 /// The assignment of the setting `name` at `line` of a file of these bytes, in the first dialect that has one there.
@@ -145,6 +170,6 @@ pub fn excluded<'a>(read: &'a [Placed], dialect: &Dialect) -> BTreeMap<&'a Place
 pub fn assignment_at(bytes: &[u8], line: usize, name: &Name) -> Option<Assignment> {
     DIALECTS.iter().find_map(|dialect| {
         let mut read = parse(bytes, dialect).into_iter();
-        read.rfind(|assignment| assignment.line == line && assignment.name().as_ref() == Some(name))
+        read.rfind(|assignment| assignment.line == line && assignment.name() == Some(name))
     })
 }

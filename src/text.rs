@@ -4,10 +4,14 @@ pub mod style;
 
 use std::borrow::Cow;
 
+use memchr::memchr;
 use style::{Cell, HEAD, PLAIN, painted};
 
 /// The units of a duration in seconds, in the order in which they must appear.
 pub const UNITS: [(char, i128); 5] = [('w', 604_800), ('d', 86_400), ('h', 3600), ('m', 60), ('s', 1)];
+
+/// The control character that is not below the blank.
+const DELETE: u8 = 0x7f;
 
 /// A number with its form for people behind it: `28800 (8h)`; `-` if there is none.
 #[must_use]
@@ -77,9 +81,12 @@ pub fn printable_lines(text: &str) -> String {
 /// The same for JSON, in which a program finds the same text as before. Outside of its strings JSON is ASCII.
 #[must_use]
 pub fn printable_json(json: String) -> String {
-    // Most JSON is plain, and a fleet has much of it.
-    let is_plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\n');
-    if json.bytes().all(is_plain) { json } else { with_escapes(&json, |c| c != '\n' && is_unseen(c)) }
+    // Most JSON is plain, and a fleet has much of it. In strings, JSON escapes every control character but the last.
+    if json.is_ascii() && memchr(DELETE, json.as_bytes()).is_none() {
+        json
+    } else {
+        with_escapes(&json, |c| c != '\n' && is_unseen(c))
+    }
 }
 
 /// The same JSON with ASCII characters only.

@@ -14,28 +14,50 @@ use std::ops::Bound;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use memchr::memchr;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use read::{Picked, Read};
 
 /// A line of a file: the place of an assignment.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Place {
     /// The path as the loader names it, inside the root.
-    #[serde(serialize_with = "lossy")]
-    pub file: PathBuf,
+    // All lines of a file share it: there may be very many.
+    #[serde(serialize_with = "lossy", deserialize_with = "shared")]
+    #[cfg_attr(test, schemars(with = "PathBuf"))]
+    pub file: Arc<Path>,
     /// The line, counted from 1.
     pub line: usize,
+}
+
+impl Place {
+    /// The line with this number in `file`.
+    #[must_use]
+    pub fn new(file: impl AsRef<Path>, line: usize) -> Place {
+        Place::within(file)(line)
+    }
+
+    /// The lines of `file` by their numbers.
+    pub fn within(file: impl AsRef<Path>) -> impl Fn(usize) -> Place {
+        let file: Arc<Path> = file.as_ref().into();
+        move |line| Place { file: file.clone(), line }
+    }
 }
 
 /// Serializes a path. Bytes that are not UTF-8 are replaced: JSON has no form for them, and a report must not fail
 /// because of them.
 pub fn lossy<S: Serializer>(path: &impl AsRef<Path>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&path.as_ref().display())
+    serializer.serialize_str(&as_text(path.as_ref().as_os_str().as_bytes()))
+}
+
+/// Reads a path that several places share.
+fn shared<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<Path>, D::Error> {
+    PathBuf::deserialize(deserializer).map(Arc::from)
 }
 
 /// Serializes a path, or null, as [`lossy`] does.
@@ -385,7 +407,7 @@ pub fn line_where(tree: &Tree, file: &Path, holds: impl Fn(&str) -> bool) -> Opt
     // Only modules-load.d has `;` for comments. People put it elsewhere too, and every reader ignores such a line.
     let is_comment = |line: &str| line.starts_with(['#', ';']);
     let line = text.lines().map(str::trim).position(|line| !is_comment(line) && holds(line))?;
-    Some(Place { file: file.to_owned(), line: line + 1 })
+    Some(Place::new(file, line + 1))
 }
 
 impl FromIterator<(PathBuf, Entry)> for Tree {

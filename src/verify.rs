@@ -164,7 +164,7 @@ pub fn assigns(desired: &Desired, snapshot: &Snapshot, want: &Want) -> bool {
     let tree = &snapshot.tree;
     desired.loader.systems(tree).into_iter().any(|system| {
         let read = sysctl_d::parse(tree.bytes(&desired.file).unwrap_or_default(), system.dialect(tree));
-        read.iter().any(|assignment| assignment.value.is_some() && assignment.name().as_ref() == Some(&want.name))
+        read.iter().any(|assignment| assignment.value.is_some() && assignment.name() == Some(&want.name))
     })
 }
 

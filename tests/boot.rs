@@ -60,7 +60,7 @@ fn a_line_of_the_loader_shadows_an_option_of_the_module() {
     let early = ("/etc/modules-load.d/a.conf", "nf_conntrack");
     let both = boot(&image(&[option, file, early], Module::Absent), &SYSTEMD).outlook(&BUCKETS);
     assert_eq!(both.value, Some(2048));
-    assert_eq!(both.shadowed(), [Place { file: "/etc/modprobe.d/a.conf".into(), line: 1 }]);
+    assert_eq!(both.shadowed(), [Place::new("/etc/modprobe.d/a.conf", 1)]);
 }
 
 #[test]

@@ -320,7 +320,7 @@ fn named(tree: &Tree, lists: &ModuleLists) -> Vec<Named> {
         let text = tree.text(&file).into_owned();
         for (index, line) in text.split('\n').enumerate() {
             if let Some((module, arguments)) = (lists.module)(line) {
-                let place = Place { file: file.clone(), line: index + 1 };
+                let place = Place::new(&file, index + 1);
                 named.push(Named { module: module.to_owned(), arguments: arguments.to_owned(), place, by: By::Boot });
             }
         }
@@ -334,7 +334,7 @@ fn named(tree: &Tree, lists: &ModuleLists) -> Vec<Named> {
         // The mask of a unit on this root says nothing about the initrd.
         let counts = lists.parameters.contains(&name) && ((lists.is_run)(tree) || matches!(by, By::Initrd));
         let Some(list) = argument.value.filter(|_| counts) else { continue };
-        let place = Place { file: CMDLINE.into(), line: 1 };
+        let place = Place::new(CMDLINE, 1);
         let modules = list.split(',').map(str::to_owned);
         named.extend(modules.map(|module| Named { module, arguments: String::new(), place: place.clone(), by }));
     }

@@ -83,7 +83,7 @@ impl Configuration {
 
     fn add(&mut self, tree: &Tree, file: &Path) {
         let lines = modprobe_d::parse(tree.bytes(file).unwrap_or_default()).into_iter();
-        let place = |line| Place { file: file.to_owned(), line };
+        let place = |line| Place::new(file, line);
         self.commands.extend(lines.map(|line| (place(line.line), line.command)));
     }
 
@@ -148,7 +148,7 @@ impl Configuration {
 }
 
 fn command_line() -> Place {
-    Place { file: CMDLINE.into(), line: 1 }
+    Place::new(CMDLINE, 1)
 }
 
 /// A module, and the pattern or name by which it was found, if that is not its own. kmod takes a module under two names for

@@ -194,7 +194,7 @@ const OF_SYSCTLS: &str = "sysctl.";
 /// The parameters of the kernel command line whose names begin with `start`; those behind `--` are arguments of init.
 fn command_line(tree: &Tree, start: &str) -> Vec<Parameter> {
     let text = tree.text(CMDLINE);
-    let place = Place { file: CMDLINE.into(), line: 1 };
+    let place = Place::new(CMDLINE, 1);
     let is_end = |argument: &Argument| argument.name == END && argument.value.is_none();
     let of_kernel = kernel_arguments::parse(&text).take_while(|argument| !is_end(argument));
     // The kernel treats `-` as `_` in a name.

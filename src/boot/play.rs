@@ -1,7 +1,7 @@
 //! Plays a boot through: the parameters of the module, the writes of the loader, those of udev's rules, and those of the
 //! programs that write later.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::arrival::{Arrival, Coming};
 use super::doubt::{About, Doubt, Reason};
@@ -160,24 +160,17 @@ impl Play<'_> {
     /// Records every assignment that names a setting, as lost until a write shows that it is not.
     fn record_assignments(&mut self, read: &[Placed], dialect: &Dialect, keys: &BTreeSet<Key>) {
         let excluded = sysctl_d::excluded(read, dialect);
-        let mut names: HashMap<&[u8], Option<Name>> = HashMap::new();
         for placed in read.iter().filter(|placed| placed.assignment.value.is_some()) {
             let Placed { place, assignment } = placed;
-            let name = names.entry(&assignment.key).or_insert_with(|| assignment.name());
-            if let Some(name) = name {
+            if let Some(name) = assignment.name() {
                 self.recorded.add(place);
                 let outlook = self.outlook(name.clone());
                 outlook.assignments.push(place.clone());
-                let is_key = || assignment.dotted_key().is_some_and(|key| keys.contains(&key));
+                let is_key = || assignment.dotted_key().is_some_and(|key| keys.contains(key));
                 match (excluded.get(place).filter(|_| is_key()), &mut outlook.lost) {
                     (Some(by), lost) => *lost = Some(Lost::Excluded { place: place.clone(), by: (*by).clone() }),
                     // A line with a key of older kernels changes nothing about the line with today's key.
                     (None, Some(Lost::Excluded { .. })) => {}
-                    // Most lines are those of a file that has thousands: the path keeps its place in memory.
-                    (None, Some(Lost::NoSuchKey(last))) => {
-                        last.file.clone_from(&place.file);
-                        last.line = place.line;
-                    }
                     (None, lost) => *lost = Some(Lost::NoSuchKey(place.clone())),
                 }
             }

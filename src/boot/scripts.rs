@@ -139,10 +139,11 @@ pub(super) fn files(tree: &Tree, system: &System) -> Vec<PathBuf> {
 /// The commands in the lines of `file`.
 fn lines_of(tree: &Tree, file: &Path, command: impl Fn(&str) -> Option<String>) -> Vec<Line> {
     let text = tree.text(file).into_owned();
+    let place = Place::within(file);
     let of_line = |(index, line): (usize, &str)| {
         let line = line.trim();
         let command = command(line).filter(|_| !line.is_empty() && !line.starts_with('#'))?;
-        Some(Line { place: Place { file: file.to_owned(), line: index + 1 }, command })
+        Some(Line { place: place(index + 1), command })
     };
     text.split('\n').enumerate().filter_map(of_line).collect()
 }

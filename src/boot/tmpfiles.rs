@@ -94,9 +94,10 @@ pub(super) fn files(tree: &Tree) -> Vec<PathBuf> {
 fn lines(tree: &Tree) -> Vec<Placed> {
     let mut kept: Vec<Placed> = Vec::new();
     for file in files(tree) {
+        let place = Place::within(&file);
         for line in tmpfiles::parse(tree.bytes(&file).unwrap_or_default()) {
             if !kept.iter().any(|earlier| displaces(&earlier.line, &line)) && kept.len() < MOST_LINES {
-                kept.push(Placed { place: Place { file: file.clone(), line: line.number }, line });
+                kept.push(Placed { place: place(line.number), line });
             }
         }
     }

@@ -68,7 +68,7 @@ pub(super) fn arriving(tree: &Tree) -> Arriving {
     let run = |choices: &[bool]| {
         let mut event = Event::new(Some(tree), choices);
         for (file, rules) in &files {
-            event.file(rules, |line| Place { file: file.clone(), line });
+            event.file(rules, Place::within(file));
         }
         event
     };
@@ -119,7 +119,7 @@ fn acting(tree: &Tree) -> impl Iterator<Item = (PathBuf, Vec<Rule>)> {
 fn may_act(tree: &Tree, file: &Path, rules: &[Rule]) -> bool {
     rules.iter().any(|rule| {
         let mut event = Event::after_any_rules();
-        event.carry_out(rule, &Place { file: file.to_owned(), line: rule.line });
+        event.carry_out(rule, &Place::new(file, rule.line));
         understood(tree, &event) != Arriving::default()
     })
 }
@@ -183,7 +183,7 @@ fn commands(file: &Path, rules: &[Rule]) -> Vec<(Place, String)> {
     let event = Event::after_any_rules();
     let elsewhere = rules.iter().filter(|rule| event.rule(rule) == Holds::No && may_be_at_boot(rule));
     let of_rule = |rule: &Rule| {
-        let place = Place { file: file.to_owned(), line: rule.line };
+        let place = Place::new(file, rule.line);
         let assigned = rule.pairs.iter().filter(|pair| !pair.operator.is_match());
         assigned.filter_map(command).map(|command| (place.clone(), command)).collect::<Vec<_>>()
     };

@@ -1,18 +1,18 @@
 //! Finds the lines that look as if they assigned a setting at boot, although no boot reads them: in files that the loader
 //! does not open, or under a misspelt key.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::systems::System;
 use super::terms::keys;
-use crate::kernel::catalog::{self, Name};
+use crate::kernel::catalog::{self, Key, Name};
 use crate::order::InOrder;
 use crate::snapshot::Snapshot;
+use crate::sysctl_d;
 use crate::sysctl_d::paths::{SYSCTL_CONF, SYSCTL_D};
-use crate::sysctl_d::{self, Placed};
 use crate::tree::{Place, Read, Tree};
 
 /// A line about a setting that a boot does not read.
@@ -57,8 +57,9 @@ pub fn unread(snapshot: &Snapshot, system: &System, name: &Name) -> Vec<Unread> 
     let is_read = |path: &Path| ends.contains(tree.real(path));
     let lines_of = |tree: &Tree, path: &Path, cause: UnreadCause| -> Vec<Unread> {
         let assignments = sysctl_d::parse(tree.bytes(path).unwrap_or_default(), dialect).into_iter();
-        let of_it = assignments.filter(|it| it.value.is_some() && it.name().as_ref() == Some(name));
-        of_it.map(|it| Unread { place: Place { file: path.to_owned(), line: it.line }, cause: cause.clone() }).collect()
+        let place = Place::within(path);
+        let of_it = assignments.filter(|it| it.value.is_some() && it.name() == Some(name));
+        of_it.map(|it| Unread { place: place(it.line), cause: cause.clone() }).collect()
     };
     let in_run = candidates(&snapshot.fleeting);
     let mut found: Vec<Unread> =
@@ -66,13 +67,19 @@ pub fn unread(snapshot: &Snapshot, system: &System, name: &Name) -> Vec<Unread> 
     let beside = candidates(tree).filter(|path| !is_read(path));
     found.extend(beside.flat_map(|path| lines_of(tree, path, cause(tree, path))));
     let keys = keys(snapshot);
-    let misspelt = |placed: &Placed| {
-        let key = placed.assignment.dotted_key().filter(|key| !keys.contains(key))?;
-        let is_near =
-            key.name().is_none_or(|own| !own.is_catalogued()) && catalog::nearest(key.as_str()) == Some(name.as_str());
-        is_near.then(|| Unread { place: placed.place.clone(), cause: UnreadCause::Misspelt(key.to_string()) })
+    let is_misspelt = |key: &Key| {
+        !keys.contains(key)
+            && key.name().is_none_or(|own| !own.is_catalogued())
+            && catalog::nearest(key.as_str()) == Some(name.as_str())
     };
-    found.extend(sysctl_d::assignments(tree, dialect, &read).iter().filter_map(misspelt));
+    // Of very many lines few have keys of their own.
+    let mut misspelt: BTreeMap<&Key, bool> = BTreeMap::new();
+    for placed in &sysctl_d::assignments(tree, dialect, &read) {
+        let other_key = placed.assignment.dotted_key().filter(|_| placed.assignment.name() != Some(name));
+        if let Some(key) = other_key.filter(|key| *misspelt.entry(key).or_insert_with(|| is_misspelt(key))) {
+            found.push(Unread { place: placed.place.clone(), cause: UnreadCause::Misspelt(key.to_string()) });
+        }
+    }
     found
 }
 

@@ -248,8 +248,7 @@ impl Editor<'_, '_> {
     /// The assignments of our file for which `picks` is true, as `dialect` reads them.
     fn ours(&self, dialect: &Dialect, picks: impl Fn(&Name) -> bool) -> Vec<Assignment> {
         let read = sysctl_d::parse(self.after.tree.bytes(self.file()).unwrap_or_default(), dialect);
-        let picked =
-            |assignment: &Assignment| assignment.value.is_some() && assignment.name().is_some_and(|name| picks(&name));
+        let picked = |assignment: &Assignment| assignment.value.is_some() && assignment.name().is_some_and(&picks);
         read.into_iter().filter(picked).collect()
     }
 
@@ -306,7 +305,7 @@ impl Editor<'_, '_> {
         let file = self.desired.file.clone();
         let pages = self.pages();
         let own = self.ours(dialect, |name| *name == want.name);
-        let is_live = |assignment: &Assignment| assignment.dotted_key().is_some_and(|key| self.has_key(&key));
+        let is_live = |assignment: &Assignment| assignment.dotted_key().is_some_and(|key| self.has_key(key));
         let reads_as = |assignment: &Assignment| {
             kernel_reading(assignment.value.as_deref().unwrap_or_default(), &want.name, pages)
         };
@@ -316,7 +315,7 @@ impl Editor<'_, '_> {
         let wrong = own.iter().find(|assignment| wins(assignment)).or(own.iter().rfind(|own| is_live(own)));
         let is_own_glob =
             outlook.winner.as_ref().is_some_and(|winner| self.is_in_our_file(winner)) && !own.iter().any(wins);
-        let is_named = |key: &Key| own.iter().any(|assignment| assignment.dotted_key().as_ref() == Some(key));
+        let is_named = |key: &Key| own.iter().any(|assignment| assignment.dotted_key() == Some(key));
         let unnamed = want.name.keys().find(|key| self.has_key(key) && !is_named(key));
         let mut document = self.document(&file);
         let exclusions = self.own_exclusions(want, dialect, outlook);
@@ -352,9 +351,9 @@ impl Editor<'_, '_> {
     fn own_exclusions(&self, want: &Want, dialect: &Dialect, outlook: &Outlook) -> Vec<Assignment> {
         let Some(Lost::Excluded { by, .. }) = &outlook.lost else { return Vec::new() };
         let mut read = sysctl_d::parse(self.after.tree.bytes(self.file()).unwrap_or_default(), dialect);
-        read.retain(|it| it.value.is_none() && it.name().as_ref() == Some(&want.name));
-        let cause = read.iter().find(|exclusion| self.is_own(by, exclusion)).map(|cause| cause.path.clone());
-        read.retain(|exclusion| Some(&exclusion.path) == cause.as_ref());
+        read.retain(|it| it.value.is_none() && it.name() == Some(&want.name));
+        let cause = read.iter().find(|exclusion| self.is_own(by, exclusion)).map(|cause| cause.subject.clone());
+        read.retain(|exclusion| cause.as_ref().is_some_and(|cause| cause.path == exclusion.subject.path));
         read
     }
 
@@ -493,7 +492,7 @@ impl Editor<'_, '_> {
 /// `assignment`, one of `read`, and the same ones that follow it: systemd obeys the first of equal lines, and the next one as
 /// soon as the first has another value.
 fn with_equals_behind(read: &[Assignment], assignment: &Assignment) -> Vec<Assignment> {
-    let of_key = read.iter().filter(|other| other.path == assignment.path);
+    let of_key = read.iter().filter(|other| other.subject.path == assignment.subject.path);
     let from_here = of_key.skip_while(|other| other.key_span.start < assignment.key_span.start);
     from_here.take_while(|other| other.value == assignment.value).cloned().collect()
 }

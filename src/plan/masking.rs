@@ -92,7 +92,7 @@ fn assignments(
         }
         is_hidden = true;
         for assignment in sysctl_d::parse(bytes, system.dialect(tree)) {
-            let name = assignment.name();
+            let name = assignment.name().cloned();
             if name.as_ref().is_some_and(|name| desired.wants.contains_key(name)) {
                 continue;
             }
@@ -139,7 +139,7 @@ impl Hidden {
     pub(super) fn block(&self, desired: &Desired, rest: &[u8]) -> Vec<u8> {
         // Another request may have set these.
         let read = DIALECTS.iter().flat_map(|dialect| sysctl_d::parse(rest, dialect));
-        let own: BTreeSet<Name> = read.filter_map(|assignment| assignment.name()).collect();
+        let own: BTreeSet<Name> = read.filter_map(|assignment| assignment.name().cloned()).collect();
         let stays = |name: &Name| !desired.exclusive && !own.contains(name);
         let kept = self.lines.values().filter(|line| line.name.as_ref().is_none_or(stays));
         let mut lines = Vec::new();

@@ -107,7 +107,7 @@ pub fn setting(setting: &SettingReport, mode: Mode) -> Option<Finding> {
         message: printable(&message).into_owned(),
         about: printable(&format!("{verdicts}{wrong_line}")).into_owned(),
         advice: setting.advice.as_deref().map(|advice| printable(advice).into_owned()),
-        file: found.wrong_line.map(|place| place.file.clone()).or(doubt.and_then(|doubt| doubt.file.clone())),
+        file: found.wrong_line.map(|place| place.file.to_path_buf()).or(doubt.and_then(|doubt| doubt.file.clone())),
         line: found.wrong_line.map(|place| place.line).or(doubt.and_then(|doubt| doubt.line)),
     })
 }

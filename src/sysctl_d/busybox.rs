@@ -40,7 +40,7 @@ fn read(bytes: &[u8]) -> Vec<Assignment> {
     let as_joined = |raw: Assignment| {
         let read = lines::assignments(&joined(&bytes[raw.line_span.clone()]), &JOINED).into_iter().next()?;
         let has_value = read.value.as_ref().is_some_and(|value| !value.is_empty());
-        has_value.then_some(Assignment { key: read.key, path: read.path, value: read.value, ..raw })
+        has_value.then_some(Assignment { subject: read.subject, value: read.value, ..raw })
     };
     lines::assignments(bytes, &SYNTAX).into_iter().filter_map(as_joined).collect()
 }

@@ -109,7 +109,8 @@ impl Document {
     pub fn commented_twin(&self, keys: &[String]) -> Option<usize> {
         let lines = self.bytes.split(|byte| *byte == b'\n').zip(1..);
         let twins = lines.filter(|(line, _)| {
-            commented_out(line).is_some_and(|assignment| keys.iter().any(|key| key.as_bytes() == assignment.key))
+            commented_out(line)
+                .is_some_and(|assignment| keys.iter().any(|key| key.as_bytes() == assignment.subject.key))
         });
         twins.last().map(|(_, number)| number)
     }
@@ -203,7 +204,10 @@ mod tests {
 
     /// The assignments of a file, without their positions.
     fn meaning(bytes: &[u8], dialect: &Dialect) -> Meaning {
-        parse(bytes, dialect).into_iter().map(|assignment| (assignment.path, assignment.value)).collect()
+        parse(bytes, dialect)
+            .into_iter()
+            .map(|assignment| (assignment.subject.path.clone(), assignment.value.as_deref().map(<[u8]>::to_vec)))
+            .collect()
     }
 
     proptest! {

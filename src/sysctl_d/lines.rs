@@ -1,10 +1,12 @@
 //! Reads the lines of a file as [`Assignment`]s, by the syntax of each program.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
+use std::rc::Rc;
 
-use memchr::{memchr, memchr_iter};
+use memchr::memchr;
 
-use super::Assignment;
+use super::{Assignment, Subject};
 
 /// The longest part of a path that systemd simplifies. From a longer part on, the path stays as it is (`NAME_MAX`).
 const LONG_NAME: usize = 255;
@@ -53,10 +55,35 @@ pub(super) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)
 }
 
+/// The subjects and the values that the lines of a file have had so far.
+#[derive(Default)]
+pub(super) struct Shared<'a> {
+    subjects: BTreeMap<&'a [u8], Rc<Subject>>,
+    values: BTreeMap<&'a [u8], Rc<[u8]>>,
+}
+
+impl<'a> Shared<'a> {
+    /// The subject of a key, whose path `path` makes.
+    pub(super) fn subject(&mut self, key: &'a [u8], path: fn(&[u8]) -> Vec<u8>) -> Rc<Subject> {
+        let made = || {
+            let path = path(key);
+            let simplified = simplified(&path);
+            Rc::new(Subject::new(path, simplified))
+        };
+        self.subjects.entry(key).or_insert_with(made).clone()
+    }
+
+    pub(super) fn value(&mut self, text: &'a [u8]) -> Rc<[u8]> {
+        self.values.entry(text).or_insert_with(|| text.into()).clone()
+    }
+}
+
 /// The assignments among `bytes`, in order.
 pub(super) fn assignments(bytes: &[u8], syntax: &Syntax) -> Vec<Assignment> {
+    let mut shared = Shared::default();
     let is_short = |line: &Numbered| syntax.too_long.is_none_or(|too_long| line.text.len() < too_long);
-    each(bytes, syntax.line).take_while(is_short).filter_map(|line| assignment(bytes, line, syntax)).collect()
+    let lines = each(bytes, syntax.line).take_while(is_short);
+    lines.filter_map(|line| assignment(bytes, line, syntax, &mut shared)).collect()
 }
 
 /// The lines of `bytes`, in order, each as `line` finds it.
@@ -65,14 +92,24 @@ pub(super) fn each(bytes: &[u8], line: fn(&[u8], usize) -> Line) -> impl Iterato
     std::iter::from_fn(move || {
         let Line { text, end } = (start < bytes.len()).then(|| line(bytes, start))?;
         let found = Numbered { number, text, span: start..end };
-        number += memchr_iter(b'\n', &bytes[start..end]).count();
+        number += line_feeds(&bytes[start..end]);
         start = end;
         Some(found)
     })
 }
 
+/// The number of line feeds in a line: most have one, at the end.
+fn line_feeds(mut line: &[u8]) -> usize {
+    let mut count = 0;
+    while let Some(at) = memchr(b'\n', line) {
+        line = &line[at + 1..];
+        count += 1;
+    }
+    count
+}
+
 /// The assignment that `line` makes, if it makes one.
-fn assignment(bytes: &[u8], line: Numbered, syntax: &Syntax) -> Option<Assignment> {
+fn assignment<'a>(bytes: &'a [u8], line: Numbered, syntax: &Syntax, shared: &mut Shared<'a>) -> Option<Assignment> {
     let Numbered { number: line, text, span: line_span } = line;
     let text = trim(bytes, text, syntax.is_blank);
     let first = *bytes[text.clone()].first()?;
@@ -83,14 +120,14 @@ fn assignment(bytes: &[u8], line: Numbered, syntax: &Syntax) -> Option<Assignmen
         Some(length) => {
             let equals = text.start + length;
             let value_span = value_span(bytes, equals + 1..text.end, &line_span, syntax.is_blank);
-            let value = bytes[value_span.clone()].to_vec();
+            let value = shared.value(&bytes[value_span.clone()]);
             (trim_end(bytes, text.start..equals, syntax.is_blank), value_span, Some(value))
         }
         None if first == b'-' => (text.clone(), text.end..text.end, None),
         None => return None,
     };
-    let path = (syntax.path)(&bytes[key_span.clone()]);
-    Some(Assignment { line, key: simplified(&path), path, value, key_span, value_span, line_span })
+    let subject = shared.subject(&bytes[key_span.clone()], syntax.path);
+    Some(Assignment { line, subject, value, key_span, value_span, line_span })
 }
 
 /// The bytes of the value in `text`, without the blanks around it. An empty value has its place after the blanks behind

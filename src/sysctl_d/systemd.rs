@@ -151,7 +151,7 @@ fn path(key: &[u8]) -> Vec<u8> {
 fn last_of_each_key(assignments: &[Placed]) -> Vec<&Placed> {
     let mut kept: BTreeMap<&[u8], (usize, &Placed)> = BTreeMap::new();
     for (order, placed) in assignments.iter().enumerate() {
-        let path = placed.assignment.path.as_slice();
+        let path = placed.assignment.subject.path.as_slice();
         let is_repeated = kept.get(path).is_some_and(|(_, old)| old.assignment.value == placed.assignment.value);
         if !is_repeated {
             kept.insert(path, (order, placed));

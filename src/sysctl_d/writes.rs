@@ -22,12 +22,12 @@ pub(super) fn writes(assignments: &[Placed], dialect: &Dialect, keys: &BTreeSet<
     let mut writes = Vec::new();
     for placed in (dialect.kept)(assignments) {
         let targets = placed.assignment.value.iter().flat_map(|text| {
-            let keys = targets(&placed.assignment.path, dialect, &kernel, |path| names.shield(path, dialect));
+            let keys = targets(&placed.assignment.subject.path, dialect, &kernel, |path| names.shield(path, dialect));
             keys.into_iter().map(move |key| (key, text))
         });
         writes.extend(targets.map(|(key, text)| Write {
             key: key.clone(),
-            text: text.clone(),
+            text: text.to_vec(),
             place: placed.place.clone(),
         }));
         if dialect.shields == Shields::Earlier {
@@ -47,7 +47,7 @@ struct Names<'a> {
 
 impl<'a> Names<'a> {
     fn add(&mut self, placed: &'a Placed) {
-        let path = placed.assignment.path.as_slice();
+        let path = placed.assignment.subject.path.as_slice();
         self.all.insert(path);
         if placed.assignment.value.is_none() {
             self.excluding.push(path);

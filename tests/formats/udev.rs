@@ -87,7 +87,7 @@ fn rules(random: &mut Random, file: &str, places: &mut BTreeMap<String, Place>) 
         for _ in 0..random.below(3) {
             let operator = random.pick(&["+=", "+=", "+=", "=", ":=", "-="]);
             let number = places.len().to_string();
-            let place = Place { file: file.into(), line };
+            let place = Place::new(file, line);
             parts.push(format!(r#"RUN{operator}"/usr/lib/systemd/systemd-sysctl --prefix=/net/{number}""#));
             places.insert(number, place);
         }

@@ -61,7 +61,7 @@ fn judge_writes(case: &Case, loader: &Loader, keys: Keys, dialect: &Dialect, ver
     let write = |line: &Line| Write {
         key: Key::new(line.name.clone()),
         text: line.value.clone(),
-        place: Place { file: case.root(), line: 0 },
+        place: Place::new(case.root(), 0),
     };
     let mut writes: Vec<Write> = case.expected.on(&[dialect.name]).into_iter().map(write).collect();
     if keys == Keys::Kernel {
@@ -93,7 +93,7 @@ fn judge_values(case: &Case, loader: &Loader, keys: Keys, dialect: &Dialect, ver
                 ("default", _) => initial.to_vec(),
                 (number, Keys::Kernel) => number.as_bytes().to_vec(),
                 (number, Keys::Files) => {
-                    let place = Place { file: case.root(), line: 0 };
+                    let place = Place::new(case.root(), 0);
                     let write = Write { key: Key::new(line.name.clone()), text: number.as_bytes().to_vec(), place };
                     loader.after(&[write]).remove(&line.name).expect("it is written")
                 }

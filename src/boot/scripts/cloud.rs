@@ -119,7 +119,7 @@ fn lines_of(file: &Path, text: &str, sections: &[&str]) -> Vec<Line> {
         let item = line.split_once(':').filter(|(name, _)| sections.contains(name)).map_or(line, |(_, behind)| behind);
         let item = item.trim().trim_start_matches("- ").trim();
         if is_inside && !item.is_empty() && !item.starts_with('#') {
-            let place = Place { file: file.to_owned(), line: index + 1 };
+            let place = Place::new(file, index + 1);
             lines.push(Line { place, command: command(item) });
         }
     }

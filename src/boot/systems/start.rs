@@ -80,14 +80,15 @@ pub(super) fn doubt(tree: &Tree, unit: &Unit) -> Option<Doubt> {
 /// The target that a boot starts may leave out sysinit.target.
 fn of_target(tree: &Tree) -> Option<Doubt> {
     let (at, name) = target(tree)?;
-    let file = paths(&name).chain([at.file.clone()]).find(|path| tree.bytes(path).is_some_and(|it| !it.is_empty()));
+    let file =
+        paths(&name).chain([at.file.to_path_buf()]).find(|path| tree.bytes(path).is_some_and(|it| !it.is_empty()));
     let read = file.map(|file| unit::parse(tree.bytes(file).unwrap_or_default())).unwrap_or_default();
     let started = read.iter().filter(|line| STARTS.contains(&line.name.as_str()));
     let is_early = started.flat_map(|line| line.value.split_whitespace()).any(starts_early);
     if starts_early(&name) || (is_early && name != "emergency.target") {
         return None;
     }
-    let is_of_boot = at.file == Path::new(CMDLINE);
+    let is_of_boot = *at.file == *Path::new(CMDLINE);
     let remedy = if is_of_boot { "boot without it" } else { "run `systemctl set-default multi-user.target`" };
     let doubt =
         if is_of_boot { Doubt::of_line(Reason::NotStarted, &at) } else { Doubt::of_file(Reason::NotStarted, &at.file) };
@@ -108,7 +109,7 @@ fn target(tree: &Tree) -> Option<(Place, String)> {
         None => WORDS.iter().find(|(word, _)| argument.name == *word).map(|(_, target)| *target),
     });
     if let Some(name) = named.last() {
-        return Some((Place { file: CMDLINE.into(), line: 1 }, name.to_owned()));
+        return Some((Place::new(CMDLINE, 1), name.to_owned()));
     }
     let file = paths(DEFAULT).find(|path| tree.get(path).is_some())?;
     let name = match tree.get(&file)? {
@@ -116,7 +117,7 @@ fn target(tree: &Tree) -> Option<(Place, String)> {
         Entry::File(bytes) if !bytes.is_empty() => DEFAULT.to_owned(),
         _ => return None,
     };
-    Some((Place { file, line: 1 }, name))
+    Some((Place::new(file, 1), name))
 }
 
 /// sysinit.target is masked.

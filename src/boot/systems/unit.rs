@@ -132,7 +132,7 @@ impl Unit {
             }
             let read = unit::parse(tree.bytes(&file).unwrap_or_default());
             let change = read.into_iter().find(|line| !self.is_harmless(line) && line.section != "Install")?;
-            Some(Doubt::of_line(Reason::UnitChanged, &Place { file, line: change.line }).detail(change.name))
+            Some(Doubt::of_line(Reason::UnitChanged, &Place::new(file, change.line)).detail(change.name))
         };
         let directories = self.directories();
         let directories: Vec<&str> = directories.iter().map(String::as_str).collect();

@@ -80,11 +80,11 @@ fn first_programs(tree: &Tree) -> BTreeMap<Place, String> {
 /// The command lines in the files of boot loaders.
 fn command_lines(tree: &Tree) -> impl Iterator<Item = (Place, String)> {
     let of_kexec = tree.bytes(OF_KEXEC).and_then(boot_loader::of_kexec);
-    let of_kexec = of_kexec.map(|(line, arguments)| (Place { file: OF_KEXEC.into(), line }, arguments));
+    let of_kexec = of_kexec.map(|(line, arguments)| (Place::new(OF_KEXEC, line), arguments));
     let of_loaders = files(tree).flat_map(|(file, entry)| {
         let text = String::from_utf8_lossy(entry.bytes().unwrap_or_default()).into_owned();
         let lines = boot_loader::command_lines(&text).into_iter();
-        let placed = |(line, arguments): (usize, &str)| (Place { file: file.to_owned(), line }, arguments.to_owned());
+        let placed = |(line, arguments): (usize, &str)| (Place::new(file, line), arguments.to_owned());
         lines.map(placed).collect::<Vec<_>>()
     });
     of_kexec.into_iter().chain(of_loaders)

@@ -48,15 +48,19 @@ pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
     for run in played.files {
         let mut ending: Option<Place> = None;
         for file in run {
+            let place = Place::within(file);
             for assignment in sysctl_d::parse(tree.bytes(file).unwrap_or_default(), dialect) {
-                let place = Place { file: file.clone(), line: assignment.line };
+                let place = place(assignment.line);
                 match &ending {
                     None => ending = may_end(played, &assignment).then_some(place),
                     Some(ending) => {
                         let decides = |name: &Name| {
                             played.outlooks.get(name).is_some_and(|outlook| outlook.winner.as_ref() == Some(&place))
                         };
-                        behind.entry(ending.clone()).or_default().extend(assignment.name().filter(decides));
+                        behind
+                            .entry(ending.clone())
+                            .or_default()
+                            .extend(assignment.name().filter(|name| decides(name)).cloned());
                     }
                 }
             }
@@ -74,9 +78,9 @@ pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
 fn may_end(played: &Played, assignment: &Assignment) -> bool {
     let Some(text) = &assignment.value else { return false };
     let Some(name) = assignment.name() else {
-        let last = assignment.path.rsplit(|byte| matches!(byte, b'/' | b'.')).next().unwrap_or_default();
+        let last = assignment.subject.path.rsplit(|byte| matches!(byte, b'/' | b'.')).next().unwrap_or_default();
         let is_switch = SWITCHES.iter().any(|switch| switch.as_bytes() == last);
-        return !(is_switch && matches!(text.as_slice(), b"0" | b"1"));
+        return !(is_switch && matches!(&**text, b"0" | b"1"));
     };
-    played.number(&name, text).is_some_and(|number| played.bounds.take(&name, number) == Takes::Perhaps)
+    played.number(name, text).is_some_and(|number| played.bounds.take(name, number) == Takes::Perhaps)
 }

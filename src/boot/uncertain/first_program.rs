@@ -22,7 +22,7 @@ pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
     };
     let is_other = |program: &String| end(program).is_some_and(|other| end(INIT).is_some_and(|own| own != other));
     let found = named(tree).filter(is_other).filter(|_| tree.get(RUNS).is_none());
-    let place = Place { file: CMDLINE.into(), line: 1 };
+    let place = Place::new(CMDLINE, 1);
     found.map(|program| Doubt::of_line(Reason::UnknownInit, &place).detail(program)).into_iter().collect()
 }
 

@@ -72,12 +72,12 @@ fn decided_after(played: &Played, run: usize, position: usize) -> BTreeSet<Name>
         let stands_alone = ![FRAG6_LOW, FRAG6_HIGH].contains(name);
         let is_read_later = || {
             let mut later = played.files[run][position + 1..].iter().chain(played.files[run + 1..].iter().flatten());
-            later.any(|file| *file == winner.file)
+            later.any(|file| **file == *winner.file)
         };
         // A file may say that a glob leaves a key out.
         let is_named = || {
             let mut placed = played.runs.iter().flatten().filter(|placed| placed.place == *winner);
-            placed.any(|placed| placed.assignment.name().as_ref() == Some(name))
+            placed.any(|placed| placed.assignment.name() == Some(name))
         };
         let is_written_later = || {
             let line = Evidence::Line(winner.clone());

@@ -201,7 +201,7 @@ impl Configuration {
     /// The line of an option, or of the file's beginning where it is missing.
     fn place(&self, name: &str) -> Place {
         let line = self.options.iter().find(|pair| pair.key == name).map_or(1, |pair| pair.line);
-        Place { file: self.file.clone(), line }
+        Place::new(&self.file, line)
     }
 
     /// A number. None: it is no number.

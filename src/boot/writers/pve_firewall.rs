@@ -1,8 +1,6 @@
 //! pve-firewall of Proxmox VE: once the cluster's firewall is enabled, it writes the limit, the buckets and one or two
 //! timeouts of the host again and again (pve-firewall: `PVE/Firewall.pm`, `update_nf_conntrack_max` and its neighbours).
 
-use std::path::Path;
-
 use super::service::Service;
 use super::{Evidence, Scene, Writer, Written};
 use crate::kernel::catalog::{BUCKETS, Key, MAX};
@@ -72,7 +70,7 @@ fn option(tree: &Tree, file: &str, name: &str) -> Option<(i64, Place)> {
             is_inside = line.eq_ignore_ascii_case("[options]");
         } else if let Some((option, value)) = line.split_once(':').filter(|_| is_inside) {
             if let (true, Ok(number)) = (option.eq_ignore_ascii_case(name), value.trim().parse()) {
-                found = Some((number, Place { file: Path::new(file).to_owned(), line: index + 1 }));
+                found = Some((number, Place::new(file, index + 1)));
             }
         }
     }

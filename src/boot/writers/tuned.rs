@@ -115,7 +115,7 @@ fn lines(tree: &Tree, file: &Path) -> Vec<Write> {
         let line = line.trim();
         let is_ours = WORDS.iter().any(|word| line.contains(word)) && !line.starts_with(['#', ';']);
         let (name, value) = line.split_once('=').filter(|_| is_ours)?;
-        let place = Place { file: file.to_owned(), line: index + 1 };
+        let place = Place::new(file, index + 1);
         Some(Write { key: sysctl_key(tree, name.trim())?, text: value.trim().as_bytes().to_vec(), place })
     };
     text.split('\n').enumerate().filter_map(write).collect()
@@ -226,7 +226,7 @@ impl Profiles {
         let dropped: Vec<&str> = dropped.split([',', ';']).map(str::trim).collect();
         unit.options.retain(|option| !dropped.contains(&option.name.as_str()));
         for option in section.options {
-            let place = Place { file: file.to_owned(), line: option.line };
+            let place = Place::new(file, option.line);
             let setting = Setting { name: option.name, value: option.value, place };
             match unit.options.iter_mut().find(|known| known.name == setting.name) {
                 Some(known) => *known = setting,

@@ -53,7 +53,7 @@ fn writes(scene: &Scene) -> Vec<Written> {
     let placed = assignments(tree, &file);
     // A name that this kernel does not have is written too, in vain.
     let named = placed.iter().map(|placed| &placed.assignment).filter(|assignment| assignment.name().is_some());
-    let keys = scene.keys.iter().cloned().chain(named.filter_map(sysctl_d::Assignment::dotted_key)).into_set();
+    let keys = scene.keys.iter().chain(named.filter_map(Assignment::dotted_key)).cloned().into_set();
     let written = |dialect: &Dialect| sysctl_d::writes(&placed, dialect, &keys);
     let own = written(dialect);
     let other = procps::others(tree).iter().map(|other| written(other)).find(|other| *other != own);
@@ -74,8 +74,8 @@ fn of_version(file: &Path, own: &[Write], other: &[Write]) -> Doubt {
 /// The assignments of the file that ufw has sysctl read.
 fn assignments(tree: &Tree, file: &Path) -> Vec<Placed> {
     let read = sysctl_d::parse(tree.bytes(file).unwrap_or_default(), procps::installed(tree));
-    let placed =
-        |assignment: Assignment| Placed { place: Place { file: file.to_owned(), line: assignment.line }, assignment };
+    let place = Place::within(file);
+    let placed = |assignment: Assignment| Placed { place: place(assignment.line), assignment };
     read.into_iter().map(placed).collect()
 }
 
@@ -91,10 +91,11 @@ fn unknown(tree: &Tree, place: &Place) -> Option<Doubt> {
         return Some(doubt);
     }
     let assigned = assignments(tree, &sysctl_file(&plain_variables(tree))?);
-    if assigned.iter().any(|placed| placed.assignment.key.iter().any(|byte| matches!(byte, b'*' | b'?' | b'['))) {
+    if assigned.iter().any(|placed| placed.assignment.subject.key.iter().any(|byte| matches!(byte, b'*' | b'?' | b'[')))
+    {
         return Some(doubt);
     }
-    let names: BTreeSet<Name> = assigned.iter().filter_map(|placed| placed.assignment.name()).into_set();
+    let names: BTreeSet<Name> = assigned.iter().filter_map(|placed| placed.assignment.name().cloned()).into_set();
     (!names.is_empty()).then(|| doubt.about(About::Only(names)))
 }
 
@@ -122,7 +123,7 @@ fn variables(tree: &Tree) -> Result<BTreeMap<String, String>, Place> {
         if bytes.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let read = shell::variables(bytes).map_err(|line| Place { file: file.into(), line: line.line })?;
+        let read = shell::variables(bytes).map_err(|line| Place::new(file, line.line))?;
         variables.extend(read.into_iter().map(|(name, value)| (name, value.text)));
     }
     Ok(variables)

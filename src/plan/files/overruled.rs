@@ -77,7 +77,7 @@ impl Editor<'_, '_> {
     /// wrong ones before it and the equal ones behind it. Of equal lines, one program obeys the first and another the last.
     fn all_that_go(&self, want: &Want, file: &Path, winner: Assignment, dialect: &Dialect) -> Vec<Assignment> {
         let mut read = sysctl_d::parse(self.after.tree.bytes(file).unwrap_or_default(), dialect);
-        read.retain(|assignment| assignment.path == winner.path);
+        read.retain(|assignment| assignment.subject.path == winner.subject.path);
         let Some(at) = read.iter().position(|assignment| *assignment == winner) else { return vec![winner] };
         let pages = self.pages();
         let is_wrong = |assignment: &&Assignment| {
