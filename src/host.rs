@@ -20,6 +20,7 @@ pub mod restraint;
 mod root;
 mod staged;
 mod walk;
+mod weight;
 
 use std::path::Path;
 

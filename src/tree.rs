@@ -76,9 +76,9 @@ impl fmt::Display for Place {
     }
 }
 
-/// The most bytes that a file may have to be read: some 50 times the largest drop-in that anybody wrote by hand. A tree
-/// is kept several times over, and files of an image may be all hole.
-pub const LARGEST: u64 = 1 << 20;
+/// The most bytes that a file may have to be read: 100,000 lines about connection tracking have less, commented out too. A
+/// tree is kept several times over, and files of an image may be all hole.
+pub const LARGEST: u64 = 8 << 20;
 
 /// The file, link or directory at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]

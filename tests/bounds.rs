@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 
 use conntrack_sysctl::report::Report;
 
-/// The memory that a run may write to. The stack and the program itself come on top: less than 4 MiB of a release.
-const MOST: u64 = 60 << 20;
+/// The memory that a run may reserve. Of it a run uses less: there are gaps between what it keeps.
+const MOST: u64 = 64 << 20;
 
 /// The seconds of processor time that a run may take. A release takes a tenth of a run without optimization.
 const LONGEST: u64 = 60;
@@ -37,24 +37,33 @@ impl Image {
         file.set_len(size).expect("it can be made larger");
     }
 
-    /// Files of the largest size that is read, until they are too much together, each made of one line.
+    /// Files of a size that is read, until they are too much together, each made of one line.
     fn full_of(&self, pattern: &str, head: &str, line: &str) {
-        const LARGEST: usize = 1 << 20;
-        for number in 0..4 {
-            let lines = (LARGEST - head.len()) / line.len();
+        const SIZE: usize = 1 << 20;
+        for number in 0..8 {
+            let lines = (SIZE - head.len()) / line.len();
             self.file(&pattern.replace('N', &number.to_string()), &(head.to_owned() + &line.repeat(lines)));
         }
     }
 
+    /// A file of so many lines, in each of which N stands for another number.
+    fn lines(&self, path: &str, count: usize, line: &str) {
+        self.file(path, &(0..count).map(|number| line.replace('N', &number.to_string())).collect::<String>());
+    }
+
     /// The report of a check, by a program that dies if it needs too much.
     fn check(&self, name: &str) -> Report {
-        let request = self.0.path().join("request.json");
         let text = r#"{"settings": {"nf_conntrack_udp_timeout": 31, "nf_conntrack_acct": 1}}"#;
+        self.run("check", text, name)
+    }
+
+    fn run(&self, command: &str, text: &str, name: &str) -> Report {
+        let request = self.0.path().join("request.json");
         fs::write(&request, text).expect("a file can be written");
         let output = Command::new("prlimit")
             .arg(format!("--data={MOST}"))
             .arg(format!("--cpu={LONGEST}"))
-            .args(["--core=0", env!("CARGO_BIN_EXE_conntrack-sysctl"), "check", "--output", "json", "--root"])
+            .args(["--core=0", env!("CARGO_BIN_EXE_conntrack-sysctl"), command, "--output", "json", "--root"])
             .args([self.0.path(), &request])
             .stdin(Stdio::null())
             .output()
@@ -88,6 +97,13 @@ const CASES: &[(&str, Build)] = &[
     ("lines that end in a zero byte", |image| image.full_of("etc/sysctl.d/N.conf", "", "*=1\0")),
     ("lines of one key", |image| {
         image.full_of("etc/sysctl.d/95-N.conf", "", "net.netfilter.nf_conntrack_udp_timeout=30\n");
+    }),
+    ("lines of as many keys", |image| {
+        image.lines("etc/sysctl.d/95-a.conf", 17_000, "net.netfilter.nf_conntrack_aN = 1\n");
+        image.lines("etc/sysctl.d/96-a.conf", 17_000, "net.netfilter.nf_conntrack_bN = 1\n");
+    }),
+    ("as many patterns for all keys", |image| {
+        image.lines("etc/sysctl.d/95-a.conf", 30_000, "net.netfilter.nf_conntrack_*{,N} = 1\n");
     }),
     ("aliases of modules", |image| {
         let kernel = "usr/lib/modules/6.12.0-1-amd64";
@@ -181,6 +197,43 @@ fn memory_has_a_bound_whatever_lies_in_the_directories() {
             let names_a_file = failure.message.split('`').any(|word| Path::new(word).is_absolute());
             assert!(names_a_file || failure.hint.is_some(), "{name}: {failure}");
         }
+    }
+}
+
+/// What is not refused stays within the same memory.
+#[test]
+fn memory_is_enough_for_what_is_read() {
+    for init in ["usr/lib/systemd/systemd-sysctl", "etc/rcS.d/S09procps"] {
+        let cases = [
+            ("lines of as many keys", 17_000, "net.netfilter.nf_conntrack_aN = 1\n"),
+            ("as many patterns for all keys", 3_900, "net.netfilter.nf_conntrack_*{,N} = 1\n"),
+        ];
+        for (name, count, line) in cases {
+            let image = Image::new();
+            fs::remove_file(image.0.path().join("usr/lib/systemd/systemd-sysctl")).expect("it can be removed");
+            image.file(init, "");
+            image.lines("etc/sysctl.d/95-a.conf", count, line);
+            let report = image.check(name);
+            let is_too_much =
+                report.failure.as_ref().is_some_and(|failure| failure.message.contains("more than 4 MiB"));
+            assert!(!is_too_much, "{name}: {report:?}");
+        }
+    }
+}
+
+/// 100,000 equal lines are edited, within the same memory.
+#[test]
+fn a_file_of_very_many_equal_lines_is_edited() {
+    const EDITS: [(&str, &str); 3] = [
+        ("95-a.conf", r#"{"settings": {"nf_conntrack_udp_timeout": 31}, "conflicts": "comment_out"}"#),
+        ("90-conntrack.conf", r#"{"settings": {"nf_conntrack_udp_timeout": null}, "state": "absent"}"#),
+        ("90-conntrack.conf", r#"{"settings": {"nf_conntrack_acct": 1}, "exclusive": true}"#),
+    ];
+    for (file, request) in EDITS {
+        let image = Image::new();
+        image.file(&format!("etc/sysctl.d/{file}"), &"net.netfilter.nf_conntrack_udp_timeout = 30\n".repeat(100_000));
+        let report = image.run("apply", request, request);
+        assert!(report.failure.is_none() && report.changed && report.in_sync, "{request}: {:?}", report.failure);
     }
 }
 

@@ -639,7 +639,7 @@ fn only_change(plan: &Plan, path: &str) -> Option<String> {
 #[test]
 fn no_edit_makes_a_file_larger_than_what_is_read() {
     let vendors = "/etc/sysctl.d/95-vendor.conf";
-    let lines = "net.netfilter.nf_conntrack_acct = 0\n".repeat(20_000);
+    let lines = "net.netfilter.nf_conntrack_acct = 0\n".repeat(200_000);
     let machine = Machine::image().module(Module::BuiltIn).files(&[(vendors, lines.as_str())]);
     let request = r#"{"settings": {"nf_conntrack_acct": 1}, "conflicts": "comment_out"}"#;
     let failure = refusal(request, &machine);

@@ -13,7 +13,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use memchr::{memchr3_iter, memrchr};
+use memchr::memrchr;
 use rustix::buffer::spare_capacity;
 use rustix::fs::{AtFlags, FileType, IFlags, Mode, OFlags, Stat, openat, statat};
 use rustix::io::Errno;
@@ -22,6 +22,8 @@ use super::container;
 use super::directory::{Directory, Seen};
 use super::index;
 use super::walk::{Memory, Resolved, Walk, names};
+use super::weight::weight;
+pub(super) use super::weight::{LARGEST_TOGETHER, WEIGHT_OF_LINE};
 use crate::order::sorted_by;
 use crate::snapshot::Container;
 use crate::tree::{Entry, LARGEST, Moment, Obstacle};
@@ -29,15 +31,8 @@ use crate::tree::{Entry, LARGEST, Moment, Obstacle};
 /// The most bytes that an index of modules may have to be searched: those of a distribution have some 1.2 MiB.
 const LARGEST_INDEX: u64 = 16 << 20;
 
-/// The most that the files of a boot may weigh together: those of a server with many packages weigh less than 1 MiB. A run
-/// needs some fifteen times as much memory as this, whatever is in them.
-pub(super) const LARGEST_TOGETHER: u64 = 4 << 20;
-
 /// The weight from which on a file is remembered, so that it counts once.
 const HEAVY: u64 = 4 << 10;
-
-/// The weight of a line beside its bytes: a program keeps something of each.
-pub(super) const WEIGHT_OF_LINE: u64 = 64;
 
 /// A directory below which all paths of a run lie: `/`, or that of an image.
 #[derive(Debug)]
@@ -183,7 +178,7 @@ impl Root {
         let Some(bytes) = entry.bytes().filter(|bytes| self.memory.is_some() && !bytes.is_empty()) else {
             return entry;
         };
-        let weight = bytes.len() as u64 + WEIGHT_OF_LINE * lines(bytes);
+        let weight = weight(path, bytes);
         let is_heavy = weight > HEAVY;
         if is_heavy && self.heavy.borrow().contains(path) {
             return entry;
@@ -344,11 +339,6 @@ fn parted(path: &Path) -> Option<(&Path, &OsStr)> {
 pub(super) fn is_plain_file(directory: BorrowedFd<'_>, name: &OsStr) -> bool {
     let stat = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW);
     stat.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
-}
-
-/// The lines of a file, whatever ends them in the eyes of a reader.
-fn lines(bytes: &[u8]) -> u64 {
-    memchr3_iter(b'\n', b'\r', 0, bytes).count() as u64 + 1
 }
 
 fn is_directory(resolved: &Resolved) -> bool {

@@ -193,7 +193,7 @@ pub fn doubt_remedy(doubt: &Doubt) -> &str {
         Reason::NotStarted => doubt.remedy.as_deref().unwrap_or("have sysinit.target start it"),
         Reason::StaleInitrd => doubt.remedy.as_deref().unwrap_or("make the initrd anew"),
         Reason::UnreadableFile => "run as root, and look at that file",
-        Reason::FileTooLarge => "divide it into files of at most 1 MiB, or remove the lines that assign nothing",
+        Reason::FileTooLarge => "divide it into files of at most 8 MiB, or remove the lines that assign nothing",
         Reason::NotRegularFile => "put a regular file in its place, or remove it",
         Reason::ShellScript => "write plain assignments there: NAME=VALUE",
         Reason::UnitChanged => "remove that line, and write the settings in files of sysctl.d and modules-load.d",
