@@ -6,11 +6,16 @@
 //! takes seconds.
 //! `[BEFORE=FILE] cargo bench --bench bounds`
 
-use std::fs::{self, File};
+#[path = "../tests/bounds/image.rs"]
+mod image;
+
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+
+use image::Image;
 
 const NOW: &str = env!("CARGO_BIN_EXE_conntrack-sysctl");
 
@@ -54,46 +59,15 @@ fn before() -> PathBuf {
     binary
 }
 
-/// An image of a machine.
-struct Image(tempfile::TempDir);
-
-impl Image {
-    /// One that boots with systemd and loads the module early.
-    fn new() -> Image {
-        let image = Image(tempfile::tempdir().expect("a directory can be made"));
-        image.file("usr/lib/systemd/systemd-sysctl", "");
-        image.file("etc/modules-load.d/early.conf", "nf_conntrack\n");
-        image
+/// The command `name` of `binary` for `image`.
+fn command_for(image: &Image, binary: &Path, name: &str, request: Option<&str>) -> Command {
+    let mut command = Command::new(binary);
+    command.args([name, "--output", "json", "--root"]).arg(image.root());
+    if let Some(text) = request {
+        image.file("request.json", text);
+        command.arg(image.path("request.json"));
     }
-
-    /// One that boots with sysvinit, and so with the loader of procps.
-    fn of_procps() -> Image {
-        let image = Image(tempfile::tempdir().expect("a directory can be made"));
-        image.file("etc/rcS.d/S09procps", "");
-        image.file("etc/modules-load.d/early.conf", "nf_conntrack\n");
-        image
-    }
-
-    fn path(&self, path: &str) -> PathBuf {
-        self.0.path().join(path)
-    }
-
-    fn file(&self, path: &str, text: &str) {
-        let path = self.path(path);
-        fs::create_dir_all(path.parent().expect("it is in a directory")).expect("a directory can be made");
-        fs::write(path, text).expect("a file can be written");
-    }
-
-    /// The command `name` of `binary` for this image.
-    fn command(&self, binary: &Path, name: &str, request: Option<&str>) -> Command {
-        let mut command = Command::new(binary);
-        command.args([name, "--output", "json", "--root"]).arg(self.0.path());
-        if let Some(text) = request {
-            self.file("request.json", text);
-            command.arg(self.path("request.json"));
-        }
-        command
-    }
+    command
 }
 
 /// The end of a process.
@@ -174,7 +148,7 @@ const EDITS: [(&str, &str, &str); 3] = [
 fn edit(binary: &Path, (file, request): (&str, &str), lines: usize) -> (Image, Command) {
     let image = Image::new();
     image.file(file, &LINE.repeat(lines));
-    let command = image.command(binary, "apply", Some(request));
+    let command = command_for(&image, binary, "apply", Some(request));
     (image, command)
 }
 
@@ -206,7 +180,7 @@ fn explain(before: &Path) {
             image.file(&format!("etc/sysctl.d/9{number}-a.conf"), &LINE.repeat(15_000));
         }
         let mut command = Command::new(binary);
-        command.args(["explain", "nf_conntrack_udp_timeout", "--output", "json", "--root"]).arg(image.0.path());
+        command.args(["explain", "nf_conntrack_udp_timeout", "--output", "json", "--root"]).arg(image.root());
         (image, command)
     });
 }
@@ -216,7 +190,7 @@ fn bracketed(binary: &Path, names: usize) -> (Image, Command) {
     for number in 0..names {
         image.file(&format!("etc/sysctl.d/{number:05}-[ab].conf"), "net.netfilter.nf_conntrack_acct = 1\n");
     }
-    let command = image.command(binary, "check", Some(r#"{"settings": {"nf_conntrack_acct": 1}}"#));
+    let command = command_for(&image, binary, "check", Some(r#"{"settings": {"nf_conntrack_acct": 1}}"#));
     (image, command)
 }
 
@@ -247,7 +221,7 @@ fn loader() {
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let image = prepared();
-        let command = image.command(Path::new(NOW), "check", Some(r#"{"settings": {"nf_conntrack_acct": 1}}"#));
+        let command = command_for(&image, Path::new(NOW), "check", Some(r#"{"settings": {"nf_conntrack_acct": 1}}"#));
         ours.push(run(command).seconds);
         let mut command = Command::new("sysctl");
         command.args(["--dry-run", "-p"]).arg(image.path("etc/sysctl.d/90-conntrack.conf"));
@@ -268,12 +242,7 @@ type Build<'a> = Box<dyn Fn(&Image) + 'a>;
 fn memory(before: &Path) {
     println!("\nthe memory of a check");
     let sparse = |image: &Image, count: usize, size: u64| {
-        for number in 0..count {
-            let path = format!("etc/sysctl.d/{number}.conf");
-            image.file(&path, "");
-            let file = File::options().write(true).open(image.path(&path)).expect("a file can be opened");
-            file.set_len(size).expect("a file can be made larger");
-        }
+        (0..count).for_each(|number| image.sparse(&format!("etc/sysctl.d/{number}.conf"), size));
     };
     let cases: [(&str, Build); 4] = [
         ("an ordinary image", Box::new(|image| image.file("etc/sysctl.d/90-conntrack.conf", LINE))),
@@ -290,7 +259,7 @@ fn memory(before: &Path) {
         let image = Image::new();
         build(&image);
         for (binary, when) in [(before, COMMIT), (Path::new(NOW), "now")] {
-            let command = image.command(binary, "check", Some(r#"{"settings": {"nf_conntrack_acct": 1}}"#));
+            let command = command_for(&image, binary, "check", Some(r#"{"settings": {"nf_conntrack_acct": 1}}"#));
             let ended = run(command);
             let ours = if when == "now" { "check: " } else { "" };
             println!(

@@ -1,11 +1,14 @@
 //! Memory and time have bounds, whatever lies in the directories that a boot reads: a run either tells the state, or fails
 //! with the name of a file.
 
-use std::fs::{self, File};
+mod image;
+
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use conntrack_sysctl::report::Report;
+use image::Image;
 
 /// The memory that a run may reserve. Of it a run uses less: there are gaps between what it keeps.
 const MOST: u64 = 64 << 20;
@@ -13,30 +16,7 @@ const MOST: u64 = 64 << 20;
 /// The seconds of processor time that a run may take. A release takes a tenth of a run without optimization.
 const LONGEST: u64 = 60;
 
-/// An image with a systemd that reads sysctl.d.
-struct Image(tempfile::TempDir);
-
 impl Image {
-    fn new() -> Image {
-        let image = Image(tempfile::tempdir().expect("a directory can be made"));
-        image.file("usr/lib/systemd/systemd-sysctl", "");
-        image.file("etc/modules-load.d/early.conf", "nf_conntrack\n");
-        image
-    }
-
-    fn file(&self, path: &str, text: &str) {
-        let path = self.0.path().join(path);
-        fs::create_dir_all(path.parent().expect("it is in a directory")).expect("a directory can be made");
-        fs::write(path, text).expect("a file can be written");
-    }
-
-    /// A file of `size` bytes that takes no room on the disk.
-    fn sparse(&self, path: &str, size: u64) {
-        self.file(path, "");
-        let file = File::options().write(true).open(self.0.path().join(path)).expect("it can be opened");
-        file.set_len(size).expect("it can be made larger");
-    }
-
     /// Files of a size that is read, until they are too much together, each made of one line.
     fn full_of(&self, pattern: &str, head: &str, line: &str) {
         const SIZE: usize = 1 << 20;
@@ -58,13 +38,13 @@ impl Image {
     }
 
     fn run(&self, command: &str, text: &str, name: &str) -> Report {
-        let request = self.0.path().join("request.json");
+        let request = self.root().join("request.json");
         fs::write(&request, text).expect("a file can be written");
         let output = Command::new("prlimit")
             .arg(format!("--data={MOST}"))
             .arg(format!("--cpu={LONGEST}"))
             .args(["--core=0", env!("CARGO_BIN_EXE_conntrack-sysctl"), command, "--output", "json", "--root"])
-            .args([self.0.path(), &request])
+            .args([self.root(), &request])
             .stdin(Stdio::null())
             .output()
             .expect("prlimit starts");
@@ -203,15 +183,13 @@ fn memory_has_a_bound_whatever_lies_in_the_directories() {
 /// What is not refused stays within the same memory.
 #[test]
 fn memory_is_enough_for_what_is_read() {
-    for init in ["usr/lib/systemd/systemd-sysctl", "etc/rcS.d/S09procps"] {
+    for image in [Image::new, Image::of_procps] {
         let cases = [
             ("lines of as many keys", 17_000, "net.netfilter.nf_conntrack_aN = 1\n"),
             ("as many patterns for all keys", 3_900, "net.netfilter.nf_conntrack_*{,N} = 1\n"),
         ];
         for (name, count, line) in cases {
-            let image = Image::new();
-            fs::remove_file(image.0.path().join("usr/lib/systemd/systemd-sysctl")).expect("it can be removed");
-            image.file(init, "");
+            let image = image();
             image.lines("etc/sysctl.d/95-a.conf", count, line);
             let report = image.check(name);
             let is_too_much =
@@ -253,16 +231,14 @@ fn time_grows_with_the_number_of_lines_and_names() {
             "--output",
         ])
         .args(["json", "--root"])
-        .arg(image.0.path())
+        .arg(image.root())
         .output()
         .expect("prlimit starts");
     assert!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
     let story: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it prints JSON");
     assert_eq!(story["assignments"].as_array().map(Vec::len), Some(LINES));
 
-    let image = Image::new();
-    fs::remove_file(image.0.path().join("usr/lib/systemd/systemd-sysctl")).expect("it can be removed");
-    image.file("etc/rcS.d/S09procps", "");
+    let image = Image::of_procps();
     for number in 0..2_000 {
         image.file(&format!("etc/sysctl.d/{number:05}-[ab].conf"), "net.netfilter.nf_conntrack_acct=1\n");
     }
