@@ -151,13 +151,17 @@ impl<T> Output<T> {
     }
 }
 
+/// The room for the JSON of nearly all answers.
+const ROOM: usize = 8 << 20;
+
 /// `value` as indented JSON, which a terminal can show too.
 ///
 /// # Panics
 /// Never for the types of this crate: their maps have strings as keys.
 #[must_use]
 pub fn json<T: Serialize>(value: &T) -> String {
-    let mut bytes = Vec::new();
+    // What is not written takes no memory, and what is need not move.
+    let mut bytes = Vec::with_capacity(ROOM);
     let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, Indented::default());
     value.serialize(&mut serializer).expect("every map has string keys");
     printable_json(String::from_utf8(bytes).expect("JSON is text"))

@@ -82,8 +82,9 @@ pub struct Story {
 pub struct AssignmentLine {
     /// The line, by its file and number.
     pub place: Place,
-    /// The line.
-    pub text: String,
+    /// The line. Equal lines that follow each other share it.
+    #[serde(serialize_with = "shared")]
+    pub text: Arc<str>,
     /// Whether it wins, is shadowed, or is lost.
     pub role: Role,
 }
@@ -94,7 +95,8 @@ pub struct UnreadLine {
     /// The line, by its file and number.
     pub place: Place,
     /// The line.
-    pub text: String,
+    #[serde(serialize_with = "shared")]
+    pub text: Arc<str>,
     /// The reason.
     pub cause: UnreadCause,
     /// The reason as the end of a sentence, and the one thing to do.
@@ -111,6 +113,10 @@ pub enum Role {
     Shadowed,
     /// The assignment does not reach the kernel.
     Lost,
+}
+
+fn shared<S: Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(text)
 }
 
 fn in_words<S: Serializer>(arrival: &Arrival, serializer: S) -> Result<S::Ok, S::Error> {
@@ -218,7 +224,7 @@ pub fn story_with(system: &'static System, name: &str, snapshot: &Snapshot) -> R
         loader: boot.system,
         module: boot.arrival.clone(),
         assignments,
-        not_read: boot::unread(snapshot, boot.system, &name)
+        not_read: boot::unread(snapshot, &boot, &name)
             .into_iter()
             .map(|unread| {
                 let of_run = unread.cause == UnreadCause::InRun;
@@ -254,22 +260,27 @@ struct Texts<'a> {
     tree: &'a Tree,
     /// The file of the last line, and its lines.
     last: Option<(Arc<Path>, Vec<&'a [u8]>)>,
+    /// The last line, and its text.
+    text: (&'a [u8], Arc<str>),
 }
 
 impl<'a> Texts<'a> {
     fn of(tree: &'a Tree) -> Texts<'a> {
-        Texts { tree, last: None }
+        Texts { tree, last: None, text: (&[], "".into()) }
     }
 
     /// The text of the line at `place`.
-    fn at(&mut self, place: &Place) -> String {
+    fn at(&mut self, place: &Place) -> Arc<str> {
         let known = self.last.take().filter(|(file, _)| *file == place.file);
         let (_, lines) = self.last.insert(known.unwrap_or_else(|| {
             let bytes = self.tree.bytes(&place.file).unwrap_or_default();
             (place.file.clone(), parted(bytes))
         }));
         let line = lines.get(place.line.saturating_sub(1)).copied().unwrap_or_default();
-        as_text(line).trim().to_owned()
+        if self.text.0 != line {
+            self.text = (line, as_text(line).trim().into());
+        }
+        self.text.1.clone()
     }
 }
 

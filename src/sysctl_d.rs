@@ -67,6 +67,8 @@ pub struct Subject {
     name: Option<Name>,
     /// Whether the assignment may concern connection tracking: by name, or as a glob.
     may_concern_us: bool,
+    /// The key, if the catalog has none of this name.
+    stranger: Option<Key>,
 }
 
 impl Subject {
@@ -75,7 +77,9 @@ impl Subject {
         let dotted_key = std::str::from_utf8(&key).ok().map(Key::at);
         let name = dotted_key.as_ref().and_then(Key::name);
         let may_concern_us = may_concern_us(&path);
-        Subject { key, path, dotted_key, name, may_concern_us }
+        let is_catalogued = name.as_ref().is_some_and(Name::is_catalogued);
+        let stranger = dotted_key.clone().filter(|_| !is_catalogued);
+        Subject { key, path, dotted_key, name, may_concern_us, stranger }
     }
 }
 
@@ -93,6 +97,12 @@ impl Assignment {
     #[must_use]
     pub fn name(&self) -> Option<&Name> {
         self.subject.name.as_ref()
+    }
+
+    /// The key, if it is text and the catalog has none of this name. It may be a misspelt one.
+    #[must_use]
+    pub fn stranger(&self) -> Option<&Key> {
+        self.subject.stranger.as_ref()
     }
 
     /// The key with dots, as `sysctl` prints it. None: the key is not text.
@@ -128,7 +138,9 @@ pub fn assignments(tree: &Tree, dialect: &Dialect, files: &[PathBuf]) -> Vec<Pla
         // Most files are about something else, and a boot is played through many times.
         let bytes = tree.bytes(file).filter(|bytes| may_concern_us(bytes)).unwrap_or_default();
         let place = Place::within(file);
-        let found = parse(bytes, dialect).into_iter().filter(|assignment| assignment.subject.may_concern_us);
+        let parsed = parse(bytes, dialect);
+        read.reserve(parsed.len());
+        let found = parsed.into_iter().filter(|assignment| assignment.subject.may_concern_us);
         read.extend(found.map(|assignment| Placed { place: place(assignment.line), assignment }));
     }
     read

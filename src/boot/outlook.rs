@@ -109,6 +109,8 @@ pub struct Boot {
     /// What is written after the loader, and decides or may decide.
     pub(super) later: Vec<LaterWrite>,
     pub(super) outlooks: BTreeMap<Name, Outlook>,
+    /// The lines that the loader reads with a key that is not in the catalog, in order.
+    pub(super) strangers: Vec<(Place, Key)>,
 }
 
 impl Boot {

@@ -133,7 +133,9 @@ pub(super) fn play(
         doubts.into_iter().partition(|doubt| doubt.reason == Reason::UnknownKernel);
     doubts.extend(of_guess);
     let (keys, bounds) = (terms.keys.clone(), terms.bounds);
-    Boot { system, dialect, arrival, keys, bounds, reassembly, doubts, later, outlooks }
+    let stranger = |placed: &Placed| Some((placed.place.clone(), placed.assignment.stranger()?.clone()));
+    let strangers = runs.iter().flatten().filter_map(stranger).collect();
+    Boot { system, dialect, arrival, keys, bounds, reassembly, doubts, later, outlooks, strangers }
 }
 
 /// A boot while it is played through.

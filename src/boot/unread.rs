@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::systems::System;
+use super::outlook::Boot;
 use super::terms::keys;
 use crate::kernel::catalog::{self, Key, Name};
 use crate::order::InOrder;
@@ -47,12 +47,12 @@ pub fn reads_beside() -> Vec<Read> {
     Read::directories(&SYSCTL_D, "").collect()
 }
 
-/// The lines about the setting `name` that a boot of `system` does not read, in the order of the files.
+/// The lines about the setting `name` that `boot`, of the machine `snapshot`, does not read, in the order of the files.
 #[must_use]
-pub fn unread(snapshot: &Snapshot, system: &System, name: &Name) -> Vec<Unread> {
+pub fn unread(snapshot: &Snapshot, boot: &Boot, name: &Name) -> Vec<Unread> {
     let tree = &snapshot.tree;
-    let dialect = system.dialect(tree);
-    let read: Vec<PathBuf> = system.runs(tree).concat();
+    let dialect = boot.dialect;
+    let read: Vec<PathBuf> = boot.system.runs(tree).concat();
     let ends: BTreeSet<&Path> = read.iter().map(|path| tree.real(path)).into_set();
     let is_read = |path: &Path| ends.contains(tree.real(path));
     let lines_of = |tree: &Tree, path: &Path, cause: UnreadCause| -> Vec<Unread> {
@@ -67,17 +67,12 @@ pub fn unread(snapshot: &Snapshot, system: &System, name: &Name) -> Vec<Unread> 
     let beside = candidates(tree).filter(|path| !is_read(path));
     found.extend(beside.flat_map(|path| lines_of(tree, path, cause(tree, path))));
     let keys = keys(snapshot);
-    let is_misspelt = |key: &Key| {
-        !keys.contains(key)
-            && key.name().is_none_or(|own| !own.is_catalogued())
-            && catalog::nearest(key.as_str()) == Some(name.as_str())
-    };
+    let is_misspelt = |key: &Key| !keys.contains(key) && catalog::nearest(key.as_str()) == Some(name.as_str());
     // Of very many lines few have keys of their own.
     let mut misspelt: BTreeMap<&Key, bool> = BTreeMap::new();
-    for placed in &sysctl_d::assignments(tree, dialect, &read) {
-        let other_key = placed.assignment.dotted_key().filter(|_| placed.assignment.name() != Some(name));
-        if let Some(key) = other_key.filter(|key| *misspelt.entry(key).or_insert_with(|| is_misspelt(key))) {
-            found.push(Unread { place: placed.place.clone(), cause: UnreadCause::Misspelt(key.to_string()) });
+    for (place, key) in &boot.strangers {
+        if *misspelt.entry(key).or_insert_with(|| is_misspelt(key)) {
+            found.push(Unread { place: place.clone(), cause: UnreadCause::Misspelt(key.to_string()) });
         }
     }
     found
