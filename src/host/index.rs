@@ -57,7 +57,7 @@ impl Word {
         let word = named(word.as_bytes());
         let part = word.split(|byte| *byte == b'_').max_by_key(|part| part.len()).filter(|part| !part.is_empty())?;
         let part = Finder::new(part).into_owned();
-        Some(Word { part, word })
+        Some(Word { word, part })
     }
 }
 
