@@ -181,7 +181,7 @@ pub(super) fn reads(tree: &Tree) -> Vec<Read> {
     lines.extend(of_rules.map(|(place, command)| Line { place, command }).chain(cloud::lines(tree)));
     let (scripts, behind) = followed(tree, &lines);
     let words = WORDS_AND_SCRIPTS;
-    let read = |path| Read::Mentions { path, suffix: "", files: Picked::All, words, names: names.clone() };
+    let read = |(path, suffix)| Read::Mentions { path, suffix, files: Picked::All, words, names: names.clone() };
     reads.extend(scripts.into_iter().map(read));
     for effect in lines.iter().chain(&behind).flat_map(|line| effects(tree, line)) {
         if let Effect::Loads(rerun) = effect {
@@ -232,16 +232,25 @@ fn assigned(line: &str) -> Option<(&str, &str)> {
     is_name.then(|| (name.trim(), value.trim()))
 }
 
+/// A script, or a directory with scripts; and the end of the names in it that are read, if it is a directory.
+type Named = (PathBuf, &'static str);
+
+/// The end of every name.
+const ALL: &str = "";
+
+/// The end of no name.
+const NONE: &str = "/";
+
 /// The scripts that `lines` run by their paths, those that these scripts run, and so on; and the lines of them all. The
 /// directories of which a line runs all files are among the scripts.
-fn followed(tree: &Tree, lines: &[Line]) -> (BTreeSet<PathBuf>, Vec<Line>) {
+fn followed(tree: &Tree, lines: &[Line]) -> (BTreeSet<Named>, Vec<Line>) {
     let mut scripts = BTreeSet::new();
     let mut behind: Vec<Line> = Vec::new();
     let mut named = named_scripts(tree, lines);
     for _ in 0..DEPTH {
-        let new: BTreeSet<PathBuf> = named.difference(&scripts).take(MOST_SCRIPTS).cloned().into_set();
+        let new: BTreeSet<Named> = named.difference(&scripts).take(MOST_SCRIPTS).cloned().into_set();
         let found: Vec<Line> =
-            new.iter().flat_map(|script| lines_of(tree, script, |line| Some(line.to_owned()))).collect();
+            new.iter().flat_map(|(script, _)| lines_of(tree, script, |line| Some(line.to_owned()))).collect();
         named = named_scripts(tree, &found);
         scripts.extend(new);
         behind.extend(found);
@@ -250,7 +259,7 @@ fn followed(tree: &Tree, lines: &[Line]) -> (BTreeSet<PathBuf>, Vec<Line>) {
 }
 
 /// The scripts that `lines` name by their paths, with the directories of which they run all files, and these files.
-fn named_scripts(tree: &Tree, lines: &[Line]) -> BTreeSet<PathBuf> {
+fn named_scripts(tree: &Tree, lines: &[Line]) -> BTreeSet<Named> {
     let mut scripts = BTreeSet::new();
     let tools = tool_names(tree);
     for line in lines {
@@ -258,7 +267,7 @@ fn named_scripts(tree: &Tree, lines: &[Line]) -> BTreeSet<PathBuf> {
         let words = line.command.split([' ', '\t', ';', '&', '|', '"', '\'', '(', ')', '`']);
         for word in words.map(|word| word.trim_start_matches(['-', '@', ':', '+', '!'])) {
             if tools.iter().any(|name| name == word) {
-                scripts.extend(TOOLS.map(|directory| Path::new(directory).join(word)));
+                scripts.extend(TOOLS.map(|directory| (Path::new(directory).join(word), NONE)));
             }
             let (directory, name) = word.rsplit_once('/').unwrap_or_default();
             let (path, is_directory) = if name.contains('*') { (directory, true) } else { (word, runs_all) };
@@ -267,9 +276,9 @@ fn named_scripts(tree: &Tree, lines: &[Line]) -> BTreeSet<PathBuf> {
             if !is_plain || path.ends_with(".conf") || NO_SCRIPTS.contains(&path) {
                 continue;
             }
-            scripts.insert(PathBuf::from(path));
+            scripts.insert((path.into(), if is_directory { ALL } else { NONE }));
             if is_directory {
-                scripts.extend(tree.in_directory(Path::new(path)).map(|(file, _)| file.to_owned()));
+                scripts.extend(tree.in_directory(Path::new(path)).map(|(file, _)| (file.to_owned(), NONE)));
             }
         }
     }

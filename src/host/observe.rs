@@ -14,7 +14,7 @@ use rustix::fs::{Mode, OFlags, StatVfsMountFlags, openat};
 
 use super::container;
 use super::directory::each_name;
-use super::root::{LARGEST_TOGETHER, Root, WEIGHT_OF_LINE, of_kernel};
+use super::root::{LARGEST_TOGETHER, Root, of_kernel};
 use super::staged::is_staged;
 use super::walk::Resolved;
 use super::{extension, failure_kind};
@@ -242,7 +242,7 @@ fn tree(files: &Files, module: Module, further: &[Read]) -> Result<Tree, Failure
     if let Some(path) = files.root.first_beyond() {
         let most = LARGEST_TOGETHER >> 20;
         let message = format!(
-            "with `{}`, the files that a boot reads have more than {most} MiB, each line counted as {WEIGHT_OF_LINE} bytes more",
+            "with `{}`, the files that a boot reads have more than {most} MiB together; each line counts for more than its bytes",
             path.display()
         );
         return Err(Failure::new(Kind::BootUnknown, message).hint("remove what no program needs from its directory"));

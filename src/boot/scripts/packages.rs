@@ -16,24 +16,56 @@ pub(super) const DIRECTORIES: [&str; 2] = ["/usr/lib/systemd/system", "/lib/syst
 const TARGETS: [&str; 5] =
     ["basic.target", "graphical.target", "multi-user.target", "network.target", "sysinit.target"];
 
-/// Targets that are systemd's own and start nothing else.
-const OF_SYSTEMD: [&str; 16] = [
+/// Units of systemd itself and of the packages that most machines have. They write no sysctl of connection tracking, whatever
+/// their programs are: most boots start no other unit of a package. Read in Debian 13.
+const OF_DISTRIBUTIONS: [&str; 47] = [
+    "apt-daily-upgrade.service",
+    "apt-daily-upgrade.timer",
+    "apt-daily.service",
+    "apt-daily.timer",
+    "chrony.service",
+    "containerd.service",
+    "cron.service",
     "cryptsetup.target",
+    "dbus.service",
+    "dbus.socket",
+    "docker.service",
+    "docker.socket",
+    "dpkg-db-backup.service",
+    "dpkg-db-backup.timer",
+    "e2scrub_all.service",
+    "e2scrub_all.timer",
+    "e2scrub_reap.service",
+    "fstrim.service",
+    "fstrim.timer",
     "getty.target",
+    "getty@.service",
+    "integritysetup.target",
+    "kmod-static-nodes.service",
+    "ldconfig.service",
     "local-fs.target",
+    "logrotate.service",
+    "logrotate.timer",
+    "man-db.service",
+    "man-db.timer",
     "network-online.target",
     "network-pre.target",
+    "network.target",
     "nss-lookup.target",
     "nss-user-lookup.target",
     "paths.target",
     "remote-fs-pre.target",
     "remote-fs.target",
+    "rsyslog.service",
     "shutdown.target",
     "slices.target",
     "sockets.target",
+    "ssh.service",
+    "ssh.socket",
     "time-set.target",
     "time-sync.target",
     "timers.target",
+    "veritysetup.target",
 ];
 
 /// The most units that are asked what they start.
@@ -131,5 +163,5 @@ fn is_known(name: &str) -> bool {
     let is_of_row = || KNOWN_SERVICES.iter().any(|known| name.strip_suffix(".service") == Some(known));
     let is_unit =
         ["service", "target", "timer", "path", "socket"].iter().any(|kind| name.rsplit('.').next() == Some(kind));
-    !is_unit || name.starts_with("systemd-") || name.contains('/') || OF_SYSTEMD.contains(&name) || is_of_row()
+    !is_unit || name.starts_with("systemd-") || name.contains('/') || OF_DISTRIBUTIONS.contains(&name) || is_of_row()
 }
