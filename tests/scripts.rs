@@ -506,13 +506,15 @@ fn a_unit_of_a_package_counts_where_another_unit_starts_it() {
         assert_eq!(in_doubt(&machine), [format!("{unit}:2 max")]);
     }
     assert_eq!(in_doubt(&enabled("site.service")), [""; 0]);
-    let drop_in = format!("{packages}/cron.service.d");
     let with_drop_in = |name: &str| {
-        let machine = enabled(name).entry(&drop_in, Entry::Directory);
+        let drop_in = format!("{packages}/{name}.d");
+        let machine = enabled("front.service").entry(&drop_in, Entry::Directory);
         machine.file(format!("{drop_in}/tune.conf"), &format!("[Service]\nExecStartPre=/sbin/{LINE}"))
     };
-    assert_eq!(in_doubt(&with_drop_in("cron.service")), [format!("{drop_in}/tune.conf:2 max")]);
-    assert_eq!(in_doubt(&with_drop_in("site.service")), [""; 0]);
+    for name in ["front.service", "cron.service"] {
+        assert_eq!(in_doubt(&with_drop_in(name)), [format!("{packages}/{name}.d/tune.conf:2 max")]);
+    }
+    assert_eq!(in_doubt(&with_drop_in("other.service")), [""; 0]);
 }
 
 #[test]

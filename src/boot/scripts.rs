@@ -167,28 +167,41 @@ fn tool_names(tree: &Tree) -> Vec<String> {
     files.filter_map(|(path, _)| Some(path.file_name()?.to_str()?.to_owned())).collect()
 }
 
-/// The reads on which the lines depend, given those that have been read.
-pub(super) fn reads(tree: &Tree) -> Vec<Read> {
+/// The reads of the places with commands, given those that have been read.
+pub(super) fn places(tree: &Tree) -> Vec<Read> {
     let services = services_without_units(tree);
     let names = tool_names(tree);
-    let of_sources = SOURCES.iter().flat_map(|source| source.reads(tree, &services, &names));
-    let mut reads: Vec<Read> = of_sources.chain(cloud::reads(tree)).collect();
-    let mut lines: Vec<Line> = SOURCES.iter().flat_map(|source| source.lines(tree)).collect();
-    let of_scripts = units_of_scripts(&lines);
-    reads.extend(units::reads(tree).into_iter().chain(packages::reads(tree, &of_scripts)));
-    lines.extend(lines_of_units(tree, &of_scripts));
+    SOURCES.iter().flat_map(|source| source.reads(tree, &services, &names)).chain(cloud::reads(tree)).collect()
+}
+
+/// The reads that find the units that a boot starts, given those that have been read.
+pub(super) fn units(tree: &Tree) -> Vec<Read> {
+    let started = packages::started(tree, &units_of_scripts(&lines_of_places(tree)));
+    units::reads(tree).into_iter().chain(packages::reads(tree, &started)).collect()
+}
+
+/// The reads of the scripts and files that all these lines name, given those that have been read.
+pub(super) fn behind(tree: &Tree) -> Vec<Read> {
+    let mut lines = lines_of_places(tree);
+    let started = packages::started(tree, &units_of_scripts(&lines));
+    lines.extend(units::lines(tree, &started).into_iter().chain(packages::lines(tree, &started)));
     let of_rules = udev::commands_of_administrator(tree).into_iter();
     lines.extend(of_rules.map(|(place, command)| Line { place, command }).chain(cloud::lines(tree)));
     let (scripts, behind) = followed(tree, &lines);
+    let names = tool_names(tree);
     let words = WORDS_AND_SCRIPTS;
     let read = |(path, suffix)| Read::Mentions { path, suffix, files: Picked::All, words, names: names.clone() };
-    reads.extend(scripts.into_iter().map(read));
-    for effect in lines.iter().chain(&behind).flat_map(|line| effects(tree, line)) {
-        if let Effect::Loads(rerun) = effect {
-            reads.extend(rerun.named_files().into_iter().map(Read::File));
-        }
-    }
-    reads
+    let effects = lines.iter().chain(&behind).flat_map(|line| effects(tree, line));
+    let files = effects.flat_map(|effect| match effect {
+        Effect::Loads(rerun) => rerun.named_files(),
+        Effect::Writes(..) | Effect::Names(_) | Effect::Anything => Vec::new(),
+    });
+    scripts.into_iter().map(read).chain(files.map(Read::File)).collect()
+}
+
+/// The lines of the places that some boot of this machine looks at.
+fn lines_of_places(tree: &Tree) -> Vec<Line> {
+    SOURCES.iter().filter(|source| source.may_count(tree)).flat_map(|source| source.lines(tree)).collect()
 }
 
 /// The reads that show which LSB services a boot starts, given those that have been read.
@@ -202,12 +215,6 @@ pub(super) fn services(tree: &Tree) -> Vec<Read> {
     reads
 }
 
-/// The lines of the units that a boot of systemd starts. Scripts start those of `of_scripts`.
-fn lines_of_units(tree: &Tree, of_scripts: &BTreeSet<String>) -> Vec<Line> {
-    let started = packages::started(tree, of_scripts);
-    units::lines(tree, &started).into_iter().chain(packages::lines(tree, &started)).collect()
-}
-
 /// The lines that a boot of `system` runs.
 pub(super) fn lines(tree: &Tree, system: &System) -> Vec<Line> {
     let is_systemd = *system == SYSTEMD;
@@ -216,7 +223,8 @@ pub(super) fn lines(tree: &Tree, system: &System) -> Vec<Line> {
     let of_scripts = units_of_scripts(&lines);
     lines.extend(cloud::lines(tree));
     if is_systemd {
-        lines.extend(lines_of_units(tree, &of_scripts));
+        let started = packages::started(tree, &of_scripts);
+        lines.extend(units::lines(tree, &started).into_iter().chain(packages::lines(tree, &started)));
         let of_rules = udev::commands_elsewhere(tree).into_iter();
         lines.extend(of_rules.map(|(place, command)| Line { place, command }));
     }

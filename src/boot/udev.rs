@@ -45,21 +45,25 @@ pub(super) struct Arriving {
 
 /// The reads on which the rules depend, given those that have been read.
 pub(super) fn reads(tree: &Tree) -> Vec<Read> {
-    let files = arriving(tree).reruns.into_iter().flat_map(|rerun| rerun.named_files());
-    let tested = acting(tree).flat_map(|(_, rules)| rules).flat_map(|rule| rule.pairs);
-    let tested: Vec<PathBuf> = tested.filter_map(|pair| tested_path(&pair)).collect();
+    let asked = asked(tree);
+    let files = played(tree, &asked).reruns.into_iter().flat_map(|rerun| rerun.named_files());
     let reads = Read::directories(&RULES, ".rules").chain(files.map(Read::File));
-    reads.chain(tested.into_iter().map(Read::Presence)).collect()
+    reads.chain(asked.tested.into_iter().map(Read::Presence)).collect()
 }
 
 /// What the rules in the files of `tree` do as the module arrives.
 pub(super) fn arriving(tree: &Tree) -> Arriving {
-    let files = drop_ins(tree, &RULES, ".rules");
+    played(tree, &asked(tree))
+}
+
+/// The same, if the rules say by themselves that they do something.
+fn played(tree: &Tree, asked: &Asked) -> Arriving {
     // Hardly any machine has a rule that does something to the module. To play all the others through would take longer
     // than the rest of the boot.
-    if !acting(tree).any(|(file, rules)| may_act(tree, &file, &rules)) {
+    if !asked.may_act {
         return Arriving::default();
     }
+    let files = drop_ins(tree, &RULES, ".rules");
     let parsed = |file: PathBuf| {
         let rules = udev_rules::parse(tree.bytes(&file).unwrap_or_default());
         (file, rules)
@@ -102,23 +106,33 @@ fn next_way(event: &Event) -> Option<Vec<bool>> {
     Some(choices)
 }
 
-/// The rules that may write something or run a program as the module arrives, as far as the rules themselves tell.
-fn acting(tree: &Tree) -> impl Iterator<Item = (PathBuf, Vec<Rule>)> {
+/// What the rules say by themselves, whatever the rules before them do.
+#[derive(Default)]
+struct Asked {
+    /// Whether a rule may write something or run a program as the module arrives.
+    may_act: bool,
+    /// The files whose existence decides whether a rule does.
+    tested: Vec<PathBuf>,
+}
+
+fn asked(tree: &Tree) -> Asked {
     let words = ["RUN", "SYSCTL", "hashsize"].map(Finder::new);
-    drop_ins(tree, &RULES, ".rules").into_iter().filter_map(move |file| {
+    let event = Event::after_any_rules();
+    let mut asked = Asked::default();
+    for file in drop_ins(tree, &RULES, ".rules") {
         let mut rules = udev_rules::with_words(tree.bytes(&file).unwrap_or_default(), &words);
-        if !rules.is_empty() {
-            let event = Event::after_any_rules();
-            rules.retain(|rule| event.rule(rule) != Holds::No);
-        }
-        (!rules.is_empty()).then_some((file, rules))
-    })
+        rules.retain(|rule| event.rule(rule) != Holds::No);
+        asked.may_act = asked.may_act || may_act(tree, &file, &rules);
+        asked.tested.extend(rules.iter().flat_map(|rule| &rule.pairs).filter_map(tested_path));
+    }
+    asked
 }
 
 /// Whether one of these rules of `file` does something, whatever the rules before it do.
 fn may_act(tree: &Tree, file: &Path, rules: &[Rule]) -> bool {
-    rules.iter().any(|rule| {
-        let mut event = Event::after_any_rules();
+    let start = Event { tree: Some(tree), ..Event::after_any_rules() };
+    rules.iter().filter(|rule| start.rule(rule) != Holds::No).any(|rule| {
+        let mut event = start.clone();
         event.carry_out(rule, &Place::new(file, rule.line));
         understood(tree, &event) != Arriving::default()
     })

@@ -32,7 +32,9 @@ pub const SOURCES: &[Source] = &[
     |tree, _| tmpfiles::reads(tree),
     // The first read of a path counts, and these have only some lines of their files.
     |_, _| scripts::tools(),
-    |tree, _| scripts::reads(tree),
+    |tree, _| scripts::places(tree),
+    |tree, _| scripts::units(tree),
+    |tree, _| scripts::behind(tree),
 ];
 
 /// The reads of a part that matters only if connection tracking is a module. If it is part of the kernel, no file decides

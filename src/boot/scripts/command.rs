@@ -1,7 +1,7 @@
 //! Reads a command line as far as it writes sysctls: plain commands for what they write, any other for the settings that it
 //! names.
 
-use super::Line;
+use super::{Line, WORDS};
 use crate::boot::udev::{Meaning, Rerun, meaning};
 use crate::formats;
 use crate::kernel::catalog::{BUCKETS, CATALOG, COUNT, FLOWTABLE, Key, MAX, Name, PREFIX};
@@ -29,6 +29,10 @@ const QUIET: [&str; 6] = ["2>&1", "&>/dev/null", "2>/dev/null", "2> /dev/null", 
 
 /// What a line does.
 pub(in crate::boot) fn effects(tree: &Tree, line: &Line) -> Vec<Effect> {
+    // Most lines are there because they name a path.
+    if !WORDS.iter().any(|word| line.command.contains(word)) {
+        return Vec::new();
+    }
     let text = QUIET.iter().fold(line.command.clone(), |text, redirection| text.replace(redirection, ""));
     let commands = commands(&text);
     commands.iter().flat_map(|command| plain(tree, command, &line.place).unwrap_or_else(|| named(command))).collect()

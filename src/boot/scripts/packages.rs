@@ -18,7 +18,7 @@ const TARGETS: [&str; 5] =
 
 /// Units of systemd itself and of the packages that most machines have. They write no sysctl of connection tracking, whatever
 /// their programs are: most boots start no other unit of a package. Read in Debian 13.
-const OF_DISTRIBUTIONS: [&str; 47] = [
+const OF_DISTRIBUTIONS: [&str; 49] = [
     "apt-daily-upgrade.service",
     "apt-daily-upgrade.timer",
     "apt-daily.service",
@@ -40,6 +40,7 @@ const OF_DISTRIBUTIONS: [&str; 47] = [
     "fstrim.timer",
     "getty.target",
     "getty@.service",
+    "ifupdown-pre.service",
     "integritysetup.target",
     "kmod-static-nodes.service",
     "ldconfig.service",
@@ -51,6 +52,7 @@ const OF_DISTRIBUTIONS: [&str; 47] = [
     "network-online.target",
     "network-pre.target",
     "network.target",
+    "networking.service",
     "nss-lookup.target",
     "nss-user-lookup.target",
     "paths.target",
@@ -71,14 +73,14 @@ const OF_DISTRIBUTIONS: [&str; 47] = [
 /// The most units that are asked what they start.
 const MOST_UNITS: usize = 256;
 
-/// The reads that find the units that a boot starts, given those that have been read. Scripts start those of `of_scripts`.
-pub(super) fn reads(tree: &Tree, of_scripts: &BTreeSet<String>) -> Vec<Read> {
+/// The reads that find the units that a boot starts, given those that it starts by what has been read.
+pub(super) fn reads(tree: &Tree, started: &BTreeSet<String>) -> Vec<Read> {
     let mut reads: Vec<Read> = linking_directories(tree).map(Read::Names).collect();
-    for name in started(tree, of_scripts) {
+    for name in started {
         // A unit of the administrator takes the place of one of the same name, and a mask too.
-        reads.extend(OF_ADMINISTRATOR.map(|directory| Read::File(Path::new(directory).join(&name))));
-        reads.extend(DIRECTORIES.map(|directory| Read::mentions(Path::new(directory).join(&name), "", WORDS)));
-        reads.extend(links_of_target(&name).map(Read::Names));
+        reads.extend(OF_ADMINISTRATOR.map(|directory| Read::File(Path::new(directory).join(name))));
+        reads.extend(DIRECTORIES.map(|directory| Read::mentions(Path::new(directory).join(name), "", WORDS)));
+        reads.extend(links_of_target(name).map(Read::Names));
     }
     reads.extend(DIRECTORIES.map(|path| Read::IfListed { path: path.into(), suffix: ".service.d" }));
     reads.extend(drop_in_directories(tree).map(|path| Read::mentions(path, ".conf", WORDS)));
@@ -93,14 +95,14 @@ pub(super) fn lines(tree: &Tree, started: &BTreeSet<String>) -> Vec<Line> {
     let drop_ins = drop_in_directories(tree).flat_map(|directory| tree.in_directory(directory));
     let drop_ins = drop_ins.filter(|(path, _)| {
         let unit = path.parent().and_then(Path::file_stem).and_then(OsStr::to_str).unwrap_or_default();
-        started.contains(unit)
+        (started.contains(unit) || is_known(unit)) && !units::KNOWN.contains(&unit)
     });
     let files: Vec<PathBuf> = units.chain(drop_ins.map(|(path, _)| path.to_owned())).collect();
     files.iter().flat_map(|file| units::unit_lines(tree, file)).collect()
 }
 
-/// The names of the units that a boot starts, without those of systemd itself and those that another row knows. All instances
-/// of a template share one.
+/// The names of the units that a boot starts, without those of systemd itself and those that another row knows. Scripts start
+/// those of `of_scripts`. All instances of a template share one name.
 pub(super) fn started(tree: &Tree, of_scripts: &BTreeSet<String>) -> BTreeSet<String> {
     let directories: Vec<PathBuf> = linking_directories(tree).collect();
     let links = directories.iter().flat_map(|directory| tree.in_directory(directory));

@@ -168,7 +168,7 @@ impl Source {
     }
 
     /// Whether the reads so far leave it open that the machine boots with a system that looks at it.
-    fn may_count(&self, tree: &Tree) -> bool {
+    pub(super) fn may_count(&self, tree: &Tree) -> bool {
         !matches!(self.on, On::These(_)) || may_be_another(tree)
     }
 
@@ -209,8 +209,9 @@ impl Source {
         let directory = Path::new(self.path);
         let own = tree.get(directory).map(|_| directory);
         let inside = tree.in_directory(directory).map(|(path, _)| path);
-        let scripts = tree.in_directory(directory).filter(|_| self.kind == Kind::Supervised);
-        let scripts = scripts.flat_map(|(service, _)| tree.in_directory(service)).map(|(path, _)| path);
+        let services = (self.kind == Kind::Supervised).then(|| tree.in_directory(directory));
+        let scripts = services.into_iter().flatten().flat_map(|(service, _)| tree.in_directory(service));
+        let scripts = scripts.map(|(path, _)| path);
         let sourced = if self.kind == Kind::Interfaces { sourced_files(tree, directory) } else { Vec::new() };
         own.into_iter().chain(inside.chain(scripts).chain(sourced).filter(|path| {
             let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
