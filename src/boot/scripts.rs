@@ -66,7 +66,7 @@ const NO_SCRIPTS: &[&str] =
     &["/etc/modprobe.d", "/etc/modules-load.d", "/etc/sysctl.d", "/etc/systemd/system", "/etc/udev/rules.d"];
 
 /// The most scripts that are looked through because lines run them.
-const MOST_SCRIPTS: usize = 64;
+const MOST_SCRIPTS: usize = 192;
 
 /// How many scripts are looked through one behind the other.
 const DEPTH: usize = 3;
