@@ -482,6 +482,10 @@ fn a_unit_of_a_package_counts_where_it_is_enabled() {
         assert_eq!(in_doubt(&replaced), [""; 0], "{link}");
     }
     assert_eq!(in_doubt(&machine().file(unit, &text)), [""; 0]);
+    let request = package("/etc/systemd/system/timers.target.wants/check.timer")
+        .file("/usr/lib/systemd/system/check.service", "[Service]\nExecStart=/usr/bin/check /etc/check/request.json\n")
+        .file("/etc/check/request.json", "{\"settings\": {\"nf_conntrack_max\": 5}}\n");
+    assert_eq!(in_doubt(&request), [""; 0]);
     let instance = package("/etc/systemd/system/multi-user.target.wants/tune@eth0.service");
     let template = "/usr/lib/systemd/system/tune@.service";
     assert_eq!(in_doubt(&instance.file(template, &text)), [format!("{template}:2 max")]);

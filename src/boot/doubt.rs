@@ -38,7 +38,7 @@ pub enum Reason {
     MachineNetwork,
     /// This is a container whose first program reads no sysctl files.
     ContainerWithoutInit,
-    /// This is a container that may not write its sysctls, so that its loader does not run.
+    /// This is a container that may not write its sysctls, so its loader does not run.
     SysctlsReadOnly,
     /// This is a container, and only the machine can load the module before it starts.
     ModuleOfMachine,
@@ -80,11 +80,11 @@ pub enum Reason {
     MountedOver,
     /// Changes to files are kept in memory, so that the next boot does not have them.
     InMemory,
-    /// The next boot may use another root, such as a deployment of ostree, and a setting comes out otherwise there.
+    /// The next boot may use another root, such as a deployment of ostree, in which a setting has another value.
     OtherRoot,
     /// The next boot may use another root, whose files cannot be read here.
     OtherRootUnknown,
-    /// The boot loader has another kernel command line ready, and a setting comes out otherwise with it.
+    /// The boot loader has another kernel command line ready, which gives a setting another value.
     CommandLine,
     /// kexec has a kernel ready, whose command line may lack the words that decide now.
     KexecLoaded,

@@ -65,6 +65,10 @@ const SCRIPTS: &[&str] = &["/bin/", "/etc/", "/home/", "/lib/", "/opt/", "/root/
 const NO_SCRIPTS: &[&str] =
     &["/etc/modprobe.d", "/etc/modules-load.d", "/etc/sysctl.d", "/etc/systemd/system", "/etc/udev/rules.d"];
 
+/// The ends of the names of files that are no scripts either: a program gets them as its configuration.
+const NO_SCRIPT: &[&str] =
+    &[".cfg", ".conf", ".ini", ".json", ".nft", ".rules", ".so", ".toml", ".xml", ".yaml", ".yml", ".v4", ".v6"];
+
 /// The most scripts that are looked through because lines run them.
 const MOST_SCRIPTS: usize = 192;
 
@@ -281,7 +285,7 @@ fn named_scripts(tree: &Tree, lines: &[Line]) -> BTreeSet<Named> {
             let (path, is_directory) = if name.contains('*') { (directory, true) } else { (word, runs_all) };
             let is_plain =
                 SCRIPTS.iter().any(|begin| path.starts_with(begin)) && !path.contains(['$', '*', '?', '[', '=', '%']);
-            if !is_plain || path.ends_with(".conf") || NO_SCRIPTS.contains(&path) {
+            if !is_plain || NO_SCRIPT.iter().any(|end| path.ends_with(end)) || NO_SCRIPTS.contains(&path) {
                 continue;
             }
             scripts.insert((path.into(), if is_directory { ALL } else { NONE }));

@@ -100,7 +100,7 @@ fn read(bytes: &[u8]) -> Vec<Assignment> {
 /// The reads that show the files that systemd-sysctl opens and, where it makes a difference, its version.
 pub fn reads(tree: &Tree) -> impl Iterator<Item = Read> {
     let version_matters = versions_differ(tree) || credential(tree).is_some();
-    let libraries = Read::directories(&LIBRARIES, ".so").filter(move |_| version_matters);
+    let libraries = LIBRARIES.iter().map(|path| Read::Names(path.into())).filter(move |_| version_matters);
     Read::directories(&SYSCTL_D, ".conf").chain(Read::files(&CREDENTIALS)).chain(libraries)
 }
 

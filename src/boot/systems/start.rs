@@ -146,7 +146,7 @@ fn of_links(tree: &Tree, unit: &Unit) -> Option<Doubt> {
     let remedy = if is_there {
         format!("run `systemctl add-wants {} {}`", EARLY.name, unit.name)
     } else {
-        "install the package again that brings it".to_owned()
+        "install its package again (Debian: `systemd`, or `udev` for systemd-modules-load)".to_owned()
     };
     Some(Doubt { remedy: Some(remedy), ..Doubt::of_file(Reason::NotStarted, &missing) })
 }

@@ -40,7 +40,7 @@ fn of_copies(played: &Played) -> Vec<Doubt> {
     // One doubt for all initrds, because one copy is enough to decide.
     let commands: Vec<String> = stale.iter().map(|stale| stale.command.join(" ")).collect();
     let doubt = Doubt::of_file(Reason::StaleInitrd, &first.initrd).detail(first.changed.display().to_string());
-    let remedy = format!("make it anew by `{}`, or set `initrd` to rebuild", commands.join(" && "));
+    let remedy = format!("rebuild it by `{}`, or set `initrd` to rebuild", commands.join(" && "));
     vec![Doubt { remedy: Some(remedy), ..doubt }.about(about(first, played))]
 }
 
