@@ -266,6 +266,10 @@ fn each_init_system_has_places_of_its_own() {
     }
     let loader = machine().file("/etc/runlevels/boot/sysctl", "sysctl -p $conf\n");
     assert_eq!(in_doubt_under(&loader, &OPENRC), [""; 0]);
+    let script_of_void = |path: &str| machine().file(path, "sysctl -p $conf\n");
+    assert_eq!(in_doubt_under(&script_of_void("/etc/runit/core-services/08-sysctl.sh"), &VOID), [""; 0]);
+    let of_another = "/etc/network/if-up.d/08-sysctl.sh";
+    assert_eq!(in_doubt(&script_of_void(of_another)), [format!("{of_another}:1 anything")]);
 }
 
 #[test]

@@ -63,7 +63,7 @@ const WITH_INITTAB: fn(&System) -> bool = |system| [&SYSVINIT, &OPENRC, &ALPINE]
 const WITH_RUNIT: fn(&System) -> bool = |system| [&SYSVINIT, &VOID].contains(&system);
 
 /// The script of Void's boot that runs the loader.
-const OF_VOID: &str = "08-sysctl.sh";
+const OF_VOID: &str = "/etc/runit/core-services/08-sysctl.sh";
 
 /// The script of a service in its directory.
 const RUN: &str = "run";
@@ -216,7 +216,7 @@ impl Source {
         own.into_iter().chain(inside.chain(scripts).chain(sourced).filter(|path| {
             let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
             let is_known = self.kind == Kind::Runlevel && KNOWN_SERVICES.contains(&name);
-            !is_known && name != OF_VOID && name.ends_with(self.suffix)
+            !is_known && *path != Path::new(OF_VOID) && name.ends_with(self.suffix)
         }))
     }
 
