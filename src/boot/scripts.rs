@@ -62,11 +62,11 @@ const WORDS_AND_SCRIPTS: &[&str] = &[
 const SCRIPTS: &[&str] = &["/bin/", "/etc/", "/home/", "/lib/", "/opt/", "/root/", "/sbin/", "/srv/", "/usr/"];
 
 /// Directories whose files are no scripts, whatever a script does with them.
-const NO_SCRIPTS: &[&str] =
+const DIRECTORIES_OF_DATA: &[&str] =
     &["/etc/modprobe.d", "/etc/modules-load.d", "/etc/sysctl.d", "/etc/systemd/system", "/etc/udev/rules.d"];
 
 /// The ends of the names of files that are no scripts either: a program gets them as its configuration.
-const NO_SCRIPT: &[&str] =
+const ENDS_OF_DATA: &[&str] =
     &[".cfg", ".conf", ".ini", ".json", ".nft", ".rules", ".so", ".toml", ".xml", ".yaml", ".yml", ".v4", ".v6"];
 
 /// The most scripts that are looked through because lines run them.
@@ -187,8 +187,7 @@ pub(super) fn units(tree: &Tree) -> Vec<Read> {
 /// The reads of the scripts and files that all these lines name, given those that have been read.
 pub(super) fn behind(tree: &Tree) -> Vec<Read> {
     let mut lines = lines_of_places(tree);
-    let started = packages::started(tree, &units_of_scripts(&lines));
-    lines.extend(units::lines(tree, &started).into_iter().chain(packages::lines(tree, &started)));
+    lines.extend(lines_of_units(tree, &units_of_scripts(&lines)));
     let of_rules = udev::commands_of_administrator(tree).into_iter();
     lines.extend(of_rules.map(|(place, command)| Line { place, command }).chain(cloud::lines(tree)));
     let (scripts, behind) = followed(tree, &lines);
@@ -206,6 +205,12 @@ pub(super) fn behind(tree: &Tree) -> Vec<Read> {
 /// The lines of the places that some boot of this machine looks at.
 fn lines_of_places(tree: &Tree) -> Vec<Line> {
     SOURCES.iter().filter(|source| source.may_count(tree)).flat_map(|source| source.lines(tree)).collect()
+}
+
+/// The lines of the units that a boot of systemd starts. Scripts start those of `of_scripts`.
+fn lines_of_units(tree: &Tree, of_scripts: &BTreeSet<String>) -> Vec<Line> {
+    let started = packages::started(tree, of_scripts);
+    units::lines(tree, &started).into_iter().chain(packages::lines(tree, &started)).collect()
 }
 
 /// The reads that show which LSB services a boot starts, given those that have been read.
@@ -227,8 +232,7 @@ pub(super) fn lines(tree: &Tree, system: &System) -> Vec<Line> {
     let of_scripts = units_of_scripts(&lines);
     lines.extend(cloud::lines(tree));
     if is_systemd {
-        let started = packages::started(tree, &of_scripts);
-        lines.extend(units::lines(tree, &started).into_iter().chain(packages::lines(tree, &started)));
+        lines.extend(lines_of_units(tree, &of_scripts));
         let of_rules = udev::commands_elsewhere(tree).into_iter();
         lines.extend(of_rules.map(|(place, command)| Line { place, command }));
     }
@@ -285,7 +289,7 @@ fn named_scripts(tree: &Tree, lines: &[Line]) -> BTreeSet<Named> {
             let (path, is_directory) = if name.contains('*') { (directory, true) } else { (word, runs_all) };
             let is_plain =
                 SCRIPTS.iter().any(|begin| path.starts_with(begin)) && !path.contains(['$', '*', '?', '[', '=', '%']);
-            if !is_plain || NO_SCRIPT.iter().any(|end| path.ends_with(end)) || NO_SCRIPTS.contains(&path) {
+            if !is_plain || ENDS_OF_DATA.iter().any(|end| path.ends_with(end)) || DIRECTORIES_OF_DATA.contains(&path) {
                 continue;
             }
             scripts.insert((path.into(), if is_directory { ALL } else { NONE }));

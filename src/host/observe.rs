@@ -14,9 +14,10 @@ use rustix::fs::{Mode, OFlags, StatVfsMountFlags, openat};
 
 use super::container;
 use super::directory::each_name;
-use super::root::{LARGEST_TOGETHER, Root, of_kernel};
+use super::root::{Root, of_kernel};
 use super::staged::is_staged;
 use super::walk::Resolved;
+use super::weight::LARGEST_TOGETHER;
 use super::{extension, failure_kind};
 use crate::boot::{self, Etc, Waiting};
 use crate::failure::{Failure, Kind};

@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use super::units::{self, OF_ADMINISTRATOR, STARTS, WORDS};
+use super::units::{self, OF_ADMINISTRATOR, WORDS};
 use super::{KNOWN_SERVICES, Line};
-use crate::formats::unit;
 use crate::tree::{Entry, Read, Tree};
 
 /// Where systemd has the units of packages.
@@ -116,8 +115,7 @@ pub(super) fn started(tree: &Tree, of_scripts: &BTreeSet<String>) -> BTreeSet<St
         }
         let places = OF_ADMINISTRATOR.iter().chain(&DIRECTORIES).map(|directory| Path::new(directory).join(&name));
         let text = places.into_iter().find_map(|path| tree.bytes(path)).unwrap_or_default();
-        let named = unit::parse(text).into_iter().filter(|it| STARTS.contains(&it.name.as_str()));
-        left.extend(named.flat_map(|it| it.value.split_whitespace().map(str::to_owned).collect::<Vec<_>>()));
+        left.extend(units::started_by(text));
         for directory in links_of_target(&name) {
             left.extend(tree.in_directory(&directory).filter_map(|(link, _)| name_of(link)));
         }

@@ -44,8 +44,8 @@ pub(super) const WORDS: &[&str] = &[
     "OnFailure",
 ];
 
-/// The names in a unit that start the units behind them. Whether the unit itself is started is not asked.
-pub(super) const STARTS: [&str; 7] = ["Wants", "Requires", "BindsTo", "Upholds", "Unit", "OnSuccess", "OnFailure"];
+/// The names in a unit that start the units behind them.
+const STARTS: [&str; 7] = ["Wants", "Requires", "BindsTo", "Upholds", "Unit", "OnSuccess", "OnFailure"];
 
 /// The reads that find the units, given those that have been read.
 pub(super) fn reads(tree: &Tree) -> Vec<Read> {
@@ -104,10 +104,15 @@ pub(super) fn lines(tree: &Tree, started: &BTreeSet<String>) -> Vec<Line> {
 pub(in crate::boot) fn named(tree: &Tree) -> BTreeSet<String> {
     let files = unit_directories(tree).flat_map(|directory| tree.in_directory(Path::new(directory)));
     let drop_ins = drop_in_directories(tree).flat_map(|directory| tree.in_directory(directory));
-    let read = files.chain(drop_ins).flat_map(|(path, _)| unit::parse(tree.bytes(path).unwrap_or_default()));
-    let names = read.filter(|assignment| STARTS.contains(&assignment.name.as_str()));
-    let names = names.flat_map(|it| it.value.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+    // Whether the unit itself is started is not asked.
+    let names = files.chain(drop_ins).flat_map(|(path, _)| started_by(tree.bytes(path).unwrap_or_default()));
     names.chain(udev::started_units(tree)).into_set()
+}
+
+/// The names of the units that the unit of this text starts.
+pub(super) fn started_by(text: &[u8]) -> Vec<String> {
+    let assignments = unit::parse(text).into_iter().filter(|it| STARTS.contains(&it.name.as_str()));
+    assignments.flat_map(|it| it.value.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect()
 }
 
 /// The lines of a unit that run something, or go on with a line that does.
