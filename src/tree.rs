@@ -3,11 +3,11 @@
 //! A [`Tree`] holds what `host::observe` found under the directories that a boot reads. It knows nothing of sysctl
 //! syntax or of loaders: those are [`crate::sysctl_d`] and [`crate::boot`].
 
+mod kept;
 mod read;
 
 use std::borrow::Cow;
-use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::ops::Bound;
@@ -16,8 +16,10 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use memchr::memchr;
+use memchr::memrchr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use kept::Kept;
 
 pub use read::{Picked, Read};
 
@@ -151,12 +153,15 @@ pub type Moment = u128;
 /// The moment of every change that a plan makes: after all that was observed.
 const PLANNED: Moment = Moment::MAX;
 
+/// The entries of one directory, by their whole paths as [`spelled`] has them: these are compared byte by byte, and not part
+/// by part.
+type Directory = BTreeMap<OsString, Rc<Kept>>;
+
 /// The files of a machine that a boot reads, by absolute path inside the root.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tree {
-    /// The entries, by their paths as [`spelled`] has them: these are compared byte by byte, and not part by part. A copy of
-    /// the tree shares them.
-    entries: BTreeMap<OsString, Rc<Entry>>,
+    /// The directories that have entries. A copy of the tree shares them until it changes them.
+    directories: BTreeMap<OsString, Rc<Directory>>,
     /// When files and directories were changed last, as far as a [`Read::Moments`] asked for it.
     moments: BTreeMap<PathBuf, Moment>,
 }
@@ -165,7 +170,12 @@ impl Tree {
     /// The entry at `path`, if there is one.
     #[must_use]
     pub fn get(&self, path: impl AsRef<Path>) -> Option<&Entry> {
-        self.entries.get(&*spelled(path.as_ref())).map(Rc::as_ref)
+        self.kept(path.as_ref()).map(Kept::entry)
+    }
+
+    fn kept(&self, path: &Path) -> Option<&Kept> {
+        let path = spelled(path);
+        self.directories.get(directory_of(&path))?.get(&*path).map(Rc::as_ref)
     }
 
     /// The text that a reader of `path` gets; empty if there is none. Bytes that are not UTF-8 become U+FFFD.
@@ -180,6 +190,13 @@ impl Tree {
         self.get(path).and_then(Entry::bytes)
     }
 
+    /// What `parse` makes of the bytes that a reader of `path` gets, or of none. The tree and its copies keep it until the
+    /// file changes: a boot is played through several times. `T` must tell which function made it.
+    #[must_use]
+    pub fn parsed<T: 'static>(&self, path: impl AsRef<Path>, parse: fn(&[u8]) -> T) -> Rc<T> {
+        self.kept(path.as_ref()).map_or_else(|| Rc::new(parse(&[])), |kept| kept.parsed(parse))
+    }
+
     /// The file that a writer of `path` changes: the end of its links.
     #[must_use]
     pub fn real<'a>(&'a self, path: &'a Path) -> &'a Path {
@@ -192,14 +209,15 @@ impl Tree {
     /// Makes `bytes` the content of the file at `path`, or removes the file. Every link to the file shows the change.
     pub fn write(&mut self, path: &Path, bytes: Option<&[u8]>) {
         let real = self.real(path).to_owned();
-        for entry in self.entries.values_mut() {
-            if !matches!(&**entry, Entry::Link { target, .. } if *target == real) {
-                continue;
-            }
-            *entry = Rc::new(match bytes {
+        let is_one = |entry: &Entry| matches!(entry, Entry::Link { target, .. } if *target == real);
+        let links: Vec<PathBuf> =
+            self.iter().filter(|(_, entry)| is_one(entry)).map(|(link, _)| link.to_owned()).collect();
+        for link in links {
+            let entry = match bytes {
                 Some(new) => Entry::Link { target: real.clone(), bytes: new.to_vec() },
                 None => Entry::Dangling,
-            });
+            };
+            self.insert(link, entry);
         }
         match bytes {
             // The link ends outside the directories that a boot reads, so its target has no entry.
@@ -235,70 +253,96 @@ impl Tree {
     /// Puts `entry` at `path`.
     pub fn insert(&mut self, path: impl Into<PathBuf>, entry: Entry) {
         let path = path.into();
-        self.entries.insert(spelled(&path).into_owned(), Rc::new(entry));
+        let path = spelled(&path).into_owned();
+        let directory = directory_of(&path);
+        let entry = Rc::new(Kept::new(entry));
+        match self.directories.get_mut(directory) {
+            Some(entries) => {
+                Rc::make_mut(entries).insert(path, entry);
+            }
+            None => {
+                self.directories.insert(directory.to_owned(), Rc::new([(path, entry)].into()));
+            }
+        }
     }
 
     /// Removes the entry at `path`.
     pub fn remove(&mut self, path: impl AsRef<Path>) {
-        self.entries.remove(&*spelled(path.as_ref()));
+        let path = spelled(path.as_ref());
+        if let Some(entries) = self.directories.get_mut(directory_of(&path)) {
+            Rc::make_mut(entries).remove(&*path);
+            if entries.is_empty() {
+                self.directories.remove(directory_of(&path));
+            }
+        }
     }
 
-    /// All entries, in the order of the paths.
+    /// All entries, directory by directory, in the order of the names.
     pub fn iter(&self) -> impl Iterator<Item = (&Path, &Entry)> {
-        self.entries.iter().map(|(path, entry)| (Path::new(path), &**entry))
+        let entries = self.directories.values().flat_map(|entries| entries.iter());
+        entries.map(|(path, kept)| (Path::new(path), kept.entry()))
     }
 
     /// The paths whose entries are not those of `other`, in order. A tree and its edited copy share all other entries.
     #[must_use]
     pub fn differences<'a>(&'a self, other: &'a Tree) -> Vec<&'a Path> {
-        let (mut own, mut others) = (self.entries.iter().peekable(), other.entries.iter().peekable());
-        let mut paths = Vec::new();
-        loop {
-            let order = match (own.peek(), others.peek()) {
-                (Some((one, _)), Some((another, _))) => one.cmp(another),
-                (Some(_), None) => Ordering::Less,
-                (None, Some(_)) => Ordering::Greater,
-                (None, None) => return paths,
-            };
-            let before = if order.is_le() { own.next() } else { None };
-            let after = if order.is_ge() { others.next() } else { None };
-            if !before.zip(after).is_some_and(|((_, one), (_, another))| Rc::ptr_eq(one, another)) {
-                paths.extend(before.or(after).map(|(path, _)| Path::new(path)));
+        let mut paths = BTreeSet::new();
+        for directory in self.directories.keys().chain(other.directories.keys()) {
+            let of = |tree: &'a Tree| tree.directories.get(directory);
+            let (own, others) = (of(self), of(other));
+            if own.zip(others).is_some_and(|(own, others)| Rc::ptr_eq(own, others)) {
+                continue;
             }
+            let is_shared = |path: &OsStr| {
+                let kept = |entries: Option<&'a Rc<Directory>>| entries.and_then(|entries| entries.get(path));
+                kept(own).zip(kept(others)).is_some_and(|(one, another)| Rc::ptr_eq(one, another))
+            };
+            let all = [own, others].into_iter().flatten().flat_map(|entries| entries.keys());
+            paths.extend(all.filter(|path| !is_shared(path)).map(Path::new));
         }
+        paths.into_iter().collect()
     }
 
     /// Parts what the next boot finds from what stands in /run now, which is empty then. A link that leads there leads
     /// nowhere at the next boot. What says which programs run now, and the credentials that the machine is given, stay.
     #[must_use]
-    pub fn parted_from_run(self) -> (Tree, Tree) {
-        let is_in_run =
-            |path: &Path| path.starts_with("/run") && !path.to_string_lossy().starts_with("/run/credentials/@");
-        let (mut lasting, mut fleeting) = (Tree { moments: self.moments, ..Tree::default() }, Tree::default());
-        for (path, entry) in self.entries {
-            let path = PathBuf::from(path);
-            let entry = Rc::unwrap_or_clone(entry);
-            match &entry {
-                Entry::Link { target, bytes } if !is_in_run(&path) && is_in_run(target) && !bytes.is_empty() => {
-                    lasting.insert(path.clone(), Entry::Dangling);
-                    fleeting.insert(path, entry);
-                }
-                Entry::Program => lasting.insert(path, entry),
-                _ if is_in_run(&path) => fleeting.insert(path, entry),
-                _ => lasting.insert(path, entry),
+    pub fn parted_from_run(mut self) -> (Tree, Tree) {
+        let is_in_run = |path: &Path| {
+            let path = path.as_os_str().as_bytes();
+            let is_given = || as_text(path).starts_with("/run/credentials/@");
+            path.strip_prefix(b"/run").is_some_and(|rest| rest.first().is_none_or(|byte| *byte == b'/')) && !is_given()
+        };
+        let leads_there = |entry: &Entry| match entry {
+            Entry::Link { target, bytes } => is_in_run(target) && !bytes.is_empty(),
+            _ => false,
+        };
+        let is_fleeting = |path: &Path, entry: &Entry| {
+            if is_in_run(path) { *entry != Entry::Program } else { leads_there(entry) }
+        };
+        let found = self.iter().filter(|(path, entry)| is_fleeting(path, entry));
+        let fleeting: Tree = found.map(|(path, entry)| (path.to_owned(), entry.clone())).collect();
+        for (path, _) in fleeting.iter() {
+            if is_in_run(path) {
+                self.remove(path);
+            } else {
+                self.insert(path, Entry::Dangling);
             }
         }
-        (lasting, fleeting)
+        (self, fleeting)
     }
 
     /// The entries directly in `directory`, in the order of the names.
     pub fn in_directory<'a>(&'a self, directory: &Path) -> impl Iterator<Item = (&'a Path, &'a Entry)> + use<'a> {
-        self.named_in(directory).map(|(_, path, entry)| (path, entry))
+        let directory = spelled(directory);
+        let entries = self.directories.get(&*directory).into_iter().flat_map(|entries| entries.iter());
+        // The directory itself is not in it.
+        let entries = entries.filter(|(path, _)| path.len() > 1);
+        entries.map(|(path, kept)| (Path::new(path), kept.entry()))
     }
 
     /// The same, each with its name before it.
     fn named_in<'a>(&'a self, directory: &Path) -> impl Iterator<Item = (&'a OsStr, &'a Path, &'a Entry)> + use<'a> {
-        self.named_from(directory, b"")
+        self.in_directory(directory).map(|(path, entry)| (name_of(path.as_os_str()), path, entry))
     }
 
     /// The names in a directory that begin with these bytes, and their paths.
@@ -307,34 +351,29 @@ impl Tree {
         directory: &'a Path,
         beginning: &'a [u8],
     ) -> impl Iterator<Item = (&'a OsStr, &'a Path)> {
-        let names = self.named_from(directory, beginning).map(|(name, path, _)| (name, path));
+        let directory = spelled(directory);
+        let slash = if *directory == *"/" { "" } else { "/" };
+        let first = [directory.as_bytes(), slash.as_bytes(), beginning].concat();
+        let entries = self.directories.get(&*directory).into_iter().flat_map(move |entries| {
+            entries.range::<OsStr, _>((Bound::Included(OsStr::from_bytes(&first)), Bound::Unbounded))
+        });
+        let names = entries.map(|(path, _)| (name_of(path), Path::new(path)));
         names.take_while(move |(name, _)| name.as_bytes().starts_with(beginning))
     }
+}
 
-    /// The names in a directory from `first` on.
-    fn named_from<'a>(
-        &'a self,
-        directory: &Path,
-        first: &[u8],
-    ) -> impl Iterator<Item = (&'a OsStr, &'a Path, &'a Entry)> + use<'a> {
-        // All paths that begin with the directory and a slash are adjacent.
-        let directory = spelled(directory);
-        let mut from = Vec::with_capacity(directory.len() + 1 + first.len());
-        from.extend_from_slice(directory.as_bytes());
-        if *directory != *"/" {
-            from.push(b'/');
-        }
-        let length = from.len();
-        from.extend_from_slice(first);
-        let bound = OsStr::from_bytes(&from);
-        // The directory itself is not in it.
-        let bound = if first.is_empty() { Bound::Excluded(bound) } else { Bound::Included(bound) };
-        let below = self.entries.range::<OsStr, _>((bound, Bound::Unbounded));
-        let within =
-            below.map_while(move |(path, entry)| Some((path, path.as_bytes().strip_prefix(&from[..length])?, entry)));
-        let direct = within.filter(|(_, rest, _)| memchr(b'/', rest).is_none());
-        direct.map(|(path, name, entry)| (OsStr::from_bytes(name), Path::new(path), &**entry))
+/// The directory of a path in its one spelling. That of a relative path has no name.
+fn directory_of(path: &OsStr) -> &OsStr {
+    match memrchr(b'/', path.as_bytes()) {
+        Some(slash) => OsStr::from_bytes(&path.as_bytes()[..slash.max(1)]),
+        None => OsStr::new(""),
     }
+}
+
+/// The name of a path in its one spelling.
+fn name_of(path: &OsStr) -> &OsStr {
+    let begin = memrchr(b'/', path.as_bytes()).map_or(0, |slash| slash + 1);
+    OsStr::from_bytes(&path.as_bytes()[begin..])
 }
 
 /// The one spelling of a path: without empty parts, without `.`, and without a slash at its end.

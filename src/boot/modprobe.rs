@@ -9,12 +9,14 @@ mod install;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
 
 use super::kernels::{Kernel, SOFT_DEPENDENCIES};
 use super::parameters::{CMDLINE, MODPROBE, Parameter};
 use super::systems::Blacklist;
 use crate::formats::kernel_arguments::{self, Argument};
-use crate::formats::modprobe_d::{self, Command, module_name};
+use crate::formats::modprobe_d::{self, Command, Line, module_name};
 use crate::sysctl_d::fnmatch;
 use crate::tree::{Entry, Place, Tree};
 use install::{Effect, Given};
@@ -24,7 +26,8 @@ const DEEPEST: usize = 32;
 
 /// The configuration of modprobe on a machine, for one kernel.
 pub(super) struct Configuration {
-    commands: Vec<(Place, Command)>,
+    /// The commands of each file, in the order of reading.
+    files: Vec<(Arc<Path>, Rc<Vec<Line>>)>,
     /// The modules that the kernel itself refuses to load, and the name of the line that says so.
     refused: Vec<String>,
 }
@@ -65,13 +68,14 @@ impl Configuration {
     /// The configuration in the files of `tree`, for the kernel with this directory of modules, and on the kernel command
     /// line, which comes last.
     pub(super) fn of(tree: &Tree, kernel: Option<&Path>) -> Configuration {
-        let mut configuration = Configuration { commands: Vec::new(), refused: Vec::new() };
+        let mut configuration = Configuration { files: Vec::new(), refused: Vec::new() };
         for file in files(tree, kernel) {
             configuration.add(tree, &file);
         }
         let text = tree.text(CMDLINE);
         let on_command_line = modprobe_d::command_line(&text).into_iter();
-        configuration.commands.extend(on_command_line.map(|command| (command_line(), command)));
+        let on_command_line = on_command_line.map(|command| Line { line: 1, command }).collect();
+        configuration.files.push((Path::new(CMDLINE).into(), Rc::new(on_command_line)));
         // The kernel keeps the last list (`module_blacklist` in kernel/module/main.c), and compares names as they are
         // written.
         let is_list = |argument: &Argument| argument.name.replace('-', "_") == "module_blacklist";
@@ -82,9 +86,14 @@ impl Configuration {
     }
 
     fn add(&mut self, tree: &Tree, file: &Path) {
-        let lines = modprobe_d::parse(tree.bytes(file).unwrap_or_default()).into_iter();
-        let place = |line| Place::new(file, line);
-        self.commands.extend(lines.map(|line| (place(line.line), line.command)));
+        self.files.push((file.into(), tree.parsed(file, modprobe_d::parse)));
+    }
+
+    /// The commands of all files, each with its place.
+    fn commands(&self) -> impl Iterator<Item = (At<'_>, &Command)> {
+        self.files
+            .iter()
+            .flat_map(|(file, lines)| lines.iter().map(move |line| (At { file, line: line.line }, &line.command)))
     }
 
     /// Adds the soft dependencies in the directory of a kernel, to find all names that some kernel looks up.
@@ -94,7 +103,7 @@ impl Configuration {
 
     /// Whether a line may keep a module away that some other module does not need.
     pub(super) fn may_prevent_modules(&self) -> bool {
-        !self.refused.is_empty() || self.commands.iter().any(|(_, command)| matches!(command, Command::Install { .. }))
+        !self.refused.is_empty() || self.commands().any(|(_, command)| matches!(command, Command::Install { .. }))
     }
 
     /// All names that loading `name` may look up, itself included.
@@ -103,7 +112,7 @@ impl Configuration {
         let mut left = vec![module_name(name)];
         while let Some(name) = left.pop() {
             left.extend(self.aliases(&name).map(|(_, module)| module.to_owned()));
-            let soft_dependencies = self.commands.iter().filter_map(|(_, command)| match command {
+            let soft_dependencies = self.commands().filter_map(|(_, command)| match command {
                 Command::Softdep { module, before, after } if fnmatch(module, &name) => {
                     Some(before.iter().chain(after))
                 }
@@ -117,33 +126,45 @@ impl Configuration {
     }
 
     fn aliases<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
-        self.commands.iter().filter_map(move |(_, command)| match command {
+        self.commands().filter_map(move |(_, command)| match command {
             Command::Alias { pattern, module } if fnmatch(pattern, name) => Some((pattern.as_str(), module.as_str())),
             _ => None,
         })
     }
 
-    fn blacklisted(&self, name: &str) -> Option<&Place> {
+    fn blacklisted(&self, name: &str) -> Option<Place> {
         let is_it = |command: &Command| matches!(command, Command::Blacklist { module } if module == name);
-        self.commands.iter().find(|(_, command)| is_it(command)).map(|(place, _)| place)
+        self.commands().find(|(_, command)| is_it(command)).map(|(at, _)| at.place())
     }
 
-    fn install(&self, name: &str) -> Option<(&Place, &str)> {
-        self.commands.iter().find_map(|(place, command)| match command {
-            Command::Install { module, command } if fnmatch(module, name) => Some((place, command.as_str())),
+    fn install(&self, name: &str) -> Option<(Place, &str)> {
+        self.commands().find_map(|(at, command)| match command {
+            Command::Install { module, command } if fnmatch(module, name) => Some((at.place(), command.as_str())),
             _ => None,
         })
     }
 
     /// The parameters of the module `name`, which was asked for as `alias`.
     pub(super) fn parameters(&self, name: &str, alias: Option<&str>) -> Vec<Parameter> {
-        let of_it = self.commands.iter().filter_map(|(place, command)| match command {
+        let of_it = self.commands().filter_map(|(at, command)| match command {
             Command::Options { module, arguments } if module == name || Some(module.as_str()) == alias => {
-                Some(Parameter::all(arguments, place))
+                Some(Parameter::all(arguments, &at.place()))
             }
             _ => None,
         });
         of_it.flatten().collect()
+    }
+}
+
+/// The place of a command, which few of them need.
+struct At<'a> {
+    file: &'a Arc<Path>,
+    line: usize,
+}
+
+impl At<'_> {
+    fn place(&self) -> Place {
+        Place { file: Arc::clone(self.file), line: self.line }
     }
 }
 
@@ -195,8 +216,8 @@ impl Modprobe<'_> {
             return configured;
         }
         let is_installed =
-            |(_, command): &(Place, Command)| matches!(command, Command::Install { module, .. } if *module == name);
-        if self.kernel.needs(&name).is_some() || self.configuration.commands.iter().any(is_installed) {
+            |(_, command): (At, &Command)| matches!(command, Command::Install { module, .. } if *module == name);
+        if self.kernel.needs(&name).is_some() || self.configuration.commands().any(is_installed) {
             return vec![Found { module: name, alias: None }];
         }
         let of_kernel = self.kernel.aliases().filter(|(pattern, _)| fnmatch(&module_name(pattern), &name));
@@ -211,10 +232,10 @@ impl Modprobe<'_> {
         if !list.iter().any(|(it, _)| it.module == self.wanted) {
             // A command may load any module.
             let command = list.iter().filter(|_| bar.is_none()).find_map(|(it, ignores)| self.unclear(it, *ignores));
-            return command.map_or(Outcome::Nothing, |place| Outcome::Unclear(place.clone()));
+            return command.map_or(Outcome::Nothing, Outcome::Unclear);
         }
         if let Some(place) = bar {
-            return Outcome::Kept(place.clone());
+            return Outcome::Kept(place);
         }
         let mut play = Play { modprobe: self, found, arguments, absent: BTreeMap::new() };
         let needed: Vec<String> = self.kernel.needs(&found.module).unwrap_or_default();
@@ -239,7 +260,7 @@ impl Modprobe<'_> {
     }
 
     /// The command in place of a module whose effect is not known.
-    fn unclear(&self, found: &Found, ignores_commands: bool) -> Option<&Place> {
+    fn unclear(&self, found: &Found, ignores_commands: bool) -> Option<Place> {
         let (place, command) = self.configuration.install(&found.module).filter(|_| !ignores_commands)?;
         (self.effect(command, &found.module) == Effect::Unclear).then_some(place)
     }
@@ -283,7 +304,7 @@ impl Modprobe<'_> {
 
     /// The modules that are loaded before and after `name`, by the first line about it.
     fn soft_dependencies(&self, name: &str) -> (Vec<Found>, Vec<Found>) {
-        let first = self.configuration.commands.iter().find_map(|(_, command)| match command {
+        let first = self.configuration.commands().find_map(|(_, command)| match command {
             Command::Softdep { module, before, after } if fnmatch(module, name) => Some((before, after)),
             _ => None,
         });
@@ -323,17 +344,17 @@ impl Play<'_> {
                 Effect::Loads(given) => {
                     let passed = std::mem::replace(&mut parameters, configuration.parameters(module, None));
                     parameters.extend(given.into_iter().flat_map(|given| match given {
-                        Given::Word(word) => Parameter::all(&word, place),
+                        Given::Word(word) => Parameter::all(&word, &place),
                         Given::Options => passed.clone(),
                     }));
                 }
-                Effect::Fails => return Step::Failed(Some(place.clone())),
-                Effect::LoadsNothing if module == self.modprobe.wanted => return Step::Failed(Some(place.clone())),
+                Effect::Fails => return Step::Failed(Some(place)),
+                Effect::LoadsNothing if module == self.modprobe.wanted => return Step::Failed(Some(place)),
                 Effect::LoadsNothing => {
-                    self.absent.insert(module.to_owned(), Some(place.clone()));
+                    self.absent.insert(module.to_owned(), Some(place));
                     return Step::Done;
                 }
-                Effect::Unclear => return Step::End(Outcome::Unclear(place.clone())),
+                Effect::Unclear => return Step::End(Outcome::Unclear(place)),
             }
         }
         if configuration.refused.iter().any(|refused| refused == module) {

@@ -11,7 +11,7 @@ use crate::kernel::pages::Pages;
 use crate::kernel::sizes::{default_expectations, limit_for_hashsize};
 use crate::order::InOrder;
 use crate::sysctl_d::Write;
-use crate::tree::{Entry, Place, Read, Tree};
+use crate::tree::{Place, Read, Tree};
 
 /// The kernel command line.
 pub const CMDLINE: &str = "/proc/cmdline";
@@ -50,8 +50,8 @@ const OF_MODULES: &[&str] = &["conntrack", "nf_", "nft_", "xt_", "ip_vs", "openv
 pub(in crate::boot) fn alias_file(tree: &Tree) -> Option<PathBuf> {
     let files = MODPROBE.iter().flat_map(|directory| tree.in_directory(Path::new(directory)));
     let is_one = |path: &Path| path.extension().is_some_and(|it| it == &OF_ALIASES[1..]);
-    let has_line = |entry: &Entry| !modprobe_d::parse(entry.bytes().unwrap_or_default()).is_empty();
-    files.into_iter().find(|(path, entry)| is_one(path) && has_line(entry)).map(|(path, _)| path.to_owned())
+    let has_line = |path: &Path| !tree.parsed(path, modprobe_d::parse).is_empty();
+    files.into_iter().map(|(path, _)| path).find(|path| is_one(path) && has_line(path)).map(Path::to_owned)
 }
 
 /// One parameter of the module of connection tracking.

@@ -10,12 +10,13 @@ mod places;
 mod units;
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::systems::{SYSTEMD, System};
 use super::udev;
 use crate::order::InOrder;
-use crate::tree::{Picked, Place, Read, Tree, line_where};
+use crate::tree::{Picked, Place, Read, Tree, as_text, line_where};
 
 use places::{Kind, SOURCES};
 
@@ -140,16 +141,22 @@ pub(super) fn files(tree: &Tree, system: &System) -> Vec<PathBuf> {
     sources.flat_map(|source| source.files(tree)).map(Path::to_owned).chain(cloud::files(tree)).collect()
 }
 
+/// The lines of a file that are no comments, each with its number.
+struct Numbered(Vec<(usize, String)>);
+
+fn numbered(bytes: &[u8]) -> Numbered {
+    let text = as_text(bytes);
+    let lines = text.split('\n').map(str::trim).enumerate();
+    let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+    Numbered(lines.map(|(index, line)| (index + 1, line.to_owned())).collect())
+}
+
 /// The commands in the lines of `file`.
 fn lines_of(tree: &Tree, file: &Path, command: impl Fn(&str) -> Option<String>) -> Vec<Line> {
-    let text = tree.text(file).into_owned();
+    let Numbered(lines) = &*tree.parsed(file, numbered);
     let place = Place::within(file);
-    let of_line = |(index, line): (usize, &str)| {
-        let line = line.trim();
-        let command = command(line).filter(|_| !line.is_empty() && !line.starts_with('#'))?;
-        Some(Line { place: place(index + 1), command })
-    };
-    text.split('\n').enumerate().filter_map(of_line).collect()
+    let of_line = |(line, text): &(usize, String)| Some(Line { place: place(*line), command: command(text)? });
+    lines.iter().filter_map(of_line).collect()
 }
 
 /// The reads that find the administrator's programs with lines that may write.
@@ -193,7 +200,13 @@ pub(super) fn behind(tree: &Tree) -> Vec<Read> {
     let (scripts, behind) = followed(tree, &lines);
     let names = tool_names(tree);
     let words = WORDS_AND_SCRIPTS;
-    let read = |(path, suffix)| Read::Mentions { path, suffix, files: Picked::All, words, names: names.clone() };
+    let read = |(path, suffix): Named| Read::Mentions {
+        path: path.into(),
+        suffix,
+        files: Picked::All,
+        words,
+        names: names.clone(),
+    };
     let effects = lines.iter().chain(&behind).flat_map(|line| effects(tree, line));
     let files = effects.flat_map(|effect| match effect {
         Effect::Loads(rerun) => rerun.named_files(),
@@ -248,8 +261,9 @@ fn assigned(line: &str) -> Option<(&str, &str)> {
     is_name.then(|| (name.trim(), value.trim()))
 }
 
-/// A script, or a directory with scripts; and the end of the names in it that are read, if it is a directory.
-type Named = (PathBuf, &'static str);
+/// A script, or a directory with scripts; and the end of the names in it that are read, if it is a directory. A set of paths
+/// would compare them part by part.
+type Named = (OsString, &'static str);
 
 /// The end of every name.
 const ALL: &str = "";
@@ -260,45 +274,63 @@ const NONE: &str = "/";
 /// The scripts that `lines` run by their paths, those that these scripts run, and so on; and the lines of them all. The
 /// directories of which a line runs all files are among the scripts.
 fn followed(tree: &Tree, lines: &[Line]) -> (BTreeSet<Named>, Vec<Line>) {
+    let tools = tool_names(tree);
     let mut scripts = BTreeSet::new();
     let mut behind: Vec<Line> = Vec::new();
-    let mut named = named_scripts(tree, lines);
+    let mut named: BTreeSet<Named> = lines.iter().flat_map(|line| named_scripts(&line.command)).into_set();
+    named.extend(lines.iter().flat_map(|line| named_tools(&line.command, &tools)));
     for _ in 0..DEPTH {
+        let files =
+            named.iter().filter(|(_, suffix)| *suffix == ALL).flat_map(|(path, _)| tree.in_directory(path.as_ref()));
+        let files: Vec<Named> = files.map(|(file, _)| (file.into(), NONE)).collect();
+        named.extend(files);
         let new: BTreeSet<Named> = named.difference(&scripts).take(MOST_SCRIPTS).cloned().into_set();
-        let found: Vec<Line> =
-            new.iter().flat_map(|(script, _)| lines_of(tree, script, |line| Some(line.to_owned()))).collect();
-        named = named_scripts(tree, &found);
+        named.clear();
+        for (script, _) in &new {
+            let Scripts(of_script) = &*tree.parsed(script, scripts_of);
+            named.extend(of_script.iter().cloned());
+            let found = lines_of(tree, script.as_ref(), |line| Some(line.to_owned()));
+            named.extend(found.iter().flat_map(|line| named_tools(&line.command, &tools)));
+            behind.extend(found);
+        }
         scripts.extend(new);
-        behind.extend(found);
     }
     (scripts, behind)
 }
 
-/// The scripts that `lines` name by their paths, with the directories of which they run all files, and these files.
-fn named_scripts(tree: &Tree, lines: &[Line]) -> BTreeSet<Named> {
-    let mut scripts = BTreeSet::new();
-    let tools = tool_names(tree);
-    for line in lines {
-        let runs_all = line.command.contains("run-parts");
-        let words = line.command.split([' ', '\t', ';', '&', '|', '"', '\'', '(', ')', '`']);
-        for word in words.map(|word| word.trim_start_matches(['-', '@', ':', '+', '!'])) {
-            if tools.iter().any(|name| name == word) {
-                scripts.extend(TOOLS.map(|directory| (Path::new(directory).join(word), NONE)));
-            }
-            let (directory, name) = word.rsplit_once('/').unwrap_or_default();
-            let (path, is_directory) = if name.contains('*') { (directory, true) } else { (word, runs_all) };
-            let is_plain =
-                SCRIPTS.iter().any(|begin| path.starts_with(begin)) && !path.contains(['$', '*', '?', '[', '=', '%']);
-            if !is_plain || ENDS_OF_DATA.iter().any(|end| path.ends_with(end)) || DIRECTORIES_OF_DATA.contains(&path) {
-                continue;
-            }
-            scripts.insert((path.into(), if is_directory { ALL } else { NONE }));
-            if is_directory {
-                scripts.extend(tree.in_directory(Path::new(path)).map(|(file, _)| (file.to_owned(), NONE)));
-            }
-        }
-    }
-    scripts
+/// The scripts that the lines of a script name.
+struct Scripts(Vec<Named>);
+
+fn scripts_of(bytes: &[u8]) -> Scripts {
+    let Numbered(lines) = numbered(bytes);
+    Scripts(lines.iter().flat_map(|(_, line)| named_scripts(line)).into_set().into_iter().collect())
+}
+
+/// The words of a command.
+fn words(command: &str) -> impl Iterator<Item = &str> {
+    let words = command.split([' ', '\t', ';', '&', '|', '"', '\'', '(', ')', '`']);
+    words.map(|word| word.trim_start_matches(['-', '@', ':', '+', '!']))
+}
+
+/// The scripts that a command names by their paths, and the directories of which it runs all files.
+fn named_scripts(command: &str) -> impl Iterator<Item = Named> {
+    let runs_all = command.contains("run-parts");
+    words(command).filter_map(move |word| {
+        let (directory, name) = word.rsplit_once('/')?;
+        let (path, is_directory) = if name.contains('*') { (directory, true) } else { (word, runs_all) };
+        let is_plain =
+            SCRIPTS.iter().any(|begin| path.starts_with(begin)) && !path.contains(['$', '*', '?', '[', '=', '%']);
+        let is_data = || ENDS_OF_DATA.iter().any(|end| path.ends_with(end)) || DIRECTORIES_OF_DATA.contains(&path);
+        (is_plain && !is_data()).then(|| (path.into(), if is_directory { ALL } else { NONE }))
+    })
+}
+
+/// The administrator's programs that a command names as a shell finds them.
+fn named_tools(command: &str, tools: &[String]) -> Vec<Named> {
+    // Most machines have none.
+    let words = (!tools.is_empty()).then(|| words(command)).into_iter().flatten();
+    let names = words.filter(|word| tools.iter().any(|name| name == word));
+    names.flat_map(|name| TOOLS.map(|directory| (Path::new(directory).join(name).into(), NONE))).collect()
 }
 
 /// The units that these lines of scripts have systemd start.

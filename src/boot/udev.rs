@@ -8,6 +8,7 @@ mod rerun;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use memchr::memmem::Finder;
 
@@ -65,14 +66,14 @@ fn played(tree: &Tree, asked: &Asked) -> Arriving {
     }
     let files = drop_ins(tree, &RULES, ".rules");
     let parsed = |file: PathBuf| {
-        let rules = udev_rules::parse(tree.bytes(&file).unwrap_or_default());
+        let rules = tree.parsed(&file, applying);
         (file, rules)
     };
-    let files: Vec<(PathBuf, Vec<Rule>)> = files.into_iter().map(parsed).collect();
+    let files: Vec<(PathBuf, Rc<Applying>)> = files.into_iter().map(parsed).collect();
     let run = |choices: &[bool]| {
         let mut event = Event::new(Some(tree), choices);
         for (file, rules) in &files {
-            event.file(rules, Place::within(file));
+            event.file(&rules.0, Place::within(file));
         }
         event
     };
@@ -116,16 +117,35 @@ struct Asked {
 }
 
 fn asked(tree: &Tree) -> Asked {
-    let words = ["RUN", "SYSCTL", "hashsize"].map(Finder::new);
-    let event = Event::after_any_rules();
     let mut asked = Asked::default();
     for file in drop_ins(tree, &RULES, ".rules") {
-        let mut rules = udev_rules::with_words(tree.bytes(&file).unwrap_or_default(), &words);
-        rules.retain(|rule| event.rule(rule) != Holds::No);
-        asked.may_act = asked.may_act || may_act(tree, &file, &rules);
+        let Acting(rules) = &*tree.parsed(&file, acting);
+        asked.may_act = asked.may_act || may_act(tree, &file, rules);
         asked.tested.extend(rules.iter().flat_map(|rule| &rule.pairs).filter_map(tested_path));
     }
     asked
+}
+
+/// The rules of a file that may apply as the module arrives, and those that others lead to.
+struct Applying(Vec<Rule>);
+
+fn applying(bytes: &[u8]) -> Applying {
+    let event = Event::after_any_rules();
+    let is_target = |rule: &Rule| rule.pairs.iter().any(|pair| pair.key == "LABEL");
+    let mut rules = udev_rules::parse(bytes);
+    rules.retain(|rule| is_target(rule) || event.rule(rule) != Holds::No);
+    Applying(rules)
+}
+
+/// The rules of a file that may do something as the module arrives.
+struct Acting(Vec<Rule>);
+
+fn acting(bytes: &[u8]) -> Acting {
+    let words = ["RUN", "SYSCTL", "hashsize"].map(Finder::new);
+    let event = Event::after_any_rules();
+    let mut rules = udev_rules::with_words(bytes, &words);
+    rules.retain(|rule| event.rule(rule) != Holds::No);
+    Acting(rules)
 }
 
 /// Whether one of these rules of `file` does something, whatever the rules before it do.
@@ -156,13 +176,19 @@ fn acts(rule: &Rule) -> bool {
 /// The commands, and the writes as commands, of rules for other events, such as that of a network device, each with its rule:
 /// those of packages that have a word of ours in them, and all of the administrator.
 pub(super) fn commands_elsewhere(tree: &Tree) -> Vec<(Place, String)> {
-    let words = WORDS.map(Finder::new);
     let of_packages = drop_ins(tree, &RULES, ".rules").into_iter().filter(|file| !is_of_administrator(file));
     let found = of_packages.flat_map(|file| {
-        let rules = udev_rules::with_words(tree.bytes(&file).unwrap_or_default(), &words);
-        commands(&file, &rules)
+        let Naming(rules) = &*tree.parsed(&file, naming);
+        commands(&file, rules)
     });
     found.chain(commands_of_administrator(tree)).collect()
+}
+
+/// The rules of a file that have a word of ours in them.
+struct Naming(Vec<Rule>);
+
+fn naming(bytes: &[u8]) -> Naming {
+    Naming(udev_rules::with_words(bytes, &WORDS.map(Finder::new)))
 }
 
 /// The same of the administrator alone. Few machines have such rules.
@@ -172,18 +198,23 @@ pub(super) fn commands_of_administrator(tree: &Tree) -> Vec<(Place, String)> {
 
 /// The units that the administrator's rules start.
 pub(super) fn started_units(tree: &Tree) -> Vec<String> {
-    let pairs = rules_of_administrator(tree).flat_map(|(_, rules)| rules).flat_map(|rule| rule.pairs);
-    let wants = pairs.filter(|pair| {
+    let is_wish = |pair: &&Pair| {
         pair.key == "ENV" && pair.attribute.as_deref() == Some("SYSTEMD_WANTS") && !pair.operator.is_match()
-    });
-    wants.flat_map(|pair| pair.value.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect()
+    };
+    let mut units = Vec::new();
+    for (_, rules) in rules_of_administrator(tree) {
+        for pair in rules.iter().flat_map(|rule| &rule.pairs).filter(is_wish) {
+            units.extend(pair.value.split_whitespace().map(str::to_owned));
+        }
+    }
+    units
 }
 
-fn rules_of_administrator(tree: &Tree) -> impl Iterator<Item = (PathBuf, Vec<Rule>)> {
+fn rules_of_administrator(tree: &Tree) -> impl Iterator<Item = (PathBuf, Rc<Vec<Rule>>)> {
     let has_some = OF_ADMINISTRATOR.iter().any(|directory| tree.in_directory(Path::new(directory)).next().is_some());
     let files = if has_some { drop_ins(tree, &RULES, ".rules") } else { Vec::new() };
     files.into_iter().filter(|file| is_of_administrator(file)).map(|file| {
-        let rules = udev_rules::parse(tree.bytes(&file).unwrap_or_default());
+        let rules = tree.parsed(&file, udev_rules::parse);
         (file, rules)
     })
 }

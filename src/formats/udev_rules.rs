@@ -5,7 +5,7 @@
 //! ignores a line whose pairs it cannot read, so a comment after a rule disables the whole rule.
 
 use memchr::memmem::Finder;
-use memchr::{memchr_iter, memrchr};
+use memchr::{memchr_iter, memchr2, memrchr};
 
 use super::escapes::unescaped;
 
@@ -251,10 +251,13 @@ fn may_be_set(key: &str, attribute: &str, value: &str) -> bool {
 }
 
 fn pair(rest: &mut &str) -> Option<Pair> {
-    let end = rest
-        .char_indices()
-        .position(|(at, c)| is_blank(c) || matches!(c, '=' | '{') || operator(&rest[at..]).is_some())?;
-    let end = rest.char_indices().nth(end)?.0;
+    let bytes = rest.as_bytes();
+    let ends = |at: &usize| match bytes[*at] {
+        b' ' | b'\t' | b'\n' | b'\r' | b'=' | b'{' => true,
+        b'!' | b'+' | b'-' | b':' => bytes.get(at + 1) == Some(&b'='),
+        _ => false,
+    };
+    let end = (0..bytes.len()).find(ends)?;
     let key = rest[..end].to_owned();
     let mut behind = &rest[end..];
     let mut attribute = None;
@@ -322,16 +325,26 @@ fn in_either_case(pattern: &str) -> String {
 /// The text up to the quote that ends it, and what follows that. With escapes, the backslashes stay.
 fn quoted(text: &str, is_escaped: bool) -> Option<(String, &str)> {
     let mut value = String::new();
-    let mut characters = text.char_indices();
-    while let Some((at, c)) = characters.next() {
-        match c {
-            '"' => return Some((value, &text[at + 1..])),
-            '\\' if is_escaped => value.extend([c, characters.next()?.1]),
-            '\\' if text[at + 1..].starts_with('"') => value.extend(characters.next().map(|(_, c)| c)),
-            c => value.push(c),
+    let mut rest = text;
+    loop {
+        let (plain, behind) = rest.split_at(memchr2(b'"', b'\\', rest.as_bytes())?);
+        value.push_str(plain);
+        let (sign, behind) = behind.split_at(1);
+        if sign == "\"" {
+            return Some((value, behind));
         }
+        let taken = match behind.chars().next() {
+            Some(c) if is_escaped => c.len_utf8(),
+            None if is_escaped => return None,
+            Some('"') => 1,
+            _ => 0,
+        };
+        if is_escaped || taken == 0 {
+            value.push_str(sign);
+        }
+        value.push_str(&behind[..taken]);
+        rest = &behind[taken..];
     }
-    None
 }
 
 /// systemd's WHITESPACE.

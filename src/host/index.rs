@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Read};
+use std::iter;
+use std::ops::Range;
 
 use memchr::memmem::{Finder, find};
 use memchr::{memchr, memrchr};
@@ -65,19 +67,27 @@ impl Word {
 fn lines_of<'a>(text: &'a [u8], words: &[Word]) -> impl Iterator<Item = &'a [u8]> {
     let mut lines = BTreeMap::new();
     for Word { word, part } in words {
-        let mut from = 0;
-        while let Some(found) = part.find(&text[from..]) {
-            let start = memrchr(b'\n', &text[..from + found]).map_or(0, |end| end + 1);
-            let end = memchr(b'\n', &text[from + found..]).map_or(text.len(), |end| from + found + end + 1);
-            let line = &text[start..end];
-            from = end;
+        for range in lines_about(text, part) {
+            let line = &text[range.clone()];
             let module = find(line, b": ").map_or(line, |colon| &line[..colon]);
             if find(&named(module), word).is_some() {
-                lines.insert(start, line);
+                lines.insert(range.start, line);
             }
         }
     }
     lines.into_values()
+}
+
+/// The lines of `text` that have `word` in them, in order. One search through the whole text takes far less time than one
+/// through each line.
+pub(super) fn lines_about(text: &[u8], word: &Finder) -> impl Iterator<Item = Range<usize>> {
+    let mut from = 0;
+    iter::from_fn(move || {
+        let found = from + word.find(&text[from..])?;
+        let start = memrchr(b'\n', &text[from..found]).map_or(from, |end| from + end + 1);
+        from = memchr(b'\n', &text[found..]).map_or(text.len(), |end| found + end + 1);
+        Some(start..from)
+    })
 }
 
 /// A name or a line with `_` for `-`.

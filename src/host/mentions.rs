@@ -1,14 +1,17 @@
 //! Reads the lines of scripts that have certain words in them.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use memchr::memchr_iter;
 use memchr::memmem::Finder;
 use rustix::fs::FileType;
 
+use super::index::lines_about;
 use super::root::{Root, opened, whole};
 use crate::tree::{Entry, LARGEST, Obstacle, Picked};
 
@@ -123,18 +126,23 @@ fn entry(directory: BorrowedFd<'_>, name: &OsStr, files: Picked, words: &[&str])
     }
 }
 
-/// `text` with all lines empty but those that have one of `words` in them, up to a little more than [`MOST`]. None: there
-/// is no such line.
+/// `text` up to the last line that has one of `words` in it, with all other lines empty, and up to a little more than [`MOST`].
+/// None: there is no such line.
 fn lines_with(text: &[u8], words: &[&str]) -> Option<Vec<u8>> {
-    let words: Vec<Finder> = words.iter().map(|word| Finder::new(word.as_bytes())).collect();
-    let has_one = |text: &[u8]| words.iter().any(|word| word.find(text).is_some());
-    if !has_one(text) {
+    let mut lines = BTreeMap::new();
+    for word in words {
+        lines.extend(lines_about(text, &Finder::new(word)).map(|line| (line.start, line.end)));
+    }
+    if lines.is_empty() {
         return None;
     }
     let mut kept = Vec::new();
-    for line in text.split_inclusive(|byte| *byte == b'\n') {
-        let line = if has_one(line) { line } else { b"\n" };
-        kept.extend_from_slice(line);
+    let mut before = 0;
+    for (start, end) in lines {
+        let empty = memchr_iter(b'\n', &text[before..start]).count();
+        kept.resize(kept.len() + empty, b'\n');
+        kept.extend_from_slice(&text[start..end]);
+        before = end;
         if kept.len() > MOST {
             break;
         }
@@ -151,6 +159,7 @@ mod tests {
         let lines =
             |text: &str| lines_with(text.as_bytes(), &["ab", "cd"]).map(|lines| String::from_utf8(lines).unwrap());
         assert_eq!(lines("a\nxab\nb\ncd"), Some("\nxab\n\ncd".to_owned()));
+        assert_eq!(lines("cd ab\nabab\nb\n\nab\nb\n"), Some("cd ab\nabab\n\n\nab\n".to_owned()));
         assert_eq!(lines("a\nb"), None);
         assert!(lines(&"ab\n".repeat(MOST)).is_some_and(|lines| lines.len() > MOST && lines.len() < 2 * MOST));
     }

@@ -372,15 +372,16 @@ fn is_second_name(root: &Root, path: &Path) -> bool {
 fn beside(root: &Root, tree: &Tree) -> (Vec<Leftover>, Vec<PathBuf>) {
     let own = [DEFAULT_FILE, boot::HASHSIZE_FILE, SYSCTL_CONF].map(Path::new).into_iter();
     let read = tree.iter().map(|(path, _)| tree.real(path));
-    let directories: BTreeSet<&Path> = read
+    // A set of paths would compare them part by part.
+    let directories: BTreeSet<&OsStr> = read
         .chain(own)
         .chain(boot::module_files())
-        .filter(|path| path.starts_with("/etc"))
-        .filter_map(Path::parent)
+        .filter(|path| path.as_os_str().as_bytes().starts_with(b"/etc/"))
+        .filter_map(|path| path.parent().map(Path::as_os_str))
         .into_set();
     let (mut leftovers, mut copies) = (Vec::new(), Vec::new());
     // A directory that cannot be listed cannot be written to either.
-    for directory in directories {
+    for directory in directories.into_iter().map(Path::new) {
         let Ok(found) = root.names(directory, |name| is_staged(name) || copied(name).is_some()) else { continue };
         for (name, is_plain) in found {
             let path = directory.join(&name);

@@ -20,7 +20,7 @@ const WEIGHT_OF_SETTING: u64 = 192;
 const WEIGHT_OF_PATTERN: u64 = 1000;
 
 /// The weight of a line that is the same as the one before it, as long as it is short: both share what is kept of their texts. A
-/// file may have 100,000 such lines.
+/// file may have 100,000 such lines. Rules of udev share nothing.
 const WEIGHT_OF_REPEATED: u64 = 40;
 
 /// The weight of the file at `path`.
@@ -39,7 +39,7 @@ pub(super) fn weight(path: &Path, bytes: &[u8]) -> u64 {
         let end = memchr3(b'\n', b'\r', 0, rest).map_or(rest.len(), |end| end + 1);
         let (line, behind) = rest.split_at(end);
         let length = line.len() as u64;
-        weight += if last == Some(line) {
+        weight += if last == Some(line) && !is_rule {
             (length * 5 / 8).max(WEIGHT_OF_REPEATED)
         } else if is_pattern(line) {
             length + WEIGHT_OF_PATTERN

@@ -94,7 +94,7 @@ pub(super) fn planned(tree: &Tree, named: &BTreeSet<String>) -> Vec<Planned> {
 
 /// What a unit mounts. systemd refuses one of another name than its mount point has, and one without a source.
 fn mount(tree: &Tree, unit: &Path) -> Option<Planned> {
-    let read = unit::parse(tree.bytes(unit)?);
+    let read = tree.parsed(unit, unit::parse);
     let value = |name: &str| read.iter().rfind(|line| line.name == name).map(|line| line.value.as_str());
     value("What").filter(|source| !source.is_empty())?;
     let point = PathBuf::from(unescaped_path(unit.file_stem()?.to_str()?)?);

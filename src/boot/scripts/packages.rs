@@ -113,9 +113,10 @@ pub(super) fn started(tree: &Tree, of_scripts: &BTreeSet<String>) -> BTreeSet<St
         if is_known(&name) || started.len() == MOST_UNITS || !started.insert(name.clone()) {
             continue;
         }
-        let places = OF_ADMINISTRATOR.iter().chain(&DIRECTORIES).map(|directory| Path::new(directory).join(&name));
-        let text = places.into_iter().find_map(|path| tree.bytes(path)).unwrap_or_default();
-        left.extend(units::started_by(text));
+        let mut places = OF_ADMINISTRATOR.iter().chain(&DIRECTORIES).map(|directory| Path::new(directory).join(&name));
+        if let Some(unit) = places.find(|path| tree.bytes(path).is_some()) {
+            left.extend(tree.parsed(unit, units::starts).0.iter().cloned());
+        }
         for directory in links_of_target(&name) {
             left.extend(tree.in_directory(&directory).filter_map(|(link, _)| name_of(link)));
         }

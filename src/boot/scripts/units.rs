@@ -105,14 +105,16 @@ pub(in crate::boot) fn named(tree: &Tree) -> BTreeSet<String> {
     let files = unit_directories(tree).flat_map(|directory| tree.in_directory(Path::new(directory)));
     let drop_ins = drop_in_directories(tree).flat_map(|directory| tree.in_directory(directory));
     // Whether the unit itself is started is not asked.
-    let names = files.chain(drop_ins).flat_map(|(path, _)| started_by(tree.bytes(path).unwrap_or_default()));
+    let names = files.chain(drop_ins).flat_map(|(path, _)| tree.parsed(path, starts).0.clone());
     names.chain(udev::started_units(tree)).into_set()
 }
 
-/// The names of the units that the unit of this text starts.
-pub(super) fn started_by(text: &[u8]) -> Vec<String> {
-    let assignments = unit::parse(text).into_iter().filter(|it| STARTS.contains(&it.name.as_str()));
-    assignments.flat_map(|it| it.value.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect()
+/// The names of the units that a unit starts.
+pub(super) struct Starts(pub(super) Vec<String>);
+
+pub(super) fn starts(bytes: &[u8]) -> Starts {
+    let assignments = unit::parse(bytes).into_iter().filter(|it| STARTS.contains(&it.name.as_str()));
+    Starts(assignments.flat_map(|it| it.value.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect())
 }
 
 /// The lines of a unit that run something, or go on with a line that does.

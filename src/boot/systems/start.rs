@@ -82,7 +82,7 @@ fn of_target(tree: &Tree) -> Option<Doubt> {
     let (at, name) = target(tree)?;
     let file =
         paths(&name).chain([at.file.to_path_buf()]).find(|path| tree.bytes(path).is_some_and(|it| !it.is_empty()));
-    let read = file.map(|file| unit::parse(tree.bytes(file).unwrap_or_default())).unwrap_or_default();
+    let read = file.map(|file| tree.parsed(file, unit::parse)).unwrap_or_default();
     let started = read.iter().filter(|line| STARTS.contains(&line.name.as_str()));
     let is_early = started.flat_map(|line| line.value.split_whitespace()).any(starts_early);
     if starts_early(&name) || (is_early && name != "emergency.target") {

@@ -130,9 +130,9 @@ impl Unit {
             if let Some(Entry::Unreadable(obstacle)) = tree.get(&file) {
                 return Some(Doubt::of_obstacle(obstacle, &file));
             }
-            let read = unit::parse(tree.bytes(&file).unwrap_or_default());
-            let change = read.into_iter().find(|line| !self.is_harmless(line) && line.section != "Install")?;
-            Some(Doubt::of_line(Reason::UnitChanged, &Place::new(file, change.line)).detail(change.name))
+            let read = tree.parsed(&file, unit::parse);
+            let change = read.iter().find(|line| !self.is_harmless(line) && line.section != "Install")?;
+            Some(Doubt::of_line(Reason::UnitChanged, &Place::new(file, change.line)).detail(change.name.as_str()))
         };
         let directories = self.directories();
         let directories: Vec<&str> = directories.iter().map(String::as_str).collect();
