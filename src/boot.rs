@@ -4,6 +4,7 @@
 //! sysctls, other programs write later. A written text is interpreted as the kernel would parse it.
 
 mod arrival;
+mod boot_loaders;
 mod configuration;
 mod doubt;
 mod initrd;

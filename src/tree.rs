@@ -193,8 +193,11 @@ impl Tree {
     /// What `parse` makes of the bytes that a reader of `path` gets, or of none. The tree and its copies keep it until the
     /// file changes: a boot is played through several times. `T` must tell which function made it.
     #[must_use]
-    pub fn parsed<T: 'static>(&self, path: impl AsRef<Path>, parse: fn(&[u8]) -> T) -> Rc<T> {
-        self.kept(path.as_ref()).map_or_else(|| Rc::new(parse(&[])), |kept| kept.parsed(parse))
+    pub fn parsed<T: 'static>(&self, path: impl AsRef<Path>, parse: impl FnOnce(&[u8]) -> T) -> Rc<T> {
+        match self.kept(path.as_ref()) {
+            Some(kept) => kept.parsed(parse),
+            None => Rc::new(parse(&[])),
+        }
     }
 
     /// The file that a writer of `path` changes: the end of its links.

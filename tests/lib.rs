@@ -3,6 +3,7 @@
 //! `cargo test --test tests live::` runs one module. A test that needs root is ignored unless it is asked for
 //! (`-- --ignored`); `tests/all` runs those too.
 
+mod started;
 mod support;
 
 mod boot;

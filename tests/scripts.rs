@@ -20,7 +20,7 @@ use conntrack_sysctl::tree::Entry;
 use conntrack_sysctl::verify::Verdict;
 
 /// A machine on which the loader sets the limit to 65536, and some others.
-fn machine() -> Machine {
+pub(crate) fn machine() -> Machine {
     let lines = "net.netfilter.nf_conntrack_max = 65536\nnet.netfilter.nf_conntrack_udp_timeout = 33\n\
         net.netfilter.nf_conntrack_buckets = 16384\n";
     Machine::modern()
@@ -32,7 +32,7 @@ fn machine() -> Machine {
 }
 
 /// What is in doubt at a boot of `machine`, each with the place: the short names of the settings, or `anything`.
-fn in_doubt_under(machine: &Machine, system: &'static System) -> Vec<String> {
+pub(crate) fn in_doubt_under(machine: &Machine, system: &'static System) -> Vec<String> {
     let doubts = boot(machine, system).doubts;
     let told = |doubt: &Doubt| {
         let about: Vec<&str> = match &doubt.about {
@@ -47,7 +47,7 @@ fn in_doubt_under(machine: &Machine, system: &'static System) -> Vec<String> {
     doubts.iter().filter(|doubt| doubt.reason == Reason::BootScript).map(told).collect()
 }
 
-fn in_doubt(machine: &Machine) -> Vec<String> {
+pub(crate) fn in_doubt(machine: &Machine) -> Vec<String> {
     in_doubt_under(machine, &SYSTEMD)
 }
 
@@ -127,7 +127,7 @@ fn a_line_that_may_write_another_value_leaves_a_doubt() {
     }
 }
 
-const LINE: &str = "sysctl -w net.netfilter.nf_conntrack_max=5\n";
+pub(crate) const LINE: &str = "sysctl -w net.netfilter.nf_conntrack_max=5\n";
 
 #[test]
 fn every_place_of_an_administrator_s_commands_is_known() {

@@ -3,14 +3,15 @@
 //! Only the lines with certain words in them are read. A script that such a line runs or reads by its path is looked through
 //! as well, and those behind it, as far as `DEPTH` goes. A package whose program writes such settings has a row in `writers`.
 
+mod arguments;
 mod cloud;
 mod command;
 mod packages;
+mod paths;
 mod places;
 mod units;
 
-use std::collections::BTreeSet;
-use std::ffi::OsString;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::systems::{SYSTEMD, System};
@@ -18,6 +19,7 @@ use super::udev;
 use crate::order::InOrder;
 use crate::tree::{Picked, Place, Read, Tree, as_text, line_where};
 
+use paths::Named;
 use places::{Kind, SOURCES};
 
 pub(super) use command::{Effect, effects};
@@ -49,26 +51,25 @@ const WORDS_AND_SCRIPTS: &[&str] = &[
     "run-parts",
     "source",
     "/bin/",
+    "/boot/",
+    "/config/",
+    "/data/",
     "/etc/",
     "/home/",
     "/lib/",
+    "/media/",
+    "/mnt/",
     "/opt/",
     "/root/",
     "/sbin/",
     "/srv/",
     "/usr/",
+    "/var/opt/",
+    "./",
+    ".sh",
+    "}/",
+    "dirname",
 ];
-
-/// Where scripts stand, of the administrator and of packages.
-const SCRIPTS: &[&str] = &["/bin/", "/etc/", "/home/", "/lib/", "/opt/", "/root/", "/sbin/", "/srv/", "/usr/"];
-
-/// Directories whose files are no scripts, whatever a script does with them.
-const DIRECTORIES_OF_DATA: &[&str] =
-    &["/etc/modprobe.d", "/etc/modules-load.d", "/etc/sysctl.d", "/etc/systemd/system", "/etc/udev/rules.d"];
-
-/// The ends of the names of files that are no scripts either: a program gets them as its configuration.
-const ENDS_OF_DATA: &[&str] =
-    &[".cfg", ".conf", ".ini", ".json", ".nft", ".rules", ".so", ".toml", ".xml", ".yaml", ".yml", ".v4", ".v6"];
 
 /// The most scripts that are looked through because lines run them.
 const MOST_SCRIPTS: usize = 192;
@@ -197,6 +198,7 @@ pub(super) fn behind(tree: &Tree) -> Vec<Read> {
     lines.extend(lines_of_units(tree, &units_of_scripts(&lines)));
     let of_rules = udev::commands_of_administrator(tree).into_iter();
     lines.extend(of_rules.map(|(place, command)| Line { place, command }).chain(cloud::lines(tree)));
+    lines.extend(arguments::lines(tree));
     let (scripts, behind) = followed(tree, &lines);
     let names = tool_names(tree);
     let words = WORDS_AND_SCRIPTS;
@@ -245,12 +247,16 @@ pub(super) fn lines(tree: &Tree, system: &System) -> Vec<Line> {
     let of_scripts = units_of_scripts(&lines);
     lines.extend(cloud::lines(tree));
     if is_systemd {
+        lines.extend(arguments::lines(tree));
         lines.extend(lines_of_units(tree, &of_scripts));
         let of_rules = udev::commands_elsewhere(tree).into_iter();
         lines.extend(of_rules.map(|(place, command)| Line { place, command }));
     }
     let (_, behind) = followed(tree, &lines);
     lines.extend(behind);
+    // Several rows may name one script.
+    let mut seen = HashSet::new();
+    lines.retain(|line| seen.insert((line.place.clone(), line.command.clone())));
     lines
 }
 
@@ -261,36 +267,29 @@ fn assigned(line: &str) -> Option<(&str, &str)> {
     is_name.then(|| (name.trim(), value.trim()))
 }
 
-/// A script, or a directory with scripts; and the end of the names in it that are read, if it is a directory. A set of paths
-/// would compare them part by part.
-type Named = (OsString, &'static str);
-
-/// The end of every name.
-const ALL: &str = "";
-
-/// The end of no name.
-const NONE: &str = "/";
-
 /// The scripts that `lines` run by their paths, those that these scripts run, and so on; and the lines of them all. The
 /// directories of which a line runs all files are among the scripts.
 fn followed(tree: &Tree, lines: &[Line]) -> (BTreeSet<Named>, Vec<Line>) {
     let tools = tool_names(tree);
     let mut scripts = BTreeSet::new();
     let mut behind: Vec<Line> = Vec::new();
-    let mut named: BTreeSet<Named> = lines.iter().flat_map(|line| named_scripts(&line.command)).into_set();
-    named.extend(lines.iter().flat_map(|line| named_tools(&line.command, &tools)));
+    let mut named = paths::named(lines);
+    named.extend(lines.iter().flat_map(|line| paths::named_tools(&line.command, &tools)));
     for _ in 0..DEPTH {
-        let files =
-            named.iter().filter(|(_, suffix)| *suffix == ALL).flat_map(|(path, _)| tree.in_directory(path.as_ref()));
-        let files: Vec<Named> = files.map(|(file, _)| (file.into(), NONE)).collect();
+        let files = named
+            .iter()
+            .filter(|(_, suffix)| *suffix == paths::ALL)
+            .flat_map(|(path, _)| tree.in_directory(path.as_ref()));
+        let files: Vec<Named> = files.map(|(file, _)| (file.into(), paths::NONE)).collect();
         named.extend(files);
         let new: BTreeSet<Named> = named.difference(&scripts).take(MOST_SCRIPTS).cloned().into_set();
         named.clear();
         for (script, _) in &new {
-            let Scripts(of_script) = &*tree.parsed(script, scripts_of);
+            let path = Path::new(script);
+            let Scripts(of_script) = &*tree.parsed(path, |bytes| scripts_of(path, bytes));
             named.extend(of_script.iter().cloned());
-            let found = lines_of(tree, script.as_ref(), |line| Some(line.to_owned()));
-            named.extend(found.iter().flat_map(|line| named_tools(&line.command, &tools)));
+            let found = lines_of(tree, path, |line| Some(line.to_owned()));
+            named.extend(found.iter().flat_map(|line| paths::named_tools(&line.command, &tools)));
             behind.extend(found);
         }
         scripts.extend(new);
@@ -299,38 +298,13 @@ fn followed(tree: &Tree, lines: &[Line]) -> (BTreeSet<Named>, Vec<Line>) {
 }
 
 /// The scripts that the lines of a script name.
-struct Scripts(Vec<Named>);
+struct Scripts(BTreeSet<Named>);
 
-fn scripts_of(bytes: &[u8]) -> Scripts {
+fn scripts_of(file: &Path, bytes: &[u8]) -> Scripts {
     let Numbered(lines) = numbered(bytes);
-    Scripts(lines.iter().flat_map(|(_, line)| named_scripts(line)).into_set().into_iter().collect())
-}
-
-/// The words of a command.
-fn words(command: &str) -> impl Iterator<Item = &str> {
-    let words = command.split([' ', '\t', ';', '&', '|', '"', '\'', '(', ')', '`']);
-    words.map(|word| word.trim_start_matches(['-', '@', ':', '+', '!']))
-}
-
-/// The scripts that a command names by their paths, and the directories of which it runs all files.
-fn named_scripts(command: &str) -> impl Iterator<Item = Named> {
-    let runs_all = command.contains("run-parts");
-    words(command).filter_map(move |word| {
-        let (directory, name) = word.rsplit_once('/')?;
-        let (path, is_directory) = if name.contains('*') { (directory, true) } else { (word, runs_all) };
-        let is_plain =
-            SCRIPTS.iter().any(|begin| path.starts_with(begin)) && !path.contains(['$', '*', '?', '[', '=', '%']);
-        let is_data = || ENDS_OF_DATA.iter().any(|end| path.ends_with(end)) || DIRECTORIES_OF_DATA.contains(&path);
-        (is_plain && !is_data()).then(|| (path.into(), if is_directory { ALL } else { NONE }))
-    })
-}
-
-/// The administrator's programs that a command names as a shell finds them.
-fn named_tools(command: &str, tools: &[String]) -> Vec<Named> {
-    // Most machines have none.
-    let words = (!tools.is_empty()).then(|| words(command)).into_iter().flatten();
-    let names = words.filter(|word| tools.iter().any(|name| name == word));
-    names.flat_map(|name| TOOLS.map(|directory| (Path::new(directory).join(name).into(), NONE))).collect()
+    let place = Place::within(file);
+    let lines = lines.into_iter().map(|(line, command)| Line { place: place(line), command });
+    Scripts(paths::named(&lines.collect::<Vec<_>>()))
 }
 
 /// The units that these lines of scripts have systemd start.

@@ -19,6 +19,15 @@ use crate::tree::{Entry, Place, Read, Tree, drop_ins};
 pub(super) const DIRECTORIES: [&str; 4] =
     ["/etc/tmpfiles.d", "/usr/local/lib/tmpfiles.d", "/usr/lib/tmpfiles.d", "/lib/tmpfiles.d"];
 
+/// The credential whose lines follow those of the files (systemd-tmpfiles(8)): as the machine is given it, and in the stores of
+/// credentials.
+const CREDENTIALS: [&str; 4] = [
+    "/run/credentials/@system/tmpfiles.extra",
+    "/etc/credstore/tmpfiles.extra",
+    "/usr/local/lib/credstore/tmpfiles.extra",
+    "/usr/lib/credstore/tmpfiles.extra",
+];
+
 /// The words of which each line that matters here has one.
 const WORDS: &[&str] = &["/proc/sys", "nf_conntrack", "sysctl", "modules-load.d", "modprobe.d", "rules.d"];
 
@@ -66,7 +75,8 @@ pub(super) fn reads(tree: &Tree) -> Vec<Read> {
     let names: BTreeSet<_> = found.filter_map(|(path, _)| path.file_name()).into_set();
     let hiding = names.iter().flat_map(|name| DIRECTORIES.iter().map(move |directory| Path::new(directory).join(name)));
     let sources = lines(tree).into_iter().filter_map(|placed| source(&placed.line));
-    mentions.into_iter().chain(hiding.map(Read::File)).chain(sources.map(Read::File)).collect()
+    let credentials = CREDENTIALS.map(|path| Read::mentions(path, "", WORDS));
+    mentions.into_iter().chain(credentials).chain(hiding.map(Read::File)).chain(sources.map(Read::File)).collect()
 }
 
 /// The file of which the line makes a copy, or to which it makes a link.
@@ -87,7 +97,8 @@ fn may_change(line: &Line) -> bool {
 
 /// The files that count, in the order of their names.
 pub(super) fn files(tree: &Tree) -> Vec<PathBuf> {
-    drop_ins(tree, &DIRECTORIES, ".conf")
+    let credential = CREDENTIALS.iter().map(PathBuf::from).find(|path| tree.get(path).is_some());
+    drop_ins(tree, &DIRECTORIES, ".conf").into_iter().chain(credential).collect()
 }
 
 /// The lines that count, in the order in which they are carried out.

@@ -229,8 +229,8 @@ fn commands(file: &Path, rules: &[Rule]) -> Vec<(Place, String)> {
     let elsewhere = rules.iter().filter(|rule| event.rule(rule) == Holds::No && may_be_at_boot(rule));
     let of_rule = |rule: &Rule| {
         let place = Place::new(file, rule.line);
-        let assigned = rule.pairs.iter().filter(|pair| !pair.operator.is_match());
-        assigned.filter_map(command).map(|command| (place.clone(), command)).collect::<Vec<_>>()
+        let counts = |pair: &&Pair| !pair.operator.is_match() || asks_program(pair);
+        rule.pairs.iter().filter(counts).filter_map(command).map(|command| (place.clone(), command)).collect::<Vec<_>>()
     };
     elsewhere.flat_map(of_rule).collect()
 }
@@ -244,12 +244,17 @@ fn may_be_at_boot(rule: &Rule) -> bool {
     rule.pairs.iter().filter(|pair| pair.key == "ACTION").all(is_one)
 }
 
+/// Whether a pair runs a program for its answer.
+fn asks_program(pair: &Pair) -> bool {
+    pair.key == "PROGRAM" || (pair.key == "IMPORT" && pair.attribute.as_deref() == Some("program"))
+}
+
 /// The command that an assignment runs, or that does the same.
 fn command(pair: &Pair) -> Option<String> {
     let attribute = pair.attribute.as_deref().unwrap_or_default();
     match pair.key.as_str() {
         // The name of a device stands for no key of ours.
-        "RUN" if attribute != "builtin" => {
+        "RUN" | "PROGRAM" | "IMPORT" if attribute != "builtin" && (pair.key != "IMPORT" || attribute == "program") => {
             let of_device = ["$name", "$kernel", "%k", "$env{INTERFACE}", "%E{INTERFACE}"];
             Some(of_device.iter().fold(pair.value.clone(), |text, name| text.replace(name, "_")))
         }

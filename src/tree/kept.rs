@@ -24,7 +24,7 @@ impl Kept {
     }
 
     /// What `parse` makes of the bytes of the entry, or of none.
-    pub(super) fn parsed<T: 'static>(&self, parse: fn(&[u8]) -> T) -> Rc<T> {
+    pub(super) fn parsed<T: 'static>(&self, parse: impl FnOnce(&[u8]) -> T) -> Rc<T> {
         let known = self.parsed.borrow().iter().find_map(|it| Rc::clone(it).downcast().ok());
         known.unwrap_or_else(|| {
             let new = Rc::new(parse(self.entry.bytes().unwrap_or_default()));

@@ -6,6 +6,7 @@ use crate::boot::udev::{Meaning, Rerun, meaning};
 use crate::formats;
 use crate::kernel::catalog::{BUCKETS, CATALOG, COUNT, FLOWTABLE, Key, MAX, Name, PREFIX};
 use crate::kernel::modules::{BRINGS_CONNTRACK, HASHSIZE};
+use crate::sysctl_d::paths::SYSCTL_D;
 use crate::tree::{Place, Tree};
 
 /// What a line does about settings.
@@ -74,9 +75,14 @@ fn unquoted(text: &str, wanted: char) -> Option<usize> {
 
 /// What a plain command does. None: it is none.
 fn plain(tree: &Tree, command: &str, place: &Place) -> Option<Vec<Effect>> {
-    let (command, target) = match unquoted(command, '>') {
+    // These are all files that the loader reads there.
+    let command = SYSCTL_D.iter().fold(command.to_owned(), |text, directory| {
+        let pattern = format!("{directory}/*.conf");
+        text.replace(&pattern, &format!("'{pattern}'"))
+    });
+    let (command, target) = match unquoted(&command, '>') {
         Some(at) => (&command[..at], Some(words(command[at..].trim_start_matches('>'))?)),
-        None => (command, None),
+        None => (command.as_str(), None),
     };
     let words = words(command)?;
     let before = words.iter().take_while(|word| BEFORE.contains(&word.as_str())).count();

@@ -5,15 +5,29 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::units::{self, OF_ADMINISTRATOR, WORDS};
-use super::{KNOWN_SERVICES, Line};
+use super::{KNOWN_SERVICES, Line, arguments};
 use crate::tree::{Entry, Read, Tree};
 
 /// Where systemd has the units of packages.
 pub(super) const DIRECTORIES: [&str; 2] = ["/usr/lib/systemd/system", "/lib/systemd/system"];
 
 /// The targets of a boot to which packages link units themselves.
-const TARGETS: [&str; 5] =
-    ["basic.target", "graphical.target", "multi-user.target", "network.target", "sysinit.target"];
+const TARGETS: [&str; 14] = [
+    "basic.target",
+    "default.target",
+    "getty.target",
+    "graphical.target",
+    "local-fs.target",
+    "multi-user.target",
+    "network-online.target",
+    "network.target",
+    "nss-lookup.target",
+    "paths.target",
+    "remote-fs.target",
+    "sockets.target",
+    "sysinit.target",
+    "timers.target",
+];
 
 /// Units of systemd itself and of the packages that most machines have. They write no sysctl of connection tracking, whatever
 /// their programs are: most boots start no other unit of a package. Read in Debian 13.
@@ -69,6 +83,9 @@ const OF_DISTRIBUTIONS: [&str; 49] = [
     "veritysetup.target",
 ];
 
+/// The services of programs whose writes another row knows, whoever has written their units.
+const WITH_A_ROW: [&str; 2] = ["tuned.service", "ufw.service"];
+
 /// The most units that are asked what they start.
 const MOST_UNITS: usize = 256;
 
@@ -88,8 +105,7 @@ pub(super) fn reads(tree: &Tree, started: &BTreeSet<String>) -> Vec<Read> {
 
 /// The commands of those units that the administrator has not replaced, and of the drop-ins of packages.
 pub(super) fn lines(tree: &Tree, started: &BTreeSet<String>) -> Vec<Line> {
-    let is_own = |name: &str| OF_ADMINISTRATOR.iter().any(|own| tree.get(Path::new(own).join(name)).is_some());
-    let names = started.iter().filter(|name| name.ends_with(".service") && !is_own(name));
+    let names = started.iter().filter(|name| units::runs_commands(name) && !is_own(tree, name));
     let units = names.flat_map(|name| DIRECTORIES.map(|directory| Path::new(directory).join(name)));
     let drop_ins = drop_in_directories(tree).flat_map(|directory| tree.in_directory(directory));
     let drop_ins = drop_ins.filter(|(path, _)| {
@@ -107,10 +123,13 @@ pub(super) fn started(tree: &Tree, of_scripts: &BTreeSet<String>) -> BTreeSet<St
     let links = directories.iter().flat_map(|directory| tree.in_directory(directory));
     let mut left: Vec<String> = links.filter_map(|(link, _)| name_of(link)).collect();
     left.extend(units::named(tree));
+    left.extend(arguments::units(tree));
     left.extend(of_scripts.iter().cloned());
     let mut started = BTreeSet::new();
     while let Some(name) = left.pop().map(|name| template_of(&name)) {
-        if is_known(&name) || started.len() == MOST_UNITS || !started.insert(name.clone()) {
+        let has_row = WITH_A_ROW.contains(&name.as_str());
+        let is_left_out = has_row || (is_known(&name) && !is_own(tree, &name));
+        if is_left_out || started.len() == MOST_UNITS || !started.insert(name.clone()) {
             continue;
         }
         let mut places = OF_ADMINISTRATOR.iter().chain(&DIRECTORIES).map(|directory| Path::new(directory).join(&name));
@@ -128,7 +147,7 @@ pub(super) fn started(tree: &Tree, of_scripts: &BTreeSet<String>) -> BTreeSet<St
 }
 
 /// The directories whose links have the boot start units.
-fn linking_directories(tree: &Tree) -> impl Iterator<Item = PathBuf> {
+pub(super) fn linking_directories(tree: &Tree) -> impl Iterator<Item = PathBuf> {
     let of_administrator =
         [".wants", ".requires", ".upholds"].into_iter().flat_map(|suffix| units::directories(tree, suffix));
     of_administrator.map(Path::to_owned).chain(TARGETS.iter().flat_map(|target| links_of_target(target)))
@@ -157,6 +176,12 @@ fn template_of(name: &str) -> String {
         (Some((template, _)), Some((_, kind))) => format!("{template}@.{kind}"),
         _ => name.to_owned(),
     }
+}
+
+/// Whether the administrator has a unit of this name, in place of that of a package. A link to the same unit under another name
+/// is one as well.
+fn is_own(tree: &Tree, name: &str) -> bool {
+    OF_ADMINISTRATOR.iter().any(|directory| tree.get(Path::new(directory).join(name)).is_some())
 }
 
 /// Whether nothing of the administrator's or of another package's is started with this name.

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use super::{GENERATORS, KNOWN_SERVICES, Line, RUNS_SERVICES, WORDS, WORDS_AND_SCRIPTS, assigned, lines_of, service};
+use super::{
+    GENERATORS, KNOWN_SERVICES, Line, RUNS_SERVICES, WORDS, WORDS_AND_SCRIPTS, assigned, lines_of, service, units,
+};
 use crate::boot::systems::{ALPINE, CHIMERA, FINIT, OPENRC, OPENWRT, SYSTEMD, SYSVINIT, System, VOID, may_be_another};
 use crate::tree::{Picked, Read, Tree};
 
@@ -33,6 +35,12 @@ pub(super) enum Kind {
     Inittab,
     /// A program runs the commands that its configuration names.
     Configuration,
+    /// A unit that systemd gets from a container's description: its lines `Exec` are commands (podman-systemd.unit(5)).
+    Container,
+    /// Each line assigns a value to a file of /sys (sysfs.conf).
+    Sysfs,
+    /// A variable names the keys of which the service iptables loads the lines of sysctl.d again, after its rules.
+    Iptables,
 }
 
 /// The init systems that look at a place.
@@ -49,10 +57,12 @@ pub(super) struct Source {
     suffix: &'static str,
     pub(super) kind: Kind,
     on: On,
+    /// The file without which it is not read: a machine of another kind has something else there.
+    sign: Option<&'static str>,
 }
 
 const fn of(kind: Kind, path: &'static str) -> Source {
-    Source { path, suffix: "", kind, on: On::All }
+    Source { path, suffix: "", kind, on: On::All, sign: None }
 }
 
 const fn on(systems: fn(&System) -> bool, kind: Kind, path: &'static str) -> Source {
@@ -60,10 +70,15 @@ const fn on(systems: fn(&System) -> bool, kind: Kind, path: &'static str) -> Sou
 }
 
 const WITH_INITTAB: fn(&System) -> bool = |system| [&SYSVINIT, &OPENRC, &ALPINE].contains(&system);
+const WITH_CONF_D: fn(&System) -> bool = |system| [&OPENRC, &ALPINE].contains(&system);
 const WITH_RUNIT: fn(&System) -> bool = |system| [&SYSVINIT, &VOID].contains(&system);
 
-/// The script of Void's boot that runs the loader.
-const OF_VOID: &str = "/etc/runit/core-services/08-sysctl.sh";
+/// The scripts of distributions that run the loader: that of Void's boot, and that of OpenWrt for what the files say about a
+/// device that comes.
+const OF_LOADER: [&str; 2] = ["/etc/runit/core-services/08-sysctl.sh", "/etc/hotplug.d/net/00-sysctl"];
+
+/// What only OpenWrt has. Its boot runs rc.local whether it is executable or not.
+const OF_OPENWRT: &str = "/etc/openwrt_release";
 
 /// The script of a service in its directory.
 const RUN: &str = "run";
@@ -84,7 +99,33 @@ pub(super) const SOURCES: &[Source] = &[
     of(Kind::Script, "/etc/NetworkManager/dispatcher.d"),
     of(Kind::Script, "/etc/NetworkManager/dispatcher.d/no-wait.d"),
     of(Kind::Script, "/etc/NetworkManager/dispatcher.d/pre-up.d"),
+    of(Kind::Script, "/usr/lib/NetworkManager/dispatcher.d"),
+    of(Kind::Script, "/usr/lib/NetworkManager/dispatcher.d/no-wait.d"),
+    of(Kind::Script, "/usr/lib/NetworkManager/dispatcher.d/pre-up.d"),
+    of(Kind::Script, "/usr/lib/networkd-dispatcher/configured.d"),
+    of(Kind::Script, "/usr/lib/networkd-dispatcher/routable.d"),
     of(Kind::Script, "/etc/ppp/ip-up.d"),
+    of(Kind::Script, "/etc/ppp/ip-pre-up"),
+    of(Kind::Script, "/etc/ppp/ip-up"),
+    of(Kind::Script, "/etc/ppp/ip-up.local"),
+    of(Kind::Script, "/etc/ppp/ipv6-up"),
+    of(Kind::Script, "/etc/ppp/ipv6-up.d"),
+    of(Kind::Script, "/etc/ppp/ipv6-up.local"),
+    // The network scripts of RHEL and of SUSE.
+    of(Kind::Script, "/sbin/ifup-local"),
+    of(Kind::Script, "/sbin/ifup-pre-local"),
+    of(Kind::Sourced, "/etc/sysconfig/network-scripts"),
+    of(Kind::Script, "/etc/sysconfig/network/scripts"),
+    of(Kind::Script, "/etc/sysconfig/network/if-up.d"),
+    of(Kind::Iptables, "/etc/sysconfig/iptables-config"),
+    of(Kind::Script, "/etc/resolvconf/update.d"),
+    of(Kind::Script, "/etc/ifplugd/action.d"),
+    of(Kind::Script, "/etc/netplug.d"),
+    of(Kind::Script, "/etc/ppp/ip-pre-up.d"),
+    of(Kind::Script, "/etc/resolvconf/update-libc.d"),
+    of(Kind::Script, "/etc/vpnc/post-connect.d"),
+    of(Kind::Script, "/etc/udhcpc"),
+    of(Kind::Script, "/etc/udhcpc/post-bound"),
     of(Kind::Sourced, "/etc/dhcp/dhclient-enter-hooks.d"),
     of(Kind::Sourced, "/etc/dhcp/dhclient-exit-hooks.d"),
     of(Kind::Sourced, "/etc/dhcpcd.enter-hook"),
@@ -101,13 +142,36 @@ pub(super) const SOURCES: &[Source] = &[
     of(Kind::Configuration, "/etc/keepalived"),
     of(Kind::Configuration, "/etc/monit/conf-enabled"),
     of(Kind::Configuration, "/etc/monit/conf.d"),
+    of(Kind::Configuration, "/etc/monit/monitrc"),
+    of(Kind::Configuration, "/etc/monit.d"),
+    of(Kind::Configuration, "/etc/monitrc"),
     of(Kind::Configuration, "/etc/openvpn"),
     of(Kind::Configuration, "/etc/openvpn/client"),
     of(Kind::Configuration, "/etc/openvpn/server"),
     of(Kind::Configuration, "/etc/supervisor/conf.d"),
+    of(Kind::Configuration, "/etc/supervisor/supervisord.conf"),
+    of(Kind::Configuration, "/etc/supervisord.conf"),
     of(Kind::Configuration, "/etc/supervisord.d"),
     of(Kind::Script, "/etc/csf/csfpre.sh"),
     of(Kind::Script, "/etc/csf/csfpost.sh"),
+    // The configurations of these firewalls are scripts.
+    of(Kind::Sourced, "/etc/firehol/firehol.conf"),
+    of(Kind::Sourced, "/etc/firehol/services"),
+    of(Kind::Sourced, "/etc/arno-iptables-firewall/custom-rules"),
+    of(Kind::Sourced, "/etc/arno-iptables-firewall/conf.d"),
+    of(Kind::Sourced, "/etc/apf-firewall/preroute.rules"),
+    of(Kind::Sourced, "/etc/apf-firewall/postroute.rules"),
+    of(Kind::Sourced, "/etc/uruk/rc"),
+    // The scripts of appliances.
+    of(Kind::Script, "/config/scripts"),
+    of(Kind::Script, "/config/scripts/post-config.d"),
+    of(Kind::Script, "/config/scripts/pre-config.d"),
+    of(Kind::Script, "/data/on_boot.d"),
+    of(Kind::Script, "/var/lib/dietpi/postboot.d"),
+    of(Kind::Container, "/etc/containers/systemd"),
+    of(Kind::Container, "/usr/share/containers/systemd"),
+    of(Kind::Sysfs, "/etc/sysfs.conf"),
+    of(Kind::Sysfs, "/etc/sysfs.d"),
     of(Kind::Script, GENERATORS[0]),
     of(Kind::Script, GENERATORS[1]),
     // systemd starts the services of all four, and sysvinit those of one, which /etc/inittab names.
@@ -130,6 +194,16 @@ pub(super) const SOURCES: &[Source] = &[
     on(|system| *system == VOID, Kind::Sourced, "/etc/runit/core-services"),
     on(|system| *system == OPENWRT, Kind::Service, "/etc/rc.d"),
     on(|system| *system == OPENWRT, Kind::Sourced, "/etc/firewall.user"),
+    Source { sign: Some(OF_OPENWRT), ..on(|system| *system == OPENWRT, Kind::Sourced, "/etc/rc.local") },
+    on(|system| *system == OPENWRT, Kind::Sourced, "/etc/udhcpc.user"),
+    on(|system| *system == OPENWRT, Kind::Jobs, "/etc/crontabs/root"),
+    on(WITH_CONF_D, Kind::Sourced, "/etc/conf.d"),
+    on(|system| *system == ALPINE, Kind::Jobs, "/etc/crontabs/root"),
+    on(|system| *system == ALPINE, Kind::Periodic, "/etc/periodic/15min"),
+    on(|system| *system == ALPINE, Kind::Periodic, "/etc/periodic/hourly"),
+    on(|system| *system == ALPINE, Kind::Periodic, "/etc/periodic/daily"),
+    on(|system| *system == ALPINE, Kind::Periodic, "/etc/periodic/weekly"),
+    on(|system| *system == ALPINE, Kind::Periodic, "/etc/periodic/monthly"),
     on(|system| *system == OPENWRT, Kind::Sourced, "/etc/hotplug.d/iface"),
     on(|system| *system == OPENWRT, Kind::Sourced, "/etc/hotplug.d/net"),
     on(|system| *system == FINIT, Kind::Configuration, "/etc/finit.conf"),
@@ -142,10 +216,14 @@ pub(super) const SOURCES: &[Source] = &[
     of(Kind::Jobs, "/etc/cron.d"),
     of(Kind::Periodic, "/etc/cron.hourly"),
     of(Kind::Periodic, "/etc/cron.daily"),
+    of(Kind::Periodic, "/etc/cron.weekly"),
+    of(Kind::Periodic, "/etc/cron.monthly"),
     of(Kind::Jobs, "/var/spool/cron/crontabs/root"),
     of(Kind::Jobs, "/var/spool/cron/root"),
+    of(Kind::Jobs, "/var/spool/cron/tabs/root"),
     of(Kind::Periodic, "/var/spool/cron/atjobs"),
     of(Kind::Periodic, "/var/spool/at"),
+    of(Kind::Periodic, "/var/spool/atjobs"),
 ];
 
 impl Source {
@@ -169,7 +247,8 @@ impl Source {
 
     /// Whether the reads so far leave it open that the machine boots with a system that looks at it.
     pub(super) fn may_count(&self, tree: &Tree) -> bool {
-        !matches!(self.on, On::These(_)) || may_be_another(tree)
+        let is_there = self.sign.is_none_or(|path| tree.get(path).is_some());
+        is_there && (!matches!(self.on, On::These(_)) || may_be_another(tree))
     }
 
     /// The reads of its lines. Of the links to LSB services, those to `services` are followed.
@@ -216,7 +295,7 @@ impl Source {
         own.into_iter().chain(inside.chain(scripts).chain(sourced).filter(|path| {
             let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
             let is_known = self.kind == Kind::Runlevel && KNOWN_SERVICES.contains(&name);
-            !is_known && *path != Path::new(OF_VOID) && name.ends_with(self.suffix)
+            !is_known && !OF_LOADER.iter().any(|known| *path == Path::new(known)) && name.ends_with(self.suffix)
         }))
     }
 
@@ -229,6 +308,16 @@ impl Source {
                 Some(line.to_owned())
             }
             Kind::Inittab => line.splitn(4, ':').nth(3).map(str::to_owned),
+            Kind::Container => units::command(line),
+            Kind::Sysfs => {
+                let (attribute, value) = line.split_once('=')?;
+                Some(format!("echo {} > /sys/{}", value.trim(), attribute.trim()))
+            }
+            Kind::Iptables => {
+                let (name, keys) = assigned(line)?;
+                let loads = name == "IPTABLES_SYSCTL_LOAD_LIST" && !keys.trim_matches(['"', '\'']).is_empty();
+                loads.then(|| "sysctl -p /etc/sysctl.d/*.conf".to_owned())
+            }
             Kind::Configuration => Some(assigned(line).map_or(line, |(_, command)| command).to_owned()),
             Kind::Tunnel => {
                 let (option, command) = line.split_once('=')?;

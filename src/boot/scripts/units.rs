@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::{Line, assigned, lines_of};
+use super::{Line, assigned, lines_of, packages};
 use crate::boot::udev;
 use crate::formats::unit;
 use crate::order::InOrder;
@@ -42,6 +42,7 @@ pub(super) const WORDS: &[&str] = &[
     "Unit=",
     "OnSuccess",
     "OnFailure",
+    "WorkingDirectory",
 ];
 
 /// The names in a unit that start the units behind them.
@@ -61,12 +62,17 @@ pub(super) fn reads(tree: &Tree) -> Vec<Read> {
     reads
 }
 
+/// Whether a unit of this name may have commands of its own.
+pub(super) fn runs_commands(name: &str) -> bool {
+    [".service", ".socket"].iter().any(|suffix| name.ends_with(suffix))
+}
+
 /// The administrator's units.
 fn units(tree: &Tree) -> Vec<PathBuf> {
     let files = unit_directories(tree).flat_map(|directory| tree.in_directory(Path::new(directory)));
     let is_unit = |path: &&Path| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        name.ends_with(".service") && !KNOWN.contains(&name)
+        runs_commands(name) && !KNOWN.contains(&name)
     };
     files.map(|(path, _)| path).filter(is_unit).map(Path::to_owned).collect()
 }
@@ -119,9 +125,43 @@ pub(super) fn starts(bytes: &[u8]) -> Starts {
 
 /// The lines of a unit that run something, or go on with a line that does.
 pub(super) fn unit_lines(tree: &Tree, unit: &Path) -> Vec<Line> {
-    let command = |line: &str| match assigned(line) {
+    let lines = lines_of(tree, unit, command).into_iter().filter(|line| !line.command.starts_with([';', '[']));
+    lines.flat_map(|line| expanded(tree, unit, line)).collect()
+}
+
+/// The command in a line of a unit, or in one that goes on with it.
+pub(super) fn command(line: &str) -> Option<String> {
+    match assigned(line) {
+        // The output of the commands may go into a file: `StandardOutput=file:/proc/sys/...`.
+        Some(("StandardOutput" | "StandardError", value)) => value.split_once(":/").map(|(_, path)| format!("/{path}")),
+        Some(("WorkingDirectory", directory)) => Some(format!("cd {directory}")),
         Some((name, value)) => name.starts_with("Exec").then(|| value.to_owned()),
         None => Some(line.to_owned()),
+    }
+}
+
+/// A line for each meaning of the specifiers in it that stand for the name of the unit. Of a template, every instance has one.
+fn expanded(tree: &Tree, unit: &Path, line: Line) -> Vec<Line> {
+    let name = unit.file_name().unwrap_or_default().to_string_lossy();
+    let stem = name.rsplit_once('.').map_or(name.as_ref(), |(stem, _)| stem);
+    if !line.command.contains('%') {
+        return vec![line];
+    }
+    let with = |instance: &str| {
+        let whole = format!("{stem}{instance}");
+        let prefix = stem.trim_end_matches('@');
+        let meanings =
+            [("%i", instance), ("%I", instance), ("%N", &whole), ("%p", prefix), ("%n", &name), ("%h", "/root")];
+        let command = meanings.iter().fold(line.command.clone(), |text, (sign, meaning)| text.replace(sign, meaning));
+        Line { place: line.place.clone(), command }
     };
-    lines_of(tree, unit, command).into_iter().filter(|line| !line.command.starts_with([';', '['])).collect()
+    if stem.ends_with('@') { instances(tree, stem).iter().map(|it| with(it)).collect() } else { vec![with("")] }
+}
+
+/// The instances of a template that a boot starts by a link.
+fn instances(tree: &Tree, stem: &str) -> BTreeSet<String> {
+    let directories: Vec<PathBuf> = packages::linking_directories(tree).collect();
+    let links = directories.iter().flat_map(|directory| tree.in_directory(directory)).map(|(link, _)| link);
+    let names = links.filter_map(|link| link.file_stem()?.to_str()?.strip_prefix(stem));
+    names.map(str::to_owned).chain([String::new()]).into_set()
 }

@@ -1,6 +1,7 @@
 //! Reads the command of a udev rule: whether it runs a loader, and what that loader reads and writes then.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use crate::boot::systems::{INIT, SYSTEMD};
@@ -57,7 +58,7 @@ pub(in crate::boot) fn of(tree: &Tree, command: &str, rule: &Place) -> Meaning {
         }
         systemd_sysctl(rerun(SYSTEMD.dialect(tree)), &arguments)
     } else if SYSCTL.contains(&program.as_str()) {
-        sysctl(rerun(procps::installed(tree)), &arguments)
+        sysctl(tree, rerun(procps::installed(tree)), &arguments)
     } else if is_harmless(program) {
         Meaning::Nothing
     } else {
@@ -107,24 +108,37 @@ fn dotted(prefix: &str) -> Option<String> {
     (!is_of_no_key).then(|| path.replace('/', "."))
 }
 
-fn sysctl(mut rerun: Rerun, arguments: &[&str]) -> Meaning {
+fn sysctl(tree: &Tree, mut rerun: Rerun, arguments: &[&str]) -> Meaning {
     let is_plain = |option: &&&str| matches!(**option, "-q" | "--quiet" | "-e" | "--ignore");
     let arguments: Vec<&str> = arguments.iter().filter(|option| !is_plain(option)).copied().collect();
     match arguments.as_slice() {
         [] | ["--help" | "-h" | "--version" | "-V" | "-a" | "--all"] => return Meaning::Nothing,
         ["--system"] => {}
         ["-p" | "--load"] => rerun.files = Some(vec![paths::SYSCTL_CONF.into()]),
-        ["-p" | "--load", files @ ..] if files.iter().all(|file| is_path(file)) => {
-            rerun.files = Some(files.iter().map(PathBuf::from).collect());
-        }
+        ["-p" | "--load", files @ ..] => match files.iter().map(|file| meant(tree, file)).collect::<Option<Vec<_>>>() {
+            Some(files) => rerun.files = Some(files.concat()),
+            None => return Meaning::Unclear,
+        },
         _ => return Meaning::Unclear,
     }
     Meaning::Loader(rerun)
 }
 
-/// Whether `text` names one file, wherever the program runs.
-fn is_path(text: &str) -> bool {
-    text.starts_with('/') && !text.contains(['*', '?', '[', '{'])
+/// The files that an argument means, wherever the program runs: one, or all in a directory of sysctl.d, as a shell or
+/// `sysctl` itself finds them. None: others.
+fn meant(tree: &Tree, argument: &str) -> Option<Vec<PathBuf>> {
+    if argument.starts_with('/') && !argument.contains(['*', '?', '[', '{']) {
+        return Some(vec![argument.into()]);
+    }
+    let directory = argument.strip_suffix("/*.conf").filter(|directory| paths::SYSCTL_D.contains(directory))?;
+    let files = tree.in_directory(Path::new(directory)).filter(|(path, _)| is_listed(path)).map(|(path, _)| path);
+    Some(files.map(Path::to_owned).collect())
+}
+
+/// Whether the pattern `*.conf` means a file.
+fn is_listed(path: &Path) -> bool {
+    let name = path.file_name().map(OsStr::as_encoded_bytes).unwrap_or_default();
+    name.ends_with(b".conf") && !name.starts_with(b".")
 }
 
 /// The words of a command as udevd parts them: quotation marks of both kinds keep blanks together, and `%k` and the like

@@ -4,13 +4,13 @@
 //! since, or have typed the words of this boot by hand. An image has the files of the boot loader alone.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::Played;
+use crate::boot::boot_loaders::{FILES, OF_KEXEC, command_lines, files};
 use crate::boot::doubt::{About, Doubt, Reason};
 use crate::boot::parameters::CMDLINE;
 use crate::boot::systems::INIT;
-use crate::formats::boot_loader;
 use crate::formats::kernel_arguments::{self, Argument};
 use crate::order::InOrder;
 use crate::tree::{Entry, Place, Read, Tree};
@@ -30,6 +30,9 @@ const WORDS_OF_ALL: &[&str] = &[
     "systemd-sysctl",
     FIRST_PROGRAM,
     IN_MEMORY,
+    // They have systemd start more.
+    "systemd.wants=",
+    "systemd.run=",
 ];
 
 /// The words of lines that name another first program, or have the root in memory.
@@ -38,22 +41,6 @@ const IN_MEMORY: &str = "systemd.volatile=";
 
 /// The words of which each line with a command line has one.
 const OF_LINES: &[&str] = &["linux", "options", "append", "APPEND", "root=", "kernelopts"];
-
-/// The files of boot loaders, and the directories of their entries.
-const FILES: [(&str, &str); 9] = [
-    ("/boot/grub/grub.cfg", ""),
-    ("/boot/grub2/grub.cfg", ""),
-    ("/boot/grub2/grubenv", ""),
-    ("/boot/loader/entries", ".conf"),
-    ("/boot/efi/loader/entries", ".conf"),
-    ("/efi/loader/entries", ".conf"),
-    ("/boot/extlinux/extlinux.conf", ""),
-    ("/boot/firmware/cmdline.txt", ""),
-    ("/boot/cmdline.txt", ""),
-];
-
-/// The settings of kexec-tools, which may start a kernel in place of the boot loader.
-const OF_KEXEC: &str = "/etc/default/kexec";
 
 /// Whether arguments that decide are in the text.
 pub(super) fn matters(text: &str) -> bool {
@@ -75,19 +62,6 @@ fn first_programs(tree: &Tree) -> BTreeMap<Place, String> {
         Some((place, named.filter_map(|argument| argument.value).last()?.to_owned()))
     };
     command_lines(tree).filter_map(of_line).filter(|(_, program)| !program.starts_with("/nix/")).into_map()
-}
-
-/// The command lines in the files of boot loaders.
-fn command_lines(tree: &Tree) -> impl Iterator<Item = (Place, String)> {
-    let of_kexec = tree.bytes(OF_KEXEC).and_then(boot_loader::of_kexec);
-    let of_kexec = of_kexec.map(|(line, arguments)| (Place::new(OF_KEXEC, line), arguments));
-    let of_loaders = files(tree).flat_map(|(file, entry)| {
-        let text = String::from_utf8_lossy(entry.bytes().unwrap_or_default()).into_owned();
-        let lines = boot_loader::command_lines(&text).into_iter();
-        let placed = |(line, arguments): (usize, &str)| (Place::new(file, line), arguments.to_owned());
-        lines.map(placed).collect::<Vec<_>>()
-    });
-    of_kexec.into_iter().chain(of_loaders)
 }
 
 /// The doubts about all settings: a line has another program than init start first, or has the root in memory.
@@ -113,14 +87,6 @@ fn of_all(tree: &Tree, is_of_system: impl Fn(&str) -> bool) -> Vec<Doubt> {
                 .or_else(|| (!now && is_volatile(&arguments)).then(|| Doubt::of_line(Reason::CommandLine, &place)))
         });
     doubts.collect()
-}
-
-/// The files of boot loaders in the tree.
-fn files(tree: &Tree) -> impl Iterator<Item = (&Path, &Entry)> {
-    FILES.iter().flat_map(|(path, _)| {
-        let path = Path::new(path);
-        tree.get(path).map(|entry| (path, entry)).into_iter().chain(tree.in_directory(path))
-    })
 }
 
 /// The tree as it is where the boot loader of the machine does not count.

@@ -10,13 +10,17 @@ use crate::kernel::catalog::Name;
 use crate::order::InOrder;
 
 /// The programs that run lines some time after the boot, or for something else than the boot, by the places of the lines.
-const BY: [(&str, &str); 12] = [
+const BY: [(&str, &str); 16] = [
     ("/etc/crontab", "cron"),
     ("/etc/cron.d", "cron"),
     ("/etc/cron.daily", "cron"),
     ("/etc/cron.hourly", "cron"),
+    ("/etc/cron.monthly", "cron"),
+    ("/etc/cron.weekly", "cron"),
+    ("/etc/crontabs", "cron"),
     ("/var/spool/cron/atjobs", "at"),
     ("/var/spool/at", "at"),
+    ("/var/spool/atjobs", "at"),
     ("/var/spool/cron", "cron"),
     ("/etc/wireguard", "wg-quick"),
     ("/etc/cloud", "cloud-init"),

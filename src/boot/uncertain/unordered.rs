@@ -13,9 +13,7 @@ use crate::tree::Place;
 pub(super) fn doubts(played: &Played) -> Vec<Doubt> {
     let tree = &played.snapshot.tree;
     // Other init systems do not carry them out.
-    let has_lines =
-        tmpfiles::DIRECTORIES.iter().any(|directory| tree.in_directory(directory.as_ref()).next().is_some());
-    if *played.system != SYSTEMD || !has_lines {
+    if *played.system != SYSTEMD || tmpfiles::files(tree).is_empty() {
         return Vec::new();
     }
     let mut last: BTreeMap<Name, (Place, Option<i64>)> = BTreeMap::new();
