@@ -1,11 +1,12 @@
 //! Finds the units of packages that a boot starts: by a link, by a timer or the like, or because another unit names them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::units::{self, OF_ADMINISTRATOR, WORDS};
 use super::{KNOWN_SERVICES, Line, arguments};
+use crate::order::InOrder;
 use crate::tree::{Entry, Read, Tree};
 
 /// Where systemd has the units of packages.
@@ -105,7 +106,8 @@ pub(super) fn reads(tree: &Tree, started: &BTreeSet<String>) -> Vec<Read> {
 
 /// The commands of those units that the administrator has not replaced, and of the drop-ins of packages.
 pub(super) fn lines(tree: &Tree, started: &BTreeSet<String>) -> Vec<Line> {
-    let names = started.iter().filter(|name| units::runs_commands(name) && !is_own(tree, name));
+    let own = own_names(tree);
+    let names = started.iter().filter(|name| units::runs_commands(name) && !own.contains(name.as_str()));
     let units = names.flat_map(|name| DIRECTORIES.map(|directory| Path::new(directory).join(name)));
     let drop_ins = drop_in_directories(tree).flat_map(|directory| tree.in_directory(directory));
     let drop_ins = drop_ins.filter(|(path, _)| {
@@ -125,13 +127,20 @@ pub(super) fn started(tree: &Tree, of_scripts: &BTreeSet<String>) -> BTreeSet<St
     left.extend(units::named(tree));
     left.extend(arguments::units(tree));
     left.extend(of_scripts.iter().cloned());
+    let own = own_names(tree);
     let mut started = BTreeSet::new();
+    let mut seen = HashSet::new();
     while let Some(name) = left.pop().map(|name| template_of(&name)) {
-        let has_row = WITH_A_ROW.contains(&name.as_str());
-        let is_left_out = has_row || (is_known(&name) && !is_own(tree, &name));
-        if is_left_out || started.len() == MOST_UNITS || !started.insert(name.clone()) {
+        // Many units name the same ones.
+        if !seen.insert(name.clone()) {
             continue;
         }
+        let has_row = WITH_A_ROW.contains(&name.as_str());
+        let is_left_out = has_row || (is_known(&name) && !own.contains(name.as_str()));
+        if is_left_out || started.len() == MOST_UNITS {
+            continue;
+        }
+        started.insert(name.clone());
         let mut places = OF_ADMINISTRATOR.iter().chain(&DIRECTORIES).map(|directory| Path::new(directory).join(&name));
         if let Some(unit) = places.find(|path| tree.bytes(path).is_some()) {
             left.extend(tree.parsed(unit, units::starts).0.iter().cloned());
@@ -178,10 +187,11 @@ fn template_of(name: &str) -> String {
     }
 }
 
-/// Whether the administrator has a unit of this name, in place of that of a package. A link to the same unit under another name
-/// is one as well.
-fn is_own(tree: &Tree, name: &str) -> bool {
-    OF_ADMINISTRATOR.iter().any(|directory| tree.get(Path::new(directory).join(name)).is_some())
+/// The names of the administrator's units, each in place of that of a package. A link to the same unit under another name is one
+/// as well.
+fn own_names(tree: &Tree) -> BTreeSet<&str> {
+    let files = OF_ADMINISTRATOR.iter().flat_map(|directory| tree.in_directory(Path::new(directory)));
+    files.filter_map(|(path, _)| path.file_name()?.to_str()).into_set()
 }
 
 /// Whether nothing of the administrator's or of another package's is started with this name.

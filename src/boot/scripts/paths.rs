@@ -84,8 +84,9 @@ pub(super) fn named(lines: &[Line]) -> BTreeSet<Named> {
         let runs_all = line.command.contains("run-parts");
         let file: &Path = &line.place.file;
         let text = with_own_directory(file, &line.command);
-        let sourced = sourced(&text);
-        for path in around.get(file.as_os_str()).into_iter().flat_map(|around| around.paths(&text)) {
+        let named = around.get(file.as_os_str()).map(|around| around.paths(&text)).unwrap_or_default();
+        let sourced = if named.is_empty() { None } else { sourced(&text) };
+        for path in named {
             let (directory, name) = path.rsplit_once('/').unwrap_or_default();
             let (path, is_directory) = if name.contains('*') { (directory, true) } else { (path.as_str(), runs_all) };
             let is_plain =
@@ -109,7 +110,8 @@ pub(super) fn named_tools(command: &str, tools: &[String]) -> Vec<Named> {
 
 /// The words of a command, without the signs that a unit may have before a program.
 fn words(text: &str) -> impl Iterator<Item = &str> {
-    let words = text.split([' ', '\t', ';', '&', '|', '"', '\'', '(', ')', '`', '<', '>']);
+    let parts = |c| matches!(c, ' ' | '\t' | ';' | '&' | '|' | '"' | '\'' | '(' | ')' | '`' | '<' | '>');
+    let words = text.split(parts);
     words.map(|word| word.trim_start_matches(['-', '@', ':', '+', '!'])).filter(|word| !word.is_empty())
 }
 
@@ -144,8 +146,9 @@ fn surroundings(lines: &[Line]) -> BTreeMap<&OsStr, Surroundings> {
         let file: &Path = &line.place.file;
         let own = around.entry(file.as_os_str()).or_default();
         let text = with_own_directory(file, &line.command);
-        for statement in text.split([';', '&']) {
-            own.learn(statement.trim());
+        // Few lines say something about a path.
+        if text.contains('=') || text.contains("cd ") {
+            text.split([';', '&']).for_each(|statement| own.learn(statement.trim()));
         }
     }
     around
