@@ -1,19 +1,20 @@
 //! Defines the command line. This is the only file that knows clap; the commands get plain options.
 
 mod numbers;
+mod options;
 
 use std::ffi::OsString;
-use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anstream::ColorChoice;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, ArgMatches, Args, FromArgMatches};
 
 use numbers::{pause, percent, seconds};
+pub(super) use options::color_choice;
+use options::is_plugin;
 
 use crate::answer::{Answer, Exit, Output, Printed};
 use crate::clients::ansible::AnsibleModule;
@@ -27,133 +28,141 @@ use crate::table::analysis::diagnosis::Diagnosis;
 use crate::table::analysis::look::Look;
 use crate::table::analysis::proposal::LARGEST;
 use crate::table::analysis::status::Status;
-use crate::table::gather::{DiagnoseOptions, StatusOptions};
-use crate::table::offline::Evidence;
-use crate::table::watch::WatchOptions;
 
-/// Keeps the kernel's connection tracking sysctls as desired: live now, and after the next boot.
-#[derive(Parser)]
-#[command(name = "conntrack-sysctl", version, arg_required_else_help = true)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Command,
+/// A command with its arguments.
+pub(super) enum Command {
+    Apply(RunArguments),
+    Check(RunArguments),
+    Show(ShowArguments),
+    Explain(ExplainArguments),
+    Verify(VerifyArguments),
+    Summarize(SummarizeArguments),
+    Module(ModuleArguments),
+    Dsc(DscArguments),
+    Schema(SchemaArguments),
+    Status(StatusArguments),
+    Diagnose(DiagnoseArguments),
+    Collect(CollectArguments),
+    Watch(WatchArguments),
 }
 
-/// A command with its options. `defer` completes only the command that is run or that a page is made of.
-#[derive(Subcommand)]
-pub(super) enum Command {
-    /// Make the machine match the request.
-    #[command(defer(|command| with_exits(command, &listed(&[Exit::Done, Exit::Failed]))))]
-    Apply(RunArguments),
-    /// Report what differs, and what apply would change.
-    #[command(defer(|command| with_exits(command, &listed(&[Exit::InSync, Exit::Drift, Exit::CouldNotTell]))))]
-    Check(RunArguments),
-    /// List all conntrack settings: the live value, the value after the next boot, and the line that decides.
-    #[command(defer(|command| with_exits(command, &listed(&[Exit::Done, Exit::CouldNotTell]))))]
-    Show {
-        /// Show only these settings, by any of their names, such as nf_conntrack_max.
-        #[arg(value_name = "NAME")]
-        names: Vec<String>,
-        /// Show only settings with different values now and after the next boot, and settings whose next boot cannot be known.
-        #[arg(long)]
-        drift: bool,
-        #[command(flatten)]
-        output: Chosen<Inventory>,
-        #[command(flatten)]
-        loader: Loader,
-        #[command(flatten)]
-        root: Root,
-    },
-    /// Show every line that assigns one setting, in boot order, and the line that wins.
-    #[command(defer(|command| with_exits(command, &listed(&[Exit::Done, Exit::CouldNotTell]))))]
-    Explain {
-        /// Any name of the setting, such as nf_conntrack_max.
-        setting: String,
-        #[command(flatten)]
-        output: Chosen<Story>,
-        #[command(flatten)]
-        loader: Loader,
-        #[command(flatten)]
-        root: Root,
-    },
-    /// After a boot, compare the machine with the prediction of the last apply.
-    #[command(defer(|command| with_exits(command, &listed(&[Exit::Held, Exit::Broken, Exit::CouldNotTell]))))]
-    Verify {
-        #[command(flatten)]
-        output: Chosen<Verification>,
-        /// If a setting is not as predicted, write everything that may explain it to this file.
-        #[arg(long, value_name = "FILE")]
-        bundle: Option<PathBuf>,
-    },
-    /// Summarize the reports of many hosts.
-    #[command(defer(|command| with_exits(command, &listed(&[Exit::InSync, Exit::Drift, Exit::CouldNotTell]))))]
-    Summarize {
-        /// Reports of check or apply: a JSON file for each host, with its name; a directory of such files; or - for standard
-        /// input with one report per line.
-        #[arg(required = true)]
-        reports: Vec<PathBuf>,
-        #[command(flatten)]
-        output: Chosen<Summary>,
-    },
-    /// Run an Ansible task; its arguments are JSON on standard input.
-    #[command(hide = true, defer(hide_missing))]
-    Module {
-        /// The module.
-        #[arg(value_parser = one_of(&[
-            ("settings", "Make the settings match the task", AnsibleModule::Settings),
-            ("settings_info", "Report the settings", AnsibleModule::SettingsInfo),
-            ("table_info", "Report how full the table is", AnsibleModule::TableInfo),
-        ]))]
-        name: AnsibleModule,
-    },
-    /// Run an operation of the DSC resource; its request is JSON on standard input.
-    #[command(hide = true, defer(hide_missing))]
-    Dsc {
-        /// The operation.
-        #[arg(value_parser = one_of(&[
-            ("get", "Report the settings of the request; without a request, all settings", Operation::Get),
-            ("test", "Report whether they are as desired", Operation::Test),
-            ("set", "Make them as desired", Operation::Set),
-            ("what-if", "Report what set would change", Operation::WhatIf),
-            ("export", "Report this machine as requests", Operation::Export),
-            ("schema", "Print the JSON Schema of requests and answers", Operation::Schema),
-        ]))]
-        operation: Operation,
-        #[command(flatten)]
-        root: Root,
-    },
-    /// Print the JSON Schema of the request or of the report.
-    #[command(defer(|command| with_exits(command, &listed(&[Exit::Done]))))]
-    Schema {
-        /// The document.
-        #[arg(value_parser = one_of(&[
-            ("request", "The request that apply and check take", Of::Request),
-            ("report", "The report that apply and check print", Of::Report),
-        ]))]
-        of: Of,
-        #[command(flatten)]
-        output: Chosen<Of>,
-    },
-    /// Show how full the table is, and how many packets were dropped.
-    #[command(defer(|command| {
-        let plugin = listed(&[Exit::Ok, Exit::Warning, Exit::Critical, Exit::Unknown]);
-        let exits = format!("{}; with --warn or --crit: {plugin}", listed(&[Exit::Done, Exit::CouldNotTell]));
-        with_exits(command, &exits)
-    }))]
-    Status(StatusArguments),
-    /// Show what fills the table and why packets are dropped, and propose settings.
-    #[command(defer(|command| with_exits(command, &listed(&[Exit::Done, Exit::CouldNotTell]))))]
-    Diagnose(DiagnoseArguments),
-    /// Save everything that a diagnosis of this machine needs: the table, its sysctls, counters and log, and a list of files
-    /// that could not be read.
-    #[command(defer(|command| with_exits(command, &listed(&[Exit::Done, Exit::CouldNotTell]))))]
-    Collect {
-        /// The directory, which must be new or empty; only its owner can read it.
-        directory: PathBuf,
-    },
-    /// Watch the table: a live view on a terminal, otherwise one JSON line for each reading.
-    #[command(defer(|command| with_exits(command, &listed(&[Exit::Done, Exit::CouldNotTell]))))]
-    Watch(WatchArguments),
+/// What the command line says of a command.
+struct Row {
+    name: &'static str,
+    about: &'static str,
+    /// Its exit codes with their words; a command without them is for other programs, and the help does not list it.
+    exits: fn() -> String,
+    arguments: &'static (dyn Arguments + Sync),
+}
+
+/// All commands, in the order of the help.
+static COMMANDS: [Row; 13] = [
+    row("apply", "Make the machine match the request", || listed(&[Exit::Done, Exit::Failed]), &With(Command::Apply)),
+    row("check", "Report what differs, and what apply would change", in_sync_or_not, &With(Command::Check)),
+    row(
+        "show",
+        "List all conntrack settings: the live value, the value after the next boot, and the line that decides",
+        done_or_not,
+        &With(Command::Show),
+    ),
+    row(
+        "explain",
+        "Show every line that assigns one setting, in boot order, and the line that wins",
+        done_or_not,
+        &With(Command::Explain),
+    ),
+    row(
+        "verify",
+        "After a boot, compare the machine with the prediction of the last apply",
+        || listed(&[Exit::Held, Exit::Broken, Exit::CouldNotTell]),
+        &With(Command::Verify),
+    ),
+    row("summarize", "Summarize the reports of many hosts", in_sync_or_not, &With(Command::Summarize)),
+    row("module", "Run an Ansible task; its arguments are JSON on standard input", String::new, &With(Command::Module)),
+    row(
+        "dsc",
+        "Run an operation of the DSC resource; its request is JSON on standard input",
+        String::new,
+        &With(Command::Dsc),
+    ),
+    row(
+        "schema",
+        "Print the JSON Schema of the request or of the report",
+        || listed(&[Exit::Done]),
+        &With(Command::Schema),
+    ),
+    row(
+        "status",
+        "Show how full the table is, and how many packets were dropped",
+        || {
+            let plugin = listed(&[Exit::Ok, Exit::Warning, Exit::Critical, Exit::Unknown]);
+            format!("{}; with --warn or --crit: {plugin}", done_or_not())
+        },
+        &With(Command::Status),
+    ),
+    row(
+        "diagnose",
+        "Show what fills the table and why packets are dropped, and propose settings",
+        done_or_not,
+        &With(Command::Diagnose),
+    ),
+    row(
+        "collect",
+        "Save everything that a diagnosis of this machine needs: the table, its sysctls, counters and log, and a list of \
+         files that could not be read",
+        done_or_not,
+        &With(Command::Collect),
+    ),
+    row(
+        "watch",
+        "Watch the table: a live view on a terminal, otherwise one JSON line for each reading",
+        done_or_not,
+        &With(Command::Watch),
+    ),
+];
+
+const fn row(
+    name: &'static str,
+    about: &'static str,
+    exits: fn() -> String,
+    arguments: &'static (dyn Arguments + Sync),
+) -> Row {
+    Row { name, about, exits, arguments }
+}
+
+impl Row {
+    /// The command with its help.
+    fn command(&self) -> clap::Command {
+        let command = self.arguments.define(clap::Command::new(self.name)).about(self.about).long_about(None);
+        let command = match (self.exits)() {
+            exits if exits.is_empty() => command.hide(true),
+            exits => command.long_about(format!("{}.\n\nExit code: {exits}.", self.about)),
+        };
+        // The global options come when clap completes the command that is run.
+        command.defer(hide_missing)
+    }
+}
+
+/// The arguments of a command, whatever their type.
+trait Arguments {
+    /// Adds them to the command.
+    fn define(&self, command: clap::Command) -> clap::Command;
+
+    /// The command with what clap has found.
+    fn read(&self, found: &ArgMatches) -> Result<Command, clap::Error>;
+}
+
+/// The command that these arguments make.
+struct With<A>(fn(A) -> Command);
+
+impl<A: Args> Arguments for With<A> {
+    fn define(&self, command: clap::Command) -> clap::Command {
+        A::augment_args(command)
+    }
+
+    fn read(&self, found: &ArgMatches) -> Result<Command, clap::Error> {
+        A::from_arg_matches(found).map(self.0)
+    }
 }
 
 /// The arguments of apply and check.
@@ -170,6 +179,106 @@ pub(super) struct RunArguments {
     pub(super) root: Root,
     #[command(flatten)]
     pub(super) quiet: Quiet,
+}
+
+/// The arguments of show.
+#[derive(Args)]
+pub(super) struct ShowArguments {
+    /// Show only these settings, by any of their names, such as nf_conntrack_max.
+    #[arg(value_name = "NAME")]
+    pub(super) names: Vec<String>,
+    /// Show only settings with different values now and after the next boot, and settings whose next boot cannot be known.
+    #[arg(long)]
+    pub(super) drift: bool,
+    #[command(flatten)]
+    pub(super) output: Chosen<Inventory>,
+    #[command(flatten)]
+    pub(super) loader: Loader,
+    #[command(flatten)]
+    pub(super) root: Root,
+}
+
+/// The arguments of explain.
+#[derive(Args)]
+pub(super) struct ExplainArguments {
+    /// Any name of the setting, such as nf_conntrack_max.
+    pub(super) setting: String,
+    #[command(flatten)]
+    pub(super) output: Chosen<Story>,
+    #[command(flatten)]
+    pub(super) loader: Loader,
+    #[command(flatten)]
+    pub(super) root: Root,
+}
+
+/// The arguments of verify.
+#[derive(Args)]
+pub(super) struct VerifyArguments {
+    #[command(flatten)]
+    pub(super) output: Chosen<Verification>,
+    /// If a setting is not as predicted, write everything that may explain it to this file.
+    #[arg(long, value_name = "FILE")]
+    pub(super) bundle: Option<PathBuf>,
+}
+
+/// The arguments of summarize.
+#[derive(Args)]
+pub(super) struct SummarizeArguments {
+    /// Reports of check or apply: a JSON file for each host, with its name; a directory of such files; or - for standard
+    /// input with one report per line.
+    #[arg(required = true)]
+    pub(super) reports: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) output: Chosen<Summary>,
+}
+
+/// The arguments of module.
+#[derive(Args)]
+pub(super) struct ModuleArguments {
+    /// The module.
+    #[arg(value_parser = one_of(&[
+        ("settings", "Make the settings match the task", AnsibleModule::Settings),
+        ("settings_info", "Report the settings", AnsibleModule::SettingsInfo),
+        ("table_info", "Report how full the table is", AnsibleModule::TableInfo),
+    ]))]
+    pub(super) name: AnsibleModule,
+}
+
+/// The arguments of dsc.
+#[derive(Args)]
+pub(super) struct DscArguments {
+    /// The operation.
+    #[arg(value_parser = one_of(&[
+        ("get", "Report the settings of the request; without a request, all settings", Operation::Get),
+        ("test", "Report whether they are as desired", Operation::Test),
+        ("set", "Make them as desired", Operation::Set),
+        ("what-if", "Report what set would change", Operation::WhatIf),
+        ("export", "Report this machine as requests", Operation::Export),
+        ("schema", "Print the JSON Schema of requests and answers", Operation::Schema),
+    ]))]
+    pub(super) operation: Operation,
+    #[command(flatten)]
+    pub(super) root: Root,
+}
+
+/// The arguments of schema.
+#[derive(Args)]
+pub(super) struct SchemaArguments {
+    /// The document.
+    #[arg(value_parser = one_of(&[
+        ("request", "The request that apply and check take", Of::Request),
+        ("report", "The report that apply and check print", Of::Report),
+    ]))]
+    pub(super) of: Of,
+    #[command(flatten)]
+    pub(super) output: Chosen<Of>,
+}
+
+/// The arguments of collect.
+#[derive(Args)]
+pub(super) struct CollectArguments {
+    /// The directory, which must be new or empty; only its owner can read it.
+    pub(super) directory: PathBuf,
 }
 
 /// The arguments of status.
@@ -193,19 +302,6 @@ pub(super) struct StatusArguments {
     log: Option<PathBuf>,
     #[command(flatten)]
     pub(super) output: Chosen<Status>,
-}
-
-impl StatusArguments {
-    /// The options that the table takes.
-    pub(super) fn options(&self) -> StatusOptions {
-        StatusOptions {
-            interval: self.interval,
-            evictable: self.evictable,
-            warn: self.warn,
-            crit: self.crit,
-            log: self.log.clone(),
-        }
-    }
 }
 
 /// The arguments of diagnose.
@@ -244,36 +340,6 @@ pub(super) struct DiagnoseArguments {
     pub(super) output: Chosen<Diagnosis>,
 }
 
-impl DiagnoseArguments {
-    /// The options that the table takes.
-    pub(super) fn options(&self) -> io::Result<DiagnoseOptions> {
-        Ok(DiagnoseOptions {
-            interval: self.interval,
-            all: self.all,
-            pid: self.pid,
-            evidence: self.evidence()?,
-            log: self.log.clone(),
-        })
-    }
-
-    /// The saved files; None: the live table is meant.
-    fn evidence(&self) -> io::Result<Option<Evidence>> {
-        let named = |table: PathBuf| Evidence {
-            table,
-            limit: self.limit,
-            sysctls: self.sysctl.clone(),
-            statistics: self.stat.clone(),
-            log: self.log.clone(),
-            ..Evidence::default()
-        };
-        match (&self.from, &self.bundle) {
-            (Some(table), _) => Ok(Some(named(table.clone()))),
-            (None, Some(bundle)) => Evidence::in_bundle(bundle, named(PathBuf::new())).map(Some),
-            (None, None) => Ok(None),
-        }
-    }
-}
-
 /// The arguments of watch.
 #[derive(Args)]
 pub(super) struct WatchArguments {
@@ -288,13 +354,6 @@ pub(super) struct WatchArguments {
     new: bool,
     #[command(flatten)]
     pub(super) output: Chosen<Look>,
-}
-
-impl WatchArguments {
-    /// The options that the table takes.
-    pub(super) fn options(&self) -> WatchOptions {
-        WatchOptions { interval: self.interval, count: self.count, new: self.new }
-    }
 }
 
 // Root, Loader and Quiet have no documentation comment: clap would show it as that of the command.
@@ -389,26 +448,24 @@ fn color() -> Arg {
         .help("When to colour the text; auto means on a terminal, unless NO_COLOR is set or TERM is dumb")
 }
 
-/// The wish of the command line for colours. A refusal of the arguments and the help are coloured too, so that the option is
-/// read before all others.
-pub(super) fn color_choice(arguments: &[OsString]) -> ColorChoice {
-    let words: Vec<&str> = arguments.iter().filter_map(|argument| argument.to_str()).collect();
-    let after = words.windows(2).filter(|pair| pair[0] == "--color").map(|pair| pair[1]);
-    let joined = words.iter().filter_map(|word| word.strip_prefix("--color="));
-    match after.chain(joined).last() {
-        Some("always") => ColorChoice::Always,
-        Some("never") => ColorChoice::Never,
-        _ => ColorChoice::Auto,
-    }
-}
-
 /// The command line, from which `--help`, the manual pages and the completions are made.
 ///
 /// The options `--output`, `--root`, `--quiet` and `--color` may stand before or after the command. A command that does not
 /// have one of them hides it, and `parse` refuses it there.
 #[must_use]
 pub fn command() -> clap::Command {
-    let whole = Arguments::command().arg(output(all_outputs())).arg(color());
+    command_with(|_| true)
+}
+
+/// The command line with the commands that `is_wanted` wants.
+fn command_with(is_wanted: impl Fn(&Row) -> bool) -> clap::Command {
+    let whole = clap::Command::new("conntrack-sysctl")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Keeps the kernel's connection tracking sysctls as desired: live now, and after the next boot")
+        .arg_required_else_help(true)
+        .subcommand_required(true)
+        .subcommands(COMMANDS.iter().filter(|row| is_wanted(row)).map(Row::command))
+        .args([output(all_outputs()), color()]);
     Quiet::augment_args(Root::augment_args(whole)).mut_args(|option| option.global(true))
 }
 
@@ -416,12 +473,6 @@ pub fn command() -> clap::Command {
 fn hide_missing(command: clap::Command) -> clap::Command {
     let is_missing = |option: &Arg| option.is_global_set() && option.get_id() != COLOR;
     command.mut_args(|option| if is_missing(&option) { option.hide(true) } else { option })
-}
-
-/// Adds the exit codes to the help of a command, and hides the options that it does not have.
-fn with_exits(command: clap::Command, exits: &str) -> clap::Command {
-    let about = command.get_about().map(ToString::to_string).unwrap_or_default();
-    hide_missing(command).long_about(format!("{about}.\n\nExit code: {exits}."))
 }
 
 /// The outputs of all commands, each once, for an `--output` that stands before the command.
@@ -437,12 +488,13 @@ fn all_outputs() -> Vec<PossibleValue> {
 
 /// The command that `arguments` name, or the answer in its place: the help, the version, or a refusal.
 pub(super) fn parse(arguments: &[OsString]) -> Result<Command, Answer> {
-    let mut whole = command();
-    let parsed = whole.try_get_matches_from_mut(arguments).and_then(|matches| {
-        refuse_hidden(&whole, &matches)?;
-        Arguments::from_arg_matches(&matches)
-    });
-    parsed.map(|arguments| arguments.command).map_err(|error| {
+    // To describe all commands takes longer than most of them run, and only the help and the refusals need it.
+    let is_named = |row: &Row| arguments.iter().any(|argument| argument == row.name);
+    let parsed = match parse_with(command_with(is_named), arguments) {
+        Err(error) if error.kind() != ErrorKind::DisplayVersion => parse_with(command(), arguments),
+        parsed => parsed,
+    };
+    parsed.map_err(|error| {
         let text = error.render().ansi().to_string();
         if !error.use_stderr() {
             return Answer::new(text.trim_end_matches('\n').to_owned(), Exit::Done);
@@ -450,6 +502,14 @@ pub(super) fn parse(arguments: &[OsString]) -> Result<Command, Answer> {
         let exit = if is_plugin(arguments) { Exit::Unknown } else { Exit::Failed };
         Answer { stdout: String::new(), stderr: text, exit }
     })
+}
+
+fn parse_with(mut whole: clap::Command, arguments: &[OsString]) -> Result<Command, clap::Error> {
+    let matches = whole.try_get_matches_from_mut(arguments)?;
+    refuse_hidden(&whole, &matches)?;
+    let (name, matches) = matches.subcommand().expect("clap requires a command");
+    let row = COMMANDS.iter().find(|row| row.name == name).expect("clap knows only the commands of the rows");
+    row.arguments.read(matches)
 }
 
 /// Refuses an option that the command hides because it does not have it.
@@ -467,17 +527,18 @@ fn refused(message: &str) -> clap::Error {
     clap::Error::raw(ErrorKind::InvalidValue, format!("{message}\n"))
 }
 
-/// Whether the caller is a monitoring system, which would treat the exit code 1 as a warning about the table.
-fn is_plugin(arguments: &[OsString]) -> bool {
-    let begins = |argument: &OsString, with: &str| argument.to_str().is_some_and(|text| text.starts_with(with));
-    arguments.iter().any(|argument| argument == "status")
-        && arguments.iter().any(|argument| begins(argument, "--warn") || begins(argument, "--crit"))
-}
-
 /// The exit codes with their words.
 fn listed(exits: &[Exit]) -> String {
     let codes = exits.iter().map(|exit| format!("{} {}", exit.code(), exit.words()));
     codes.collect::<Vec<_>>().join(", ")
+}
+
+fn done_or_not() -> String {
+    listed(&[Exit::Done, Exit::CouldNotTell])
+}
+
+fn in_sync_or_not() -> String {
+    listed(&[Exit::InSync, Exit::Drift, Exit::CouldNotTell])
 }
 
 /// Takes one of the names in `rows`, each with its help and its value.

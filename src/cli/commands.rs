@@ -9,7 +9,9 @@ use anstream::adapter::strip_str;
 use anstream::stream::RawStream;
 use anstream::{AutoStream, ColorChoice};
 
-use super::arguments::{self, Chosen, Command, RunArguments};
+use super::arguments::{
+    self, Chosen, Command, ExplainArguments, RunArguments, ShowArguments, SummarizeArguments, VerifyArguments,
+};
 use super::{read, reports, write_line};
 use crate::answer::{Answer, DIFF, Exit, JSON, Output, Printed, TEXT};
 use crate::clients::{ansible, dsc};
@@ -57,39 +59,40 @@ fn carried_out(command: Command) -> Answer {
     match command {
         Command::Apply(arguments) => apply_or_check(Mode::Apply, &arguments),
         Command::Check(arguments) => apply_or_check(Mode::Check, &arguments),
-        Command::Show { names, drift, output, loader, root } => shown(runs::look(&root.path), &output, |snapshot| {
-            let loader = show::loader(&loader.name, snapshot);
-            let inventory = match names.as_slice() {
-                [] => show::inventory_with(loader, snapshot),
-                // The pointer is one into the list of a task.
-                names => {
-                    show::named_with(loader, names, snapshot).map_err(|failure| Failure { pointer: None, ..failure })?
-                }
-            };
-            Ok(if drift { inventory.drifting() } else { inventory })
-        }),
-        Command::Explain { setting, output, loader, root } => {
+        Command::Show(ShowArguments { names, drift, output, loader, root }) => {
+            shown(runs::look(&root.path), &output, |snapshot| {
+                let loader = show::loader(&loader.name, snapshot);
+                let inventory = match names.as_slice() {
+                    [] => show::inventory_with(loader, snapshot),
+                    // The pointer is one into the list of a task.
+                    names => show::named_with(loader, names, snapshot)
+                        .map_err(|failure| Failure { pointer: None, ..failure })?,
+                };
+                Ok(if drift { inventory.drifting() } else { inventory })
+            })
+        }
+        Command::Explain(ExplainArguments { setting, output, loader, root }) => {
             shown(runs::look_around(&root.path), &output, |snapshot| {
                 show::story_with(show::loader(&loader.name, snapshot), &setting, snapshot)
             })
         }
-        Command::Verify { output, bundle } => match runs::verify(bundle.as_deref()) {
+        Command::Verify(VerifyArguments { output, bundle }) => match runs::verify(bundle.as_deref()) {
             Ok(verification) => rendered(&verification, &output, verification.exit()),
             Err(failure) => Answer::error(failure, Exit::CouldNotTell),
         },
-        Command::Summarize { reports, output } => {
+        Command::Summarize(SummarizeArguments { reports, output }) => {
             let summary = Summary::new(reports::read(&reports));
             rendered(&summary, &output, summary.exit())
         }
-        Command::Module { name } => ansible::run(name, read(None)),
-        Command::Dsc { operation, root } => dsc::run(operation, || read(None), &root.path),
-        Command::Schema { of, output } => rendered(&of, &output, Exit::Done),
+        Command::Module(arguments) => ansible::run(arguments.name, read(None)),
+        Command::Dsc(arguments) => dsc::run(arguments.operation, || read(None), &arguments.root.path),
+        Command::Schema(arguments) => rendered(&arguments.of, &arguments.output, Exit::Done),
         Command::Status(arguments) => {
             let status = gather::status(&arguments.options());
             rendered(&status, &arguments.output, status.exit())
         }
         Command::Diagnose(arguments) => diagnose(arguments.options(), &arguments.output),
-        Command::Collect { directory } => collected(&directory),
+        Command::Collect(arguments) => collected(&arguments.directory),
         Command::Watch(arguments) => watch(&arguments.options(), output_of(&arguments.output)),
     }
 }
