@@ -151,8 +151,8 @@ impl<T> Output<T> {
     }
 }
 
-/// The room for the JSON of nearly all answers.
-const ROOM: usize = 8 << 20;
+/// The room for the JSON of most answers. More would be mapped and unmapped by calls of its own.
+const ROOM: usize = 32 << 10;
 
 /// `value` as indented JSON, which a terminal can show too.
 ///

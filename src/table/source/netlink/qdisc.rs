@@ -26,8 +26,8 @@ const ROOT: u32 = u32::MAX;
 const STATISTICS: u16 = 7;
 const QUEUE: u16 = 3;
 const DROPS: usize = 8;
-/// The kernel makes parts of at most 32 KiB.
-const BUFFER: usize = 32 << 10;
+/// The kernel makes parts that fit into the buffer of their reader, unless that is smaller than this.
+const BUFFER: usize = 8 << 10;
 
 /// The message that asks for all queues.
 #[must_use]

@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use memchr::{memchr_iter, memmem};
-
 use crate::order::InOrder;
 use crate::table::model::counters::{Counters, Counts};
 use crate::table::model::reading::NamespaceCounts;
@@ -111,38 +109,20 @@ pub fn netstat(text: &str, names: &[&str]) -> Counts {
         if section != again {
             continue;
         }
-        for name in names {
-            let Some((_, head)) = name.split_once('.').filter(|(own, _)| *own == section) else { continue };
-            let value = column(heads, head).and_then(|column| words(values).nth(column)?.parse().ok());
+        let wanted = names.iter().filter_map(|name| Some((*name, name.strip_prefix(section)?.strip_prefix('.')?)));
+        let wanted: Vec<(&str, &str)> = wanted.collect();
+        if wanted.is_empty() {
+            continue;
+        }
+        for (head, value) in heads.split_ascii_whitespace().zip(values.split_ascii_whitespace()) {
+            let Some((name, _)) = wanted.iter().find(|(_, own)| *own == head) else { continue };
             // The signed numbers are no counters: MaxConn is a limit, -1.
-            if let Some(value) = value {
+            if let Ok(value) = value.parse() {
                 counts.insert((*name).to_owned(), value);
             }
         }
     }
     counts
-}
-
-/// The number of the column that is headed `head`, from 0. A few heads are wanted of a long line, so that each is searched for.
-fn column(heads: &str, head: &str) -> Option<usize> {
-    let is_word = |start: &usize| {
-        let (before, after) = (&heads[..*start], &heads[start + head.len()..]);
-        (before.is_empty() || before.ends_with(' ')) && (after.is_empty() || after.starts_with(' '))
-    };
-    let start = memmem::find_iter(heads.as_bytes(), head).find(is_word)?;
-    Some(words(&heads[..start]).count())
-}
-
-/// The words of a line that the kernel made, with blanks between them.
-fn words(line: &str) -> impl Iterator<Item = &str> {
-    let mut start = 0;
-    let ends = memchr_iter(b' ', line.as_bytes()).chain([line.len()]);
-    let words = ends.map(move |end| {
-        let word = &line[start..end];
-        start = end + 1;
-        word
-    });
-    words.filter(|word| !word.is_empty())
 }
 
 /// The counters of `/proc/net/softnet_stat`, summed over the CPUs: packets that the input queues dropped, and how often a

@@ -2,7 +2,6 @@
 //! them share one namespace.
 
 use std::ffi::CStr;
-use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 
 use rustix::fs::{Mode, OFlags, RawDir, readlinkat_raw};
@@ -13,8 +12,8 @@ use crate::table::source::proc::text;
 /// The bit of a thread that the kernel itself runs, among the flags of /proc/PID/stat (`PF_KTHREAD`).
 const KERNEL_THREAD: u32 = 0x0020_0000;
 
-/// The bytes of /proc that are listed at once.
-const LISTED: usize = 16 << 10;
+/// The bytes of /proc that are listed at once: some 300 processes.
+const LISTED: usize = 8 << 10;
 
 /// The link to the network namespace in the directory of a process.
 const LINK: &[u8] = b"/ns/net\0";
@@ -27,8 +26,9 @@ const PATH: usize = 32;
 pub fn with_namespaces(mut each: impl FnMut(u32, Result<u64>)) {
     let Ok(proc) = open() else { return };
     let threads = kernel_threads();
-    let mut buffer = [MaybeUninit::uninit(); LISTED];
-    let mut entries = RawDir::new(&proc, &mut buffer);
+    // Not on the stack, where each page of it would be the first to be used, and the last.
+    let mut buffer: Vec<u8> = Vec::with_capacity(LISTED);
+    let mut entries = RawDir::new(&proc, buffer.spare_capacity_mut());
     while let Some(Ok(entry)) = entries.next() {
         let name = entry.file_name();
         let Some(pid) = name.to_str().ok().and_then(|name| name.parse::<u32>().ok()) else { continue };
