@@ -7,7 +7,7 @@ mod kept;
 mod read;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::ops::Bound;
@@ -160,8 +160,9 @@ type Directory = BTreeMap<OsString, Rc<Kept>>;
 /// The files of a machine that a boot reads, by absolute path inside the root.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tree {
-    /// The directories that have entries. A copy of the tree shares them until it changes them.
-    directories: BTreeMap<OsString, Rc<Directory>>,
+    /// The directories that have entries. A copy of the tree shares them until it changes them. Most look-ups find none, which a
+    /// hash tells sooner than comparisons do.
+    directories: HashMap<OsString, Rc<Directory>>,
     /// When files and directories were changed last, as far as a [`Read::Moments`] asked for it.
     moments: BTreeMap<PathBuf, Moment>,
 }
@@ -282,7 +283,9 @@ impl Tree {
 
     /// All entries, directory by directory, in the order of the names.
     pub fn iter(&self) -> impl Iterator<Item = (&Path, &Entry)> {
-        let entries = self.directories.values().flat_map(|entries| entries.iter());
+        let mut directories = BTreeMap::new();
+        directories.extend(self.directories.iter());
+        let entries = directories.into_values().flat_map(|entries| entries.iter());
         entries.map(|(path, kept)| (Path::new(path), kept.entry()))
     }
 

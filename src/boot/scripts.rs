@@ -11,7 +11,8 @@ mod paths;
 mod places;
 mod units;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::systems::{SYSTEMD, System};
@@ -132,7 +133,7 @@ fn services_without_units(tree: &Tree) -> BTreeSet<&str> {
 
 /// The units that take the place of an LSB service.
 fn units_for(service: &str) -> impl Iterator<Item = PathBuf> {
-    let directories = units::OF_ADMINISTRATOR.iter().chain(&packages::DIRECTORIES);
+    let directories = units::OF_ADMINISTRATOR.iter().chain(&units::OF_PACKAGES);
     directories.map(move |directory| [*directory, "/", service, ".service"].concat().into())
 }
 
@@ -273,7 +274,7 @@ fn followed(tree: &Tree, lines: &[Line]) -> (BTreeSet<Named>, Vec<Line>) {
     let tools = tool_names(tree);
     let mut scripts = BTreeSet::new();
     let mut behind: Vec<Line> = Vec::new();
-    let mut named = paths::named(lines);
+    let mut named = named_by(tree, lines);
     named.extend(lines.iter().flat_map(|line| paths::named_tools(&line.command, &tools)));
     for _ in 0..DEPTH {
         let files = named
@@ -297,14 +298,43 @@ fn followed(tree: &Tree, lines: &[Line]) -> (BTreeSet<Named>, Vec<Line>) {
     (scripts, behind)
 }
 
+/// The scripts that these lines name. Those of one file are looked through once, and again only if they are others.
+fn named_by(tree: &Tree, lines: &[Line]) -> BTreeSet<Named> {
+    let mut by_file: BTreeMap<&OsStr, Vec<&Line>> = BTreeMap::new();
+    for line in lines {
+        by_file.entry(line.place.file.as_os_str()).or_default().push(line);
+    }
+    let mut named = BTreeSet::new();
+    for (file, lines) in by_file {
+        let look = || Looked {
+            commands: lines.iter().map(|line| line.command.clone()).collect(),
+            scripts: paths::named(&lines),
+        };
+        let looked = tree.parsed(file, |_| look());
+        let is_same = looked.commands.iter().eq(lines.iter().map(|line| &line.command));
+        if is_same {
+            named.extend(looked.scripts.iter().cloned());
+        } else {
+            named.extend(look().scripts);
+        }
+    }
+    named
+}
+
+/// The scripts that commands in a file name.
+struct Looked {
+    commands: Vec<String>,
+    scripts: BTreeSet<Named>,
+}
+
 /// The scripts that the lines of a script name.
 struct Scripts(BTreeSet<Named>);
 
 fn scripts_of(file: &Path, bytes: &[u8]) -> Scripts {
     let Numbered(lines) = numbered(bytes);
     let place = Place::within(file);
-    let lines = lines.into_iter().map(|(line, command)| Line { place: place(line), command });
-    Scripts(paths::named(&lines.collect::<Vec<_>>()))
+    let lines: Vec<Line> = lines.into_iter().map(|(line, command)| Line { place: place(line), command }).collect();
+    Scripts(paths::named(&lines.iter().collect::<Vec<_>>()))
 }
 
 /// The units that these lines of scripts have systemd start.

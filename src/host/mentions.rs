@@ -1,5 +1,6 @@
 //! Reads the lines of scripts that have certain words in them.
 
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io;
@@ -34,13 +35,15 @@ impl Root {
     /// The file at `path`, or the files directly in it, each as the lines that have one of `words` in them; directories in
     /// it too.
     pub(super) fn mentions(&self, path: &Path, suffix: &str, files: Picked, words: &[&str]) -> Vec<(PathBuf, Entry)> {
+        // Most paths lead nowhere, and a search is made ready in vain.
+        let words = LazyCell::new(|| words.iter().map(Finder::new).collect::<Vec<_>>());
         let of_file = |path: &Path| {
             let spot = self.find(path).ok()?;
             let kind = spot.kind()?;
             if files == Picked::All && is_odd(kind) {
                 return Some((path.to_owned(), Entry::Unreadable(Obstacle::NotRegular)));
             }
-            let entry = entry(spot.directory.as_fd(), &spot.name, files, words)?;
+            let entry = entry(spot.directory.as_fd(), &spot.name, files, &words)?;
             let is_link = spot.path != path;
             Some((path.to_owned(), if is_link { linked(entry, spot.path) } else { entry }))
         };
@@ -58,7 +61,7 @@ impl Root {
             match kind {
                 FileType::Directory => found.push((path, Entry::Directory)),
                 FileType::RegularFile if is_picked => {
-                    found.extend(entry(directory.as_fd(), name, files, words).map(|entry| (path, entry)));
+                    found.extend(entry(directory.as_fd(), name, files, &words).map(|entry| (path, entry)));
                 }
                 kind if is_odd(kind) && is_picked && files == Picked::All => {
                     found.push((path, Entry::Unreadable(Obstacle::NotRegular)));
@@ -105,8 +108,16 @@ fn linked(entry: Entry, target: PathBuf) -> Entry {
     }
 }
 
+/// The words that are looked for, once a file is there.
+type Finders<'a, F> = LazyCell<Vec<Finder<'a>>, F>;
+
 /// The lines of the regular file `name` that have one of `words` in them. None: it has no such line.
-fn entry(directory: BorrowedFd<'_>, name: &OsStr, files: Picked, words: &[&str]) -> Option<Entry> {
+fn entry<'a, F: FnOnce() -> Vec<Finder<'a>>>(
+    directory: BorrowedFd<'_>,
+    name: &OsStr,
+    files: Picked,
+    words: &Finders<'a, F>,
+) -> Option<Entry> {
     let (file, stat) = opened(directory, name).ok()?;
     if files == Picked::Executable && stat.st_mode & 0o111 == 0 {
         return None;
@@ -128,10 +139,10 @@ fn entry(directory: BorrowedFd<'_>, name: &OsStr, files: Picked, words: &[&str])
 
 /// `text` up to the last line that has one of `words` in it, with all other lines empty, and up to a little more than [`MOST`].
 /// None: there is no such line.
-fn lines_with(text: &[u8], words: &[&str]) -> Option<Vec<u8>> {
+fn lines_with(text: &[u8], words: &[Finder]) -> Option<Vec<u8>> {
     let mut lines = BTreeMap::new();
     for word in words {
-        lines.extend(lines_about(text, &Finder::new(word)).map(|line| (line.start, line.end)));
+        lines.extend(lines_about(text, word).map(|line| (line.start, line.end)));
     }
     if lines.is_empty() {
         return None;
@@ -156,8 +167,9 @@ mod tests {
 
     #[test]
     fn lines_keep_their_numbers() {
-        let lines =
-            |text: &str| lines_with(text.as_bytes(), &["ab", "cd"]).map(|lines| String::from_utf8(lines).unwrap());
+        let lines = |text: &str| {
+            lines_with(text.as_bytes(), &["ab", "cd"].map(Finder::new)).map(|lines| String::from_utf8(lines).unwrap())
+        };
         assert_eq!(lines("a\nxab\nb\ncd"), Some("\nxab\n\ncd".to_owned()));
         assert_eq!(lines("cd ab\nabab\nb\n\nab\nb\n"), Some("cd ab\nabab\n\n\nab\n".to_owned()));
         assert_eq!(lines("a\nb"), None);

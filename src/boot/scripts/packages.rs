@@ -4,31 +4,10 @@ use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use super::units::{self, OF_ADMINISTRATOR, WORDS};
+use super::units::{self, OF_ADMINISTRATOR, OF_PACKAGES, WORDS, linking_directories, links_of_target};
 use super::{KNOWN_SERVICES, Line, arguments};
 use crate::order::InOrder;
 use crate::tree::{Entry, Read, Tree};
-
-/// Where systemd has the units of packages.
-pub(super) const DIRECTORIES: [&str; 2] = ["/usr/lib/systemd/system", "/lib/systemd/system"];
-
-/// The targets of a boot to which packages link units themselves.
-const TARGETS: [&str; 14] = [
-    "basic.target",
-    "default.target",
-    "getty.target",
-    "graphical.target",
-    "local-fs.target",
-    "multi-user.target",
-    "network-online.target",
-    "network.target",
-    "nss-lookup.target",
-    "paths.target",
-    "remote-fs.target",
-    "sockets.target",
-    "sysinit.target",
-    "timers.target",
-];
 
 /// Units of systemd itself and of the packages that most machines have. They write no sysctl of connection tracking, whatever
 /// their programs are: most boots start no other unit of a package. Read in Debian 13.
@@ -96,10 +75,10 @@ pub(super) fn reads(tree: &Tree, started: &BTreeSet<String>) -> Vec<Read> {
     for name in started {
         // A unit of the administrator takes the place of one of the same name, and a mask too.
         reads.extend(OF_ADMINISTRATOR.map(|directory| Read::File(Path::new(directory).join(name))));
-        reads.extend(DIRECTORIES.map(|directory| Read::mentions(Path::new(directory).join(name), "", WORDS)));
+        reads.extend(OF_PACKAGES.map(|directory| Read::mentions(Path::new(directory).join(name), "", WORDS)));
         reads.extend(links_of_target(name).map(Read::Names));
     }
-    reads.extend(DIRECTORIES.map(|path| Read::IfListed { path: path.into(), suffix: ".service.d" }));
+    reads.extend(OF_PACKAGES.map(|path| Read::IfListed { path: path.into(), suffix: ".service.d" }));
     reads.extend(drop_in_directories(tree).map(|path| Read::mentions(path, ".conf", WORDS)));
     reads
 }
@@ -108,7 +87,7 @@ pub(super) fn reads(tree: &Tree, started: &BTreeSet<String>) -> Vec<Read> {
 pub(super) fn lines(tree: &Tree, started: &BTreeSet<String>) -> Vec<Line> {
     let own = own_names(tree);
     let names = started.iter().filter(|name| units::runs_commands(name) && !own.contains(name.as_str()));
-    let units = names.flat_map(|name| DIRECTORIES.map(|directory| Path::new(directory).join(name)));
+    let units = names.flat_map(|name| OF_PACKAGES.map(|directory| Path::new(directory).join(name)));
     let drop_ins = drop_in_directories(tree).flat_map(|directory| tree.in_directory(directory));
     let drop_ins = drop_ins.filter(|(path, _)| {
         let unit = path.parent().and_then(Path::file_stem).and_then(OsStr::to_str).unwrap_or_default();
@@ -141,7 +120,7 @@ pub(super) fn started(tree: &Tree, of_scripts: &BTreeSet<String>) -> BTreeSet<St
             continue;
         }
         started.insert(name.clone());
-        let mut places = OF_ADMINISTRATOR.iter().chain(&DIRECTORIES).map(|directory| Path::new(directory).join(&name));
+        let mut places = OF_ADMINISTRATOR.iter().chain(&OF_PACKAGES).map(|directory| Path::new(directory).join(&name));
         if let Some(unit) = places.find(|path| tree.bytes(path).is_some()) {
             left.extend(tree.parsed(unit, units::starts).0.iter().cloned());
         }
@@ -155,22 +134,9 @@ pub(super) fn started(tree: &Tree, of_scripts: &BTreeSet<String>) -> BTreeSet<St
     started
 }
 
-/// The directories whose links have the boot start units.
-pub(super) fn linking_directories(tree: &Tree) -> impl Iterator<Item = PathBuf> {
-    let of_administrator =
-        [".wants", ".requires", ".upholds"].into_iter().flat_map(|suffix| units::directories(tree, suffix));
-    of_administrator.map(Path::to_owned).chain(TARGETS.iter().flat_map(|target| links_of_target(target)))
-}
-
-/// The directories whose links packages have a target start.
-fn links_of_target(name: &str) -> impl Iterator<Item = PathBuf> {
-    let directories = DIRECTORIES.iter().filter(|_| name.ends_with(".target"));
-    directories.map(move |directory| format!("{directory}/{name}.wants").into())
-}
-
 /// The directories with drop-ins of packages for services.
 fn drop_in_directories(tree: &Tree) -> impl Iterator<Item = &Path> {
-    let entries = DIRECTORIES.iter().flat_map(|directory| tree.in_directory(Path::new(directory)));
+    let entries = OF_PACKAGES.iter().flat_map(|directory| tree.in_directory(Path::new(directory)));
     let directories = entries.filter(|(_, entry)| **entry == Entry::Directory).map(|(path, _)| path);
     directories.filter(|path| path.extension().is_some_and(|it| it == "d"))
 }

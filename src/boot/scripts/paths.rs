@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
 use super::{Line, TOOLS, assigned};
@@ -76,15 +76,15 @@ const OWN_DIRECTORY: [&str; 14] = [
     "${0%/*}",
 ];
 
-/// The scripts that `lines` name by their paths, and the directories of which they run all files.
-pub(super) fn named(lines: &[Line]) -> BTreeSet<Named> {
+/// The scripts that the lines of one file name by their paths, and the directories of which they run all files.
+pub(super) fn named(lines: &[&Line]) -> BTreeSet<Named> {
     let mut scripts = BTreeSet::new();
-    let around = surroundings(lines);
+    let around = Surroundings::of(lines);
     for line in lines {
         let runs_all = line.command.contains("run-parts");
         let file: &Path = &line.place.file;
         let text = with_own_directory(file, &line.command);
-        let named = around.get(file.as_os_str()).map(|around| around.paths(&text)).unwrap_or_default();
+        let named = around.paths(&text);
         let sourced = if named.is_empty() { None } else { sourced(&text) };
         for path in named {
             let (directory, name) = path.rsplit_once('/').unwrap_or_default();
@@ -139,22 +139,19 @@ struct Surroundings {
     directories: BTreeSet<String>,
 }
 
-/// What the lines of each file say. A map of paths would compare them part by part.
-fn surroundings(lines: &[Line]) -> BTreeMap<&OsStr, Surroundings> {
-    let mut around: BTreeMap<&OsStr, Surroundings> = BTreeMap::new();
-    for line in lines {
-        let file: &Path = &line.place.file;
-        let own = around.entry(file.as_os_str()).or_default();
-        let text = with_own_directory(file, &line.command);
-        // Few lines say something about a path.
-        if text.contains('=') || text.contains("cd ") {
-            text.split([';', '&']).for_each(|statement| own.learn(statement.trim()));
-        }
-    }
-    around
-}
-
 impl Surroundings {
+    fn of(lines: &[&Line]) -> Surroundings {
+        let mut around = Surroundings::default();
+        for line in lines {
+            let text = with_own_directory(&line.place.file, &line.command);
+            // Few lines say something about a path.
+            if text.contains('=') || text.contains("cd ") {
+                text.split([';', '&']).for_each(|statement| around.learn(statement.trim()));
+            }
+        }
+        around
+    }
+
     fn learn(&mut self, statement: &str) {
         let rest = ["export ", "local ", "readonly ", "declare "].iter().find_map(|word| statement.strip_prefix(word));
         if let Some((name, value)) = assigned(rest.unwrap_or(statement)) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::{Line, assigned, lines_of, packages};
+use super::{Line, assigned, lines_of};
 use crate::boot::udev;
 use crate::formats::unit;
 use crate::order::InOrder;
@@ -11,6 +11,27 @@ use crate::tree::{Entry, Read, Tree};
 
 /// Where systemd has the administrator's units.
 pub(super) const OF_ADMINISTRATOR: [&str; 2] = ["/etc/systemd/system", "/usr/local/lib/systemd/system"];
+
+/// Where systemd has the units of packages.
+pub(super) const OF_PACKAGES: [&str; 2] = ["/usr/lib/systemd/system", "/lib/systemd/system"];
+
+/// The targets of a boot to which packages link units themselves.
+const TARGETS: [&str; 14] = [
+    "basic.target",
+    "default.target",
+    "getty.target",
+    "graphical.target",
+    "local-fs.target",
+    "multi-user.target",
+    "network-online.target",
+    "network.target",
+    "nss-lookup.target",
+    "paths.target",
+    "remote-fs.target",
+    "sockets.target",
+    "sysinit.target",
+    "timers.target",
+];
 
 /// The file by which the boot starts the units of root's own manager.
 const LINGERS: &str = "/var/lib/systemd/linger/root";
@@ -92,6 +113,18 @@ pub(super) fn directories<'a>(tree: &'a Tree, suffix: &'static str) -> impl Iter
     directories.filter(move |path| path.to_string_lossy().ends_with(suffix))
 }
 
+/// The directories whose links have the boot start units.
+pub(super) fn linking_directories(tree: &Tree) -> impl Iterator<Item = PathBuf> {
+    let of_administrator = [".wants", ".requires", ".upholds"].into_iter().flat_map(|suffix| directories(tree, suffix));
+    of_administrator.map(Path::to_owned).chain(TARGETS.iter().flat_map(|target| links_of_target(target)))
+}
+
+/// The directories whose links packages have a target start.
+pub(super) fn links_of_target(name: &str) -> impl Iterator<Item = PathBuf> {
+    let directories = OF_PACKAGES.iter().filter(|_| name.ends_with(".target"));
+    directories.map(move |directory| format!("{directory}/{name}.wants").into())
+}
+
 /// The commands of those units that a boot starts, and of all drop-ins.
 pub(super) fn lines(tree: &Tree, started: &BTreeSet<String>) -> Vec<Line> {
     // Of a template there may be any instance.
@@ -160,7 +193,7 @@ fn expanded(tree: &Tree, unit: &Path, line: Line) -> Vec<Line> {
 
 /// The instances of a template that a boot starts by a link.
 fn instances(tree: &Tree, stem: &str) -> BTreeSet<String> {
-    let directories: Vec<PathBuf> = packages::linking_directories(tree).collect();
+    let directories: Vec<PathBuf> = linking_directories(tree).collect();
     let links = directories.iter().flat_map(|directory| tree.in_directory(directory)).map(|(link, _)| link);
     let names = links.filter_map(|link| link.file_stem()?.to_str()?.strip_prefix(stem));
     names.map(str::to_owned).chain([String::new()]).into_set()
