@@ -3,7 +3,8 @@
 //!
 //! Each measure is the median of whole processes, the contenders taking turns: the wall time, and the processor time of
 //! all processes of a pipe together, which other work on the machine disturbs less. The limit of the machine is raised
-//! for the largest table, and put back. `cargo bench --bench table [-- ENTRIES...]`
+//! for the largest table, and put back. `PACKAGED=$(packaging/static) cargo bench --bench table [-- ENTRIES...]`; without the
+//! variable, `status` is only measured as cargo builds it.
 //!
 //! The other tools are those of Debian's packages conntrack, nftables, iproute2, mawk and python3.
 
@@ -13,6 +14,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_conntrack-sysctl");
+/// Names the variable with the static binary of the packages (`packaging/static` prints its path). It starts faster.
+const PACKAGED: &str = "PACKAGED";
 const LIMIT: &str = "/proc/sys/net/netfilter/nf_conntrack_max";
 const SIZES: [u64; 3] = [10_000, 100_000, 1_000_000];
 
@@ -98,7 +101,8 @@ fn measure(network: &Network, size: u64) {
     let from = |path: &str| format!("{BINARY} diagnose --from {path} --output json >/dev/null");
     let words = |path: &str| format!("mawk '{{c[$3]++}}' {path}");
     let often = |command: &str| format!("for i in $(seq {REPEATED}); do {command} >/dev/null; done");
-    let commands = [
+    let packaged = std::env::var(PACKAGED).ok();
+    let mut commands = vec![
         often(&format!("{BINARY} status")),
         often("{ conntrack -C && conntrack -S; }"),
         format!("{BINARY} diagnose --interval 0 --output json >/dev/null"),
@@ -113,6 +117,7 @@ fn measure(network: &Network, size: u64) {
         from(&file),
         words(&file),
     ];
+    commands.extend(packaged.map(|binary| often(&format!("{binary} status"))));
     let mut costs: Vec<Vec<Cost>> = vec![Vec::new(); commands.len()];
     for _ in 0..rounds(size) {
         for (command, costs) in commands.iter().zip(&mut costs) {
@@ -124,6 +129,7 @@ fn measure(network: &Network, size: u64) {
     println!("  {:<30} {:>10} {:>10}   wall / cpu", "", "wall", "cpu");
     let rows = [
         ("status, 50 times", 0, 1, "`conntrack -C` and `-S`"),
+        ("status as packaged, 50 times", 13, 1, "`conntrack -C` and `-S`"),
         ("diagnose (a sample)", 2, 4, "`conntrack -L | wc -l`"),
         ("diagnose --all", 3, 5, "`wc -l /proc/net/nf_conntrack`"),
         ("diagnose --all", 3, 4, "`conntrack -L | wc -l`"),
@@ -134,7 +140,10 @@ fn measure(network: &Network, size: u64) {
         ("--from /proc/net/nf_conntrack", 11, 12, "mawk '{c[$3]++}'"),
     ];
     for (name, own, other, contender) in rows {
-        row(name, costs[own], costs[other], contender);
+        // The packaged binary is measured only if it is named.
+        if let Some(cost) = costs.get(own) {
+            row(name, *cost, costs[other], contender);
+        }
     }
     let memory = ["", "--all"].map(|arguments| network.peak_memory(arguments));
     println!("  peak memory: diagnose {} KiB, diagnose --all {} KiB", memory[0], memory[1]);
