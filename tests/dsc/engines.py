@@ -43,7 +43,8 @@ MANIFEST = {
         "set": COMMAND | {"required": [*COMMAND["required"], "return"]},
         "test": COMMAND | {"required": [*COMMAND["required"], "return"]},
         "whatIf": COMMAND | {"required": [*COMMAND["required"], "return"]},
-        "export": COMMAND,
+        # DSC 3.3 and later know `supportsFiltering`; those before pass over it.
+        "export": COMMAND | {"properties": COMMAND["properties"] | {"supportsFiltering": {"const": False}}},
         "exitCodes": {"type": "object", "required": ["0"],
                       "patternProperties": {r"^-?\d+$": {"type": "string"}}, "additionalProperties": False},
         "schema": {"type": "object", "required": ["command"], "additionalProperties": False, "properties": {
@@ -58,6 +59,13 @@ MANIFEST = {
 def given(text: str | None) -> dict[str, Any]:
     """The standard input of a run: a text, or nothing at all."""
     return {"stdin": subprocess.DEVNULL} if text is None else {"input": text}
+
+
+def has(instance: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    """Whether the instance has all that is wanted; of an object, what the wanted one names."""
+    return all(
+        name in instance and (has(instance[name], value) if isinstance(value, dict) else instance[name] == value)
+        for name, value in wanted.items())
 
 
 class Refused(Exception):
@@ -88,6 +96,8 @@ class Driver:
     """Runs a resource as the documents of DSC say, and bears with nothing that they do not allow."""
 
     name = "the driver"
+    # Whether it filters what a resource exports.
+    filters = True
 
     def __init__(self, manifest: Path) -> None:
         """Read the manifest, and the schema of its instances."""
@@ -187,9 +197,11 @@ class Driver:
             raise Broken(f"{operation} gave a verdict: {state}")
         return Changed(before, state, names)
 
-    def export(self) -> list[dict[str, Any]]:
-        """The instances that are there."""
-        return [self.state(instance) for instance in self.call(self.manifest["export"], None)]
+    def export(self, wanted: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+        """The instances that are there; those that have all that is `wanted`, as DSC 3.3 picks them by itself."""
+        handed = wanted if self.manifest["export"].get("supportsFiltering", True) else None
+        found = [self.state(instance) for instance in self.call(self.manifest["export"], handed)]
+        return [instance for instance in found if has(instance, wanted or {})]
 
 
 class Dsc:
@@ -199,6 +211,7 @@ class Dsc:
         """Name the type of the resource."""
         self.resource = resource
         self.name = subprocess.check_output(["dsc", "--version"], encoding="utf-8").strip()
+        self.filters = [int(number) for number in re.findall(r"\d+", self.name)[:2]] >= [3, 3]
 
     def run(self, *arguments: str, instance: object = None) -> Any:
         """What a call of `dsc` prints, as JSON."""
@@ -232,9 +245,9 @@ class Dsc:
         """Do an operation on a configuration document."""
         return self.run("config", operation, *["--what-if"][:what_if], instance=document)
 
-    def export(self) -> list[dict[str, Any]]:
-        """The instances that are there."""
-        document = self.run("resource", "export", "--resource", self.resource)
+    def export(self, wanted: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+        """The instances that are there; those that have all that is `wanted`."""
+        document = self.run("resource", "export", "--resource", self.resource, instance=wanted)
         if not all(re.fullmatch(re.escape(self.resource), resource["type"]) for resource in document["resources"]):
             raise Broken(f"instances of another type: {document}")
         return [resource["properties"] for resource in document["resources"]]
