@@ -23,20 +23,29 @@ pub struct Answer {
     pub stderr: String,
     /// The exit code.
     pub exit: Exit,
+    /// Whether it tells of changes, so that it is an error if nobody reads it.
+    pub must_arrive: bool,
 }
 
 impl Answer {
     /// An answer on standard output alone.
     #[must_use]
     pub fn new(stdout: String, exit: Exit) -> Answer {
-        Answer { stdout, stderr: String::new(), exit }
+        Answer { stdout, stderr: String::new(), exit, must_arrive: false }
     }
 
     /// A message on standard error and nothing on standard output.
     #[must_use]
     pub fn error(message: impl Display, exit: Exit) -> Answer {
         let message = message.to_string();
-        Answer { stdout: String::new(), stderr: format!("conntrack-sysctl: {}\n", printable(&message)), exit }
+        let stderr = format!("conntrack-sysctl: {}\n", printable(&message));
+        Answer { stderr, ..Answer::new(String::new(), exit) }
+    }
+
+    /// The same answer, of a command that makes changes.
+    #[must_use]
+    pub fn of_changes(self) -> Answer {
+        Answer { must_arrive: true, ..self }
     }
 }
 

@@ -41,11 +41,11 @@ fn task(arguments: &[OsString]) -> Option<Answer> {
         // Ansible runs a binary module with one argument, the absolute path of the task's arguments. No other call has
         // this form.
         [program, task] if Path::new(task).is_absolute() => {
-            Some(ansible::run(AnsibleModule::of(program), read(Some(Path::new(task)))))
+            Some(ansible::run(AnsibleModule::of(program), read(Some(Path::new(task)))).of_changes())
         }
         // The collection runs its binary this way, with the task's arguments on standard input.
         [_, word, name] if word == "module" => {
-            AnsibleModule::named(name).map(|module| ansible::run(module, read(None)))
+            AnsibleModule::named(name).map(|module| ansible::run(module, read(None)).of_changes())
         }
         _ => None,
     }
@@ -86,7 +86,8 @@ fn read(request: Option<&Path>) -> Result<Vec<u8>, Failure> {
     }
 }
 
-/// Prints an answer, and returns the exit code. If standard output cannot be written, the code must not report success.
+/// Prints an answer, and returns the exit code. If standard output cannot be written, the code must not report success. But a
+/// reader that closes the pipe, such as head(1), has seen enough of an answer that tells of no change.
 fn print(answer: &Answer) -> Exit {
     write_stderr(&answer.stderr);
     if answer.stdout.is_empty() {
@@ -94,6 +95,7 @@ fn print(answer: &Answer) -> Exit {
     }
     match write_line(&answer.stdout) {
         Ok(()) => answer.exit,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe && !answer.must_arrive => answer.exit,
         Err(error) => {
             write_stderr(&format!("conntrack-sysctl: the run is over, but its report cannot be printed: {error}\n"));
             Exit::Failed

@@ -74,6 +74,16 @@ fn the_help_fits_on_the_terminal() {
 }
 
 #[test]
+fn a_reader_may_close_the_pipe_of_a_command_that_changes_nothing() {
+    for command in ["show --root $ROOT/root", "check --root $ROOT/root $ROOT/request.json", "schema request", "--help"]
+    {
+        let ended = on_a_terminal(&format!("(sleep 0.2; $PROGRAM {command}; echo code $? >&2) | true"));
+        let code = ended.trim().strip_prefix("code ").and_then(|code| code.parse::<u8>().ok());
+        assert!(code.is_some(), "{command}: {ended}");
+    }
+}
+
+#[test]
 fn a_run_that_waits_for_a_person_says_so() {
     let request = format!("cat $ROOT/request.json | {}", "$PROGRAM check --root $ROOT/root");
     assert!(!on_a_terminal(&request).contains("waiting"));

@@ -500,7 +500,7 @@ pub(super) fn parse(arguments: &[OsString]) -> Result<Command, Answer> {
             return Answer::new(text.trim_end_matches('\n').to_owned(), Exit::Done);
         }
         let exit = if is_plugin(arguments) { Exit::Unknown } else { Exit::Failed };
-        Answer { stdout: String::new(), stderr: text, exit }
+        Answer { stderr: text, ..Answer::new(String::new(), exit) }
     })
 }
 

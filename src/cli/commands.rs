@@ -40,11 +40,8 @@ pub(super) fn answer(arguments: &[OsString]) -> Answer {
 
 /// A refusal of the arguments, or the help, with colours only if they can be seen and are wanted.
 fn unpainted(answer: &Answer) -> Answer {
-    Answer {
-        stdout: seen(&answer.stdout, &io::stdout()),
-        stderr: seen(&answer.stderr, &io::stderr()),
-        exit: answer.exit,
-    }
+    let stderr = seen(&answer.stderr, &io::stderr());
+    Answer { stderr, ..Answer::new(seen(&answer.stdout, &io::stdout()), answer.exit) }
 }
 
 /// The text as `stream` shall have it.
@@ -57,7 +54,7 @@ fn seen(text: &str, stream: &impl RawStream) -> String {
 
 fn carried_out(command: Command) -> Answer {
     match command {
-        Command::Apply(arguments) => apply_or_check(Mode::Apply, &arguments),
+        Command::Apply(arguments) => apply_or_check(Mode::Apply, &arguments).of_changes(),
         Command::Check(arguments) => apply_or_check(Mode::Check, &arguments),
         Command::Show(ShowArguments { names, drift, output, loader, root }) => {
             shown(runs::look(&root.path), &output, |snapshot| {
@@ -84,8 +81,8 @@ fn carried_out(command: Command) -> Answer {
             let summary = Summary::new(reports::read(&reports));
             rendered(&summary, &output, summary.exit())
         }
-        Command::Module(arguments) => ansible::run(arguments.name, read(None)),
-        Command::Dsc(arguments) => dsc::run(arguments.operation, || read(None), &arguments.root.path),
+        Command::Module(arguments) => ansible::run(arguments.name, read(None)).of_changes(),
+        Command::Dsc(arguments) => dsc::run(arguments.operation, || read(None), &arguments.root.path).of_changes(),
         Command::Schema(arguments) => rendered(&arguments.of, &arguments.output, Exit::Done),
         Command::Status(arguments) => {
             let status = gather::status(&arguments.options());
@@ -129,7 +126,7 @@ fn apply_or_check(mode: Mode, arguments: &RunArguments) -> Answer {
 /// The answer for a caller that wants the exit code alone: only a failure has a text, for standard error.
 fn render_quiet(report: &Report) -> Answer {
     let stderr = report.failure.as_ref().map(text::failure_alone).unwrap_or_default();
-    Answer { stdout: String::new(), stderr, exit: report.exit() }
+    Answer { stderr, ..Answer::new(String::new(), report.exit()) }
 }
 
 /// The answer of a command that only reads the machine at `root`.

@@ -40,7 +40,8 @@ pub fn run(operation: Operation, input: impl FnOnce() -> Result<Vec<u8>, Failure
         _ => input().and_then(|request| answer(operation, &request, root)),
     };
     let shown = answer.map(|answer| Answer { stdout: printable_json(answer.stdout), ..answer });
-    shown.unwrap_or_else(|failure| Answer { stdout: String::new(), stderr: dsc::refusal(&failure), exit: Exit::Failed })
+    shown
+        .unwrap_or_else(|failure| Answer { stderr: dsc::refusal(&failure), ..Answer::new(String::new(), Exit::Failed) })
 }
 
 fn answer(operation: Operation, request: &[u8], root: &Path) -> Result<Answer, Failure> {
@@ -90,7 +91,7 @@ fn get(instance: Value, root: &Path) -> Result<Answer, Failure> {
 
 fn with_messages(render: fn(Value, &Report) -> String, request: &[u8], report: &Report) -> Result<Answer, Failure> {
     let stdout = render(request::strict_json(request)?, report);
-    Ok(Answer { stdout, stderr: dsc::messages(report), exit: Exit::Done })
+    Ok(Answer { stderr: dsc::messages(report), ..Answer::new(stdout, Exit::Done) })
 }
 
 /// The report, unless it has nothing to show. A failure that set would have is not a failure of an operation that only
