@@ -2,6 +2,7 @@
 
 mod numbers;
 mod options;
+mod outputs;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -10,13 +11,14 @@ use std::time::Duration;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, Args, FromArgMatches};
+use clap::{Arg, ArgMatches, Args};
 
 use numbers::{pause, percent, seconds};
 pub(super) use options::color_choice;
 use options::is_plugin;
+pub(super) use outputs::Chosen;
 
-use crate::answer::{Answer, Exit, Output, Printed};
+use crate::answer::{Answer, Exit};
 use crate::clients::ansible::AnsibleModule;
 use crate::clients::dsc::Operation;
 use crate::promise::Verification;
@@ -378,58 +380,6 @@ pub(super) struct Quiet {
     pub(super) is_set: bool,
 }
 
-/// The output that `--output` chooses among those of `T`. None leaves the choice to the program.
-pub(super) struct Chosen<T: 'static>(pub(super) Option<&'static Output<T>>);
-
-/// The value of `--output` that leaves the choice to the program.
-const AUTO: &str = "auto";
-
-impl<T: Printed> Args for Chosen<T> {
-    fn augment_args(command: clap::Command) -> clap::Command {
-        command.arg(output(values(rows::<T>())))
-    }
-
-    fn augment_args_for_update(command: clap::Command) -> clap::Command {
-        Self::augment_args(command)
-    }
-}
-
-impl<T: Printed> FromArgMatches for Chosen<T> {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Chosen<T>, clap::Error> {
-        match matches.get_one::<String>("output").map_or(AUTO, String::as_str) {
-            AUTO => Ok(Chosen(None)),
-            // An `--output` before the command may name any output, because clap does not know the command there yet.
-            name => T::output(name)
-                .map(|output| Chosen(Some(output)))
-                .ok_or_else(|| refused("this command has no such --output; its --help lists the outputs that it has")),
-        }
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        Self::from_arg_matches(matches).map(|chosen| *self = chosen)
-    }
-}
-
-/// The name and the help of each output of `T`.
-fn rows<T: Printed>() -> impl Iterator<Item = (&'static str, &'static str)> {
-    T::OUTPUTS.iter().map(|output| (output.name, output.help))
-}
-
-fn values(rows: impl Iterator<Item = (&'static str, &'static str)>) -> Vec<PossibleValue> {
-    let auto = (AUTO, "Text on a terminal, JSON otherwise");
-    std::iter::once(auto).chain(rows).map(|(name, help)| PossibleValue::new(name).help(help)).collect()
-}
-
-fn output(values: Vec<PossibleValue>) -> Arg {
-    Arg::new("output")
-        .short('o')
-        .long("output")
-        .value_name("OUTPUT")
-        .default_value(AUTO)
-        .value_parser(PossibleValuesParser::new(values))
-        .help("The format of the output; the default is text on a terminal and JSON otherwise")
-}
-
 /// The name of the option that says where colours are used.
 const COLOR: &str = "color";
 
@@ -443,7 +393,7 @@ fn color() -> Arg {
     Arg::new(COLOR)
         .long(COLOR)
         .value_name("WHEN")
-        .default_value(AUTO)
+        .default_value(outputs::AUTO)
         .value_parser(PossibleValuesParser::new(values.map(|(name, help)| PossibleValue::new(name).help(help))))
         .help("When to colour the text; auto means on a terminal, unless NO_COLOR is set or TERM is dumb")
 }
@@ -465,7 +415,7 @@ fn command_with(is_wanted: impl Fn(&Row) -> bool) -> clap::Command {
         .arg_required_else_help(true)
         .subcommand_required(true)
         .subcommands(COMMANDS.iter().filter(|row| is_wanted(row)).map(Row::command))
-        .args([output(all_outputs()), color()]);
+        .args([outputs::anywhere(), color()]);
     Quiet::augment_args(Root::augment_args(whole)).mut_args(|option| option.global(true))
 }
 
@@ -473,17 +423,6 @@ fn command_with(is_wanted: impl Fn(&Row) -> bool) -> clap::Command {
 fn hide_missing(command: clap::Command) -> clap::Command {
     let is_missing = |option: &Arg| option.is_global_set() && option.get_id() != COLOR;
     command.mut_args(|option| if is_missing(&option) { option.hide(true) } else { option })
-}
-
-/// The outputs of all commands, each once, for an `--output` that stands before the command.
-fn all_outputs() -> Vec<PossibleValue> {
-    let mut all: Vec<(&str, &str)> = Vec::new();
-    for row in rows::<Report>().chain(rows::<Summary>()).chain(rows::<Status>()).chain(rows::<Diagnosis>()) {
-        if all.iter().all(|(name, _)| *name != row.0) {
-            all.push(row);
-        }
-    }
-    values(all.into_iter())
 }
 
 /// The command that `arguments` name, or the answer in its place: the help, the version, or a refusal.
