@@ -1,4 +1,4 @@
-//! Defines the command line. This is the only file that knows clap; the commands get plain options.
+//! Defines the command line. Only this file and those below it know clap; the commands get plain options.
 
 mod numbers;
 mod options;
