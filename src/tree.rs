@@ -428,6 +428,32 @@ mod tests {
     }
 
     #[test]
+    fn a_file_is_parsed_once_until_it_changes() {
+        struct Length(usize);
+        let calls = std::cell::Cell::new(0);
+        let length = |tree: &Tree| {
+            let length = tree.parsed("/etc/a", |bytes| {
+                calls.set(calls.get() + 1);
+                Length(bytes.len())
+            });
+            (length.0, calls.get())
+        };
+        let mut tree = Tree::default();
+        tree.insert("/etc/a", Entry::File(b"12".to_vec()));
+        tree.insert("/etc/b", Entry::Program);
+        assert_eq!([length(&tree), length(&tree)], [(2, 1); 2]);
+        // Another reader makes something else of it.
+        assert_eq!(*tree.parsed("/etc/a", <[u8]>::to_vec), b"12");
+        let mut copy = tree.clone();
+        copy.write(Path::new("/etc/b"), Some(b"b"));
+        assert_eq!(length(&copy), (2, 1));
+        copy.write(Path::new("/etc/a"), Some(b"123"));
+        assert_eq!([length(&copy), length(&tree)], [(3, 2), (2, 2)]);
+        copy.remove("/etc/a");
+        assert_eq!(length(&copy), (0, 3));
+    }
+
+    #[test]
     fn what_is_written_shows_through_its_own_links() {
         let file = |text: &str| Entry::File(text.into());
         let link = |target: &str, text: &str| Entry::Link { target: target.into(), bytes: text.into() };
