@@ -30,9 +30,9 @@ pub enum Arrival {
     Early(Place),
     /// Before the container starts, if the machine loads the module: the container cannot.
     Outside,
-    /// After the loader, but a udev rule runs the loader again when the module is loaded.
+    /// After the loader, but a udev rule, or a command of modprobe.d, runs the loader again when the module is loaded.
     Reapplied {
-        /// The loaders that rules run then, in order; never none.
+        /// The loaders that run then, in order; never none.
         reruns: Vec<Rerun>,
         /// The line that prevents early loading of the module, if there is one.
         barred: Option<Place>,
@@ -281,8 +281,12 @@ fn coming_under(tree: &Tree, modprobe: &Modprobe, rules: udev::Arriving, system:
         }
     };
     doubts.extend(of_rules);
+    // The command of modprobe ends before udev hears of the module.
+    let reloaded = modprobe.configuration.reloaded(CONNTRACK).into_iter();
+    let reloaded = reloaded.map(|(place, begin)| Rerun::of_keys(tree, place.clone(), &begin));
+    let reruns: Vec<Rerun> = reloaded.chain(rules.reruns.iter().cloned()).collect();
     let arrival = match never {
-        None if !rules.reruns.is_empty() => Arrival::Reapplied { reruns: rules.reruns.clone(), barred },
+        None if !reruns.is_empty() => Arrival::Reapplied { reruns, barred },
         _ => Arrival::Late { barred, kernel: None, early: system.early(tree) },
     };
     let reassembly = arrival.clone();

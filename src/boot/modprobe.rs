@@ -144,6 +144,12 @@ impl Configuration {
         })
     }
 
+    /// The line whose command has `sysctl --system` write keys once the module `name` is there, and the beginning of their names.
+    pub(super) fn reloaded(&self, name: &str) -> Option<(&Place, String)> {
+        let (place, command) = self.install(name)?;
+        Some((place, install::reloaded(command)?))
+    }
+
     /// The parameters of the module `name`, which was asked for as `alias`.
     pub(super) fn parameters(&self, name: &str, alias: Option<&str>) -> Vec<Parameter> {
         let of_it = self.commands().filter_map(|(at, command)| match command {

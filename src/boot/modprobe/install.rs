@@ -28,8 +28,30 @@ pub(super) enum Given {
 /// The variable for the options and arguments with which the module was asked for.
 const OPTIONS: &str = "$CMDLINE_OPTS";
 
+/// The beginning of the names of the keys that a command has `sysctl --system` write once the module is there, as that of
+/// firewalld does: `modprobe --ignore-install nf_conntrack && sysctl --pattern 'net[.]netfilter[.]nf_conntrack.*' --system`.
+pub(super) fn reloaded(command: &str) -> Option<String> {
+    let (_, then) = command.split_once("&&")?;
+    let words: Vec<&str> = then.split_ascii_whitespace().collect();
+    let (program, options) = words.split_first()?;
+    let is_sysctl = ["sysctl", "/sbin/sysctl", "/usr/sbin/sysctl"].contains(program);
+    let pattern = match options {
+        ["-q" | "--quiet", "-r" | "--pattern", pattern, "--system"] | ["-r" | "--pattern", pattern, "--system"] => {
+            pattern
+        }
+        _ => return None,
+    };
+    let begin = pattern.trim_matches(['\'', '"']).strip_suffix(".*")?.replace("[.]", ".").replace("\\.", ".");
+    let is_plain = begin.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'));
+    (is_sysctl && is_plain).then_some(begin)
+}
+
 /// The effect of `command` on `module`.
 pub(super) fn effect(command: &str, module: &str) -> Effect {
+    let command = match command.split_once("&&") {
+        Some((first, _)) if reloaded(command).is_some() => first,
+        _ => command,
+    };
     let words: Vec<&str> = command.split_ascii_whitespace().take_while(|word| !word.starts_with('#')).collect();
     let is_plain =
         |word: &&str| *word == OPTIONS || word.chars().all(|c| c.is_ascii_alphanumeric() || "/_-.,=:+".contains(c));
@@ -63,6 +85,25 @@ fn loaded(arguments: &[&str], module: &str) -> Effect {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_command_of_firewalld_loads_the_module_and_then_the_sysctls() {
+        let load = "/usr/sbin/modprobe --ignore-install nf_conntrack";
+        for (options, pattern) in [
+            ("", "--pattern 'net[.]netfilter[.]nf_conntrack.*' --system"),
+            (" $CMDLINE_OPTS", "--quiet --pattern 'net[.]netfilter[.]nf_conntrack.*' --system"),
+        ] {
+            let command = format!("{load}{options} && /usr/sbin/sysctl {pattern}");
+            assert_eq!(reloaded(&command).as_deref(), Some("net.netfilter.nf_conntrack"));
+            assert_eq!(effect(&command, "nf_conntrack"), effect(&format!("{load}{options}"), "nf_conntrack"));
+        }
+        for then in
+            ["sysctl -p", "sysctl --system", "sysctl --pattern '(a|b).*' --system", "/opt/tune", "sysctl -r x.* -p"]
+        {
+            let command = format!("{load} && {then}");
+            assert_eq!((reloaded(&command), effect(&command, "nf_conntrack")), (None, Effect::Unclear), "{then}");
+        }
+    }
 
     #[test]
     fn commands_of_which_nobody_doubts() {

@@ -13,13 +13,14 @@ use crate::tree::{Place, Tree};
 /// A loader that runs as the module arrives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rerun {
-    /// Where the rule stands.
+    /// Where the rule stands, or the command.
     pub rule: Place,
     /// How the loader reads its files.
     pub(in crate::boot) dialect: &'static Dialect,
     /// The files that the command names, in order. None: the files that the loader reads by itself.
     files: Option<Vec<PathBuf>>,
-    /// The dotted keys that are written, with all that lies below them. None: every key.
+    /// The dotted keys that are written, with all that lies below them, or all that begin so (`net.netfilter.nf_*`). None: every
+    /// key.
     prefixes: Option<Vec<String>>,
 }
 
@@ -149,10 +150,18 @@ fn words(command: &str) -> Option<Vec<String>> {
 }
 
 impl Rerun {
+    /// `sysctl --system` for the keys whose names begin so.
+    pub(in crate::boot) fn of_keys(tree: &Tree, rule: Place, begin: &str) -> Rerun {
+        Rerun { rule, dialect: procps::installed(tree), files: None, prefixes: Some(vec![format!("{begin}*")]) }
+    }
+
     /// Whether a key is among those that the loader writes where a file assigns it.
     #[must_use]
     pub fn covers(&self, key: &Key) -> bool {
         let lies_below = |prefix: &String| {
+            if let Some(begin) = prefix.strip_suffix('*') {
+                return key.as_str().starts_with(begin);
+            }
             key.as_str().strip_prefix(prefix.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         };
         self.prefixes.as_ref().is_none_or(|prefixes| prefixes.iter().any(lies_below))
