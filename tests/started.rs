@@ -147,6 +147,16 @@ fn sysfsutils_writes_the_parameters_of_modules() {
 }
 
 #[test]
+fn saptune_writes_the_sysctls_of_its_notes() {
+    let with = |value: &str| {
+        let note = format!("[version]\n# version = 1\n[sysctl]\nnet.netfilter.nf_conntrack_max = {value}\n");
+        in_doubt(&machine().file("/etc/saptune/extra/site.conf", &note))
+    };
+    assert_eq!(with("5"), ["/etc/saptune/extra/site.conf:4 max"]);
+    assert_eq!(with("65536"), [""; 0]);
+}
+
+#[test]
 fn further_distributions_have_places_of_their_own() {
     for path in [
         "/sbin/ifup-local",
@@ -168,6 +178,8 @@ fn further_distributions_have_places_of_their_own() {
     for (system, path) in [
         (&OPENWRT, "/etc/rc.local"),
         (&OPENWRT, "/etc/udhcpc.user"),
+        (&OPENWRT, "/etc/hotplug.d/firewall/50-tune"),
+        (&OPENWRT, "/etc/uci-defaults/50-tune"),
         (&OPENRC, "/etc/conf.d/net"),
         (&ALPINE, "/etc/conf.d/local"),
         (&ALPINE, "/etc/periodic/daily/tune"),
@@ -175,6 +187,10 @@ fn further_distributions_have_places_of_their_own() {
         let with = in_doubt_under(&machine().file("/etc/openwrt_release", "").file(path, LINE), system);
         assert_eq!(with, [format!("{path}:1 max")]);
     }
+    let included = machine()
+        .file("/etc/config/firewall", "config include\n\toption path '/etc/tune.fw'\n")
+        .file("/etc/tune.fw", LINE);
+    assert_eq!(in_doubt_under(&included, &OPENWRT), ["/etc/tune.fw:1 max"]);
     let jobs = machine().file("/etc/crontabs/root", &format!("0 1 * * * {LINE}"));
     assert_eq!(in_doubt_under(&jobs, &ALPINE), ["/etc/crontabs/root:1 max"]);
     assert_eq!(in_doubt_under(&jobs, &SYSVINIT), [""; 0]);
@@ -206,6 +222,22 @@ fn scripts_of_distributions_that_could_run_a_loader_are_known() {
     assert_eq!(with("IPTABLES_SYSCTL_LOAD_LIST=\"\""), [""; 0]);
     assert_eq!(with("#IPTABLES_SYSCTL_LOAD_LIST=\".nf_conntrack\""), [""; 0]);
     assert_eq!(with("IPTABLES_SYSCTL_LOAD_LIST=\".nf_conntrack\""), ["/etc/sysconfig/iptables-config:1 max"]);
+}
+
+#[test]
+fn units_of_suse_load_a_file_of_each_kernel() {
+    let release = "6.4.0-default";
+    let path = format!("/usr/lib/modules/{release}/sysctl.conf");
+    let load = unit("/usr/lib/systemd/systemd-sysctl /usr/lib/modules/%v/sysctl.conf");
+    let with = |text: &str| {
+        let machine = machine()
+            .entry(format!("/usr/lib/modules/{release}"), Entry::Directory)
+            .file(format!("{OF_PACKAGES}/kernel-sysctl.service"), &load)
+            .file(&path, text);
+        in_doubt(&linked(machine, &format!("{UNITS}/systemd-sysctl.service"), "kernel-sysctl.service"))
+    };
+    assert_eq!(with("vm.dirty_ratio = 20\n"), [""; 0]);
+    assert_eq!(with("net.netfilter.nf_conntrack_max = 5\n"), [format!("{OF_PACKAGES}/kernel-sysctl.service:2 max")]);
 }
 
 #[test]

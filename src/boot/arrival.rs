@@ -283,7 +283,7 @@ fn coming_under(tree: &Tree, modprobe: &Modprobe, rules: udev::Arriving, system:
     doubts.extend(of_rules);
     // The command of modprobe ends before udev hears of the module.
     let reloaded = modprobe.configuration.reloaded(CONNTRACK).into_iter();
-    let reloaded = reloaded.map(|(place, begin)| Rerun::of_keys(tree, place.clone(), &begin));
+    let reloaded = reloaded.map(|(place, begin)| Rerun::of_keys(tree, place, &begin));
     let reruns: Vec<Rerun> = reloaded.chain(rules.reruns.iter().cloned()).collect();
     let arrival = match never {
         None if !reruns.is_empty() => Arrival::Reapplied { reruns, barred },

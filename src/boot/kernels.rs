@@ -34,6 +34,9 @@ const ALIASES: &str = "modules.alias";
 /// The index of the modules that are part of the kernel.
 const BUILT_IN: &str = "modules.builtin";
 
+/// The module in the directory of a kernel of OpenWrt, which has all of them beside each other, and no index.
+const FLAT: &str = "nf_conntrack.ko";
+
 /// The most kernels that are examined: /boot seldom has room for more than three.
 const MOST: usize = 16;
 
@@ -88,6 +91,8 @@ impl Kernel<'_> {
     /// The first file of `module`, or of one that it needs, that its index lists although the file is gone. An image may have
     /// the indexes alone.
     pub(super) fn missing(&self, tree: &Tree, module: &str) -> Option<PathBuf> {
+        // What is assumed of a kernel without an index names no files.
+        tree.get(self.index())?;
         let files = depmod::files(&self.dependencies, module).into_iter().map(|file| self.directory.join(file));
         let is_gone =
             |file: &PathBuf| tree.get(file).is_none() && file.parent().is_some_and(|it| tree.get(it).is_some());
@@ -105,9 +110,10 @@ impl Kernel<'_> {
 pub(super) fn bootable(tree: &Tree, module: Module) -> Vec<Kernel<'_>> {
     let on_disk = directories(tree).into_iter().map(|(directory, release)| {
         let text = |name| tree.text(directory.join(name));
+        let is_flat = tree.get(directory.join(FLAT)).is_some() && tree.get(directory.join(DEPENDENCIES)).is_none();
         Kernel {
             directory: directory.clone(),
-            dependencies: text(DEPENDENCIES),
+            dependencies: if is_flat { ASSUMED.as_str().into() } else { text(DEPENDENCIES) },
             aliases: text(ALIASES),
             builtin: text(BUILT_IN),
             hz: hz_of(tree, &release),
@@ -215,6 +221,9 @@ pub(super) fn indexes(tree: &Tree, names: &BTreeSet<String>) -> Vec<Read> {
         let (dependencies, text) = (tree.text(&modules), tree.text(&aliases));
         let meant = depmod::aliases(&text).map(|(_, module)| module).take(MOST_MEANT);
         reads.push(of_modules(modules.clone(), names.iter().map(String::as_str).chain(OWN).chain(meant)));
+        if tree.get(&modules).is_none() {
+            reads.push(Read::Presence(directory.join(FLAT)));
+        }
         let files = depmod::files(&dependencies, modules::CONNTRACK).into_iter().map(|file| directory.join(file));
         let with_directory = files.flat_map(|file| [file.parent().map(Path::to_owned), Some(file)]);
         reads.extend(with_directory.flatten().map(Read::Presence));

@@ -145,7 +145,7 @@ impl Configuration {
     }
 
     /// The line whose command has `sysctl --system` write keys once the module `name` is there, and the beginning of their names.
-    pub(super) fn reloaded(&self, name: &str) -> Option<(&Place, String)> {
+    pub(super) fn reloaded(&self, name: &str) -> Option<(Place, String)> {
         let (place, command) = self.install(name)?;
         Some((place, install::reloaded(command)?))
     }

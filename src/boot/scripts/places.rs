@@ -39,6 +39,8 @@ pub(super) enum Kind {
     Container,
     /// Each line assigns a value to a file of /sys (sysfs.conf).
     Sysfs,
+    /// Each line assigns a value to a sysctl; other lines are about other things (saptune-note(5)).
+    Sysctls,
     /// A variable names the keys of which the service iptables loads the lines of sysctl.d again, after its rules.
     Iptables,
 }
@@ -170,6 +172,8 @@ pub(super) const SOURCES: &[Source] = &[
     of(Kind::Script, "/var/lib/dietpi/postboot.d"),
     of(Kind::Container, "/etc/containers/systemd"),
     of(Kind::Container, "/usr/share/containers/systemd"),
+    of(Kind::Sysctls, "/etc/saptune/extra"),
+    of(Kind::Sysctls, "/etc/saptune/override"),
     of(Kind::Sysfs, "/etc/sysfs.conf"),
     of(Kind::Sysfs, "/etc/sysfs.d"),
     of(Kind::Script, GENERATORS[0]),
@@ -205,7 +209,14 @@ pub(super) const SOURCES: &[Source] = &[
     on(|system| *system == ALPINE, Kind::Periodic, "/etc/periodic/weekly"),
     on(|system| *system == ALPINE, Kind::Periodic, "/etc/periodic/monthly"),
     on(|system| *system == OPENWRT, Kind::Sourced, "/etc/hotplug.d/iface"),
+    on(|system| *system == OPENWRT, Kind::Sourced, "/etc/hotplug.d/block"),
+    on(|system| *system == OPENWRT, Kind::Sourced, "/etc/hotplug.d/firewall"),
     on(|system| *system == OPENWRT, Kind::Sourced, "/etc/hotplug.d/net"),
+    on(|system| *system == OPENWRT, Kind::Sourced, "/etc/hotplug.d/ntp"),
+    on(|system| *system == OPENWRT, Kind::Sourced, "/etc/hotplug.d/online"),
+    on(|system| *system == OPENWRT, Kind::Sourced, "/etc/udhcpc.user.d"),
+    on(|system| *system == OPENWRT, Kind::Sourced, "/etc/uci-defaults"),
+    on(|system| *system == OPENWRT, Kind::Configuration, "/etc/config/firewall"),
     on(|system| *system == FINIT, Kind::Configuration, "/etc/finit.conf"),
     on(|system| *system == FINIT, Kind::Configuration, "/etc/finit.d"),
     on(|system| *system == FINIT, Kind::Configuration, "/etc/finit.d/enabled"),
@@ -294,7 +305,8 @@ impl Source {
         let sourced = if self.kind == Kind::Interfaces { sourced_files(tree, directory) } else { Vec::new() };
         own.into_iter().chain(inside.chain(scripts).chain(sourced).filter(|path| {
             let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
-            let is_known = self.kind == Kind::Runlevel && KNOWN_SERVICES.contains(&name);
+            let is_known = (self.kind == Kind::Runlevel && KNOWN_SERVICES.contains(&name))
+                || (self.kind == Kind::Service && service(path).is_none());
             !is_known && !OF_LOADER.iter().any(|known| *path == Path::new(known)) && name.ends_with(self.suffix)
         }))
     }
@@ -312,6 +324,11 @@ impl Source {
             Kind::Sysfs => {
                 let (attribute, value) = line.split_once('=')?;
                 Some(format!("echo {} > /sys/{}", value.trim(), attribute.trim()))
+            }
+            Kind::Sysctls => {
+                let (key, value) = line.split_once('=')?;
+                let (key, value) = (key.trim(), value.trim());
+                (key.contains(['.', '/']) && !key.contains([' ', '\t'])).then(|| format!("sysctl -w '{key}={value}'"))
             }
             Kind::Iptables => {
                 let (name, keys) = assigned(line)?;

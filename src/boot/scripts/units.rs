@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::{Line, assigned, lines_of};
-use crate::boot::udev;
+use crate::boot::{kernels, udev};
 use crate::formats::unit;
 use crate::order::InOrder;
 use crate::tree::{Entry, Read, Tree};
@@ -180,15 +180,20 @@ fn expanded(tree: &Tree, unit: &Path, line: Line) -> Vec<Line> {
     if !line.command.contains('%') {
         return vec![line];
     }
-    let with = |instance: &str| {
+    let releases = if line.command.contains("%v") { kernels::directories(tree) } else { Vec::new() };
+    let releases = releases.into_iter().map(|(_, release)| release);
+    let texts: Vec<String> = releases.map(|release| line.command.replace("%v", &release)).collect();
+    let texts = if texts.is_empty() { vec![line.command] } else { texts };
+    let with = |text: &str, instance: &str| {
         let whole = format!("{stem}{instance}");
         let prefix = stem.trim_end_matches('@');
         let meanings =
             [("%i", instance), ("%I", instance), ("%N", &whole), ("%p", prefix), ("%n", &name), ("%h", "/root")];
-        let command = meanings.iter().fold(line.command.clone(), |text, (sign, meaning)| text.replace(sign, meaning));
+        let command = meanings.iter().fold(text.to_owned(), |text, (sign, meaning)| text.replace(sign, meaning));
         Line { place: line.place.clone(), command }
     };
-    if stem.ends_with('@') { instances(tree, stem).iter().map(|it| with(it)).collect() } else { vec![with("")] }
+    let instances = if stem.ends_with('@') { instances(tree, stem) } else { [String::new()].into() };
+    texts.iter().flat_map(|text| instances.iter().map(move |instance| with(text, instance))).collect()
 }
 
 /// The instances of a template that a boot starts by a link.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::unit::Unit;
+use super::unit::{self, Unit};
 use super::{Blacklist, INIT, MODULE_FILE, MODULES_LOAD, ModuleLists, Pace, Sign, Stage, System, once, signs, start};
 use crate::boot::doubt::{Doubt, Reason};
 use crate::sysctl_d::paths::ENCRYPTED_CREDENTIALS;
@@ -74,7 +74,12 @@ fn reads(tree: &Tree) -> Vec<Read> {
     let units = [&LOADER_UNIT, &MODULES_UNIT].into_iter().flat_map(of_unit);
     let saved = Read::presences(&SAVED).filter(|_| signs::is_etc_alone(tree));
     let signs = signs.chain(signs::reads(tree)).chain(saved);
-    signs.chain(sysctl_d::systemd::reads(tree)).chain(units).chain(Read::presences(&ENCRYPTED_CREDENTIALS)).collect()
+    signs
+        .chain(sysctl_d::systemd::reads(tree))
+        .chain(units)
+        .chain(unit::reads_of_kernels(tree))
+        .chain(Read::presences(&ENCRYPTED_CREDENTIALS))
+        .collect()
 }
 
 /// What only a machine with systemd has in /etc.

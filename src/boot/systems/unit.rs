@@ -4,8 +4,10 @@
 use std::path::PathBuf;
 
 use crate::boot::doubt::{Doubt, Reason};
+use crate::boot::kernels;
 use crate::boot::parameters::CMDLINE;
 use crate::formats::{kernel_arguments, unit};
+use crate::kernel::catalog::WORDS;
 use crate::tree::{Entry, Place, Read, Tree, drop_ins};
 
 /// The assignments that leave alone whether a service runs, and what it does. A name that is not among them may change it.
@@ -62,6 +64,29 @@ const EARLY: [&str; 13] = [
 
 /// The service that loads modules. The loader waits for it.
 const LOADS_MODULES: &str = "systemd-modules-load.service";
+
+/// The command by which SUSE has a file of each kernel read before all others (suse-module-tools).
+const LOADS_OF_KERNEL: [&str; 2] =
+    ["-/usr/lib/systemd/systemd-sysctl /boot/sysctl.conf-%v", "-/lib/systemd/systemd-sysctl /boot/sysctl.conf-%v"];
+
+/// The reads of the lines about connection tracking in these files, on a machine with such a drop-in.
+pub(super) fn reads_of_kernels(tree: &Tree) -> Vec<Read> {
+    let is_read = OF_PACKAGES.iter().any(|directory| tree.get(format!("{directory}/{DROP_IN_OF_KERNEL}")).is_some());
+    let releases = if is_read { kernels::directories(tree) } else { Vec::new() };
+    releases.iter().map(|(_, release)| Read::mentions(file_of_kernel(release), "", &WORDS)).collect()
+}
+
+/// The drop-in with that command.
+const DROP_IN_OF_KERNEL: &str = "systemd-sysctl.service.d/50-kernel-uname_r.conf";
+
+fn file_of_kernel(release: &str) -> PathBuf {
+    format!("/boot/sysctl.conf-{release}").into()
+}
+
+/// The entries of these files.
+fn of_kernels(tree: &Tree) -> impl Iterator<Item = Option<&Entry>> {
+    kernels::directories(tree).into_iter().map(|(_, release)| tree.get(file_of_kernel(&release)))
+}
 
 /// Where the administrator's units are, the strongest first. Those in /run do not outlive a boot.
 pub(super) const OF_ADMINISTRATOR: [&str; 4] = [
@@ -131,7 +156,7 @@ impl Unit {
                 return Some(Doubt::of_obstacle(obstacle, &file));
             }
             let read = tree.parsed(&file, unit::parse);
-            let change = read.iter().find(|line| !self.is_harmless(line) && line.section != "Install")?;
+            let change = read.iter().find(|line| !self.is_harmless(tree, line) && line.section != "Install")?;
             Some(Doubt::of_line(Reason::UnitChanged, &Place::new(file, change.line)).detail(change.name.as_str()))
         };
         let directories = self.directories();
@@ -142,12 +167,16 @@ impl Unit {
     /// Whether a line leaves alone whether the service runs, and what it does.
     ///
     /// A service that waits for one that waits for it is a circle, out of which systemd leaves one of both.
-    fn is_harmless(&self, line: &unit::Assignment) -> bool {
+    fn is_harmless(&self, tree: &Tree, line: &unit::Assignment) -> bool {
         let is_early = |name: &str| EARLY.contains(&name) || (name == LOADS_MODULES && self.name != LOADS_MODULES);
         let mut names = line.value.split_whitespace();
         match line.name.as_str() {
             "After" => names.all(is_early),
             "Before" => !names.any(is_early),
+            "RequiresMountsFor" => names.all(|path| ["/", "/boot", "/usr"].contains(&path)),
+            "ExecStartPre" => {
+                LOADS_OF_KERNEL.contains(&line.value.as_str()) && !of_kernels(tree).any(|it| it.is_some())
+            }
             name => HARMLESS.contains(&name),
         }
     }
