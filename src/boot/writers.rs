@@ -10,6 +10,7 @@ mod pve_firewall;
 mod service;
 mod tuned;
 mod ufw;
+mod vyos;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -20,7 +21,8 @@ use crate::sysctl_d::Write;
 use crate::tree::{Place, Read, Tree};
 
 /// The programs, in the order in which a boot plays them through and in which warnings name them.
-pub const WRITERS: &[&Writer] = &[&ufw::UFW, &tuned::TUNED, &kube_proxy::KUBE_PROXY, &pve_firewall::PVE_FIREWALL];
+pub const WRITERS: &[&Writer] =
+    &[&ufw::UFW, &tuned::TUNED, &kube_proxy::KUBE_PROXY, &pve_firewall::PVE_FIREWALL, &vyos::VYOS];
 
 /// A program that writes conntrack sysctls after the boot's loader.
 #[derive(Debug)]

@@ -15,7 +15,7 @@ use crate::sysctl_d::Write;
 use crate::tree::{Entry, Place, Read, Tree};
 
 /// The files of a node of a cluster, under the names of the usual distributions of Kubernetes.
-const MARKERS: [&str; 14] = [
+const MARKERS: [&str; 18] = [
     "/var/lib/kube-proxy",
     "/var/lib/kubelet/config.yaml",
     "/etc/rancher/k3s/k3s.yaml",
@@ -30,6 +30,10 @@ const MARKERS: [&str; 14] = [
     "/var/lib/k0s",
     "/var/snap/microk8s",
     "/var/lib/rancher/rke",
+    "/etc/k0s",
+    "/etc/kubernetes/manifests",
+    "/var/lib/minikube",
+    "/var/snap/k8s",
 ];
 
 const SETTINGS: [&str; 5] = [
