@@ -58,6 +58,8 @@ pub enum NextStep {
     CloudServices,
     /// The protocol trackers of connection tracking.
     Trackers,
+    /// The same, or the table, if it was full at another time.
+    FullOrTrackers,
     /// The insertion of new entries.
     Insertion,
     /// The buckets of the hash table.

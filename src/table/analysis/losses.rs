@@ -115,6 +115,18 @@ fn cloud_room(drivers: &Counts) -> Counts {
     rooms.into_map()
 }
 
+/// The significant losses of connection tracking itself in counts since the boot. Nobody can tell when they were.
+#[must_use]
+pub fn counted(total: &Counts, explained: &[&str]) -> Vec<Loss> {
+    let significant = CONNTRACK.into_iter().filter(|(name, significant, _)| *significant && !explained.contains(name));
+    let lost = significant.filter_map(|(name, significant, next_step)| {
+        let count = total.get(name).copied().filter(|count| *count > 0)?;
+        let next_step = if next_step == NextStep::Trackers { NextStep::FullOrTrackers } else { next_step };
+        Some(Loss { counter: format!("conntrack.{name}"), count, significant, next_step })
+    });
+    lost.collect()
+}
+
 fn conntrack(interval: &Interval) -> impl Iterator<Item = (&'static str, Loss)> {
     CONNTRACK.into_iter().filter_map(|(name, significant, next_step)| {
         let count = interval.count(name);

@@ -4,6 +4,7 @@ use anstyle::Style;
 
 use crate::table::analysis::diagnosis::{Diagnosis, Health};
 use crate::table::analysis::loss::Loss;
+use crate::table::analysis::losses::counted as counted_losses;
 use crate::table::analysis::profile::{Profile, Ranking, TimeoutUse, WouldExpire};
 use crate::table::analysis::status::Interval;
 use crate::table::model::log::Log;
@@ -36,6 +37,7 @@ pub fn text(diagnosis: &Diagnosis) -> String {
     }
     lines.extend(diagnosis.losses.iter().map(loss_line));
     lines.extend(earlier_losses(diagnosis));
+    lines.extend(saved_losses(diagnosis));
     let room = |(interface, room): (&String, &u64)| losses::cloud_room(interface, *room);
     lines.extend(
         diagnosis.status.cloud_room.iter().map(room).map(|room| format!("cloud:         {}", printable(&room))),
@@ -78,6 +80,19 @@ fn earlier_losses(diagnosis: &Diagnosis) -> Option<String> {
     let earlier: Vec<String> =
         earlier.map(|loss| format!("{} {}", printable(&loss.counter), grouped(loss.count))).collect();
     (!earlier.is_empty()).then(|| format!("lost earlier:  {} (since the boot)", earlier.join(", ")))
+}
+
+/// The losses that saved counters show, where a full table does not explain them, and what each points to.
+fn saved_losses(diagnosis: &Diagnosis) -> Vec<String> {
+    let counted = diagnosis.status.since_boot.as_ref().filter(|_| diagnosis.saved_options.is_some());
+    let is_explained = matches!(diagnosis.verdict, Health::Full | Health::WasFull);
+    let explained: &[&str] = if is_explained { &["drop"] } else { &[] };
+    let lost = counted.map(|counted| counted_losses(&counted.total, explained)).unwrap_or_default();
+    let line = |loss: &Loss| {
+        let next_step = losses::next_step(loss);
+        format!("lost earlier:  {} {} (since the boot): {next_step}", printable(&loss.counter), grouped(loss.count))
+    };
+    lost.iter().map(line).collect()
 }
 
 fn log_lines(log: &Log) -> Vec<String> {

@@ -63,6 +63,10 @@ pub fn next_step(loss: &Loss) -> Cow<'static, str> {
             "connection tracking refused packets although its table has room: a protocol's tracker, or a clash of two \
              packets of one new connection"
         }
+        NextStep::FullOrTrackers => {
+            "connection tracking refused packets at some time: its table was full then (--log), or a protocol's tracker \
+             refused them, or two packets of one new connection clashed"
+        }
         NextStep::Insertion => {
             "entries could not be inserted: two packets of one connection at once (DNS over UDP is the usual one), or \
              NAT has no free port"

@@ -26,8 +26,8 @@ pub(super) struct Prefix {
 type Layer = for<'a> fn(&'a str, &mut Prefix) -> Option<&'a str>;
 
 /// The layers, of which the first that knows the next words takes them.
-const LAYERS: [Layer; 16] = [
-    priority, calendar, stamp, kernel, facility, level, repeated, labels, pod, compose, stream, grep, android,
+const LAYERS: [Layer; 17] = [
+    quoted, priority, calendar, stamp, kernel, facility, level, repeated, labels, pod, compose, stream, grep, android,
     container, cpu, host,
 ];
 
@@ -49,6 +49,12 @@ fn word(text: &str) -> (&str, &str) {
 
 fn digits(text: &str) -> usize {
     text.bytes().take_while(u8::is_ascii_digit).count()
+}
+
+/// The sign before the lines of a mail that is answered.
+fn quoted<'a>(text: &'a str, prefix: &mut Prefix) -> Option<&'a str> {
+    let nothing_before = prefix.time.is_none() && prefix.since_boot.is_none() && !prefix.is_kernels;
+    text.strip_prefix('>').filter(|_| nothing_before)
 }
 
 /// `<4>`, and the version of RFC 5424 behind it. The number above the three bits of the level is the facility: 0 is the

@@ -21,8 +21,8 @@ impl Record {
     pub(super) fn take(&mut self, name: &str, text: String) {
         let field = match name {
             "_TRANSPORT" | "SYSLOG_IDENTIFIER" | "programname" | "appname" | "ident" => &mut self.writer,
-            "MESSAGE" | "message" | "msg" | "log" | "line" | "short_message" => &mut self.message,
-            "__REALTIME_TIMESTAMP" | "time" | "timestamp" | "@timestamp" | "ts" => &mut self.time,
+            "MESSAGE" | "message" | "msg" | "log" | "line" | "short_message" | "SyslogMessage" => &mut self.message,
+            "__REALTIME_TIMESTAMP" | "time" | "timestamp" | "@timestamp" | "ts" | "TimeGenerated" => &mut self.time,
             "_SOURCE_MONOTONIC_TIMESTAMP" => &mut self.since_boot,
             _ => return,
         };
