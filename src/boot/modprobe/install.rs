@@ -35,11 +35,10 @@ pub(super) fn reloaded(command: &str) -> Option<String> {
     let words: Vec<&str> = then.split_ascii_whitespace().collect();
     let (program, options) = words.split_first()?;
     let is_sysctl = ["sysctl", "/sbin/sysctl", "/usr/sbin/sysctl"].contains(program);
-    let pattern = match options {
-        ["-q" | "--quiet", "-r" | "--pattern", pattern, "--system"] | ["-r" | "--pattern", pattern, "--system"] => {
-            pattern
-        }
-        _ => return None,
+    let (["-q" | "--quiet", "-r" | "--pattern", pattern, "--system"] | ["-r" | "--pattern", pattern, "--system"]) =
+        options
+    else {
+        return None;
     };
     let begin = pattern.trim_matches(['\'', '"']).strip_suffix(".*")?.replace("[.]", ".").replace("\\.", ".");
     let is_plain = begin.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'));
