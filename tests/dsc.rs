@@ -64,7 +64,10 @@ fn what_export_tells_holds() {
         assert_eq!(exported.code, 0, "{}: {}", case.name, exported.stderr);
         for instance in exported.stdout.lines() {
             let (state, names) = lines(&dsc("test", &root, instance.as_bytes()));
-            assert_eq!((&state["_inDesiredState"], names), (&true.into(), vec![]), "{}: {instance}", case.name);
+            // There a setting holds only because the module is late: with an early one, our own line would win.
+            let is_by_chance = case.name.ends_with("/firewalld-loads-the-sysctls-with-the-module");
+            let expected = (&Value::from(!is_by_chance), if is_by_chance { vec!["file".to_owned()] } else { vec![] });
+            assert_eq!((&state["_inDesiredState"], names), expected, "{}: {instance}", case.name);
             count += 1;
         }
     }
