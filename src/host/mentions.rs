@@ -108,16 +108,8 @@ fn linked(entry: Entry, target: PathBuf) -> Entry {
     }
 }
 
-/// The words that are looked for, once a file is there.
-type Finders<'a, F> = LazyCell<Vec<Finder<'a>>, F>;
-
 /// The lines of the regular file `name` that have one of `words` in them. None: it has no such line.
-fn entry<'a, F: FnOnce() -> Vec<Finder<'a>>>(
-    directory: BorrowedFd<'_>,
-    name: &OsStr,
-    files: Picked,
-    words: &Finders<'a, F>,
-) -> Option<Entry> {
+fn entry(directory: BorrowedFd<'_>, name: &OsStr, files: Picked, words: &[Finder]) -> Option<Entry> {
     let (file, stat) = opened(directory, name).ok()?;
     if files == Picked::Executable && stat.st_mode & 0o111 == 0 {
         return None;
