@@ -1,14 +1,13 @@
 //! Reads the command of a udev rule: whether it runs a loader, and what that loader reads and writes then.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use crate::boot::systems::{INIT, SYSTEMD};
 use crate::formats;
 use crate::kernel::catalog::{Key, Name};
 use crate::sysctl_d::{self, Dialect, PROCPS, Write, paths, procps, systemd};
-use crate::tree::{Place, Tree};
+use crate::tree::{Place, Tree, drop_ins};
 
 /// A loader that runs as the module arrives.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,14 +131,7 @@ fn meant(tree: &Tree, argument: &str) -> Option<Vec<PathBuf>> {
         return Some(vec![argument.into()]);
     }
     let directory = argument.strip_suffix("/*.conf").filter(|directory| paths::SYSCTL_D.contains(directory))?;
-    let files = tree.in_directory(Path::new(directory)).filter(|(path, _)| is_listed(path)).map(|(path, _)| path);
-    Some(files.map(Path::to_owned).collect())
-}
-
-/// Whether the pattern `*.conf` means a file.
-fn is_listed(path: &Path) -> bool {
-    let name = path.file_name().map(OsStr::as_encoded_bytes).unwrap_or_default();
-    name.ends_with(b".conf") && !name.starts_with(b".")
+    Some(drop_ins(tree, &[directory], ".conf"))
 }
 
 /// The words of a command as udevd parts them: quotation marks of both kinds keep blanks together, and `%k` and the like
