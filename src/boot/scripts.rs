@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use super::systems::{SYSTEMD, System};
+use super::systems::{OF_PACKAGES, SYSTEMD, System};
 use super::udev;
 use crate::order::InOrder;
 use crate::tree::{Picked, Place, Read, Tree, as_text, line_where};
@@ -133,7 +133,7 @@ fn services_without_units(tree: &Tree) -> BTreeSet<&str> {
 
 /// The units that take the place of an LSB service.
 fn units_for(service: &str) -> impl Iterator<Item = PathBuf> {
-    let directories = units::OF_ADMINISTRATOR.iter().chain(&units::OF_PACKAGES);
+    let directories = units::OF_ADMINISTRATOR.iter().chain(&OF_PACKAGES);
     directories.map(move |directory| [*directory, "/", service, ".service"].concat().into())
 }
 
@@ -274,8 +274,7 @@ fn followed(tree: &Tree, lines: &[Line]) -> (BTreeSet<Named>, Vec<Line>) {
     let tools = tool_names(tree);
     let mut scripts = BTreeSet::new();
     let mut behind: Vec<Line> = Vec::new();
-    let mut named = named_by(tree, lines);
-    named.extend(lines.iter().flat_map(|line| paths::named_tools(&line.command, &tools)));
+    let mut named = named_by(tree, lines, &tools);
     for _ in 0..DEPTH {
         let files = named
             .iter()
@@ -284,35 +283,30 @@ fn followed(tree: &Tree, lines: &[Line]) -> (BTreeSet<Named>, Vec<Line>) {
         let files: Vec<Named> = files.map(|(file, _)| (file.into(), paths::NONE)).collect();
         named.extend(files);
         let new: BTreeSet<Named> = named.difference(&scripts).take(MOST_SCRIPTS).cloned().into_set();
-        named.clear();
-        for (script, _) in &new {
-            let path = Path::new(script);
-            let Scripts(of_script) = &*tree.parsed(path, |bytes| scripts_of(path, bytes));
-            named.extend(of_script.iter().cloned());
-            let found = lines_of(tree, path, |line| Some(line.to_owned()));
-            named.extend(found.iter().flat_map(|line| paths::named_tools(&line.command, &tools)));
-            behind.extend(found);
-        }
+        let lines_of_script = |(script, _): &Named| lines_of(tree, script.as_ref(), |line| Some(line.to_owned()));
+        let found: Vec<Line> = new.iter().flat_map(lines_of_script).collect();
+        named = named_by(tree, &found, &tools);
         scripts.extend(new);
+        behind.extend(found);
     }
     (scripts, behind)
 }
 
-/// The scripts that these lines name. Those of one file are looked through once, and again only if they are others.
-fn named_by(tree: &Tree, lines: &[Line]) -> BTreeSet<Named> {
+/// The scripts that these lines name, and those of `tools` that they name as a shell finds them. The lines of one file are
+/// looked through once, and again only if they are others.
+fn named_by(tree: &Tree, lines: &[Line], tools: &[String]) -> BTreeSet<Named> {
     let mut by_file: BTreeMap<&OsStr, Vec<&Line>> = BTreeMap::new();
     for line in lines {
         by_file.entry(line.place.file.as_os_str()).or_default().push(line);
     }
-    let mut named = BTreeSet::new();
+    let mut named = lines.iter().flat_map(|line| paths::named_tools(&line.command, tools)).into_set();
     for (file, lines) in by_file {
         let look = || Looked {
             commands: lines.iter().map(|line| line.command.clone()).collect(),
             scripts: paths::named(&lines),
         };
         let looked = tree.parsed(file, |_| look());
-        let is_same = looked.commands.iter().eq(lines.iter().map(|line| &line.command));
-        if is_same {
+        if looked.commands.iter().eq(lines.iter().map(|line| &line.command)) {
             named.extend(looked.scripts.iter().cloned());
         } else {
             named.extend(look().scripts);
@@ -325,16 +319,6 @@ fn named_by(tree: &Tree, lines: &[Line]) -> BTreeSet<Named> {
 struct Looked {
     commands: Vec<String>,
     scripts: BTreeSet<Named>,
-}
-
-/// The scripts that the lines of a script name.
-struct Scripts(BTreeSet<Named>);
-
-fn scripts_of(file: &Path, bytes: &[u8]) -> Scripts {
-    let Numbered(lines) = numbered(bytes);
-    let place = Place::within(file);
-    let lines: Vec<Line> = lines.into_iter().map(|(line, command)| Line { place: place(line), command }).collect();
-    Scripts(paths::named(&lines.iter().collect::<Vec<_>>()))
 }
 
 /// The units that these lines of scripts have systemd start.

@@ -39,6 +39,7 @@ pub(super) use signs::may_be_another;
 pub(super) use systemd::RUNS;
 pub use systemd::SYSTEMD;
 pub use sysvinit::SYSVINIT;
+pub(super) use unit::OF_PACKAGES;
 pub use unknown::{NONE, UNKNOWN};
 pub use void::VOID;
 

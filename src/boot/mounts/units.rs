@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use crate::boot::systems::OF_PACKAGES;
 use crate::formats::escapes::unescaped_path;
 use crate::formats::mounts::Planned;
 use crate::formats::unit;
@@ -10,9 +11,6 @@ use crate::tree::{Entry, Read, Tree};
 
 /// Where the administrator has units.
 const OF_ADMINISTRATOR: [&str; 2] = ["/etc/systemd/system", "/usr/local/lib/systemd/system"];
-
-/// Where packages have units.
-const OF_PACKAGES: [&str; 2] = ["/usr/lib/systemd/system", "/lib/systemd/system"];
 
 /// The names of the units of packages that matter here: each mounts over files that a boot reads.
 const NAMES: [&str; 7] = [

@@ -4,8 +4,9 @@ use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use super::units::{self, OF_ADMINISTRATOR, OF_PACKAGES, WORDS, linking_directories, links_of_target};
+use super::units::{self, OF_ADMINISTRATOR, WORDS, linking_directories, links_of_target};
 use super::{KNOWN_SERVICES, Line, arguments};
+use crate::boot::systems::OF_PACKAGES;
 use crate::order::InOrder;
 use crate::tree::{Entry, Read, Tree};
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::{Line, assigned, lines_of};
+use crate::boot::systems::OF_PACKAGES;
 use crate::boot::{kernels, udev};
 use crate::formats::unit;
 use crate::order::InOrder;
@@ -11,9 +12,6 @@ use crate::tree::{Entry, Read, Tree};
 
 /// Where systemd has the administrator's units.
 pub(super) const OF_ADMINISTRATOR: [&str; 2] = ["/etc/systemd/system", "/usr/local/lib/systemd/system"];
-
-/// Where systemd has the units of packages.
-pub(super) const OF_PACKAGES: [&str; 2] = ["/usr/lib/systemd/system", "/lib/systemd/system"];
 
 /// The targets of a boot to which packages link units themselves.
 const TARGETS: [&str; 14] = [

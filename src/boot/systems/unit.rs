@@ -97,7 +97,7 @@ pub(super) const OF_ADMINISTRATOR: [&str; 4] = [
 ];
 
 /// Where packages have units.
-pub(super) const OF_PACKAGES: [&str; 2] = ["/usr/lib/systemd/system", "/lib/systemd/system"];
+pub(in crate::boot) const OF_PACKAGES: [&str; 2] = ["/usr/lib/systemd/system", "/lib/systemd/system"];
 
 /// A unit that is shipped with systemd.
 pub(super) struct Unit {
